@@ -1,0 +1,1 @@
+"""Benchmarks: each prints JSON on its last line. `python -m bench.NAME`."""

@@ -1,0 +1,1 @@
+"""Speech engines: one protocol (`protocol`), one adapter per model, found by name (`registry`)."""

@@ -1,0 +1,39 @@
+"""What becomes of a job, told to the history. The store is the truth; these rows are for people and SQL."""
+
+import time
+from typing import Any
+
+from pipeline.errors import CancelledError
+from pipeline.jobs import Plan
+from tasks.metering import record
+
+
+def planned(plan: Plan, root: str) -> None:
+    record(
+        "job",
+        {
+            **_row(plan, "RUNNING"),
+            "root_id": root,
+            "created_epoch": plan.created_epoch,
+            "engine": plan.options.engine,
+            "format": plan.options.format,
+            "segments": plan.segments,
+            "speakers": len(plan.speakers),
+            "words": plan.words,
+            "chars_in": plan.characters,
+        },
+    )
+
+
+def finished(plan: Plan, manifest: dict[str, Any]) -> None:
+    row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"], "finished_epoch": int(time.time())}
+    record("job", {**_row(plan, "SUCCEEDED"), **row})
+
+
+def failed(plan: Plan, error: Exception) -> None:
+    state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
+    record("job", {**_row(plan, state), "error": str(error)[:500], "finished_epoch": int(time.time())})
+
+
+def _row(plan: Plan, state: str) -> dict[str, Any]:
+    return {"id": plan.job, "state": state, "updated_epoch_ms": int(time.time() * 1000)}

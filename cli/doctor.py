@@ -31,7 +31,9 @@ class Finding:
 
 
 def doctor(
-    model: Annotated[str | None, typer.Option(help="Also look at this checkpoint: a folder or a name.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="Also look at this checkpoint: a folder or a name.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say what is set up, what is missing, and what to do. Exit code 3 if something configured is broken."""
@@ -88,7 +90,11 @@ def _store(found: Settings) -> Iterator[Finding]:
     except (PipelineError, OSError, ValueError, ImportError) as error:
         yield Finding("store", "bad", f"{url}: {error}", "make it writable, or correct VOXCHORD_STORE")
         return
-    free = "" if "://" in found.store_url else f", {shutil.disk_usage(found.store_url).free / 2**30:.0f} GiB free"
+    free = (
+        ""
+        if "://" in found.store_url
+        else f", {shutil.disk_usage(found.store_url).free / 2**30:.0f} GiB free"
+    )
     yield Finding("store", "ok", url + free)
 
 
@@ -105,11 +111,15 @@ def _history(found: Settings) -> Iterator[Finding]:
 
 
 def _engines(found: Settings) -> Iterator[Finding]:
-    yield Finding("engine", "ok", f"{found.engine} by default; there are {', '.join(sorted(registry.ENGINES))}")
+    yield Finding(
+        "engine", "ok", f"{found.engine} by default; there are {', '.join(sorted(registry.ENGINES))}"
+    )
     torch = importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
     if not torch:
         state = "bad" if found.engine == "vibevoice" else "off"
-        yield Finding("vibevoice", state, "torch is not installed", "pip install -c constraints.txt '.[vibevoice]'")
+        yield Finding(
+            "vibevoice", state, "torch is not installed", "pip install -c constraints.txt '.[vibevoice]'"
+        )
 
 
 def _devices(found: Settings) -> Iterator[Finding]:

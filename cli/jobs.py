@@ -113,7 +113,7 @@ def fetch(
         manifest = store.manifest(name)
         if manifest is None:
             raise JobFailed(store.failure(name) or f"job {name} is not finished")
-        expected = manifest["audio"]["ref"].rsplit(".", 1)[1]
+        expected = manifest["file_format"]
         if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
             raise OptionError("output", f"job {name} is {expected}; {output.name!r} says otherwise")
         output.parent.mkdir(parents=True, exist_ok=True)

@@ -30,7 +30,6 @@ app.add_typer(voices.app, name="voices")
 app.add_typer(store.app, name="store")
 
 
-
 def main() -> None:
     """Run the command line."""
     os.umask(0o077)

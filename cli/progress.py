@@ -49,7 +49,7 @@ def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
         manifest: dict[str, Any] = result.get()
     except PipelineError:
         raise
-    except Exception as error:  # noqa: BLE001 - whatever the worker raised ends this job
+    except Exception as error:
         raise JobFailed(f"{type(error).__name__}: {error}") from error
     return manifest
 
@@ -84,7 +84,7 @@ class Display:
     def _running(self) -> Counter[str]:
         running: Counter[str] = Counter()
         for task in list(self.state.tasks.values()):
-            if task.root_id != self.root and task.uuid != self.root:
+            if self.root not in (task.root_id, task.uuid):
                 continue
             words = (task.kwargs or "").split()
             if len(words) >= 2 and words[0] == "job":

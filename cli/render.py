@@ -42,7 +42,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print the manifest as 
 
 def render(
     script: ScriptArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the audio goes; its ending says how.")],
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the audio goes; its ending says how.")
+    ],
     voice: VoiceOption = None,
     engine: EngineOption = None,
     model: Annotated[
@@ -54,7 +56,9 @@ def render(
     seed: SeedOption = 0,
     title: TitleOption = "",
     on_error: OnErrorOption = "fail",
-    workers: Annotated[int | None, typer.Option(help="Processes that decode; one per core by default.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode; one per core by default.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Render a script to one audio file.
@@ -102,7 +106,9 @@ def format_of(output: Path) -> str:
     ending = output.suffix.lower().removeprefix(".")
     name = {"ogg": "opus", "wave": "wav"}.get(ending, ending)
     if name not in FORMATS:
-        raise OptionError("output", f"{output.name!r} ends in no known format; there are {', '.join(FORMATS)}")
+        raise OptionError(
+            "output", f"{output.name!r} ends in no known format; there are {', '.join(FORMATS)}"
+        )
     return name
 
 
@@ -183,16 +189,16 @@ def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
     Raises:
         JobFailed: a file of the job is gone.
     """
-    for kind, target in (
-        ("audio", output),
-        ("srt", output.with_suffix(".srt")),
-        ("vtt", output.with_suffix(".vtt")),
-        ("turns", output.with_suffix(".turns.json")),
+    for artifact, target in (
+        (manifest["audio"], output),
+        (manifest["subtitles"]["srt"], output.with_suffix(".srt")),
+        (manifest["subtitles"]["vtt"], output.with_suffix(".vtt")),
+        (manifest["turns"], output.with_suffix(".turns.json")),
     ):
-        if store.store.objects.size(manifest[kind]["ref"]) != manifest[kind]["bytes"]:
-            raise JobFailed(f"{manifest[kind]['ref']} is gone from the store; render it again")
+        if store.store.objects.size(artifact["name"]) != artifact["bytes"]:
+            raise JobFailed(f"{artifact['name']} is gone from the store; render it again")
         part = target.with_name(f".{target.name}.part")
-        store.store.objects.get_file(manifest[kind]["ref"], part)
+        store.store.objects.get_file(artifact["name"], part)
         shutil.move(part, target)
 
 

@@ -23,10 +23,15 @@ def up(
     with told():
         found = connection.settings()
         with LocalService(found, concurrency=workers_) as service:
-            out.print(f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False)
+            out.print(
+                f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
+            )
             if flower_port:
                 password = service.start_flower(flower_port)
-                out.print(f"Flower    http://127.0.0.1:{flower_port}  ({password} has its password)", highlight=False)
+                out.print(
+                    f"Flower    http://127.0.0.1:{flower_port}  ({password} has its password)",
+                    highlight=False,
+                )
             out.print("up; Ctrl-C stops it", highlight=False)
             service.wait()
 
@@ -51,5 +56,3 @@ def worker(
     os.chdir(ROOT)
     command = workers.command(spec, log_level=found.log_level)
     os.execve(command[0], command, workers.environment(spec))  # noqa: S606 - becomes the worker
-
-

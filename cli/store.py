@@ -26,8 +26,12 @@ def gc(
         keep = None if keep_gib is None else int(keep_gib * 2**30)
         swept = collect(jobs, older_than_s=days * 86_400, keep_bytes=keep, dry_run=dry_run)
         if json:
-            print_json({"removed": swept.removed, "freed_bytes": swept.freed_bytes, "left_bytes": swept.left_bytes})
+            print_json(
+                {"removed": swept.removed, "freed_bytes": swept.freed_bytes, "left_bytes": swept.left_bytes}
+            )
         else:
             verb = "would remove" if dry_run else "removed"
             freed, left = swept.freed_bytes / 2**20, swept.left_bytes / 2**20
-            out.print(f"{verb} {swept.removed} artifacts, {freed:.1f} MiB; {left:.1f} MiB left", highlight=False)
+            out.print(
+                f"{verb} {swept.removed} artifacts, {freed:.1f} MiB; {left:.1f} MiB left", highlight=False
+            )

@@ -18,7 +18,9 @@ app = typer.Typer(no_args_is_help=True, help="Register reference recordings and 
 @app.command()
 def add(
     name: Annotated[str, typer.Argument(help="The name that jobs will use.")],
-    file: Annotated[Path, typer.Argument(help="A recording of one person, 1 s to 5 min (10 to 30 s is best).")],
+    file: Annotated[
+        Path, typer.Argument(help="A recording of one person, 1 s to 5 min (10 to 30 s is best).")
+    ],
 ) -> None:
     """Register a recording under a name; the same name again replaces it for new jobs."""
     with told():

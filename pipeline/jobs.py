@@ -1,15 +1,15 @@
 """A job in the store: its plan in pages, its flags and guards, its failures and its finished files.
 
-    jobs/<job>/plan               the whole but for the words; written last, so that its presence means planned
-    jobs/<job>/plan.<page>        256 segments with their words
-    jobs/<job>/published          the task id of the root that sent the segments (exclusive create)
-    jobs/<job>/sent               they have all been sent
-    jobs/<job>/cancelled          a flag that every stage looks at
-    jobs/<job>/failed/<segment>   why a segment can't be made
-    jobs/<job>/waiting/<task>     other roots that asked for the same job and wait for its manifest
-    jobs/<job>/manifest           the result; its presence means finished
-    segments/<..>/<key>/<stage>   what the stages made, shared by all jobs
-    speakers/<..>/<key>           speaker embeddings, one per voice and engine
+jobs/<job>/plan               the whole but for the words; written last, so that its presence means planned
+jobs/<job>/plan.<page>        256 segments with their words
+jobs/<job>/published          the task id of the root that sent the segments (exclusive create)
+jobs/<job>/sent               they have all been sent
+jobs/<job>/cancelled          a flag that every stage looks at
+jobs/<job>/failed/<segment>   why a segment can't be made
+jobs/<job>/waiting/<task>     other roots that asked for the same job and wait for its manifest
+jobs/<job>/manifest           the result; its presence means finished
+segments/<..>/<key>/<stage>   what the stages made, shared by all jobs
+speakers/<..>/<key>           speaker embeddings, one per voice and engine
 """
 
 import functools
@@ -42,7 +42,8 @@ class Plan:
     turns: int
     words: int
     characters: int
-    created_epoch: int
+    created_s: float
+    """Seconds since the epoch."""
 
     def voice(self, name: str) -> Speaker:
         return next(speaker for speaker in self.speakers if speaker.name == name)
@@ -82,7 +83,7 @@ class Jobs:
             turns=len(request.script.turns),
             words=request.script.words,
             characters=request.script.characters,
-            created_epoch=int(time.time()),
+            created_s=round(time.time(), 3),
         )
         self.store.put_json(f"jobs/{job}/plan", asdict(plan))
         return self.need(job)
@@ -170,7 +171,7 @@ class Jobs:
         if seen and seen["missing"] == missing and now - seen["since"] < after_s:
             return False
         self.store.overwrite(f"jobs/{job}/watch", canonical_json({"missing": missing, "since": now}))
-        return bool(seen) and seen["missing"] == missing
+        return seen is not None and seen["missing"] == missing
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -234,7 +235,9 @@ def _packed_segment(segment: PlannedSegment) -> list[Any]:
 
 def _unpacked_segment(packed: list[Any]) -> PlannedSegment:
     index, key, seed, lines, speakers, words = packed
-    return PlannedSegment(index, key, seed, tuple(PlannedLine(*line) for line in lines), tuple(speakers), words)
+    return PlannedSegment(
+        index, key, seed, tuple(PlannedLine(*line) for line in lines), tuple(speakers), words
+    )
 
 
 _plans: dict[tuple[str, str], Plan] = {}

@@ -119,7 +119,9 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
         raise OptionError("seed", f"{options.seed} is not from 0 to {2**32 - 1}")
     if len(options.title) > _TITLE_MAX or any(unicodedata.category(c) == "Cc" for c in options.title):
         raise OptionError("title", f"is longer than {_TITLE_MAX} characters or has control characters")
-    if options.device is not None and not re.fullmatch(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+", options.device):
+    if options.device is not None and not re.fullmatch(
+        r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+", options.device
+    ):
         raise OptionError("device", f"{options.device!r} is not <host>.<n>")
     return options, rest
 
@@ -142,7 +144,9 @@ def _speakers(
         voice = voices.get(name)
         if voice is None:
             if profile.reference_needed:
-                raise VoiceError(name, f"the engine {profile.name} needs a reference recording for every speaker")
+                raise VoiceError(
+                    name, f"the engine {profile.name} needs a reference recording for every speaker"
+                )
             if not free:
                 raise VoiceError(name, f"has no voice: the engine's {len(profile.presets)} presets are taken")
             voice = free.pop(0)

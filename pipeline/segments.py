@@ -151,5 +151,3 @@ def _speaker_cuts(units: Sequence[_Unit], speakers_max: int) -> list[int]:
 def _between(units: Sequence[_Unit], cuts: Sequence[int]) -> Iterator[Sequence[_Unit]]:
     for start, end in itertools.pairwise((0, *cuts, len(units))):
         yield units[start:end]
-
-

@@ -10,7 +10,7 @@ from dataclasses import astuple, dataclass
 
 from pipeline import loudness
 from pipeline.engines.protocol import Arrays, Control, Engine, Reference
-from pipeline.jobs import Jobs, Plan, speaker_name, stage_name
+from pipeline.jobs import Plan, speaker_name, stage_name
 from pipeline.plan import PlannedSegment
 from pipeline.segments import text_of
 from pipeline.store import Store

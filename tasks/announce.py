@@ -14,7 +14,7 @@ def planned(plan: Plan, root: str) -> None:
         {
             **_row(plan, "RUNNING"),
             "root_id": root,
-            "created_epoch": plan.created_epoch,
+            "created_epoch": int(plan.created_s),
             "engine": plan.options.engine,
             "format": plan.options.format,
             "segments": plan.segments,

@@ -8,6 +8,7 @@ flight (the default ones are shared with every other app on the broker).
 from celery import Celery
 from kombu import Queue
 
+from tasks import parent
 from tasks import settings as _settings
 from tasks.embedded import url_of_running
 from tasks.queues import PRIORITY_STEPS, QUEUES
@@ -91,3 +92,5 @@ app.conf.update(
     enable_utc=True,
 )
 app.steps["consumer"].add(RenewVisibility)
+app.steps["worker"].add(parent.EndWithStarter)
+app.user_options["worker"].add(parent.OPTION)

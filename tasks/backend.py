@@ -28,6 +28,10 @@ class ReliableRedisBackend(RedisBackend):
         if store_result:
             self.store_result(task_id, result, state, request=request)
 
-    def on_chord_part_return(self, request: Any, state: str, result: Any, **kwargs: Any) -> None:
+    def on_chord_part_return(
+        self, request: Any, state: str, result: Any, propagate: bool | None = None, **kwargs: Any
+    ) -> None:
         part = super().on_chord_part_return
-        self._ensure_retryable(part, request, state, result, max_retries=_PART_RETRIES, **kwargs)
+        self._ensure_retryable(  # type: ignore[attr-defined]  # private to celery, which is pinned
+            part, request, state, result, propagate=propagate, max_retries=_PART_RETRIES, **kwargs
+        )

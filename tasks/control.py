@@ -14,7 +14,7 @@ _LOOK_S = 1.0
 _stopping = threading.Event()
 
 
-@worker_shutting_down.connect  # type: ignore[untyped-decorator]
+@worker_shutting_down.connect
 def _stop(**_: object) -> None:
     """Fires in the worker's main process: the one that decodes, when its pool is threads."""
     _stopping.set()

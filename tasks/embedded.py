@@ -63,7 +63,9 @@ class EmbeddedBroker:
         ready = self.process.stdout.readline().strip()
         url = url_of_running(self.state)
         if ready not in ("ready", "standing") or url is None:
-            raise RuntimeError(f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}")
+            raise RuntimeError(
+                f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}"
+            )
         if ready == "standing":
             self.process = None
         return url
@@ -85,17 +87,22 @@ def serve(state: Path, starter: IO[str]) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("standing", flush=True)  # noqa: T201 - the starter reads it
+        print("standing", flush=True)
         return
     server = _started(state, folder)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
-    threading.Thread(target=lambda: (starter.read(), ended.set()), daemon=True).start()
-    print("ready", flush=True)  # noqa: T201 - the starter reads it
+    threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
+    print("ready", flush=True)
     ended.wait()
     (state / _URL_FILE).unlink(missing_ok=True)
     server.stop(timeout=20)
+
+
+def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
+    starter.read()
+    ended.set()
 
 
 def _started(state: Path, folder: Path) -> Any:

@@ -6,10 +6,10 @@ import subprocess
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from pipeline.engines import registry
-from tasks import workers
+from tasks import flower, workers
 from tasks.embedded import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
 
@@ -42,20 +42,26 @@ class LocalService:
         os.environ["VOXCHORD_BROKER_URL"] = self.broker.start()
         if not borrowed:
             self._return_orphans()
-            engine = registry.load(self.settings.engine, self.settings.checkpoint(self.settings.model or None))
+            engine = registry.load(
+                self.settings.engine, self.settings.checkpoint(self.settings.model or None)
+            )
             for spec in (workers.door(), workers.everything(engine.profile, self.concurrency)):
                 self.start(spec)
         return self
 
     def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker; it ends with this process."""
+        command = workers.command(spec, log_level=self.settings.log_level, with_starter=True)
+        return self._spawn(spec.name, command, workers.environment(spec))
+
+    def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         logs = self.settings.state.absolute() / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
-        with open(logs / f"{spec.name}.log", "ab") as log:
+        with open(logs / f"{name}.log", "ab") as log:
             process = subprocess.Popen(
-                workers.command(spec, log_level=self.settings.log_level, with_starter=True),
+                command,
                 cwd=ROOT,
-                env=workers.environment(spec),
+                env=environment,
                 stdin=subprocess.PIPE,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -63,6 +69,24 @@ class LocalService:
             )
         self.processes.append(process)
         return process
+
+    def start_flower(self, port: int) -> Path:
+        """Start the console on loopback; returns the file that has its `user:password`."""
+        password = flower.password_file(self.settings)
+        self._spawn("flower", flower.command(port), flower.environment(self.settings))
+        return password
+
+    def wait(self) -> None:
+        """Until somebody interrupts, or a process of the service ends by itself.
+
+        Raises:
+            RuntimeError: one did.
+        """
+        while True:
+            for process in self.processes:
+                if process.poll() is not None:
+                    raise RuntimeError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+            time.sleep(0.5)
 
     def __exit__(
         self,
@@ -86,7 +110,7 @@ class LocalService:
         from tasks.app import app
 
         with app.connection_for_write() as connection:
-            channel = connection.default_channel
+            channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 for tag in client.hkeys(channel.unacked_key):
                     channel.qos.restore_by_tag(tag.decode(), client)

@@ -2,16 +2,13 @@
 
 import os
 import signal
-import sys
 import threading
 from typing import Any
 
 import click
 from celery import bootsteps
 
-OPTION = click.Option(
-    ["--with-starter"], is_flag=True, help="Shut down warmly at the end of standard input."
-)
+OPTION = click.Option(["--with-starter"], is_flag=True, help="Shut down warmly at the end of standard input.")
 
 
 class EndWithStarter(bootsteps.Step):
@@ -24,5 +21,9 @@ class EndWithStarter(bootsteps.Step):
 
 
 def _watch() -> None:
-    sys.stdin.buffer.raw.read()
+    """Reads the descriptor itself: `sys.stdin` has a lock, and a child that is forked while this thread holds
+    it would wait for it for ever when it closes its own.
+    """
+    while os.read(0, 4096):
+        pass
     os.kill(os.getpid(), signal.SIGTERM)

@@ -31,5 +31,5 @@ class PrivateRequest(Request):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self._argsrepr, self._kwargsrepr = "()", shown(self._args, self._kwargs)
-        self._request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+        self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
+        self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)

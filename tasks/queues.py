@@ -1,4 +1,4 @@
-"""The wire contract: task names and the queues they go to. Other apps send `voxchord.render` to `voxchord`."""
+"""The wire contract: task names and their queues. Other apps send `voxchord.render` to `voxchord`."""
 
 QUEUES: dict[str, tuple[str, ...]] = {
     "voxchord": ("voxchord.render", "voxchord.reconcile"),

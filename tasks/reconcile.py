@@ -7,21 +7,21 @@ skipped by the stages.
 
 import logging
 import time
+from typing import Any
 
-from celery import group
+from celery import Task, group
 
 from pipeline.jobs import Plan
 from tasks.app import app, settings
 from tasks.render import chains
 from tasks.service import jobs
 from tasks.stitch import stitch
-from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
 
 @app.task(bind=True, name="voxchord.reconcile", ignore_result=True)
-def reconcile(self: VoxchordTask) -> None:
+def reconcile(self: Task[..., Any]) -> None:
     """Look at every open job; send what one lacks that has made no progress for a while."""
     for job in list(jobs().ids()):
         plan = jobs().need(job)

@@ -8,7 +8,7 @@ import logging
 from collections.abc import Iterable
 from typing import Any
 
-from celery import chain, chord
+from celery import Task, chain, chord
 from celery.canvas import Signature
 from celery.exceptions import Ignore
 
@@ -23,7 +23,6 @@ from tasks.metering import note
 from tasks.queues import device_queue, priority
 from tasks.service import engine_of, jobs
 from tasks.stages import SegmentRef, diffusion, semantic, speaker, text
-from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +31,7 @@ _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
 
 @app.task(bind=True, name="voxchord.render", throws=_EXPECTED)
 def render(
-    self: VoxchordTask,
+    self: Task[..., Any],
     script: str | list[dict[str, Any]],
     voices: dict[str, str] | None = None,
     options: dict[str, Any] | None = None,
@@ -84,7 +83,7 @@ def accept(script: Any, voices: Any, options: Any) -> Plan:
     return jobs().create(request, engine.profile)
 
 
-def work_left(plan: Plan) -> Signature:
+def work_left(plan: Plan) -> Signature[Any]:
     """What still has to be done: a chord of chains for the segments without audio, or the stitch alone."""
     from tasks.stitch import stitch
 
@@ -93,12 +92,12 @@ def work_left(plan: Plan) -> Signature:
     return chord(list(chains(plan, missing)), body) if missing else body
 
 
-def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Signature]:
+def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Signature[Any]]:
     """One chain of stages per segment, the job's first segments before those of other jobs."""
-    gpu = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
+    gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}
-        step = {"priority": priority(position)}
+        step: dict[str, Any] = {"priority": priority(position)}
         yield chain(
             text.s(ref).set(**step),
             semantic.s().set(**step),

@@ -2,38 +2,41 @@
 
 import os
 import re
-import types
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Any
 
 from pipeline.errors import OptionError
 from pipeline.script import CHARACTERS_MAX
 
 PREFIX = "VOXCHORD_"
+_MODELS = {
+    "vibevoice-1.5b": "vibevoice/VibeVoice-1.5B-hf",
+    "vibevoice-7b": "vibevoice/VibeVoice-7B-hf",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set. Each field is `VOXCHORD_<NAME>`; the text behind it is its documentation."""
+    """Everything that can be set: each field is `VOXCHORD_<NAME>`, the text behind it its documentation."""
 
     state: Path = field(
         default=Path(".voxchord"),
         metadata={"doc": "Folder for the embedded broker, the local store, the history and spools."},
     )
     broker_url: str = field(default="", metadata={"doc": "Broker (Redis protocol or AMQP). Empty: embedded."})
-    result_url: str = field(default="", metadata={"doc": "Result backend (Redis protocol). Empty: the broker."})
+    result_url: str = field(
+        default="", metadata={"doc": "Result backend (Redis protocol). Empty: the broker."}
+    )
     store: str = field(default="", metadata={"doc": "Artifact store: a folder or any fsspec URL."})
-    database_url: str = field(default="", metadata={"doc": "History (SQLAlchemy URL). Empty: SQLite in `state`."})
+    database_url: str = field(
+        default="", metadata={"doc": "History (SQLAlchemy URL). Empty: SQLite in `state`."}
+    )
     engine: str = field(default="hibari", metadata={"doc": "Engine where a job names none."})
     model: str = field(default="", metadata={"doc": "Model where a job names none (a name in `models`)."})
     models: Mapping[str, str] = field(
-        default=types.MappingProxyType(
-            {
-                "vibevoice-1.5b": "vibevoice/VibeVoice-1.5B-hf",
-                "vibevoice-7b": "vibevoice/VibeVoice-7B-hf",
-            }
-        ),
+        default_factory=lambda: dict(_MODELS),
         metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`; a job can ask for no other."},
     )
     characters_max: int = field(default=CHARACTERS_MAX, metadata={"doc": "Longest script, in characters."})
@@ -47,7 +50,8 @@ class Settings:
         default=90, metadata={"doc": "A job without progress for so long is sent what it lacks."}
     )
     attempts_max: int = field(
-        default=3, metadata={"doc": "Attempts at a segment that fails for a passing reason or kills its worker."}
+        default=3,
+        metadata={"doc": "Attempts at a segment that fails for a passing reason or kills its worker."},
     )
     metering: bool = field(default=True, metadata={"doc": "Whether attempts are measured and recorded."})
     flower_password: str = field(
@@ -88,24 +92,26 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         OptionError: a variable that doesn't exist or has a value that can't be read, by name.
     """
     known = {PREFIX + entry.name.upper(): entry for entry in fields(Settings)}
-    values = {}
+    values: dict[str, Any] = {}
     for name, value in environ.items():
         if not name.startswith(PREFIX):
             continue
         if name not in known:
             raise OptionError(name, "is no setting of voxchord")
         entry = known[name]
-        values[entry.name] = _read(name, value, type(entry.default))
+        values[entry.name] = _read(name, value, getattr(Settings(), entry.name))
     return Settings(**values)
 
 
-def _read(name: str, value: str, kind: type) -> object:
-    readers: dict[type, Callable[[str], object]] = {
+def _read(name: str, value: str, default: Any) -> Any:
+    """A variable's text as a value of the same kind as the default."""
+    kind = type(default)
+    readers: dict[type, Callable[[str], Any]] = {
         int: int,
         bool: lambda text: {"1": True, "true": True, "0": False, "false": False}[text.lower()],
-        types.MappingProxyType: lambda text: dict(part.split("=", 1) for part in text.split(",") if part),
+        dict: lambda text: dict(part.split("=", 1) for part in text.split(",") if part),
     }
-    if issubclass(kind, Path):
+    if isinstance(default, Path):
         return Path(value)
     try:
         return readers.get(kind, str)(value)

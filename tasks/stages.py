@@ -9,17 +9,23 @@ import random
 from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
+from celery import Task
 from celery.exceptions import Reject
 
 from pipeline import stages
-from pipeline.errors import CancelledError, HandedBackError, MissingArtifactError, PipelineError, RetryableError
+from pipeline.errors import (
+    CancelledError,
+    HandedBackError,
+    MissingArtifactError,
+    PipelineError,
+    RetryableError,
+)
 from pipeline.jobs import Plan
 from pipeline.stages import Facts, Work
 from tasks.app import app, settings
 from tasks.control import StageControl
 from tasks.metering import note, note_failure
 from tasks.service import jobs, work_of
-from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
@@ -41,25 +47,25 @@ Stage = Callable[[Work], Facts]
 
 
 @app.task(bind=True, name="voxchord.text", ignore_result=True)
-def text(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
+def text(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """The segment's words to the engine's tokens."""
     return run(self, ref, stages.text)
 
 
 @app.task(bind=True, name="voxchord.semantic", ignore_result=True)
-def semantic(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
+def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Tokens to what conditions the model, and the frame plan."""
     return run(self, ref, stages.semantic)
 
 
 @app.task(bind=True, name="voxchord.speaker", ignore_result=True)
-def speaker(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
+def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Reference recordings to speaker embeddings, once per voice."""
     return run(self, ref, stages.speaker)
 
 
 @app.task(bind=True, name="voxchord.diffusion")
-def diffusion(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
+def diffusion(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Decode the segment and store its samples."""
     return run(self, ref, _decode)
 
@@ -69,7 +75,7 @@ def _decode(work: Work) -> Facts:
     return stages.diffusion(work, StageControl(jobs(), work.plan.job, limit_s))
 
 
-def run(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
+def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     """Run one stage of one segment, and turn what goes wrong into what Celery should do about it."""
     if not ref.get("ok", True):
         note(job=ref["job"], segment=ref["segment"], cache_hit=True)
@@ -89,14 +95,14 @@ def run(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
     except PipelineError as error:
         jobs().fail(ref["job"], ref["segment"], str(error))
         return _failed(ref, error)
-    except Exception as error:  # noqa: BLE001 - a header that raises would hide every other segment's result
+    except Exception as error:
         log.exception("stage failed", extra={"job": ref["job"], "segment": ref["segment"]})
         jobs().fail(ref["job"], ref["segment"], f"{type(error).__name__}: see the worker's log")
         return _failed(ref, error)
     return {"job": ref["job"], "segment": ref["segment"], "ok": True}
 
 
-def _again(task: VoxchordTask, ref: SegmentRef, error: RetryableError) -> SegmentRef:
+def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> SegmentRef:
     """Try again later, here or elsewhere; after the last attempt the segment has failed."""
     attempt = task.request.retries or 0
     if attempt + 1 >= settings.attempts_max:
@@ -108,7 +114,7 @@ def _again(task: VoxchordTask, ref: SegmentRef, error: RetryableError) -> Segmen
     raise task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
 
 
-def _remake(task: VoxchordTask, ref: SegmentRef, error: MissingArtifactError) -> SegmentRef:
+def _remake(task: Task[..., Any], ref: SegmentRef, error: MissingArtifactError) -> SegmentRef:
     """An earlier stage's product is gone or damaged: make it here, then try again at once."""
     work = work_of(jobs().need(ref["job"]), ref["segment"])
     for stage in (stages.text, stages.semantic, stages.speaker):

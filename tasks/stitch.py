@@ -3,11 +3,10 @@
 import logging
 from typing import Any
 
-from celery import chord
-from celery import states
+from celery import Task, chord, states
 
 from pipeline import finish
-from pipeline.errors import CancelledError, PipelineError, SegmentError
+from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, SegmentError
 from pipeline.jobs import Plan
 from tasks import announce
 from tasks.app import app
@@ -15,7 +14,6 @@ from tasks.control import StageControl
 from tasks.metering import note
 from tasks.render import chains
 from tasks.service import engine_of, jobs
-from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
@@ -23,7 +21,7 @@ _LIMIT_S = 3600.0
 
 
 @app.task(bind=True, name="voxchord.stitch", throws=(SegmentError, CancelledError))
-def stitch(self: VoxchordTask, job: str) -> dict[str, Any]:
+def stitch(self: Task[..., Any], job: str) -> dict[str, Any]:
     """Join a job's segments into its file; run twice, it finds the manifest and returns it."""
     plan = jobs().need(job)
     note(job=job, engine=plan.options.engine)
@@ -40,7 +38,7 @@ def stitch(self: VoxchordTask, job: str) -> dict[str, Any]:
     return manifest
 
 
-def _joined(task: VoxchordTask, plan: Plan) -> dict[str, Any]:
+def _joined(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
     jobs().look(plan.job)
     failures = jobs().failures(plan.job)
     if failures and plan.options.on_error == "fail":
@@ -48,10 +46,17 @@ def _joined(task: VoxchordTask, plan: Plan) -> dict[str, Any]:
         line = jobs().segment(plan.job, index).lines[0].source_line
         raise SegmentError(index, line, failures[index])
     missing = [index for index in jobs().missing(plan) if index not in failures]
-    if missing:
-        log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(missing)})
-        return task.replace(chord(list(chains(plan, missing)), stitch.si(job=plan.job)))
-    return finish.finish(jobs(), plan, engine_of(plan.options).profile, StageControl(jobs(), plan.job, _LIMIT_S))
+    if not missing:
+        control = StageControl(jobs(), plan.job, _LIMIT_S)
+        try:
+            return finish.finish(jobs(), plan, engine_of(plan.options).profile, control)
+        except MissingArtifactError:
+            missing = [index for index in jobs().missing(plan) if index not in failures]
+            if not missing:
+                raise
+    log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(missing)})
+    remade: dict[str, Any] = task.replace(chord(list(chains(plan, missing)), stitch.si(job=plan.job)))
+    return remade
 
 
 def _tell(plan: Plan, outcome: Any, state: str) -> None:

@@ -17,7 +17,7 @@ class VoxchordTask(celery.Task[..., Any]):
         with attempt(self):
             return self.run(*args, **kwargs)
 
-    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         options.setdefault("argsrepr", "()")
         options.setdefault("kwargsrepr", shown(args or (), kwargs or {}))
         return super().apply_async(args, kwargs, **options)

@@ -58,5 +58,9 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
 def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
     """The environment: one thread per slot for numeric libraries where slots are processes."""
     single: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if spec.pool == "prefork" else ()
-    device = {} if spec.device is None else {"CUDA_VISIBLE_DEVICES": spec.device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    device = (
+        {}
+        if spec.device is None
+        else {"CUDA_VISIBLE_DEVICES": spec.device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    )
     return {**os.environ, **dict.fromkeys(single, "1"), **device, **settings}

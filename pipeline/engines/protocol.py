@@ -141,7 +141,7 @@ class Engine(Protocol):
         ...
 
     def refuses(self, text: str) -> str | None:
-        """Why this text can't be spoken by this engine; None if it can. Cheap: asked of every turn of a job."""
+        """Why this text can't be spoken by this engine; None if it can. Asked of every turn of a job."""
         ...
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

@@ -24,6 +24,9 @@ from sqlalchemy.schema import SetColumnComment, SetTableComment
 from db import schema
 
 log = logging.getLogger(__name__)
+logging.getLogger("alembic.runtime.migration").setLevel(
+    logging.WARNING
+)  # it tells of every look at the schema
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VIEWS = Path(__file__).parent / "views"

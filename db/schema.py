@@ -151,7 +151,11 @@ _CPU = (
     _seconds("cpu_user", "CPU time in user mode; what it covers is in cpu_scope."),
     _seconds("cpu_system", "CPU time in the kernel; what it covers is in cpu_scope."),
     _seconds("cpu_children", "CPU time of child processes that ended and were waited for."),
-    _text("cpu_scope", "process: the attempt was alone; shared: others ran beside it in the process."),
+    _text(
+        "cpu_scope",
+        "process: the attempt was alone in it, exact; share: others ran beside it, and what the process used "
+        "was divided evenly among those that ran at the time.",
+    ),
     _seconds("cpu_wait", "Time its threads stood ready with no core free; threads that ended are missing."),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
     _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota."),
@@ -169,15 +173,18 @@ _MEMORY = (
     _bytes("rss_peak", "Most resident memory while it ran; how it was had is in rss_peak_method."),
     _text(
         "rss_peak_method",
-        "hwm_reset: exact, the kernel's mark reset at the start; sampled: largest sample, may miss a spike; "
-        "maxrss_lifetime: peak of the process since its start.",
+        "hwm_reset: exact, the kernel's mark was reset at the start; hwm_rose: exact, it rose meanwhile; "
+        "sampled: largest sample, may miss a spike; maxrss_lifetime: peak of the process since its start.",
     ),
     _bytes("pss_end", "Memory at the end, shared pages divided among those who share them."),
     _bytes("uss_end", "Memory at the end that no other process shares."),
     _bytes("swap_end", "Swapped out at the end."),
     _bytes("children_rss_peak", "Most resident memory of child processes together, as sampled."),
     _bytes("mem_limit", "Memory limit of the cgroup."),
-    _bytes("cgroup_peak", "Peak of the cgroup's memory, page cache and neighbours included."),
+    _bytes(
+        "cgroup_peak",
+        "Peak of the cgroup's memory, where it rose meanwhile; page cache and neighbours included.",
+    ),
     _count("oom_kills", "Processes of the cgroup or host that the kernel killed for memory meanwhile."),
 )
 _IO = (

@@ -1,0 +1,3 @@
+"""Alembic's files only run under Alembic, so the doctests pass them by."""
+
+collect_ignore = ["migrations"]

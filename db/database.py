@@ -1,0 +1,205 @@
+"""Opening the history: one call for SQLite and PostgreSQL, that brings the schema up to date first.
+
+A password in the URL never reaches a log or an error of ours: errors name the host and the database only.
+"""
+
+import fcntl
+import logging
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from alembic.command import upgrade
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.schema import SetColumnComment, SetTableComment
+
+from db import schema
+
+log = logging.getLogger(__name__)
+logging.getLogger("alembic.runtime.migration").setLevel(
+    logging.WARNING
+)  # it tells of every look at the schema
+
+_MIGRATIONS = Path(__file__).parent / "migrations"
+_VIEWS = Path(__file__).parent / "views"
+_ADVISORY_LOCK = 0x766F7863  # "voxc": PostgreSQL's advisory locks are numbers
+_WRITES = "voxchord_writes"
+
+
+class DatabaseUrlError(Exception):
+    """The URL can't be used. The message never repeats the URL: it may hold a password."""
+
+
+def parse_url(url: str) -> URL:
+    """Read a database URL; `postgres://` and `postgresql://` mean psycopg.
+
+    >>> str(parse_url("postgres://me:secret@db.example/voxchord"))
+    'postgresql+psycopg://me:***@db.example/voxchord'
+
+    Raises:
+        DatabaseUrlError: neither SQLite nor PostgreSQL, or not a URL.
+    """
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        raise DatabaseUrlError(
+            "the database URL can't be read; expected sqlite:///FILE or postgresql://…"
+        ) from None
+    if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
+        return parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
+        raise DatabaseUrlError(
+            f"no support for {parsed.drivername!r}; expected sqlite:///FILE or postgresql://…"
+        )
+    if parsed.database in {None, "", ":memory:"}:
+        raise DatabaseUrlError(
+            "the history is shared between processes, so SQLite needs a file: sqlite:///FILE"
+        )
+    return parsed
+
+
+def open_database(url: str, *, migrate: bool = True, timeout_s: float = 5.0) -> Engine:
+    """Open the history, and create or migrate its tables. Many processes may do so at once.
+
+    Args:
+        migrate: without it the schema is taken as it stands.
+        timeout_s: longest wait for a connection, or for another writer of SQLite.
+
+    Raises:
+        DatabaseUrlError: see `parse_url`.
+        sqlalchemy.exc.OperationalError: the database can't be reached.
+    """
+    parsed = parse_url(url)
+    engine = (
+        _sqlite(parsed, timeout_s)
+        if parsed.drivername.startswith("sqlite")
+        else _postgresql(parsed, timeout_s)
+    )
+    if migrate:
+        try:
+            _migrate(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+    return engine
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A transaction that writes: SQLite takes its write lock at once.
+
+    A transaction that reads first and then writes loses against another writer with "database is locked", at
+    once and whatever the timeout; one that begins as a writer waits its turn.
+    """
+    with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+        yield connection
+
+
+def insert_ignore(table: Any, dialect: str) -> Any:
+    """INSERT … ON CONFLICT DO NOTHING for either database."""
+    insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
+    return insert(table).on_conflict_do_nothing()
+
+
+def _sqlite(url: URL, timeout_s: float) -> Engine:
+    path = Path(str(url.database))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists():
+        os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
+    engine = create_engine(url, connect_args={"timeout": timeout_s}, pool_size=1, max_overflow=4)
+    event.listen(engine, "connect", _prepare_sqlite)
+    event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
+    connection.isolation_level = None  # we say BEGIN ourselves, below
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA cache_size = -16384")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _postgresql(url: URL, timeout_s: float) -> Engine:
+    wanted = {"connect_timeout": max(2, round(timeout_s)), "application_name": "voxchord"}
+    arguments = {name: value for name, value in wanted.items() if name not in url.query}
+    return create_engine(url, connect_args=arguments, pool_size=1, max_overflow=4, pool_pre_ping=True)
+
+
+def _migrate(engine: Engine) -> None:
+    with _only_one(engine):
+        config = Config()
+        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+        newest = ScriptDirectory.from_config(config).get_current_head()
+        with engine.connect() as connection:
+            if MigrationContext.configure(connection).get_current_revision() == newest:
+                return
+        with writing(engine) as connection:
+            _drop_views(connection)
+            config.attributes["connection"] = connection
+            upgrade(config, "head")
+            _create_views(connection)
+            _document(connection)
+        log.info("history migrated", extra={"revision": newest})
+
+
+@contextmanager
+def _only_one(engine: Engine) -> Iterator[None]:
+    """Let one process migrate; the others wait and then find it done."""
+    if engine.dialect.name == "sqlite":
+        with open(f"{engine.url.database}.migrate", "wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+        return
+    with engine.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
+        try:
+            yield
+        finally:
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _ADVISORY_LOCK})
+
+
+def _view_files() -> list[Path]:
+    return sorted(_VIEWS.glob("*.sql"))
+
+
+def _drop_views(connection: Connection) -> None:
+    for path in reversed(_view_files()):
+        connection.execute(text(f"DROP VIEW IF EXISTS {path.stem.split('_', 1)[1]}"))
+
+
+def _create_views(connection: Connection) -> None:
+    for path in _view_files():
+        name = path.stem.split("_", 1)[1]
+        connection.exec_driver_sql(f"CREATE VIEW {name} AS\n{path.read_text().rstrip().rstrip(';')}")
+
+
+def _document(connection: Connection) -> None:
+    """Say what every column holds: in `column_doc`, and as PostgreSQL's comments."""
+    connection.execute(schema.column_doc.delete())
+    connection.execute(
+        schema.column_doc.insert(),
+        [
+            {"table_name": table.name, "column_name": column.name, "doc": column.comment}
+            for table in schema.metadata.sorted_tables
+            for column in table.columns
+        ],
+    )
+    if connection.dialect.supports_comments:
+        for table in schema.metadata.sorted_tables:
+            connection.execute(SetTableComment(table))
+            for column in table.columns:
+                connection.execute(SetColumnComment(column))

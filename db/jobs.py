@@ -1,0 +1,96 @@
+"""Questions about jobs that the command line asks."""
+
+from typing import Any
+
+from sqlalchemy import Engine, case, func, select
+
+from db.schema import job, task_run
+
+Row = dict[str, Any]
+
+
+def list_jobs(engine: Engine, *, limit: int = 50) -> list[Row]:
+    """The newest jobs, newest first."""
+    query = select(job).order_by(job.c.created_epoch.desc(), job.c.created_at.desc(), job.c.id).limit(limit)
+    return _rows(engine, query)
+
+
+def get_job(engine: Engine, job_id: str) -> Row | None:
+    """One job, or None where the history doesn't know it."""
+    found = _rows(engine, select(job).where(job.c.id == job_id))
+    return found[0] if found else None
+
+
+def progress(engine: Engine, job_id: str) -> dict[str, Row]:
+    """What has been done for a job, by task name.
+
+    Each has `states` (attempts by state), `segments` (different segments that succeeded), `run_s` and
+    `audio_s`. Audio is counted once per segment, however many attempts made it.
+    """
+    run = task_run.c
+    query = (
+        select(run.task_name, run.state, func.count().label("n"), func.sum(run.run_s).label("run_s"))
+        .where(run.job == job_id)
+        .group_by(run.task_name, run.state)
+        .order_by(run.task_name, run.state)
+    )
+    result: dict[str, Row] = {}
+    for row in _rows(engine, query):
+        stage = result.setdefault(
+            row["task_name"], {"states": {}, "segments": 0, "run_s": 0.0, "audio_s": None}
+        )
+        stage["states"][row["state"]] = row["n"]
+        stage["run_s"] += row["run_s"] or 0.0
+    for row in _rows(engine, _done(job_id)):
+        result[row["task_name"]] |= {"segments": row["segments"], "audio_s": row["audio_s"]}
+    return result
+
+
+def costs(engine: Engine, job_id: str) -> list[Row]:
+    """What each stage of a job cost, dearest first.
+
+    Seconds are sums over attempts, failed ones included; `rss_peak_bytes` is the largest. None is "not
+    measured".
+    """
+    run = task_run.c
+    query = (
+        select(
+            run.task_name,
+            func.count().label("attempts"),
+            func.sum(case((run.state == "SUCCESS", 0), else_=1)).label("not_success"),
+            func.sum(run.run_s).label("run_s"),
+            func.sum(run.cpu_user_s + run.cpu_system_s + func.coalesce(run.cpu_children_s, 0)).label("cpu_s"),
+            func.sum(run.cpu_wait_s).label("cpu_wait_s"),
+            func.sum(run.gpu_active_s).label("gpu_active_s"),
+            func.sum(run.queue_wait_s).label("queue_wait_s"),
+            func.max(run.queue_wait_s).label("queue_wait_max_s"),
+            func.max(run.rss_peak_bytes).label("rss_peak_bytes"),
+            func.max(run.gpu_mem_reserved_peak_bytes).label("gpu_mem_reserved_peak_bytes"),
+            func.sum(run.bytes_out).label("bytes_out"),
+        )
+        .where(run.job == job_id)
+        .group_by(run.task_name)
+        .order_by(func.sum(run.run_s).desc(), run.task_name)
+    )
+    audio = {row["task_name"]: row["audio_s"] for row in _rows(engine, _done(job_id))}
+    return [row | {"audio_s": audio.get(row["task_name"])} for row in _rows(engine, query)]
+
+
+def _done(job_id: str) -> Any:
+    run = task_run.c
+    each = (
+        select(run.task_name, run.segment, func.max(run.audio_s).label("audio_s"))
+        .where(run.job == job_id, run.state == "SUCCESS")
+        .group_by(run.task_name, run.segment)
+        .subquery()
+    )
+    return select(
+        each.c.task_name,
+        func.count(each.c.segment).label("segments"),
+        func.sum(each.c.audio_s).label("audio_s"),
+    ).group_by(each.c.task_name)
+
+
+def _rows(engine: Engine, query: Any) -> list[Row]:
+    with engine.connect() as connection:
+        return [dict(row) for row in connection.execute(query).mappings()]

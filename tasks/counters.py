@@ -1,0 +1,283 @@
+"""What the kernel counts for this process: CPU, memory, IO. Linux; what it doesn't tell is None.
+
+Everything is read from /proc and the cgroup through files that stay open, a few microseconds each. psutil is
+ten times slower here and counts CPU in ticks of 10 ms.
+"""
+
+import math
+import os
+import resource
+from collections.abc import Iterator
+from pathlib import Path
+
+NAMES = (
+    "cpu_user_s",
+    "cpu_system_s",
+    "cpu_children_s",
+    "cpu_wait_s",
+    "cpu_throttled_s",
+    "cpu_psi_s",
+    "ctx_vol",
+    "ctx_invol",
+    "faults_minor",
+    "faults_major",
+    "io_rchar",
+    "io_wchar",
+    "io_read_calls",
+    "io_write_calls",
+    "io_read_bytes",
+    "io_write_bytes",
+    "oom_kills",
+)
+"""What `Process.read` counts, in its order: amounts that only grow, so that differences can be shared out."""
+
+UNKNOWN = math.nan
+"""A counter that this machine doesn't have. It survives arithmetic, and becomes NULL at the end."""
+
+_PAGE = os.sysconf("SC_PAGE_SIZE")
+_ROLLUP_S_PER_BYTE = 17.6e-3 / 1.5e9
+"""Measured: the exact shares of memory (smaps_rollup) cost time in proportion to what is mapped."""
+_UNLIMITED = 1 << 60
+
+
+class Process:
+    """The counters of the process that makes it; a fork makes its own."""
+
+    def __init__(self) -> None:
+        self.pid = os.getpid()
+        cgroup = _Cgroup()
+        self._statm = _open("/proc/self/statm")
+        self._status = _open("/proc/self/status")
+        self._io = _open("/proc/self/io")
+        self._clear_refs = _open("/proc/self/clear_refs", os.O_WRONLY)
+        self._throttled = cgroup.throttled
+        self._psi = cgroup.psi
+        self._oom = cgroup.oom
+        self._peak = cgroup.peak
+        self._schedstat: dict[str, int | None] = {}
+        self.mem_limit_bytes = cgroup.mem_limit_bytes
+        self.cpus_allowed = len(os.sched_getaffinity(0))
+
+    def read(self) -> list[float]:
+        """The counters, in the order of `NAMES`."""
+        own = resource.getrusage(resource.RUSAGE_SELF)
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return [
+            own.ru_utime,
+            own.ru_stime,
+            children.ru_utime + children.ru_stime,
+            self._run_queue_s(),
+            self._throttled(),
+            self._psi(),
+            own.ru_nvcsw,
+            own.ru_nivcsw,
+            own.ru_minflt,
+            own.ru_majflt,
+            *self._io_counts(),
+            self._oom(),
+        ]
+
+    def rss_bytes(self) -> int | None:
+        data = _read(self._statm, 128)
+        return int(data.split(None, 2)[1]) * _PAGE if data else None
+
+    def reset_peak(self) -> bool:
+        """Set the kernel's high-water mark of resident memory to what is resident now.
+
+        It also resets `getrusage().ru_maxrss`, which is what Celery's `worker_max_memory_per_child` looks at.
+        """
+        if self._clear_refs is None:
+            return False
+        try:
+            os.write(self._clear_refs, b"5")
+        except OSError:
+            return False
+        return True
+
+    def status(self) -> dict[bytes, int]:
+        """`VmHWM` (peak), `VmRSS` and `VmSwap` in bytes, and the number of `Threads`."""
+        data = _read(self._status, 4096)
+        found: dict[bytes, int] = {}
+        start = data.find(b"VmHWM:")
+        for line in data[start:].splitlines() if start >= 0 else ():
+            name, _, rest = line.partition(b":")
+            if name in _STATUS:
+                found[name] = int(rest.split(None, 1)[0]) * _STATUS[name]
+            if name == b"Threads":
+                break
+        return found
+
+    def children_rss_bytes(self) -> int:
+        """Resident memory of the processes below this one, added up; shared pages count more than once."""
+        return sum(_rss_of(pid) for pid in _descendants(self.pid))
+
+    def shares_bytes(self, rss_bytes: int, allowance_s: float) -> tuple[int, int] | None:
+        """Proportional and unique memory, unless reading them would take longer than `allowance_s`."""
+        if rss_bytes * _ROLLUP_S_PER_BYTE > allowance_s:
+            return None
+        try:
+            data = Path("/proc/self/smaps_rollup").read_bytes()
+        except OSError:
+            return None
+        sizes = {
+            name: int(rest.split(None, 1)[0]) * 1024
+            for name, _, rest in (line.partition(b":") for line in data.splitlines()[1:])
+        }
+        return sizes[b"Pss"], sizes[b"Private_Clean"] + sizes[b"Private_Dirty"]
+
+    def cgroup_peak_bytes(self) -> float:
+        """Most memory the cgroup ever held: a lifetime's peak, of use only where it moved."""
+        return self._peak()
+
+    def close(self) -> None:
+        for file in (self._statm, self._status, self._io, self._clear_refs, *self._schedstat.values()):
+            if file is not None:
+                os.close(file)
+        for reader in (self._throttled, self._psi, self._oom, self._peak):
+            reader.close()
+
+    def _io_counts(self) -> list[float]:
+        data = _read(self._io, 512)
+        if not data:
+            return [UNKNOWN] * 6
+        return [int(line[line.index(b":") + 1 :]) for line in data.splitlines()[:6]]
+
+    def _run_queue_s(self) -> float:
+        """Time that the threads alive now stood ready with no core to run on."""
+        try:
+            threads = os.listdir("/proc/self/task")
+        except OSError:
+            return UNKNOWN
+        if len(threads) < len(self._schedstat):
+            self._forget_ended(set(threads))
+        waited = 0
+        for thread in threads:
+            if thread not in self._schedstat:
+                self._schedstat[thread] = _open(f"/proc/self/task/{thread}/schedstat")
+            data = _read(self._schedstat[thread], 64)
+            if data:
+                waited += int(data.split()[1])
+        return waited / 1e9
+
+    def _forget_ended(self, alive: set[str]) -> None:
+        for thread in self._schedstat.keys() - alive:
+            file = self._schedstat.pop(thread)
+            if file is not None:
+                os.close(file)
+
+
+_STATUS = {b"VmHWM": 1024, b"VmRSS": 1024, b"VmSwap": 1024, b"Threads": 1}
+
+
+class _Counter:
+    """One number in a file: the word after `key`, times `scale`. UNKNOWN where there is no such file."""
+
+    def __init__(self, path: Path | None, key: bytes, scale: float) -> None:
+        self._file = _open(path) if path is not None else None
+        self._key, self._scale = key, scale
+
+    def __call__(self) -> float:
+        data = _read(self._file, 4096)
+        start = data.find(self._key)
+        if start < 0:
+            return UNKNOWN
+        words = data[start + len(self._key) :].split(None, 1)
+        return int(words[0]) * self._scale if words and words[0].isdigit() else UNKNOWN
+
+    def close(self) -> None:
+        if self._file is not None:
+            os.close(self._file)
+
+
+class _Cgroup:
+    """Where the process' limits and their counters lie, in version 2 or 1."""
+
+    def __init__(self) -> None:
+        lines = (
+            Path("/proc/self/cgroup").read_text().splitlines() if os.path.exists("/proc/self/cgroup") else []
+        )
+        groups = {
+            kind: path
+            for _id, kinds, path in (line.split(":", 2) for line in lines)
+            for kind in kinds.split(",")
+        }
+        unified = _folder("/sys/fs/cgroup", groups.get("", "/"), "cgroup.controllers")
+        memory = _folder("/sys/fs/cgroup/memory", groups.get("memory", "/"), "memory.limit_in_bytes")
+        cpu = _folder("/sys/fs/cgroup/cpu", groups.get("cpu", "/"), "cpu.stat")
+        if unified is not None:
+            self.throttled = _Counter(unified / "cpu.stat", b"throttled_usec ", 1e-6)
+            self.oom = _Counter(unified / "memory.events", b"oom_kill ", 1)
+            self.peak = _Counter(unified / "memory.peak", b"", 1)
+            limit = _Counter(unified / "memory.max", b"", 1)
+        else:
+            self.throttled = _Counter(cpu and cpu / "cpu.stat", b"throttled_time ", 1e-9)
+            self.oom = _Counter(memory and memory / "memory.oom_control", b"oom_kill ", 1)
+            self.peak = _Counter(memory and memory / "memory.max_usage_in_bytes", b"", 1)
+            limit = _Counter(memory and memory / "memory.limit_in_bytes", b"", 1)
+        pressure = unified / "cpu.pressure" if unified is not None else Path("/proc/pressure/cpu")
+        self.psi = _Counter(pressure, b"total=", 1e-6)
+        bound = limit()
+        limit.close()
+        self.mem_limit_bytes = int(bound) if bound < _UNLIMITED else None
+
+    def close(self) -> None:
+        for counter in (self.throttled, self.oom, self.peak, self.psi):
+            counter.close()
+
+
+def oom_kills() -> tuple[float, str]:
+    """How many processes the kernel killed for memory, and where it counted: cgroup or host."""
+    cgroup = _Cgroup()
+    in_cgroup = cgroup.oom()
+    cgroup.close()
+    if not math.isnan(in_cgroup):
+        return in_cgroup, "cgroup"
+    vmstat = Path("/proc/vmstat").read_bytes() if os.path.exists("/proc/vmstat") else b""
+    start = vmstat.find(b"oom_kill ")
+    return (float(vmstat[start:].split(None, 2)[1]) if start >= 0 else UNKNOWN), "host"
+
+
+def _folder(mount: str, group: str, witness: str) -> Path | None:
+    """The group's folder; in a container its path is often that of the host, and the mount is the group."""
+    for path in (Path(mount) / group.lstrip("/"), Path(mount)):
+        if (path / witness).exists():
+            return path
+    return None
+
+
+def _open(path: str | Path, flags: int = os.O_RDONLY) -> int | None:
+    try:
+        return os.open(path, flags)
+    except OSError:
+        return None
+
+
+def _read(file: int | None, size: int) -> bytes:
+    if file is None:
+        return b""
+    try:
+        return os.pread(file, size, 0)
+    except OSError:  # a thread that ended, a file system that says no
+        return b""
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    try:
+        tasks = os.listdir(f"/proc/{pid}/task")
+    except OSError:
+        return
+    for task in tasks:
+        try:
+            children = Path(f"/proc/{pid}/task/{task}/children").read_bytes().split()
+        except OSError:
+            continue
+        for child in map(int, children):
+            yield child
+            yield from _descendants(child)
+
+
+def _rss_of(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_bytes().split(None, 2)[1]) * _PAGE
+    except OSError:
+        return 0

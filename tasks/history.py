@@ -1,0 +1,151 @@
+"""Wiring the history into a worker: who measures, who writes, who sees the dead.
+
+`install(app, …)` connects Celery's signals. In every worker's main process one thread carries rows into the
+database and looks after attempts that never ended; children only append lines to the spool.
+"""
+
+import os
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from billiard.exceptions import WorkerLostError
+from celery import signals
+from celery.exceptions import Terminated, TimeLimitExceeded
+from celery.worker.request import Request
+
+from db.spool import Spool
+from db.writer import Writer
+from tasks import meter
+from tasks.identity import make_uid, stamp_published, stamp_received
+from tasks.sweeper import Sweeper, Verdict
+
+_VERDICTS_KEPT = 10_000
+
+
+class Verdicts:
+    """Why tasks died, by task id, as the main process learns of it."""
+
+    def __init__(self) -> None:
+        self._by_task: OrderedDict[str, Verdict] = OrderedDict()
+
+    def add(self, task_id: str, verdict: Verdict) -> None:
+        self._by_task.setdefault(task_id, verdict)
+        while len(self._by_task) > _VERDICTS_KEPT:
+            self._by_task.popitem(last=False)
+
+    def take(self, task_id: str) -> Verdict | None:
+        """What is known of a task, once; None while nothing is."""
+        return self._by_task.pop(task_id, None)
+
+
+verdicts = Verdicts()
+
+
+class MeteredRequest(Request):
+    """Celery's request in the main process, telling the history why a child died."""
+
+    def on_timeout(self, soft: bool, timeout: float) -> None:
+        if not soft:
+            verdicts.add(self.id, Verdict("TIMEOUT", TimeLimitExceeded.__name__, 9))
+        super().on_timeout(soft, timeout)
+
+    def on_failure(self, exc_info: Any, send_failed_event: bool = True, return_ok: bool = False) -> None:
+        error = getattr(exc_info.exception, "exc", exc_info.exception)
+        if isinstance(error, WorkerLostError):
+            verdicts.add(self.id, Verdict("LOST", WorkerLostError.__name__, _signal_in(str(error))))
+        elif isinstance(error, Terminated):
+            verdicts.add(self.id, Verdict("REVOKED", Terminated.__name__, _signal_in(f"signal {error}")))
+        super().on_failure(exc_info, send_failed_event=send_failed_event, return_ok=return_ok)
+
+
+def _signal_in(message: str) -> int | None:
+    found = re.search(r"signal (\d+)", message)
+    return int(found[1]) if found else None
+
+
+@dataclass(slots=True)
+class _Running:
+    writer: Writer
+    sweeper: Sweeper
+    spool: Spool
+
+
+class History:
+    """The main process' part. `install` makes one; a program without a worker may start one itself.
+
+    Args:
+        url: gives the database's URL; asked when the worker starts.
+    """
+
+    def __init__(self, settings: meter.Settings, url: Callable[[], str]) -> None:
+        self._settings, self._url = settings, url
+        self._running: _Running | None = None
+
+    def start(self) -> None:
+        """Begin to write, with what earlier processes left."""
+        if self._running is not None:
+            return
+        spool = Spool(self._settings.spool)
+        sweeper = Sweeper(self._settings, spool, pid=os.getpid(), find_verdict=verdicts.take)
+        writer = Writer(self._url(), self._settings.spool, chores=[sweeper.sweep])
+        self._running = _Running(writer, sweeper, spool)
+        writer.start()
+
+    def stop(self) -> None:
+        """Write what is there and end. What can't be written now waits for the next start."""
+        running, self._running = self._running, None
+        if running is not None:
+            running.sweeper.sweep(final=True)
+            running.spool.close()
+            meter.Meter.rest()
+            running.writer.stop()
+
+
+def install(settings: meter.Settings, url: Callable[[], str]) -> History:
+    """Connect everything to Celery's signals, for every process that imports the app."""
+    history = History(settings, url)
+    meter.configure(settings)
+    signals.before_task_publish.connect(stamp_published, weak=False)
+    signals.task_received.connect(stamp_received, weak=False)
+    signals.task_revoked.connect(_note_revoked(history), weak=False)
+
+    def describe(sender: Any = None, **_: Any) -> None:
+        pool = sender.pool_cls.__module__.rpartition(".")[2]
+        meter.describe_worker(sender.hostname, {"thread": "threads"}.get(pool, pool), sender.concurrency)
+
+    def start(**_: Any) -> None:
+        history.start()
+
+    def stop(**_: Any) -> None:
+        history.stop()
+
+    signals.worker_init.connect(describe, weak=False)
+    signals.worker_ready.connect(start, weak=False)
+    signals.worker_shutdown.connect(stop, weak=False)
+    return history
+
+
+def _note_revoked(history: History) -> Callable[..., None]:
+    def note_revoked(request: Any = None, terminated: bool = False, signum: Any = None, **_: Any) -> None:
+        """One that runs is about to be killed; one that never began gets a row without a start."""
+        if terminated:
+            verdicts.add(request.id, Verdict("REVOKED", Terminated.__name__, _signal_in(f"signal {signum}")))
+        if terminated or history._running is None:
+            return
+        history._running.spool.append(
+            "task_run",
+            {
+                "attempt_uid": make_uid(time.time()),
+                "task_id": request.id,
+                "root_id": request.root_id,
+                "task_name": request.task,
+                "state": "REVOKED",
+                "attempt": request.retries,
+            },
+        )
+
+    return note_revoked

@@ -1,0 +1,117 @@
+"""Which attempt this is, and how long its message was under way: from Celery's request and our headers."""
+
+import math
+import os
+import time
+from datetime import datetime
+from typing import Any
+
+from celery import Task
+
+STATS_VERSION = 1
+"""Rises when a figure changes its meaning."""
+
+PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_published", "voxchord_received"
+"""Headers: when this attempt was sent; [task id, when it was sent first]; when the worker took it."""
+
+Row = dict[str, Any]
+
+
+def stamp_published(headers: Row | None = None, **_: Any) -> None:
+    """A `before_task_publish` handler: when the message was sent, and when its task was sent first."""
+    if headers is None or "id" not in headers:
+        return
+    now = time.time()
+    headers[PUBLISHED] = now
+    first = headers.get(FIRST_PUBLISHED)
+    if not (isinstance(first, list) and len(first) == 2 and first[0] == headers["id"]):
+        headers[FIRST_PUBLISHED] = [headers["id"], now]
+
+
+def stamp_received(request: Any = None, **_: Any) -> None:
+    """A `task_received` handler in the main process: the child finds the moment in its request."""
+    request.request_dict[RECEIVED] = time.time()
+
+
+def identity(task: Task[Any, Any], started: float) -> Row:
+    """What is known before the body runs; this much is in the flight recorder."""
+    request = task.request
+    delivery = request.delivery_info or {}
+    hard, soft = request.timelimit or (None, None)
+    return {
+        "attempt_uid": make_uid(started),
+        "task_id": request.id,
+        "root_id": request.root_id,
+        "parent_id": request.parent_id,
+        "group_id": request.group,
+        "attempt": request.retries,
+        "redelivered": int(bool(delivery.get("redelivered"))),
+        "delivery_no": _delivery_no(getattr(request, "properties", None)),
+        "task_name": task.name,
+        "queue": delivery.get("routing_key"),
+        "priority": delivery.get("priority"),
+        "stats_version": STATS_VERSION,
+        **({"worker": request.hostname} if request.hostname else {}),
+        "max_retries": task.max_retries,
+        "soft_limit_s": soft or task.soft_time_limit,
+        "hard_limit_s": hard or task.time_limit,
+        "started_at": started,
+        "started_epoch": int(started),
+        **_waits(request, started),
+    }
+
+
+def _waits(request: Any, started: float) -> Row:
+    """How long it waited, and where. Time before an ETA is no waiting."""
+    published = _number(getattr(request, PUBLISHED, None))
+    received = _number(getattr(request, RECEIVED, None))
+    first = getattr(request, FIRST_PUBLISHED, None)
+    eta = _moment(request.eta)
+    row: Row = {
+        "published_at": published,
+        "first_published_at": _number(first[1]) if isinstance(first, list) and len(first) == 2 else None,
+        "eta_at": eta,
+        "received_at": received,
+    }
+    if received is None:
+        return row
+    row["prefetch_wait_s"] = max(0.0, started - max(received, eta or 0.0))
+    if published is not None and not (request.delivery_info or {}).get("redelivered"):
+        # handed out again: nobody knows when it came back to the queue
+        row["broker_wait_s"] = max(0.0, received - max(published, eta or 0.0))
+        row["queue_wait_s"] = row["broker_wait_s"] + row["prefetch_wait_s"]
+        row["clock_skew"] = int(published - received > 0.002)
+    return row
+
+
+def _delivery_no(properties: Any) -> int | None:
+    """RabbitMQ's quorum queues count the earlier deliveries."""
+    headers = (properties or {}).get("application_headers") or {} if isinstance(properties, dict) else {}
+    earlier = headers.get("x-delivery-count")
+    return earlier + 1 if isinstance(earlier, int) else None
+
+
+def _number(value: Any) -> float | None:
+    """A header that another program wrote may be anything."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _moment(eta: Any) -> float | None:
+    if isinstance(eta, str):
+        try:
+            eta = datetime.fromisoformat(eta)
+        except ValueError:
+            return None
+    return eta.timestamp() if isinstance(eta, datetime) else None
+
+
+def since(start: float | None, end: float) -> float | None:
+    return max(0.0, end - start) if start is not None else None
+
+
+def make_uid(now: float) -> str:
+    """A UUID of version 7 (RFC 9562): its order is the order of time."""
+    number = int(now * 1000) << 80 | int.from_bytes(os.urandom(10))
+    number = number & ~(0xF << 76) | 0x7 << 76
+    text = f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

@@ -1,0 +1,190 @@
+"""The instruments of one process, and what its worker told it."""
+
+import os
+import socket
+import sys
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Optional
+
+from db.spool import Spool
+from tasks import counters
+from tasks.gpu import Gpu
+from tasks.identity import STATS_VERSION, make_uid
+from tasks.recorder import Recorder
+from tasks.sampler import Sampler
+
+if TYPE_CHECKING:
+    from tasks.metering import attempt
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    folder: Path
+    """Where rows wait and running attempts are recorded; on this machine, shared by its workers."""
+    app_version: str | None = None
+    reset_peak: bool = True
+    """Reset the kernel's mark of peak memory before each attempt (it also resets `ru_maxrss`)."""
+    sample_after_s: float | None = 30.0
+    """Keep a series of samples of attempts that run longer; None for none."""
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "spool"
+
+    @property
+    def recorders(self) -> Path:
+        return self.folder / "open"
+
+
+@dataclass(slots=True)
+class Worker:
+    """What the main process knows and the children inherit."""
+
+    settings: Settings | None = None
+    name: str | None = None
+    pool: str | None = None
+    concurrency: int | None = None
+
+
+worker = Worker()
+
+
+def configure(settings: Settings | None) -> None:
+    """Switch metering on in this process and those it forks; None switches it off."""
+    worker.settings = settings
+    Meter.drop()
+
+
+def describe_worker(name: str | None, pool: str | None, concurrency: int | None) -> None:
+    """Say which worker this is, before it forks."""
+    worker.name, worker.pool, worker.concurrency = name, pool, concurrency
+
+
+def settings() -> Settings | None:
+    return worker.settings
+
+
+class Meter:
+    """The instruments of one process: made at its first attempt, made anew in a fork."""
+
+    _mine: ClassVar[Optional["Meter"]] = None
+    _making: ClassVar[threading.Lock] = threading.Lock()
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.process = counters.Process()
+        self.spool = Spool(settings.spool)
+        self.recorder = Recorder(settings.recorders)
+        self.gpu = Gpu.probe()
+        self.lock = threading.Lock()
+        self.active: list[attempt] = []
+        self.begun = 0
+        self._last = self.process.read()
+        self.sampler = Sampler(self)
+        self.place: Row = {
+            "app_version": settings.app_version,
+            "host": socket.gethostname(),
+            "worker": worker.name,
+            "worker_pid": self.process.pid,
+            "pool": worker.pool,
+            "concurrency": worker.concurrency,
+        }
+        """What every row of this process says alike."""
+        self.spool.append("worker_proc", _describe_process(self))
+
+    @classmethod
+    def mine(cls) -> Optional["Meter"]:
+        """The process' meter; None while metering is off."""
+        if cls._mine is None and worker.settings is not None:
+            with cls._making:
+                if cls._mine is None:
+                    cls._mine = Meter(worker.settings)
+        return cls._mine
+
+    @classmethod
+    def drop(cls) -> None:
+        """Put the instruments away; the next attempt makes new ones."""
+        mine, cls._mine = cls._mine, None
+        if mine is not None:
+            mine.sampler.stop()
+            mine.process.close()
+            mine.recorder.close()
+            mine.spool.close()
+
+    @classmethod
+    def rest(cls) -> None:
+        """Let go of the spool's file, so that it can be emptied and deleted; the next row begins another."""
+        if cls._mine is not None:
+            cls._mine.spool.close()
+
+    @classmethod
+    def forget(cls) -> None:
+        """In a fork: the instruments are the parent's, and their locks may be held by threads left behind."""
+        mine, cls._mine = cls._mine, None
+        cls._making = threading.Lock()
+        if mine is not None:
+            mine.process.close()
+            mine.recorder.close()
+
+    def share_out(self) -> None:
+        """Divide what the process used since the last time among the attempts that ran. Hold the lock."""
+        now = self.process.read()
+        if self.active:
+            parts = len(self.active)
+            used = [(new - old) / parts for new, old in zip(now, self._last, strict=True)]
+            for running in self.active:
+                running.used = [have + more for have, more in zip(running.used, used, strict=True)]
+        self._last = now
+
+
+def _describe_process(meter: Meter) -> Row:
+    now = time.time()
+    uname = os.uname()
+    return {
+        "proc_uid": make_uid(now),
+        "worker": worker.name,
+        "host": meter.place["host"],
+        "pid": meter.process.pid,
+        "parent_pid": os.getppid(),
+        "pool": worker.pool,
+        "concurrency": worker.concurrency,
+        "started_at": now,
+        "started_epoch": int(now),
+        "boot_id": _first_line("/proc/sys/kernel/random/boot_id"),
+        "app_version": meter.settings.app_version,
+        "stats_version": STATS_VERSION,
+        "python_version": sys.version.split()[0],
+        "platform": f"{uname.sysname} {uname.release} {uname.machine}",
+        "cpu_model": _cpu_model(),
+        "cpus": os.cpu_count(),
+        "cpus_allowed": meter.process.cpus_allowed,
+        "ram_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+        "mem_limit_bytes": meter.process.mem_limit_bytes,
+        "gpus": meter.gpu.describe() if meter.gpu is not None else None,
+    }
+
+
+def _first_line(path: str) -> str | None:
+    try:
+        with open(path) as file:
+            return file.readline().strip()
+    except OSError:
+        return None
+
+
+def _cpu_model() -> str | None:
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(
+                (line.partition(":")[2].strip() for line in file if line.startswith("model name")), None
+            )
+    except OSError:
+        return None
+
+
+os.register_at_fork(after_in_child=Meter.forget)

@@ -1,0 +1,213 @@
+"""What one attempt of a task costs, measured around its body: one row, also when it fails.
+
+    with attempt(task):
+        ...                       # the body
+        note(chars_in=812)        # facts that only the body knows, from anywhere inside it
+
+A process that runs one task at a time gets exact figures: the kernel's high-water mark of memory is reset at
+the start and read at the end. Where attempts overlap in one process (a thread pool), what the process used is
+divided among those that ran at the time, so that sums over attempts still add up; `overlap_max` and
+`cpu_scope` say so.
+
+Nothing here may fail or slow a task: whatever goes wrong in measuring costs a figure, or the row.
+"""
+
+import contextvars
+import logging
+import math
+import time
+from types import TracebackType
+from typing import Any
+
+from celery import Task
+
+from tasks import counters
+from tasks.gpu import GpuRun
+from tasks.identity import identity, since
+from tasks.meter import Meter
+from tasks.outcome import outcome_of
+
+log = logging.getLogger(__name__)
+
+WORK_FACTS = frozenset(
+    (
+        *("job", "segment", "labels", "engine", "model", "model_version", "device", "dtype", "voice", "lang"),
+        *("chars_in", "tokens_in", "segments", "batch_size", "cache_hit", "audio_s", "sample_rate", "ttfa_s"),
+        *("model_load_s", "cold_start", "bytes_out"),
+    )
+)
+"""What `note` takes: columns of `task_run` that only the body knows."""
+
+Row = dict[str, Any]
+
+_current: contextvars.ContextVar["attempt | None"] = contextvars.ContextVar("attempt", default=None)
+
+
+def note(**facts: Any) -> None:
+    """Add facts about the work to the running attempt's row; later ones win. Outside an attempt: nothing."""
+    running = _current.get()
+    if running is None:
+        return
+    if not facts.keys() <= WORK_FACTS:
+        log.warning(
+            "facts that the history has no column for", extra={"facts": sorted(facts.keys() - WORK_FACTS)}
+        )
+    running.facts.update(facts)
+
+
+def note_failure(error: BaseException) -> None:
+    """The task returns its failure instead of raising it: the row says so, whatever Celery's state is."""
+    running = _current.get()
+    if running is not None:
+        running.failure = error
+
+
+class attempt:
+    """Measures its body and leaves one row in the spool."""
+
+    def __init__(self, task: Task[Any, Any]) -> None:
+        self._task = task
+        self.facts: Row = {}
+        self.failure: BaseException | None = None
+        self.used = [0.0] * len(counters.NAMES)
+        self.overlap_max = 1
+        self.rss_samples: list[int] = []
+        self.rss_peak_sampled = 0
+        self.children_rss_peak_bytes: int | None = None
+        self.threads_peak = 0
+        self.sampler_cpu_s = 0.0
+        self.gpu: GpuRun | None = None
+        self._meter: Meter | None = None
+
+    def __enter__(self) -> "attempt":
+        self._token = _current.set(self)
+        try:
+            self._meter = Meter.mine()
+            if self._meter is not None:
+                self._begin(self._meter)
+        except Exception:
+            # statistics never fail a task
+            self._abandon()
+            log.exception("an attempt could not be measured")
+        return self
+
+    def __exit__(
+        self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        _current.reset(self._token)
+        if self._meter is None:
+            return
+        try:
+            self._end(self._meter, error)
+        except Exception:
+            # statistics never fail a task
+            log.exception("an attempt could not be recorded")
+
+    def _begin(self, meter: Meter) -> None:
+        self.started = time.time()
+        self.row = {**meter.place, **identity(self._task, self.started)}
+        with meter.lock:
+            meter.begun += 1
+            self.row["child_seq"] = meter.begun
+            self.slot = meter.recorder.begin(self.row)
+            meter.share_out()
+            meter.active.append(self)
+            self.overlap_max = len(meter.active)
+            for other in meter.active:
+                other.overlap_max = max(other.overlap_max, self.overlap_max)
+            self._reset = self.overlap_max == 1 and meter.settings.reset_peak and meter.process.reset_peak()
+            self._peak_before = meter.process.status().get(b"VmHWM") if self.overlap_max > 1 else None
+        self._cgroup_peak = meter.process.cgroup_peak_bytes()
+        self.rss_start_bytes = meter.process.rss_bytes()
+        self.gpu = meter.gpu.begin(alone=self.overlap_max == 1) if meter.gpu is not None else None
+        meter.sampler.wake()
+        self.clock = time.perf_counter()
+
+    def _abandon(self) -> None:
+        if self._meter is not None:
+            with self._meter.lock:
+                if self in self._meter.active:
+                    self._meter.active.remove(self)
+        self._meter = None
+
+    def _end(self, meter: Meter, error: BaseException | None) -> None:
+        run_s = time.perf_counter() - self.clock
+        status = meter.process.status()
+        with meter.lock:
+            meter.share_out()
+            meter.active.remove(self)
+        finished = self.started + run_s
+        row = self.row
+        row.update(finished_at=finished, finished_epoch=int(finished), run_s=run_s, stats_complete=1)
+        row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
+        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used), strict=True))
+        row.update(self._memory(meter, status, run_s))
+        if self.gpu is not None:
+            row.update(self.gpu.end(run_s, alone=self.overlap_max == 1))
+        row.update(self._work(run_s))
+        row["total_s"] = since(row.get("first_published_at"), finished)
+        row["recorded_at"] = time.time()
+        self._leave(meter, error)
+
+    def _leave(self, meter: Meter, error: BaseException | None) -> None:
+        """Hand the row over: to the spool, or to the main process, when that is ending this one."""
+        row = {name: value for name, value in self.row.items() if value is not None}
+        if isinstance(error, SystemExit) and row.get("pool") == "prefork":
+            meter.recorder.renew(self.slot, row)  # only the main process knows why: a limit, a revoke, a stop
+            return
+        row.update(outcome_of(error, self.failure).columns())
+        meter.spool.append("task_run", row)
+        meter.recorder.end(self.slot)
+
+    def _counter(self, name: str, value: float) -> float | int | None:
+        if math.isnan(value):
+            return None
+        return value if name.endswith("_s") else round(value)
+
+    def _memory(self, meter: Meter, status: dict[bytes, int], run_s: float) -> Row:
+        rss_end = status.get(b"VmRSS")
+        known = [rss for rss in (self.rss_start_bytes, *self.rss_samples, rss_end) if rss is not None]
+        cgroup_peak = meter.process.cgroup_peak_bytes()
+        peak, method = self._peak(status, known)
+        row: Row = {
+            "rss_start_bytes": self.rss_start_bytes,
+            "rss_end_bytes": rss_end,
+            "rss_mean_bytes": sum(known) // len(known) if known else None,
+            "rss_peak_bytes": peak,
+            "rss_peak_method": method,
+            "swap_end_bytes": status.get(b"VmSwap"),
+            "threads_peak": max(self.threads_peak, status.get(b"Threads", 0)) or None,
+            "children_rss_peak_bytes": self.children_rss_peak_bytes,
+            "mem_limit_bytes": meter.process.mem_limit_bytes,
+            "cgroup_peak_bytes": int(cgroup_peak) if cgroup_peak > self._cgroup_peak else None,
+            "cpus_allowed": meter.process.cpus_allowed,
+            "sample_count": len(known),
+            "sample_interval_s": meter.sampler.interval_s if self.rss_samples else None,
+            "sampler_cpu_s": self.sampler_cpu_s,
+        }
+        shares = meter.process.shares_bytes(rss_end, run_s * 0.005) if rss_end is not None else None
+        if shares is not None:
+            row["pss_end_bytes"], row["uss_end_bytes"] = shares
+        return row
+
+    def _peak(self, status: dict[bytes, int], known: list[int]) -> tuple[int | None, str | None]:
+        """The largest resident memory while it ran, and how we know."""
+        mark = status.get(b"VmHWM")
+        if mark is not None and self._reset:
+            return mark, "hwm_reset"
+        if mark is not None and self._peak_before is not None and mark > self._peak_before:
+            return mark, "hwm_rose"
+        if self.rss_samples:
+            return max(known), "sampled"
+        if mark is not None:
+            return mark, "maxrss_lifetime"
+        return (max(known), "sampled") if known else (None, None)
+
+    def _work(self, run_s: float) -> Row:
+        facts = {name: value for name, value in self.facts.items() if name in WORK_FACTS}
+        audio_s = facts.get("audio_s")
+        if isinstance(audio_s, int | float) and audio_s > 0:
+            facts["rtf"] = run_s / audio_s
+        if "engine" in facts:
+            facts.setdefault("cold_start", int("model_load_s" in facts))
+        return facts

@@ -1,0 +1,101 @@
+"""The flight recorder: what a process was doing when it was killed.
+
+Each process that runs tasks keeps one small file with a slot per running attempt, filled at its start,
+renewed while it runs and emptied at its end. The file is locked as long as the process lives, so whoever
+finds it unlocked and not empty knows that those attempts never ended, and what was known of them last.
+"""
+
+import fcntl
+import json
+import os
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+_SUFFIX = ".open"
+_SLOT_BYTES = 4096
+
+
+class Recorder:
+    """The file of the process that makes it."""
+
+    def __init__(self, folder: Path) -> None:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = f"{os.getppid()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        making = folder / f"{name}.new"
+        self._file = os.open(making, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
+        fcntl.flock(self._file, fcntl.LOCK_EX)
+        making.rename(folder / f"{name}{_SUFFIX}")
+        self._free: list[int] = []
+        self._slots = 0
+
+    def begin(self, record: dict[str, Any]) -> int:
+        """Take a slot and fill it."""
+        if self._free:
+            slot = self._free.pop()
+        else:
+            slot = self._slots
+            self._slots += 1
+        self.renew(slot, record)
+        return slot
+
+    def renew(self, slot: int, record: dict[str, Any]) -> None:
+        data = json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
+        if len(data) <= _SLOT_BYTES:  # otherwise what was known before stays
+            os.pwrite(self._file, data, slot * _SLOT_BYTES)
+
+    def end(self, slot: int) -> None:
+        os.pwrite(self._file, b"\n", slot * _SLOT_BYTES)
+        self._free.append(slot)
+
+    def close(self) -> None:
+        os.close(self._file)
+
+
+class Wreck:
+    """The recorder of a process that is gone."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        parent, pid, _ = path.stem.split("-")
+        self.parent_pid, self.pid = int(parent), int(pid)
+        self.last_sign = path.stat().st_mtime
+        """When the process last wrote, as seconds since the epoch."""
+
+    def records(self) -> list[dict[str, Any]]:
+        """What was under way."""
+        data = self.path.read_bytes()
+        found = []
+        for start in range(0, len(data), _SLOT_BYTES):
+            slot, _, _stale = data[start : start + _SLOT_BYTES].partition(b"\n")
+            if slot:
+                try:
+                    found.append(json.loads(slot))
+                except ValueError:  # killed in the middle of the write
+                    continue
+        return found
+
+    def remove(self) -> None:
+        self.path.unlink(missing_ok=True)
+
+
+def wrecks(folder: Path) -> Iterator[Wreck]:
+    """The recorders whose processes are gone. Each is held against other sweepers while it is looked at."""
+    for path in sorted(folder.glob(f"*{_SUFFIX}")):
+        try:
+            file = os.open(path, os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists():
+                yield Wreck(path)
+        except BlockingIOError:
+            continue
+        finally:
+            os.close(file)
+    for path in folder.glob("*.new"):  # killed between making the file and naming it
+        if time.time() - path.stat().st_mtime > 60:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,120 @@
+"""One thread per process that looks at running attempts now and then.
+
+Peaks and sums need no sampling; this is for what has no counter: means, child processes, threads, devices. It
+also renews the flight recorder, and keeps a series of long attempts. It sleeps while nothing runs.
+"""
+
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.meter import Meter
+    from tasks.metering import attempt
+
+log = logging.getLogger(__name__)
+
+_QUICK_S, _SLOW_S, _QUICK_UNTIL_S = 0.2, 1.0, 5.0
+
+
+class Sampler:
+    """Samples the attempts of one process: five times a second in their first seconds, then once."""
+
+    def __init__(self, meter: "Meter") -> None:
+        self._meter = meter
+        self._wake = threading.Event()
+        self._stopping = False
+        self._asleep = True
+        self._thread: threading.Thread | None = None
+        self.interval_s = _QUICK_S
+
+    def wake(self) -> None:
+        """An attempt began. Costs nothing while the thread is awake anyway."""
+        if not self._asleep:
+            return
+        self._asleep = False
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="history-sampler", daemon=True)
+            self._thread.start()
+        self._wake.set()
+
+    def stop(self) -> None:
+        self._stopping = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._wake.wait()
+            self._wake.clear()
+            while self._meter.active and not self._stopping:
+                time.sleep(self._pause_s())
+                try:
+                    self._sample()
+                except Exception:
+                    # a sample that fails is a sample less
+                    log.exception("a sample failed")
+            self._asleep = True
+            if self._meter.active:  # one began between the look and the line above
+                self.wake()
+
+    def _pause_s(self) -> float:
+        now = time.perf_counter()
+        youngest = min((now - running.clock for running in list(self._meter.active)), default=0.0)
+        return _QUICK_S if youngest < _QUICK_UNTIL_S else _SLOW_S
+
+    def _sample(self) -> None:
+        begun = time.thread_time()
+        meter = self._meter
+        running = list(meter.active)
+        if not running:
+            return
+        status = meter.process.status()
+        rss, threads = status.get(b"VmRSS"), status.get(b"Threads", 0)
+        children = meter.process.children_rss_bytes()
+        for one in running:
+            self._add(one, rss, threads, children)
+        cost = (time.thread_time() - begun) / len(running)
+        for one in running:
+            one.sampler_cpu_s += cost
+
+    def _add(self, one: "attempt", rss: int | None, threads: int, children: int) -> None:
+        meter = self._meter
+        if rss is not None:
+            one.rss_samples.append(rss)
+        one.threads_peak = max(one.threads_peak, threads)
+        one.children_rss_peak_bytes = max(one.children_rss_peak_bytes or 0, children)
+        device = one.gpu.sample() if one.gpu is not None else {}
+        elapsed_s = time.perf_counter() - one.clock
+        with meter.lock:
+            if one not in meter.active:
+                return
+            meter.share_out()
+            known = {
+                **one.row,
+                **one.facts,
+                "run_s": elapsed_s,
+                "rss_peak_bytes": max(one.rss_samples, default=None),
+                "cpu_user_s": one.used[0],
+                "cpu_system_s": one.used[1],
+            }
+            meter.recorder.renew(one.slot, known)
+        after_s = meter.settings.sample_after_s
+        if after_s is not None and elapsed_s >= after_s:
+            self._keep(
+                one,
+                elapsed_s,
+                {"rss_bytes": rss, "children_rss_bytes": children, "threads": threads, **device},
+            )
+
+    def _keep(self, one: "attempt", elapsed_s: float, sample: dict[str, Any]) -> None:
+        self._meter.spool.append(
+            "task_sample",
+            {
+                "attempt_uid": one.row["attempt_uid"],
+                "at_ms": int(elapsed_s * 1000),
+                "sampled_epoch": int(time.time()),
+                "cpu_s": one.used[0] + one.used[1],
+                **sample,
+            },
+        )

@@ -1,0 +1,113 @@
+"""Rows for attempts that never ended: killed by a signal, a time limit, for memory, or with the machine.
+
+Runs in the worker's main process, about once a second. Its own children's attempts get a row as soon as it is
+known why they died; those of another worker, once nobody can be about to tell.
+"""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from db.spool import Spool
+from tasks import counters
+from tasks.meter import Settings
+from tasks.recorder import Wreck, wrecks
+
+_OWN_GRACE_S = 12.0
+"""How long to wait for the reason of a child's death: billiard may wait ten seconds for a late result."""
+_ORPHAN_GRACE_S = 1.0
+_OOM_NEAR_S = 3.0
+"""A child that vanished so soon before or after the kernel killed something for memory was that something."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Why an attempt did not end by itself."""
+
+    state: str
+    exc_type: str | None = None
+    exit_signal: int | None = None
+
+
+class Sweeper:
+    """Turns what the dead left open into rows.
+
+    Args:
+        find_verdict: asked for a task id; None while nothing is known.
+    """
+
+    def __init__(
+        self, settings: Settings, spool: Spool, *, pid: int, find_verdict: Callable[[str], Verdict | None]
+    ) -> None:
+        self._settings, self._spool, self._pid, self._find_verdict = settings, spool, pid, find_verdict
+        self._found_at: dict[str, float] = {}
+        self._told: dict[str, Verdict] = {}
+        self._oom_count, self._oom_source = counters.oom_kills()
+        self._oom_rose_at = -math.inf
+
+    def sweep(self, *, final: bool = False) -> None:
+        """Look once. With `final`, wait no longer for news of own children."""
+        self._look_for_oom()
+        for wreck in wrecks(self._settings.recorders):
+            records = wreck.records()
+            verdicts = [self._verdict(record) for record in records]
+            own = wreck.parent_pid == self._pid
+            if all(verdicts) or (final and own) or self._waited_enough(wreck):
+                for record, verdict in zip(records, verdicts, strict=True):
+                    self._spool.append("task_run", self._row(record, verdict, wreck))
+                    self._told.pop(record["attempt_uid"], None)
+                wreck.remove()
+                self._found_at.pop(wreck.path.name, None)
+
+    def _verdict(self, record: dict[str, Any]) -> Verdict | None:
+        uid = record["attempt_uid"]
+        if uid not in self._told:
+            found = self._find_verdict(str(record.get("task_id")))
+            if found is not None:
+                self._told[uid] = found
+        return self._told.get(uid)
+
+    def _look_for_oom(self) -> None:
+        count, self._oom_source = counters.oom_kills()
+        if count > self._oom_count:
+            self._oom_rose_at = time.monotonic()
+        self._oom_count = count
+
+    def _waited_enough(self, wreck: Wreck) -> bool:
+        waited_s = time.monotonic() - self._found_at.setdefault(wreck.path.name, time.monotonic())
+        if wreck.parent_pid == self._pid:
+            return waited_s > _OWN_GRACE_S
+        return waited_s > (_OWN_GRACE_S + 3.0 if psutil.pid_exists(wreck.parent_pid) else _ORPHAN_GRACE_S)
+
+    def _row(self, record: dict[str, Any], verdict: Verdict | None, wreck: Wreck) -> dict[str, Any]:
+        verdict = verdict or Verdict("LOST")
+        found_at = self._found_at.get(wreck.path.name, time.monotonic())
+        own = wreck.parent_pid == self._pid
+        ended = max(wreck.last_sign, time.time() - (time.monotonic() - found_at)) if own else wreck.last_sign
+        killed_for_memory = (
+            verdict.state == "LOST"
+            and verdict.exit_signal in {None, 9}
+            and abs(found_at - self._oom_rose_at) < _OOM_NEAR_S
+        )
+        row = {
+            "rss_peak_method": "sampled" if "rss_peak_bytes" in record else None,
+            "finished_at": ended,
+            "finished_epoch": int(ended),
+            "run_s": max(0.0, ended - record["started_at"]),
+            "stats_complete": 0,
+            "recorded_at": time.time(),
+        }
+        if "finished_at" in record:  # it was told to exit, and reported before it did
+            row = {}
+        return {
+            **record,
+            **row,
+            "state": "OOM" if killed_for_memory else verdict.state,
+            "oom_source": self._oom_source if killed_for_memory else None,
+            "exc_type": verdict.exc_type,
+            "exit_signal": verdict.exit_signal,
+        }

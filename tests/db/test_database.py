@@ -1,0 +1,95 @@
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import Engine, inspect, select, text
+from sqlalchemy.exc import OperationalError, StatementError
+
+from db.database import DatabaseUrlError, open_database, parse_url, writing
+from db.schema import column_doc, metadata, task_run
+from tests.db.rows import attempt
+
+
+def test_the_migrations_yield_exactly_the_schema(engine: Engine) -> None:
+    with engine.connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def test_every_column_says_what_it_holds(engine: Engine) -> None:
+    with engine.connect() as connection:
+        documented = {
+            (row.table_name, row.column_name): row.doc for row in connection.execute(select(column_doc))
+        }
+    for table in metadata.sorted_tables:
+        for column in table.columns:
+            assert len(documented[table.name, column.name]) > 3
+            if engine.dialect.name == "postgresql":
+                (found,) = [c for c in inspect(engine).get_columns(table.name) if c["name"] == column.name]
+                assert found["comment"] == documented[table.name, column.name]
+
+
+def test_every_view_answers(engine: Engine) -> None:
+    names = inspect(engine).get_view_names()
+    assert set(names) == {"v_task_run", "v_latest", "v_daily", "v_job"}
+    with engine.connect() as connection:
+        for name in names:
+            assert connection.execute(text(f"SELECT * FROM {name}")).all() == []  # noqa: S608 - names from the schema
+
+
+def test_moments_come_back_as_the_same_moment(engine: Engine) -> None:
+    noon = datetime(2026, 5, 1, 12, 0, tzinfo=timezone(timedelta(hours=2)))
+    row = attempt() | {"started_at": noon, "finished_at": noon.timestamp() + 1}
+    with writing(engine) as connection:
+        connection.execute(task_run.insert(), row)
+        found = connection.execute(select(task_run.c.started_at, task_run.c.finished_at)).one()
+    assert found.started_at == noon
+    assert found.started_at.utcoffset() == timedelta(0)
+    assert found.finished_at == datetime(2026, 5, 1, 10, 0, 1, tzinfo=UTC)
+
+
+def test_a_moment_without_a_zone_is_refused(engine: Engine) -> None:
+    row = attempt() | {"started_at": datetime(2026, 5, 1, 12, 0)}
+    with pytest.raises(StatementError, match="no time zone"), writing(engine) as connection:
+        connection.execute(task_run.insert(), row)
+
+
+def test_many_processes_may_create_the_tables_at_once(url: str) -> None:
+    code = "import sys; from db.database import open_database; open_database(sys.argv[1]).dispose()"
+    started = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(4)]
+    errors = [process.communicate(timeout=60)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0, 0, 0], errors
+    engine = open_database(url, migrate=False)
+    assert "task_run" in inspect(engine).get_table_names()
+    engine.dispose()
+
+
+def test_the_sqlite_file_is_private_and_in_wal_mode(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/new folder/history.db")
+    assert (tmp_path / "new folder" / "history.db").stat().st_mode & 0o777 == 0o600
+    with engine.connect() as connection:
+        assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://me:pa55word@host/db", "postgresql://me:pa55word@host:port/db", "pa55word"]
+)
+def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
+    with pytest.raises(DatabaseUrlError) as caught:
+        parse_url(url)
+    assert "pa55word" not in f"{caught.value!r} {caught.value.__cause__!r}"
+
+
+def test_a_database_that_is_away_is_an_error_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+    with pytest.raises(OperationalError) as caught:
+        open_database("postgresql://me:pa55word@127.0.0.1:1/db")
+    assert "pa55word" not in f"{caught.value!r} {caught.value} {caplog.text}"
+
+
+def test_memory_databases_are_refused_because_processes_share_the_history() -> None:
+    with pytest.raises(DatabaseUrlError, match="needs a file"):
+        parse_url("sqlite://")

@@ -1,0 +1,265 @@
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, func, select
+
+from db import spool
+from db.database import open_database
+from db.schema import job, task_run
+from db.spool import Spool
+from db.writer import Writer
+from tests.db.rows import attempt
+from tests.services import Postgres
+
+
+def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
+    """Wait until something holds."""
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.01)
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return int(connection.execute(select(func.count()).select_from(task_run)).scalar_one())
+
+
+@contextmanager
+def running(url: str, folder: Path) -> Iterator[Writer]:
+    writer = Writer(url, folder, longest_pause_s=0.2)
+    writer.start()
+    try:
+        yield writer
+    finally:
+        writer.stop()
+
+
+def test_a_row_reaches_the_table_as_it_was_spooled(url: str, engine: Engine, tmp_path: Path) -> None:
+    row = attempt(labels={"book": "Ulysses"}, cold_start=True, rss_peak_bytes=3 << 40, voice="ünï\x00code")
+    Spool(tmp_path / "spool").append("task_run", row)
+    with running(url, tmp_path / "spool"):
+        until(lambda: count(engine) == 1)
+    with engine.connect() as connection:
+        found = connection.execute(select(task_run)).mappings().one()
+    assert found["attempt_uid"] == row["attempt_uid"]
+    assert found["started_at"].timestamp() == row["started_at"]
+    assert found["labels"] == {"book": "Ulysses"}
+    assert found["cold_start"] == 1
+    assert found["rss_peak_bytes"] == 3 << 40
+    assert found["voice"] == "ünïcode"
+    assert found["gpu_energy_j"] is None
+    assert found["spooled"] == 1
+
+
+def test_what_was_spooled_before_the_start_is_written(url: str, engine: Engine, tmp_path: Path) -> None:
+    earlier = Spool(tmp_path)
+    for _ in range(3):
+        earlier.append("task_run", attempt())
+    earlier.close()
+    with running(url, tmp_path):
+        pass
+    assert count(engine) == 3
+    assert spool.files(tmp_path) == []
+
+
+def test_a_row_that_arrives_twice_is_one_row(url: str, engine: Engine, tmp_path: Path) -> None:
+    row = attempt()
+    rows = Spool(tmp_path)
+    rows.append("task_run", row)
+    rows.append("task_run", row)
+    with running(url, tmp_path):
+        until(lambda: count(engine) == 1)
+        rows.append("task_run", row)
+        rows.append("task_run", attempt())
+        until(lambda: count(engine) == 2)
+    assert count(engine) == 2
+
+
+def test_a_row_that_cannot_be_stored_does_not_hold_up_the_others(
+    url: str, engine: Engine, tmp_path: Path
+) -> None:
+    rows = Spool(tmp_path)
+    rows.append("task_run", attempt())
+    rows.append("task_run", attempt(run_s="quick"))
+    rows.append("task_run", {"attempt_uid": "no name or state"})
+    rows.append("no such table", {})
+    rows.append("task_run", attempt(unknown_field=1, io_rchar=2**70))
+    rows.append("task_run", attempt(unknown_field=1))
+    with running(url, tmp_path) as writer:
+        until(lambda: count(engine) == 2)
+    assert writer.refused == 4
+
+
+def test_a_torn_line_at_the_end_of_a_dead_process_is_left_out(
+    url: str, engine: Engine, tmp_path: Path
+) -> None:
+    rows = Spool(tmp_path)
+    rows.append("task_run", attempt())
+    rows.close()
+    (path,) = spool.files(tmp_path)
+    with path.open("ab") as file:
+        file.write(b'{"t":"task_run","r":{"attempt_')
+    with running(url, tmp_path):
+        until(lambda: spool.files(tmp_path) == [])
+    assert count(engine) == 1
+
+
+def test_writers_of_several_workers_share_a_folder(url: str, engine: Engine, tmp_path: Path) -> None:
+    code = """
+import sys, uuid
+from pathlib import Path
+from db.spool import Spool
+rows = Spool(Path(sys.argv[1]), rotate_bytes=20_000)
+for n in range(500):
+    rows.append("task_run", {"attempt_uid": str(uuid.uuid4()), "task_name": "t", "state": "SUCCESS"})
+"""
+    with running(url, tmp_path), running(url, tmp_path):
+        children = [subprocess.Popen([sys.executable, "-c", code, str(tmp_path)]) for _ in range(4)]
+        assert [child.wait(60) for child in children] == [0] * 4
+        until(lambda: spool.files(tmp_path) == [])
+    assert count(engine) == 2000
+
+
+def test_threads_may_share_a_spool(url: str, engine: Engine, tmp_path: Path) -> None:
+    rows = Spool(tmp_path, rotate_bytes=5_000)
+
+    def fill() -> None:
+        for _ in range(50):
+            rows.append("task_run", attempt())
+
+    threads = [threading.Thread(target=fill) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    with running(url, tmp_path):
+        until(lambda: count(engine) == 400)
+    assert rows.dropped == 0
+
+
+def test_a_full_spool_drops_its_oldest_rows_and_counts_them(tmp_path: Path) -> None:
+    rows = Spool(tmp_path, rotate_bytes=10_000, max_bytes=30_000)
+    for _ in range(300):
+        rows.append("task_run", attempt())
+    kept = sum(len(path.read_bytes().splitlines()) for path in spool.files(tmp_path))
+    assert spool.pending_bytes(tmp_path) < 45_000
+    assert spool.dropped(tmp_path) > 0
+    assert kept + spool.dropped(tmp_path) == 300
+
+
+def test_a_spool_that_cannot_be_written_raises_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    rows = Spool(tmp_path / "file" / "spool")
+    rows.append("task_run", attempt())
+    assert rows.dropped == 1
+
+
+def test_the_spool_is_private(tmp_path: Path) -> None:
+    Spool(tmp_path / "spool").append("task_run", attempt())
+    (path,) = spool.files(tmp_path / "spool")
+    assert path.stat().st_mode & 0o777 == 0o600
+    assert path.parent.stat().st_mode & 0o777 == 0o700
+
+
+def test_postgresql_may_be_stopped_and_started(postgres_server: Postgres, tmp_path: Path) -> None:
+    url = postgres_server.new_database()
+    rows = Spool(tmp_path)
+    with running(url, tmp_path):
+        rows.append("task_run", attempt())
+        until(lambda: spool.pending_bytes(tmp_path) == 0)
+        postgres_server.stop()
+        try:
+            for _ in range(20):
+                rows.append("task_run", attempt())
+            time.sleep(0.5)  # long enough for several tries that fail
+            assert spool.pending_bytes(tmp_path) > 0
+        finally:
+            postgres_server.start()
+        until(lambda: spool.pending_bytes(tmp_path) == 0)
+    engine = open_database(url)
+    assert count(engine) == 21
+    engine.dispose()
+
+
+def test_sqlite_may_be_locked_by_a_long_writer(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/history.db"
+    engine = open_database(url)
+    other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
+    rows = Spool(tmp_path)
+    other.execute("BEGIN IMMEDIATE")
+    other.execute("INSERT INTO column_doc VALUES ('a', 'b', 'c')")
+    with running(url, tmp_path):
+        for _ in range(10):
+            rows.append("task_run", attempt())
+        time.sleep(6)  # longer than the writer waits for a lock
+        assert count(engine) == 0
+        other.execute("COMMIT")
+        until(lambda: count(engine) == 10)
+    other.close()
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("facts", "expected"),
+    [
+        (
+            [{"state": "RUNNING", "updated_epoch_ms": 2}, {"state": "PLANNED", "updated_epoch_ms": 1}],
+            "RUNNING",
+        ),
+        (
+            [{"state": "SUCCEEDED", "updated_epoch_ms": 2}, {"state": "RUNNING", "updated_epoch_ms": 3}],
+            "SUCCEEDED",
+        ),
+        (
+            [{"state": "FAILED", "updated_epoch_ms": 2}, {"state": "SUCCEEDED", "updated_epoch_ms": 3}],
+            "SUCCEEDED",
+        ),
+        (
+            [
+                {"state": "FAILED", "updated_epoch_ms": 2, "error": "no"},
+                {"state": "RUNNING", "updated_epoch_ms": 1, "run_no": 2},
+            ],
+            "RUNNING",
+        ),
+        (
+            [
+                {"state": "RUNNING", "updated_epoch_ms": 1, "run_no": 2},
+                {"state": "FAILED", "updated_epoch_ms": 9, "error": "no"},
+            ],
+            "RUNNING",
+        ),
+    ],
+    ids=["late", "ended stays", "later end wins", "begun again", "late from the run before"],
+)
+def test_jobs_are_merged(
+    url: str, engine: Engine, tmp_path: Path, facts: list[dict[str, Any]], expected: str
+) -> None:
+    rows = Spool(tmp_path)
+    for fact in facts:
+        rows.append("job", {"id": "j", **fact})
+    with running(url, tmp_path):
+        until(lambda: spool.pending_bytes(tmp_path) == 0)
+    with engine.connect() as connection:
+        assert connection.execute(select(job.c.state)).scalar_one() == expected
+
+
+def test_a_missing_fact_about_a_job_changes_nothing(url: str, engine: Engine, tmp_path: Path) -> None:
+    rows = Spool(tmp_path)
+    rows.append("job", {"id": "j", "state": "SUCCEEDED", "audio_s": 60.0, "updated_epoch_ms": 5})
+    rows.append("job", {"id": "j", "state": "PLANNED", "segments": 7, "audio_s": 1.0, "updated_epoch_ms": 3})
+    rows.append("job", {"id": "j", "state": "SUCCEEDED", "speed": 20.0, "updated_epoch_ms": 6})
+    with running(url, tmp_path):
+        until(lambda: spool.pending_bytes(tmp_path) == 0)
+    with engine.connect() as connection:
+        found = connection.execute(select(job)).mappings().one()
+    assert (found["segments"], found["audio_s"], found["speed"]) == (7, 60.0, 20.0)
+    assert found["updated_epoch_ms"] == 6

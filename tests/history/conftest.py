@@ -1,0 +1,129 @@
+"""A real worker on a real broker, writing to a real database."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from celery.signals import before_task_publish
+from sqlalchemy import Engine, select
+
+from db.database import open_database
+from db.schema import task_run, task_sample
+from tasks.identity import stamp_published
+from tests.services import Postgres, postgres, valkey
+
+Row = dict[str, Any]
+
+collect_ignore = ["worker_app.py"]  # a worker's app: the environment tells it where to go
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[str]:
+    with valkey() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[Postgres]:
+    with postgres() as server:
+        yield server
+
+
+class Bench:
+    """A worker, the app that sends to it, and the history that it writes."""
+
+    def __init__(self, broker: str, folder: Path, url: str, queue: str) -> None:
+        self.folder, self.url, self.queue = folder, url, queue
+        self.engine: Engine = open_database(url)
+        self.app = Celery("sender", broker=broker, backend=broker)
+        self.environment = os.environ | {
+            "TEST_BROKER": broker,
+            "TEST_FOLDER": str(folder),
+            "TEST_DATABASE": url,
+            "PYTHONWARNINGS": "default",
+        }
+
+    @contextmanager
+    def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+        """A worker of one process unless told otherwise, stopped warmly at the end."""
+        command = [sys.executable, "-m", "celery", "-A", "tests.history.worker_app", "worker"]
+        command += ["-n", "one@%h", "-l", "INFO", "-Q", self.queue, "--without-gossip", "--without-mingle"]
+        command += options or ("-c", "1")
+        with (self.folder / "worker.log").open("ab") as log:
+            process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            yield process
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(30)
+
+    def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
+        """The machine's power goes: main process and children at once."""
+        os.killpg(worker.pid, signal.SIGKILL)
+
+    def is_running(self, task_id: str) -> bool:
+        """Whether a flight recorder says so."""
+        return any(task_id.encode() in path.read_bytes() for path in (self.folder / "open").glob("*.open"))
+
+    def send(self, name: str, *args: Any, **options: Any) -> str:
+        """Send a task of the worker's; returns its id."""
+        full = f"tests.history.worker_app.{name}"
+        return str(self.app.send_task(full, args=args, queue=self.queue, **options).id)
+
+    def rows(self, task_id: str | None = None) -> list[Row]:
+        query = select(task_run).order_by(task_run.c.started_at)
+        if task_id is not None:
+            query = query.where(task_run.c.task_id == task_id)
+        with self.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def samples(self, attempt_uid: str) -> list[Row]:
+        with self.engine.connect() as connection:
+            query = select(task_sample).where(task_sample.c.attempt_uid == attempt_uid)
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def wait_for(self, task_id: str, count: int = 1, timeout_s: float = 30.0) -> list[Row]:
+        """The rows of a task, once there are so many."""
+        until(lambda: len(self.rows(task_id)) >= count, timeout_s)
+        return self.rows(task_id)
+
+
+def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    deadline = time.monotonic() + timeout_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def _bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
+    before_task_publish.connect(stamp_published)
+    bench = Bench(broker, folder, url, queue=f"q-{folder.name}")
+    yield bench
+    before_task_publish.disconnect(stamp_published)
+    bench.engine.dispose()
+    bench.app.close()
+
+
+@pytest.fixture
+def bench(broker: str, tmp_path: Path) -> Iterator[Bench]:
+    """No worker yet: the test starts it."""
+    yield from _bench(broker, tmp_path, f"sqlite:///{tmp_path}/history.db")
+
+
+@pytest.fixture(scope="module")
+def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """One worker for all tests that do it no harm."""
+    folder = tmp_path_factory.mktemp("worker")
+    for bench in _bench(broker, folder, f"sqlite:///{folder}/history.db"):
+        with bench.worker():
+            yield bench

@@ -1,0 +1,160 @@
+from typing import Any
+
+import pytest
+
+from tests.history.conftest import Bench, until
+
+MEBI = 1 << 20
+
+
+def test_each_peak_is_that_of_its_own_task_in_one_process(bench: Bench) -> None:
+    with bench.worker():
+        large, small = bench.send("allocate", 300), bench.send("allocate", 10)
+        (first,), (second,) = bench.wait_for(large), bench.wait_for(small)
+    assert first["worker_pid"] == second["worker_pid"]
+    assert (first["child_seq"], second["child_seq"]) == (1, 2)
+    assert first["rss_peak_method"] == second["rss_peak_method"] == "hwm_reset"
+    assert first["rss_peak_bytes"] - first["rss_start_bytes"] == pytest.approx(300 * MEBI, rel=0.05)
+    assert second["rss_peak_bytes"] - second["rss_start_bytes"] == pytest.approx(10 * MEBI, rel=0.05)
+
+
+def test_cpu_time_of_a_librarys_own_threads_counts(bench: Bench) -> None:
+    with bench.worker():
+        (row,) = bench.wait_for(bench.send("burn_in_own_threads", 0.3))
+    assert row["cpu_user_s"] + row["cpu_system_s"] == pytest.approx(0.6, rel=0.15)
+    assert row["cpu_scope"] == "process"
+    assert row["threads_peak"] >= 3
+
+
+def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
+    with bench.worker():
+        killed, again = bench.wait_for(bench.send("die", "job-7"), count=2)
+    assert (killed["state"], killed["exit_signal"], killed["stats_complete"]) == ("LOST", 9, 0)
+    assert killed["job"] == "job-7"
+    assert killed["rss_peak_bytes"] > 10 * MEBI
+    assert 0.4 < killed["run_s"] < 5
+    assert (again["state"], again["redelivered"], again["broker_wait_s"]) == ("SUCCESS", 1, None)
+
+
+def test_the_hard_time_limit_leaves_its_row(bench: Bench) -> None:
+    with bench.worker():
+        (row,) = bench.wait_for(bench.send("never_end"))
+    assert (row["state"], row["exc_type"], row["hard_limit_s"]) == ("TIMEOUT", "TimeLimitExceeded", 1.0)
+    assert 0.9 < row["run_s"] < 5
+
+
+def test_a_task_revoked_while_it_runs_leaves_its_row(bench: Bench) -> None:
+    with bench.worker():
+        bench.wait_for(bench.send("sleep", 0))
+        task_id = bench.send("sleep", 60)
+        until(lambda: bench.is_running(task_id))
+        bench.app.control.revoke(task_id, terminate=True)
+        (row,) = bench.wait_for(task_id)
+    assert (row["state"], row["exc_type"], row["exit_signal"]) == ("REVOKED", "Terminated", 15)
+
+
+def test_what_a_whole_dead_worker_left_open_is_found_by_the_next(bench: Bench) -> None:
+    with bench.worker() as first:
+        task_id = bench.send("sleep", 3)
+        until(lambda: bench.is_running(task_id))
+        bench.kill_group(first)
+    with bench.worker():
+        lost = bench.wait_for(task_id)[0]
+    assert (lost["state"], lost["exit_signal"], lost["stats_complete"]) == ("LOST", None, 0)
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("error", [("FAILURE", "SegmentError", "segment 3 (script line 14): no voice")]),
+        ("returned", [("FAILURE", "SegmentError", "segment 3 (script line 14): no voice")]),
+        ("retry", [("RETRY", "StoreError", "away"), ("FAILURE", "StoreError", "away")]),
+        ("ignore", [("IGNORED", None, None)]),
+        ("reject", [("REJECTED", None, None)]),
+        ("cancelled", [("REVOKED", "CancelledError", "job j was cancelled")]),
+        ("hand back", [("HANDED_BACK", "HandedBackError", ""), ("SUCCESS", None, None)]),
+    ],
+)
+def test_every_end_has_its_state(worker: Bench, how: str, expected: list[tuple[Any, ...]]) -> None:
+    rows = worker.wait_for(worker.send("fail", how), count=len(expected))
+    assert [(row["state"], row["exc_type"], row["exc_message"]) for row in rows] == expected
+
+
+def test_a_bugs_message_is_not_kept_because_it_may_hold_the_users_words(worker: Bench) -> None:
+    (row,) = worker.wait_for(worker.send("fail", "bug"))
+    assert (row["state"], row["exc_type"]) == ("FAILURE", "KeyError")
+    assert row["exc_message"].startswith("raised in fail, tests/history/worker_app.py:")
+
+
+def test_a_task_that_replaces_itself_did_its_work(worker: Bench) -> None:
+    first, second = worker.wait_for(worker.send("fail", "replace"), count=2)
+    assert (first["state"], first["exc_type"], second["state"]) == ("SUCCESS", None, "SUCCESS")
+
+
+def test_a_retry_is_a_new_row_and_its_back_off_no_waiting(worker: Bench) -> None:
+    first, second = worker.wait_for(worker.send("fail", "retry"), count=2)
+    assert (first["attempt"], second["attempt"]) == (0, 1)
+    assert first["attempt_uid"] != second["attempt_uid"]
+    assert first["retry_delay_s"] == pytest.approx(0.2)
+    assert first["first_published_at"] == second["first_published_at"] < second["published_at"]
+    assert second["eta_at"] > second["published_at"]
+    assert second["queue_wait_s"] < (second["started_at"] - second["published_at"]).total_seconds() - 0.1
+    assert second["total_s"] > first["total_s"]
+
+
+def test_waiting_is_split_into_broker_and_worker(worker: Bench) -> None:
+    longer = worker.send("sleep", 0.5)
+    (row,) = worker.wait_for(worker.send("sleep", 0))
+    assert row["queue_wait_s"] == pytest.approx(row["broker_wait_s"] + row["prefetch_wait_s"])
+    assert row["queue_wait_s"] > 0.3
+    assert row["clock_skew"] == 0
+    (first,) = worker.rows(longer)
+    assert first["queue_wait_s"] < 0.3
+
+
+def test_what_the_body_knows_is_noted(worker: Bench) -> None:
+    facts = {
+        "job": "j",
+        "segment": 4,
+        "engine": "hibari",
+        "chars_in": 812,
+        "audio_s": 10.0,
+        "cache_hit": False,
+    }
+    (row,) = worker.wait_for(worker.send("sleep", 0.1, kwargs=facts))
+    assert {name: row[name] for name in facts} == facts
+    assert row["rtf"] == pytest.approx(row["run_s"] / 10.0)
+    assert row["cold_start"] == 0
+    assert row["queue"] == worker.queue
+    assert row["pool"] == "prefork"
+    assert row["app_version"] == "1.0"
+
+
+def test_without_a_gpu_nothing_is_said_of_one(worker: Bench) -> None:
+    (row,) = worker.wait_for(worker.send("sleep", 0))
+    assert {row[name] for name in row if name.startswith("gpu_")} == {None}
+
+
+def test_a_long_attempt_keeps_a_series_of_samples(worker: Bench) -> None:
+    (row,) = worker.wait_for(worker.send("sleep", 1.8))
+    samples = worker.samples(row["attempt_uid"])
+    assert len(samples) >= 2
+    assert all(sample["at_ms"] >= 1000 and sample["rss_bytes"] > MEBI for sample in samples)
+    assert row["sample_count"] > len(samples)
+
+
+def test_a_row_of_work_done_while_the_worker_stops_is_written(bench: Bench) -> None:
+    with bench.worker():
+        task_id = bench.send("sleep", 1)
+        until(lambda: bench.is_running(task_id))
+    assert [row["state"] for row in bench.rows(task_id)] == ["SUCCESS"]
+    assert list((bench.folder / "spool").iterdir()) == []
+
+
+def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> None:
+    with bench.worker("-P", "threads", "-c", "2"):
+        ids = [bench.send("burn_in_own_threads", 0.4) for _ in range(2)]
+        rows = [bench.wait_for(task_id)[0] for task_id in ids]
+    assert [row["overlap_max"] for row in rows] == [2, 2]
+    assert [row["cpu_scope"] for row in rows] == ["share", "share"]
+    assert sum(row["cpu_user_s"] + row["cpu_system_s"] for row in rows) == pytest.approx(1.6, rel=0.15)

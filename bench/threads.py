@@ -1,4 +1,4 @@
-"""One thread per decode, as in a worker. Imported before numpy by benches that decode in their own process."""
+"""One thread per decode, as in a worker: for benches that decode in their own process, before numpy."""
 
 import os
 

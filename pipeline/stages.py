@@ -53,7 +53,7 @@ def semantic(work: Work) -> Facts:
     tokens = work.store.need_arrays(work.name("text"))
     conditions = work.engine.semantic(tokens, work.plan.engine_options)
     work.store.put_arrays(work.name("semantic"), conditions)
-    return {"cache_hit": False, "tokens_in": _count(conditions), "frames": int(conditions.meta["frames"])}
+    return {"cache_hit": False, "tokens_in": _count(conditions)}
 
 
 def speaker(work: Work) -> Facts:
@@ -68,7 +68,7 @@ def speaker(work: Work) -> Facts:
             reference = _reference(work.store, voice.hash)
             work.store.put_arrays(where, work.engine.speaker(reference, work.plan.engine_options))
             made += 1
-    return {"cache_hit": made == 0, "voices": len(work.segment.speakers)}
+    return {"cache_hit": made == 0}
 
 
 def diffusion(work: Work, control: Control) -> Facts:
@@ -95,7 +95,6 @@ def diffusion(work: Work, control: Control) -> Facts:
         "audio_s": len(samples) / rate,
         "sample_rate": rate,
         "bytes_out": samples.nbytes,
-        "voices": len(speakers),
     }
 
 

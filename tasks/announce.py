@@ -1,15 +1,17 @@
 """What becomes of a job, told to the history. The store is the truth; these rows are for people and SQL."""
 
+import functools
 import time
 from typing import Any
 
+from db.spool import Spool
 from pipeline.errors import CancelledError
 from pipeline.jobs import Plan
-from tasks.metering import record
+from tasks.app import history_settings
 
 
 def planned(plan: Plan, root: str) -> None:
-    record(
+    _spool().append(
         "job",
         {
             **_row(plan, "RUNNING"),
@@ -27,12 +29,19 @@ def planned(plan: Plan, root: str) -> None:
 
 def finished(plan: Plan, manifest: dict[str, Any]) -> None:
     row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"], "finished_epoch": int(time.time())}
-    record("job", {**_row(plan, "SUCCEEDED"), **row})
+    _spool().append("job", {**_row(plan, "SUCCEEDED"), **row})
 
 
 def failed(plan: Plan, error: Exception) -> None:
     state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
-    record("job", {**_row(plan, state), "error": str(error)[:500], "finished_epoch": int(time.time())})
+    _spool().append(
+        "job", {**_row(plan, state), "error": str(error)[:500], "finished_epoch": int(time.time())}
+    )
+
+
+@functools.cache
+def _spool() -> Spool:
+    return Spool(history_settings.spool)
 
 
 def _row(plan: Plan, state: str) -> dict[str, Any]:

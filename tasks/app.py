@@ -8,7 +8,7 @@ flight (the default ones are shared with every other app on the broker).
 from celery import Celery
 from kombu import Queue
 
-from tasks import parent
+from tasks import history, meter, parent
 from tasks import settings as _settings
 from tasks.embedded import url_of_running
 from tasks.queues import PRIORITY_STEPS, QUEUES
@@ -94,3 +94,8 @@ app.conf.update(
 app.steps["consumer"].add(RenewVisibility)
 app.steps["worker"].add(parent.EndWithStarter)
 app.user_options["worker"].add(parent.OPTION)
+
+history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
+history.install(history_settings, lambda: settings.history_url)
+if not settings.metering:
+    meter.configure(None)

@@ -7,7 +7,6 @@ from celery.signals import worker_shutting_down
 
 from pipeline.errors import DeadlineError, HandedBackError
 from pipeline.jobs import Jobs
-from tasks.metering import note
 
 _LOOK_S = 1.0
 
@@ -44,4 +43,3 @@ class StageControl:
 
     def frames(self, done: int) -> None:
         self.done = done
-        note(frames=done)

@@ -6,7 +6,7 @@ have filled in anything. So they are replaced when the message arrives, before t
 
 from typing import Any
 
-from celery.worker.request import Request
+from tasks.history import MeteredRequest
 
 
 def shown(args: Any, kwargs: Any) -> str:
@@ -26,7 +26,7 @@ def shown(args: Any, kwargs: Any) -> str:
     return " ".join(words)
 
 
-class PrivateRequest(Request):
+class PrivateRequest(MeteredRequest):
     """A request whose arguments are shown as job and segment, whatever the sender wrote about them."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

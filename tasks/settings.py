@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.errors import OptionError
 from pipeline.script import CHARACTERS_MAX
 
+VERSION = "0.1.0"
 PREFIX = "VOXCHORD_"
 _MODELS = {
     "vibevoice-1.5b": "vibevoice/VibeVoice-1.5B-hf",
@@ -68,9 +69,9 @@ class Settings:
         return self.database_url or f"sqlite:///{self.state.absolute() / 'history.db'}"
 
     @property
-    def spool(self) -> Path:
-        """Where rows of the history wait for the database."""
-        return self.state.absolute() / "spool"
+    def history_folder(self) -> Path:
+        """Where rows of the history wait for the database, and running attempts are noted."""
+        return self.state.absolute() / "history"
 
     def checkpoint(self, name: str | None) -> str | None:
         """Where the model of that name lies.

@@ -134,6 +134,5 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
         "engine": plan.options.engine,
         "model": plan.options.model or plan.revision,
         "model_version": plan.revision,
-        "voices": len(work.segment.speakers),
         "lang": work.engine.profile.languages[0],
     }

@@ -5,7 +5,12 @@ true peaks), held for the look-ahead on both sides, and smoothed by a raised cos
 what is needed is always met, and the gain moves slowly enough not to be heard. libebur128 has the last word.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
+import numpy.typing as npt
+import scipy.ndimage
+import scipy.signal
 import soxr
 
 from pipeline.engines.protocol import Samples
@@ -13,6 +18,10 @@ from pipeline.loudness import true_peak
 
 LOOK_AHEAD_S = 0.008
 _OVERSAMPLING = 4
+_LOUD = 0.6
+"""No peak between samples that matters is found where the samples stay under this share of the ceiling."""
+
+_SILENT = 1e-6
 
 
 def limit(samples: Samples, sample_rate_hz: int, ceiling: float) -> Samples:
@@ -26,25 +35,35 @@ def limit(samples: Samples, sample_rate_hz: int, ceiling: float) -> Samples:
         (n,), aligned with the input; untouched further than twice the look-ahead from a peak.
     """
     width = max(1, round(LOOK_AHEAD_S * sample_rate_hz))
+    limited = samples.copy()
+    for start, end in _loud(samples, ceiling, reach=4 * width):
+        limited[start:end] = _limited(samples[start:end], sample_rate_hz, ceiling, width)
+    return limited
+
+
+def _loud(samples: Samples, ceiling: float, *, reach: int) -> Iterator[tuple[int, int]]:
+    """Where the limiter has to look: from `reach` before the first loud sample to as far after the last."""
+    loud = np.flatnonzero(np.abs(samples) > _LOUD * ceiling)
+    if len(loud):
+        for run in np.split(loud, np.flatnonzero(np.diff(loud) > 2 * reach) + 1):
+            yield max(0, int(run[0]) - reach), min(len(samples), int(run[-1]) + reach)
+
+
+def _limited(samples: Samples, sample_rate_hz: int, ceiling: float, width: int) -> Samples:
     oversampled = soxr.resample(samples, sample_rate_hz, _OVERSAMPLING * sample_rate_hz)
-    peaks = np.abs(np.resize(oversampled, (len(samples), _OVERSAMPLING))).max(axis=1)
-    needed = np.minimum(1.0, ceiling / np.maximum(np.maximum(peaks, np.abs(samples)), ceiling))
-    limited = samples * _smoothed(needed, width).astype(np.float32)
+    peaks = np.abs(np.resize(oversampled, _OVERSAMPLING * len(samples)))
+    for step in range(_OVERSAMPLING):  # a maximum over four columns, many times faster than along an axis
+        np.maximum(peaks[::_OVERSAMPLING], peaks[step::_OVERSAMPLING], out=peaks[::_OVERSAMPLING])
+    needed = ceiling / np.maximum(np.maximum(peaks[::_OVERSAMPLING], np.abs(samples)), ceiling)
+    limited = samples * _smoothed(needed, width)
     measured = true_peak(limited, sample_rate_hz)
     return limited * np.float32(min(1.0, ceiling / measured)) if measured > ceiling else limited
 
 
-def _smoothed(needed: Samples, width: int) -> Samples:
+def _smoothed(needed: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:
     """The lowest gain within `width` on either side, under a raised cosine as wide."""
-    held = _held(np.pad(needed, 2 * width, mode="edge"), width)
-    window = np.hanning(2 * width + 3)[1:-1]
-    return np.convolve(held, window / window.sum(), mode="valid")
-
-
-def _held(values: Samples, width: int) -> Samples:
-    """The minimum of each run of 2 * width + 1 values, by doubling the run: log2 passes."""
-    runs, length = values, 1
-    while 2 * length <= 2 * width + 1:
-        runs, length = np.minimum(runs[:-length], runs[length:]), 2 * length
-    rest = 2 * width + 1 - length
-    return np.minimum(runs[: len(runs) - rest], runs[rest:]) if rest else runs
+    held = scipy.ndimage.minimum_filter1d(np.pad(needed, 2 * width, mode="edge"), 2 * width + 1)
+    window = np.hanning(2 * width + 3)[1:-1].astype(np.float32)
+    smoothed = scipy.signal.oaconvolve(1 - held[width:-width], window / window.sum(), mode="valid")
+    smoothed[smoothed < _SILENT] = 0  # rounding of the transform, far from any peak
+    return np.float32(1) - smoothed.astype(np.float32)

@@ -54,7 +54,8 @@ def _limited(samples: Samples, sample_rate_hz: int, ceiling: float, width: int) 
     peaks = np.abs(np.resize(oversampled, _OVERSAMPLING * len(samples)))
     for step in range(_OVERSAMPLING):  # a maximum over four columns, many times faster than along an axis
         np.maximum(peaks[::_OVERSAMPLING], peaks[step::_OVERSAMPLING], out=peaks[::_OVERSAMPLING])
-    needed = ceiling / np.maximum(np.maximum(peaks[::_OVERSAMPLING], np.abs(samples)), ceiling)
+    highest = np.maximum(np.maximum(peaks[::_OVERSAMPLING], np.abs(samples)), np.float32(ceiling))
+    needed: npt.NDArray[np.float32] = np.float32(ceiling) / highest
     limited = samples * _smoothed(needed, width)
     measured = true_peak(limited, sample_rate_hz)
     return limited * np.float32(min(1.0, ceiling / measured)) if measured > ceiling else limited
@@ -66,4 +67,5 @@ def _smoothed(needed: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.flo
     window = np.hanning(2 * width + 3)[1:-1].astype(np.float32)
     smoothed = scipy.signal.oaconvolve(1 - held[width:-width], window / window.sum(), mode="valid")
     smoothed[smoothed < _SILENT] = 0  # rounding of the transform, far from any peak
-    return np.float32(1) - smoothed.astype(np.float32)
+    gain: npt.NDArray[np.float32] = np.float32(1) - smoothed.astype(np.float32)
+    return gain

@@ -11,6 +11,7 @@ from kombu import Queue
 from tasks import history, meter, parent
 from tasks import settings as _settings
 from tasks.embedded import url_of_running
+from tasks.events import GatherEvents
 from tasks.queues import PRIORITY_STEPS, QUEUES
 from tasks.visibility import RenewVisibility
 
@@ -81,17 +82,16 @@ app.conf.update(
     result_chord_expires=3 * _DAY_S,
     result_failure_expires=7 * _DAY_S,
     # what can be seen
-    task_track_started=True,
+    task_track_started=True,  # for roots; the stages of a segment turn it off
     result_extended=False,
     worker_send_task_events=True,
-    task_send_sent_event=True,
     worker_hijack_root_logger=True,
     worker_redirect_stdouts=False,
     worker_proc_alive_timeout=120,
     worker_eta_task_limit=1000,
     enable_utc=True,
 )
-app.steps["consumer"].add(RenewVisibility)
+app.steps["consumer"].update((RenewVisibility, GatherEvents))
 app.steps["worker"].add(parent.EndWithStarter)
 app.user_options["worker"].add(parent.OPTION)
 

@@ -46,25 +46,25 @@ class SegmentRef(TypedDict):
 Stage = Callable[[Work], Facts]
 
 
-@app.task(bind=True, name="voxchord.text", ignore_result=True)
+@app.task(bind=True, name="voxchord.text", ignore_result=True, track_started=False)
 def text(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """The segment's words to the engine's tokens."""
     return run(self, ref, stages.text)
 
 
-@app.task(bind=True, name="voxchord.semantic", ignore_result=True)
+@app.task(bind=True, name="voxchord.semantic", ignore_result=True, track_started=False)
 def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Tokens to what conditions the model, and the frame plan."""
     return run(self, ref, stages.semantic)
 
 
-@app.task(bind=True, name="voxchord.speaker", ignore_result=True)
+@app.task(bind=True, name="voxchord.speaker", ignore_result=True, track_started=False)
 def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Reference recordings to speaker embeddings, once per voice."""
     return run(self, ref, stages.speaker)
 
 
-@app.task(bind=True, name="voxchord.diffusion")
+@app.task(bind=True, name="voxchord.diffusion", track_started=False)
 def diffusion(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Decode the segment and store its samples."""
     return run(self, ref, _decode)

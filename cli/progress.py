@@ -59,7 +59,7 @@ class Display:
 
     def __init__(self, history: "Engine", root: str) -> None:
         self.history, self.root = history, root
-        self.state = State()
+        self.state: Any = State()
         self.started = time.monotonic()
         self.job: str | None = None
         self.audio_at_start: float | None = None

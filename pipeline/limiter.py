@@ -55,7 +55,7 @@ def _limited(samples: Samples, sample_rate_hz: int, ceiling: float, width: int) 
     for step in range(_OVERSAMPLING):  # a maximum over four columns, many times faster than along an axis
         np.maximum(peaks[::_OVERSAMPLING], peaks[step::_OVERSAMPLING], out=peaks[::_OVERSAMPLING])
     highest = np.maximum(np.maximum(peaks[::_OVERSAMPLING], np.abs(samples)), np.float32(ceiling))
-    needed: npt.NDArray[np.float32] = np.float32(ceiling) / highest
+    needed = (ceiling / highest).astype(np.float32)
     limited = samples * _smoothed(needed, width)
     measured = true_peak(limited, sample_rate_hz)
     return limited * np.float32(min(1.0, ceiling / measured)) if measured > ceiling else limited

@@ -17,7 +17,8 @@ class GatherEvents(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.events:Events",)
 
     def start(self, consumer: Any) -> None:
-        hub, pending = consumer.hub, []
+        hub = consumer.hub
+        pending: list[Any] = []
 
         def flush() -> None:
             pending.clear()

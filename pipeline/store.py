@@ -9,6 +9,7 @@ Local folders are written with the operating system's own exclusive link; any ot
 whose `mode="create"` is If-None-Match on S3 and the like.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -135,7 +136,8 @@ class LocalObjects:
             with open(handle, "wb") as file:
                 file.write(data)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
             raise StoreError(f"can't write {path.name}: {error.strerror}") from error
         return temporary
 

@@ -67,14 +67,15 @@ class EmbeddedBroker:
                 f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}"
             )
         if ready == "standing":
-            self.process = None
+            self.stop()
         return url
 
     def stop(self) -> None:
         """Stop it if this object started it."""
-        if self.process and self.process.stdin:
+        if self.process and self.process.stdin and self.process.stdout:
             self.process.stdin.close()
             self.process.wait(_START_TIMEOUT_S)
+            self.process.stdout.close()
             self.process = None
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from kombu import Connection
+
 from pipeline.engines import registry
 from tasks import flower, workers
 from tasks.embedded import EmbeddedBroker, url_of_running
@@ -41,13 +43,19 @@ class LocalService:
         os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
         os.environ["VOXCHORD_BROKER_URL"] = self.broker.start()
         if not borrowed:
-            self._return_orphans()
-            engine = registry.load(
-                self.settings.engine, self.settings.checkpoint(self.settings.model or None)
-            )
-            for spec in (workers.door(), workers.everything(engine.profile, self.concurrency)):
-                self.start(spec)
+            try:
+                self._bring_up()
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
         return self
+
+    def _bring_up(self) -> None:
+        model = self.settings.checkpoint(self.settings.model or None)
+        profile = registry.load(self.settings.engine, model).profile
+        self._return_orphans()
+        for spec in (workers.door(), workers.everything(profile, self.concurrency)):
+            self.start(spec)
 
     def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker; it ends with this process."""
@@ -103,13 +111,17 @@ class LocalService:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdin:
+                process.stdin.close()
+        self.processes.clear()
         self.broker.stop()
 
     def _return_orphans(self) -> None:
         """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""
         from tasks.app import app
 
-        with app.connection_for_write() as connection:
+        options = app.conf.broker_transport_options
+        with Connection(os.environ["VOXCHORD_BROKER_URL"], transport_options=options) as connection:
             channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 for tag in client.hkeys(channel.unacked_key):

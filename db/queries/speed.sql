@@ -1,0 +1,18 @@
+-- How fast is each engine? Run time per second of audio (rtf): below 1 is faster than real time.
+-- Percentiles are nearest-rank: values that occurred.
+-- :days  how far to look back from the newest attempt (default 30)
+WITH runs AS (
+    SELECT task_name, engine, device, rtf,
+        ROW_NUMBER() OVER (PARTITION BY task_name, engine, device ORDER BY rtf) AS rank,
+        COUNT(*) OVER (PARTITION BY task_name, engine, device) AS n
+    FROM task_run
+    WHERE state = 'SUCCESS' AND rtf IS NOT NULL
+        AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+)
+SELECT task_name, engine, device, MAX(n) AS n,
+    MIN(CASE WHEN rank >= 0.50 * n THEN rtf END) AS rtf_p50,
+    MIN(CASE WHEN rank >= 0.95 * n THEN rtf END) AS rtf_p95,
+    MIN(CASE WHEN rank >= 0.99 * n THEN rtf END) AS rtf_p99
+FROM runs
+GROUP BY task_name, engine, device
+ORDER BY rtf_p95 DESC, task_name, engine, device;

@@ -18,6 +18,12 @@ from sqlalchemy import Connection, Engine, text
 _FOLDER = Path(__file__).parent / "queries"
 _PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
 
+_LARGE_READ = {
+    "postgresql": ["SET LOCAL work_mem = '256MB'"],
+    "sqlite": ["PRAGMA cache_size = -262144"],
+}
+_AS_BEFORE = {"postgresql": [], "sqlite": ["PRAGMA cache_size = -16384"]}
+
 
 class QueryError(Exception):
     """No such query, or a parameter that it doesn't have."""
@@ -91,11 +97,14 @@ def run(engine: Engine, name: str, **given: Any) -> Answer:
 
 @contextmanager
 def _reading(engine: Engine) -> Iterator[Connection]:
-    """A transaction for one large read; PostgreSQL may sort in memory what it would write to disk."""
+    """A connection for one large read, allowed to sort in memory."""
     with engine.connect() as connection:
-        if connection.dialect.name == "postgresql":
-            connection.execute(text("SET LOCAL work_mem = '256MB'"))
+        for setting in _LARGE_READ[connection.dialect.name]:
+            connection.exec_driver_sql(setting)
         yield connection
+        connection.rollback()
+        for setting in _AS_BEFORE[connection.dialect.name]:
+            connection.exec_driver_sql(setting)
 
 
 def _code(statement: str) -> str:

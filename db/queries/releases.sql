@@ -4,14 +4,13 @@
 -- :new   the later version (default: the newest)
 -- :days  how far to look back from the newest attempt (default 30)
 WITH versions AS (
-    SELECT app_version, ROW_NUMBER() OVER (ORDER BY MAX(hour_epoch) DESC, app_version DESC) AS age
+    SELECT app_version, ROW_NUMBER() OVER (ORDER BY newest_epoch DESC, app_version DESC) AS age
     FROM (
-        SELECT app_version, started_epoch AS hour_epoch
+        SELECT app_version, MAX(started_epoch) AS newest_epoch
         FROM task_run
         WHERE app_version IS NOT NULL
-            AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+        GROUP BY app_version
     ) seen
-    GROUP BY app_version
 ),
 chosen AS (
     SELECT
@@ -19,19 +18,22 @@ chosen AS (
         COALESCE(/*:new*/ NULL, (SELECT app_version FROM versions WHERE age = 1)) AS new_version
 ),
 runs AS (
-    SELECT t.app_version, t.task_name, t.engine, t.device, t.rtf,
-        ROW_NUMBER() OVER (PARTITION BY t.app_version, t.task_name, t.engine, t.device ORDER BY t.rtf) AS rank,
-        COUNT(*) OVER (PARTITION BY t.app_version, t.task_name, t.engine, t.device) AS n
-    FROM task_run t
-    WHERE t.state = 'SUCCESS' AND t.cold_start = 0 AND t.rtf IS NOT NULL
-        AND (t.app_version = (SELECT old_version FROM chosen) OR t.app_version = (SELECT new_version FROM chosen))
-        AND t.started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+    SELECT app_version, task_name, engine, device, rtf,
+        ROW_NUMBER() OVER same AS place,
+        COUNT(*) OVER same AS n
+    FROM task_run
+    WHERE state = 'SUCCESS' AND rtf IS NOT NULL AND cold_start = 0
+        AND (app_version = (SELECT old_version FROM chosen) OR app_version = (SELECT new_version FROM chosen))
+        AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+    WINDOW same AS (
+        PARTITION BY task_name, engine, device, app_version ORDER BY rtf
+        ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
+    )
 ),
 medians AS (
-    SELECT app_version, task_name, engine, device, MAX(n) AS n,
-        MIN(CASE WHEN rank >= 0.5 * n THEN rtf END) AS rtf_p50
+    SELECT app_version, task_name, engine, device, n, rtf AS rtf_p50
     FROM runs
-    GROUP BY app_version, task_name, engine, device
+    WHERE place = (50 * n + 99) / 100
 )
 SELECT a.task_name, a.engine, a.device, a.app_version AS old_version, b.app_version AS new_version,
     a.n AS n_old, b.n AS n_new, a.rtf_p50 AS rtf_p50_old, b.rtf_p50 AS rtf_p50_new,

@@ -94,14 +94,51 @@ class Spool:
 
 
 _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
+_leads: "weakref.WeakSet[Lead]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
+    for lead in _leads:
+        lead.__exit__()  # a child's copy of the lock would outlive the worker
     for spool in _spools:
         spool._after_fork()
 
 
 os.register_at_fork(after_in_child=_after_fork)
+
+
+class Lead:
+    """The right to look often: held by one writer of a folder until its process lets go or dies."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._lock = _CLOSED
+        _leads.add(self)
+
+    def __enter__(self) -> "Lead":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._lock != _CLOSED:
+            os.close(self._lock)
+            self._lock = _CLOSED
+
+    def held(self) -> bool:
+        """Whether it is ours now; takes it if nobody has it."""
+        if self._lock != _CLOSED:
+            return True
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            lock = os.open(self.folder.with_suffix(".lead"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(lock)
+            return False
+        self._lock = lock
+        return True
 
 
 def files(folder: Path) -> list[Path]:

@@ -1,9 +1,9 @@
 """The writer: one thread per worker that carries rows from the spool into the database.
 
-It looks into the folder every 50 ms and inserts in batches. Several writers may share a folder: each file is
-emptied by one at a time, whoever comes first, so the files of a process that died are nobody's in particular
-and never left behind. A row arrives at least once, and the keys make that exactly once. While the database is
-away the rows stay where they are.
+It looks into the folder every 50 ms and inserts in batches. Several writers may share a folder: one leads and
+looks often, the others now and then; each file is emptied by one at a time, whoever comes first, so the files
+of a process that died are nobody's in particular and never left behind. A row arrives at least once, and the
+keys make that exactly once. While the database is away the rows stay where they are.
 """
 
 import logging
@@ -24,6 +24,8 @@ from db.database import open_database, writing
 log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
+_FOLLOW_S = 1.0
+"""How often a writer looks that doesn't lead: one per folder looks often, the others stand by."""
 
 
 class Writer:
@@ -71,8 +73,9 @@ class Writer:
         self._thread = None
 
     def _run(self) -> None:
-        while not self._stopping.wait(self._poll_s):
-            self._look()
+        with spool.Lead(self._folder) as lead:
+            while not self._stopping.wait(self._poll_s if lead.held() else _FOLLOW_S):
+                self._look()
         self._retry_at = self._next_chores = 0.0
         self._look()
         if self._engine is not None:

@@ -44,7 +44,10 @@ class Objects(Protocol):
         """(name, modified as seconds since the epoch, bytes) of all objects below the prefix."""
         ...
 
-    def put_file(self, path: Path, name: str) -> None: ...
+    def put_file(self, path: Path, name: str) -> None:
+        """Take over a file; the path may be gone afterwards."""
+        ...
+
     def get_file(self, name: str, path: Path) -> None: ...
 
 
@@ -105,7 +108,7 @@ class LocalObjects:
         temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
         try:
             self._folder(target)
-            shutil.copyfile(path, temporary)
+            shutil.move(path, temporary)
             temporary.replace(target)
         except OSError as error:
             temporary.unlink(missing_ok=True)
@@ -225,6 +228,14 @@ class Store:
         self.objects: Objects = (
             LocalObjects(Path(url.removeprefix("file://"))) if local else RemoteObjects(url)
         )
+
+    def scratch(self) -> Path | None:
+        """Where to make a large file so that taking it over is a move; None is the system's own place."""
+        if not isinstance(self.objects, LocalObjects):
+            return None
+        folder = self.objects.root / ".scratch"
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
 
     def get(self, name: str) -> bytes | None:
         """The payload; None if it is missing or damaged."""

@@ -38,6 +38,10 @@ class Profile:
     """Raised when the same input no longer gives the same sound; part of every segment's key."""
     words_per_s: float
     """Expected speaking rate, for plans and deadlines before anything is synthesised."""
+    presets: tuple[str, ...] = ()
+    """Voices that need no recording, in the order in which speakers get them."""
+    tells_lines_apart: bool = True
+    """Whether every utterance is one line's, so that a pause can go between any two lines of a segment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +138,10 @@ class Engine(Protocol):
         Raises:
             EngineError: no checkpoint, or a foreign or incomplete one.
         """
+        ...
+
+    def refuses(self, text: str) -> str | None:
+        """Why this text can't be spoken by this engine; None if it can. Asked of every turn of a job."""
         ...
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

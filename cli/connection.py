@@ -1,0 +1,64 @@
+"""What the commands talk to: the settings, the store, the history, and a service that is up or brought up.
+
+`tasks.app` reads its broker when it is imported, so it is imported here only once that broker is known.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from cli.exits import Unreachable
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tasks.embedded import url_of_running
+from tasks.local import LocalService
+from tasks.settings import Settings, load
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from sqlalchemy import Engine
+
+
+def settings() -> Settings:
+    """The settings of the environment."""
+    return load()
+
+
+def jobs(found: Settings) -> Jobs:
+    return Jobs(Store(found.store_url))
+
+
+def history(found: Settings) -> "Engine":
+    """The history's database, made if it isn't there."""
+    from db.database import open_database
+
+    found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return open_database(found.history_url)
+
+
+@contextlib.contextmanager
+def running(found: Settings, *, concurrency: int | None = None) -> Iterator["Celery"]:
+    """A service: the configured one, the one that runs in this folder, or one of our own for so long."""
+    with LocalService(found, concurrency=concurrency):
+        yield _app()
+
+
+def standing(found: Settings) -> "Celery":
+    """The service that is up.
+
+    Raises:
+        Unreachable: there is none.
+    """
+    url = found.broker_url or url_of_running(found.state)
+    if not url:
+        raise Unreachable("no service is up; start one with `python voxchord.py up`")
+    os.environ["VOXCHORD_BROKER_URL"] = url
+    return _app()
+
+
+def _app() -> "Celery":
+    from tasks.app import app
+
+    app.loader.import_default_modules()
+    return app

@@ -1,0 +1,153 @@
+"""`doctor`: what is configured, reachable and installed, and what to do about what is not."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli import connection
+from cli.exits import Exit, out, print_json, told
+from pipeline.engines import registry
+from pipeline.errors import PipelineError
+from tasks.embedded import url_of_running
+from tasks.settings import Settings, masked
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at."""
+
+    what: str
+    state: str
+    """'ok', 'off' (not needed for what is configured) or 'bad'."""
+    detail: str
+    advice: str = ""
+
+
+def doctor(
+    model: Annotated[
+        str | None, typer.Option(help="Also look at this checkpoint: a folder or a name.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Say what is set up, what is missing, and what to do. Exit code 3 if something configured is broken."""
+    with told():
+        found = connection.settings()
+    findings = [finding for look in LOOKS for finding in look(found)]
+    if model:
+        findings += _checkpoint(found, model)
+    if json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        table = Table("", "", "", show_header=False, box=None, padding=(0, 2))
+        marks = {"ok": "[green]ok[/]", "off": "[dim]off[/]", "bad": "[bold red]bad[/]"}
+        for finding in findings:
+            advice = f"\n→ {finding.advice}" if finding.advice else ""
+            table.add_row(marks[finding.state], finding.what, finding.detail + advice)
+        out.print(table)
+    if any(finding.state == "bad" for finding in findings):
+        raise typer.Exit(Exit.BAD_INPUT)
+
+
+def _python(found: Settings) -> Iterator[Finding]:
+    version = ".".join(map(str, sys.version_info[:3]))
+    good = sys.version_info >= (3, 11)
+    yield Finding("Python", "ok" if good else "bad", version, "" if good else "needs 3.11 or newer")
+    yield Finding("cores", "ok", str(os.cpu_count()))
+
+
+def _broker(found: Settings) -> Iterator[Finding]:
+    if not found.broker_url:
+        url = url_of_running(found.state)
+        detail = "embedded, up" if url else "embedded, started by the command that needs it"
+        yield Finding("broker", "ok", detail)
+        return
+    from kombu import Connection
+
+    try:
+        with Connection(found.broker_url, connect_timeout=3) as connected:
+            connected.ensure_connection(max_retries=1, timeout=3)
+    except Exception as error:  # noqa: BLE001 - each transport has errors of its own
+        advice = "start it, or correct VOXCHORD_BROKER_URL"
+        yield Finding("broker", "bad", f"{masked(found.broker_url)}: {type(error).__name__}", advice)
+    else:
+        yield Finding("broker", "ok", masked(found.broker_url))
+
+
+def _store(found: Settings) -> Iterator[Finding]:
+    url = masked(found.store_url)
+    try:
+        store = connection.jobs(found).store
+        store.overwrite("doctor/probe", b"probe")
+        store.need("doctor/probe")
+        store.objects.delete("doctor/probe")
+    except (PipelineError, OSError, ValueError, ImportError) as error:
+        yield Finding("store", "bad", f"{url}: {error}", "make it writable, or correct VOXCHORD_STORE")
+        return
+    free = (
+        ""
+        if "://" in found.store_url
+        else f", {shutil.disk_usage(found.store_url).free / 2**30:.0f} GiB free"
+    )
+    yield Finding("store", "ok", url + free)
+
+
+def _history(found: Settings) -> Iterator[Finding]:
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        connection.history(found).dispose()
+    except SQLAlchemyError as error:
+        advice = "jobs run without it; rows wait in the spool until it is back"
+        yield Finding("history", "bad", f"{masked(found.history_url)}: {type(error).__name__}", advice)
+    else:
+        yield Finding("history", "ok", masked(found.history_url))
+
+
+def _engines(found: Settings) -> Iterator[Finding]:
+    yield Finding(
+        "engine", "ok", f"{found.engine} by default; there are {', '.join(sorted(registry.ENGINES))}"
+    )
+    torch = importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
+    if not torch:
+        state = "bad" if found.engine == "vibevoice" else "off"
+        yield Finding(
+            "vibevoice", state, "torch is not installed", "pip install -c constraints.txt '.[vibevoice]'"
+        )
+
+
+def _devices(found: Settings) -> Iterator[Finding]:
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+        for index in range(pynvml.nvmlDeviceGetCount()):
+            handle = pynvml.nvmlDeviceGetHandleByIndex(index)
+            memory = pynvml.nvmlDeviceGetMemoryInfo(handle).total / 2**30
+            yield Finding(f"GPU {index}", "ok", f"{pynvml.nvmlDeviceGetName(handle)}, {memory:.0f} GiB")
+    except pynvml.NVMLError:
+        yield Finding("GPU", "off", "no NVIDIA driver; engines run on the CPU")
+
+
+def _checkpoint(found: Settings, model: str) -> list[Finding]:
+    try:
+        revision = registry.load("vibevoice", found.models.get(model, model)).revision()
+    except PipelineError as error:
+        return [Finding("checkpoint", "bad", str(error))]
+    return [Finding("checkpoint", "ok", revision)]
+
+
+LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    _python,
+    _broker,
+    _store,
+    _history,
+    _engines,
+    _devices,
+)

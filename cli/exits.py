@@ -1,0 +1,64 @@
+"""Exit codes that scripts can trust, and the one place where errors become words on the terminal."""
+
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from enum import IntEnum
+
+import typer
+from rich.console import Console
+
+from pipeline.errors import PipelineError
+
+out = Console()
+err = Console(stderr=True)
+
+
+class Exit(IntEnum):
+    """What a command ends with."""
+
+    OK = 0
+    USAGE = 2
+    BAD_INPUT = 3
+    JOB_FAILED = 4
+    UNREACHABLE = 5
+    INTERRUPTED = 130
+
+
+class JobFailed(Exception):
+    """The job ended without a file; the text says why."""
+
+
+class Unreachable(Exception):
+    """The broker, the store or the database doesn't answer."""
+
+
+@contextlib.contextmanager
+def told() -> Iterator[None]:
+    """Turn the expected errors into one line on standard error and an exit code."""
+    try:
+        yield
+    except PipelineError as error:
+        fail(str(error), Exit.BAD_INPUT)
+    except JobFailed as error:
+        fail(str(error), Exit.JOB_FAILED)
+    except Unreachable as error:
+        fail(str(error), Exit.UNREACHABLE)
+    except KeyboardInterrupt:
+        fail("interrupted", Exit.INTERRUPTED)
+
+
+def fail(message: str, code: Exit) -> None:
+    """
+    Raises:
+        typer.Exit: always.
+    """
+    err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    raise typer.Exit(code)
+
+
+def print_json(value: object) -> None:
+    """One JSON document on standard output."""
+    json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
+    sys.stdout.write("\n")

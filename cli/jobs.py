@@ -1,0 +1,186 @@
+"""`submit`, `jobs`, `status`, `fetch`, `cancel`: jobs of a service that is up."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from cli import connection
+from cli.exits import JobFailed, out, print_json, told
+from cli.render import deliver, read_option, read_script, register, send
+from pipeline.errors import OptionError
+from pipeline.jobs import Jobs
+from pipeline.request import split_options
+from pipeline.voices import Voices
+from tasks.settings import Settings
+
+JobArgument = Annotated[str, typer.Argument(help="The job's id, or the first characters of it.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def submit(
+    script: Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")],
+    voice: Annotated[
+        list[str] | None, typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="As in `render`.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option("--option", metavar="NAME=VALUE", help="An option of the job or of the engine."),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Hand a script to the service and return at once; prints the task's id."""
+    with told():
+        found = connection.settings()
+        app = connection.standing(found)
+        source = read_script(script, found)
+        options = dict(read_option(text) for text in option or [])
+        split_options(options, engine=found.engine)
+        voices = register(voice or [], Voices(connection.jobs(found).store))
+        result = send(app, source, voices, options)
+        if json:
+            print_json({"task": result.id})
+        else:
+            out.print(f"{result.id}   (`python voxchord.py jobs` lists it)", highlight=False)
+
+
+def list_jobs(
+    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20, json: JsonOption = False
+) -> None:
+    """List the newest jobs."""
+    from db.jobs import list_jobs as read
+
+    with told():
+        rows = read(connection.history(connection.settings()), limit=limit)
+        if json:
+            print_json([_plain(row) for row in rows])
+            return
+        table = Table()
+        for name in ("job", "state", "engine", "segments", "audio s", "speed", "error"):
+            table.add_column(name)
+        for row in rows:
+            table.add_row(
+                row["id"],
+                row["state"],
+                row["engine"],
+                *(_shown(row[name]) for name in ("segments", "audio_s", "speed")),
+                row["error"] or "",
+            )
+        out.print(table)
+
+
+def status(
+    job: JobArgument,
+    watch: Annotated[bool, typer.Option("--watch", help="Until the job has ended.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say how a job stands; exit code 4 if it failed."""
+    with told():
+        found = connection.settings()
+        store = connection.jobs(found)
+        name = full_id(store, job)
+        state = standing(found, store, name)
+        if watch and not json:
+            with Live(console=out) as screen:
+                while state["state"] == "RUNNING":
+                    screen.update(_status_table(state))
+                    time.sleep(0.5)
+                    state = standing(found, store, name)
+                screen.update(_status_table(state))
+        elif json:
+            while watch and state["state"] == "RUNNING":
+                time.sleep(0.5)
+                state = standing(found, store, name)
+            print_json(state)
+        else:
+            out.print(_status_table(state))
+        if state["state"] in ("FAILED", "CANCELLED"):
+            raise JobFailed(state["error"])
+
+
+def fetch(
+    job: JobArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where the audio goes.")],
+    json: JsonOption = False,
+) -> None:
+    """Copy a finished job's audio, subtitles and turns."""
+    with told():
+        store = connection.jobs(connection.settings())
+        name = full_id(store, job)
+        manifest = store.manifest(name)
+        if manifest is None:
+            raise JobFailed(store.failure(name) or f"job {name} is not finished")
+        expected = manifest["file_format"]
+        if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
+            raise OptionError("output", f"job {name} is {expected}; {output.name!r} says otherwise")
+        output.parent.mkdir(parents=True, exist_ok=True)
+        deliver(store, manifest, output)
+        if json:
+            print_json(manifest)
+        else:
+            out.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+def cancel(job: JobArgument) -> None:
+    """Stop a job; its segments are kept, and the same request takes it up again."""
+    with told():
+        store = connection.jobs(connection.settings())
+        name = full_id(store, job)
+        if store.manifest(name) is not None:
+            raise JobFailed(f"job {name} is finished already")
+        store.cancel(name)
+        out.print(f"job {name} is being cancelled", highlight=False)
+
+
+def full_id(store: Jobs, prefix: str) -> str:
+    """The one job that begins so.
+
+    Raises:
+        OptionError: none does, or several do.
+    """
+    found = [prefix] if store.plan(prefix) else [name for name in store.ids() if name.startswith(prefix)]
+    if len(found) != 1:
+        raise OptionError("job", f"{prefix!r} begins {len(found) or 'no'} job{'s' if found else ''}")
+    return found[0]
+
+
+def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
+    """How a job stands, from the store; it holds while the database is away."""
+    plan = store.need(job)
+    manifest, failure = store.manifest(job), store.failure(job)
+    state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"
+    if state != "SUCCEEDED" and store.cancelled(job):
+        state = "CANCELLED"
+    missing = 0 if manifest else len(store.missing(plan))
+    return {
+        "job": job,
+        "state": state,
+        "engine": plan.options.engine,
+        "segments": plan.segments,
+        "segments_done": plan.segments - missing,
+        "error": failure or "",
+        "audio_s": manifest["duration_s"] if manifest else None,
+    }
+
+
+def _status_table(state: dict[str, Any]) -> Table:
+    table = Table.grid(padding=(0, 2))
+    for name, value in state.items():
+        if value not in ("", None):
+            table.add_row(name.replace("_", " "), str(value))
+    return table
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: value.isoformat() if hasattr(value, "isoformat") else value
+        for name, value in row.items()
+        if value is not None
+    }
+
+
+def _shown(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}" if isinstance(value, float) else str(value)

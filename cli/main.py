@@ -1,0 +1,37 @@
+"""All commands in one Typer app."""
+
+import logging
+import os
+
+import typer
+
+from cli import doctor, jobs, render, service, store, voices
+
+app = typer.Typer(
+    name="voxchord",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_show_locals=False,
+    help="Long multi-speaker scripts into one finished audio file.\n\n"
+    "Start with `render examples/radio_play.txt -o out/radio_play.flac`; "
+    "`up` runs the whole service here; `doctor` says what is set up and what is not.",
+)
+
+app.command()(render.render)
+app.command()(service.up)
+app.command()(service.worker)
+app.command()(jobs.submit)
+app.command("jobs")(jobs.list_jobs)
+app.command()(jobs.status)
+app.command()(jobs.fetch)
+app.command()(jobs.cancel)
+app.command()(doctor.doctor)
+app.add_typer(voices.app, name="voices")
+app.add_typer(store.app, name="store")
+
+
+def main() -> None:
+    """Run the command line."""
+    os.umask(0o077)
+    logging.basicConfig(level=logging.WARNING)
+    app()

@@ -1,0 +1,129 @@
+"""The live display of a job: per stage what waits, runs and is done; audio so far; speed; time left."""
+
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from celery.events.state import State
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from cli.exits import JobFailed, err
+from db.jobs import get_job, progress
+from pipeline.errors import PipelineError
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from celery.result import AsyncResult
+    from sqlalchemy import Engine
+
+STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
+_REFRESH_S = 0.4
+
+
+def watch(app: "Celery", result: "AsyncResult[Any]", history: "Engine", *, quiet: bool) -> dict[str, Any]:
+    """Wait for a job and show how it goes; returns its manifest.
+
+    Raises:
+        PipelineError: the request was refused.
+        JobFailed: it ended without a file.
+    """
+    if quiet:
+        return outcome(result)
+    with live(app, history, str(result.id)) as display, Live(console=err, transient=True) as screen:
+        while not result.ready():
+            screen.update(display.picture())
+            time.sleep(_REFRESH_S)
+    return outcome(result)
+
+
+def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
+    """The manifest, or the reason in words."""
+    try:
+        manifest: dict[str, Any] = result.get()
+    except PipelineError:
+        raise
+    except Exception as error:
+        raise JobFailed(f"{type(error).__name__}: {error}") from error
+    return manifest
+
+
+class Display:
+    """What is known of a job: done from the history, running from the workers' events."""
+
+    def __init__(self, history: "Engine", root: str) -> None:
+        self.history, self.root = history, root
+        self.state: Any = State()
+        self.started = time.monotonic()
+        self.job: str | None = None
+        self.audio_at_start: float | None = None
+
+    def picture(self) -> RenderableType:
+        running = self._running()
+        row = get_job(self.history, self.job) if self.job else None
+        if not row:
+            return Text("planning …")
+        done = progress(self.history, row["id"])
+        table = Table.grid(padding=(0, 2))
+        table.add_row("", "waiting", "running", "done", "")
+        for stage in STAGES:
+            total = 1 if stage == "stitch" else row["segments"] or 0
+            finished = min(total, done.get(f"voxchord.{stage}", {}).get("segments") or 0)
+            active = running[stage]
+            waiting = max(0, total - finished - active)
+            bar = ProgressBar(total=max(1, total), completed=finished, width=30)
+            table.add_row(stage, str(waiting), str(active), str(finished), bar)
+        return Group(table, Text(self._pace(row, done)))
+
+    def _running(self) -> Counter[str]:
+        running: Counter[str] = Counter()
+        for task in list(self.state.tasks.values()):
+            if self.root not in (task.root_id, task.uuid):
+                continue
+            words = (task.kwargs or "").split()
+            if len(words) >= 2 and words[0] == "job":
+                self.job = words[1]
+            if task.state == "STARTED" and task.name:
+                running[task.name.removeprefix("voxchord.")] += 1
+        return running
+
+    def _pace(self, row: dict[str, Any], done: dict[str, Any]) -> str:
+        diffusion = done.get("voxchord.diffusion", {})
+        audio_s, segments = diffusion.get("audio_s") or 0.0, diffusion.get("segments") or 0
+        if self.audio_at_start is None:
+            self.audio_at_start = audio_s
+        elapsed = time.monotonic() - self.started
+        speed = (audio_s - self.audio_at_start) / elapsed
+        words = f"{audio_s:.0f} s of audio, {speed:.1f} times real time"
+        if segments and speed and row["segments"]:
+            left_s = (row["segments"] - segments) * audio_s / segments / speed
+            words += f", {left_s:.0f} s left"
+        return words
+
+
+@contextmanager
+def live(app: "Celery", history: "Engine", root: str) -> Iterator[Display]:
+    """A display that follows the workers' events from a thread."""
+    display = Display(history, root)
+    ended = threading.Event()
+
+    def follow() -> None:
+        with app.connection_for_read() as connection:
+            receiver = app.events.Receiver(connection, handlers={"*": display.state.event})
+            while not ended.is_set():
+                try:
+                    receiver.capture(limit=None, timeout=1, wakeup=False)
+                except TimeoutError:
+                    continue
+
+    threading.Thread(target=follow, name="events", daemon=True).start()
+    try:
+        yield display
+    finally:
+        ended.set()

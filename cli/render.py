@@ -1,0 +1,231 @@
+"""`render`: one script, here and now, to one file."""
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli import connection
+from cli.exits import JobFailed, out, print_json, told
+from cli.progress import watch
+from pipeline.errors import OptionError, ScriptError
+from pipeline.jobs import Jobs
+from pipeline.request import FORMATS, split_options
+from pipeline.script import parse
+from pipeline.voices import Voices
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from celery.result import AsyncResult
+
+ScriptArgument = Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")]
+VoiceOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--voice", "-v", metavar="SPEAKER=VOICE", help="A preset, a registered voice, or an audio file."
+    ),
+]
+EngineOption = Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")]
+ModelOption = Annotated[str | None, typer.Option(help="A checkpoint: a name from the settings.")]
+OptionOption = Annotated[
+    list[str] | None, typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the engine.")
+]
+SeedOption = Annotated[int, typer.Option(help="Another seed, another take.")]
+TitleOption = Annotated[str, typer.Option(help="Title in the file's metadata.")]
+OnErrorOption = Annotated[
+    str, typer.Option(help="`fail`, or `gap`: leave silence where a segment can't be made.")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print the manifest as JSON, and nothing else.")]
+
+
+def render(
+    script: ScriptArgument,
+    output: Annotated[
+        Path, typer.Option("--output", "-o", help="Where the audio goes; its ending says how.")
+    ],
+    voice: VoiceOption = None,
+    engine: EngineOption = None,
+    model: Annotated[
+        str | None, typer.Option(help="A checkpoint: a folder, a hub id, or a name from the settings.")
+    ] = None,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the engine.")
+    ] = None,
+    seed: SeedOption = 0,
+    title: TitleOption = "",
+    on_error: OnErrorOption = "fail",
+    workers: Annotated[
+        int | None, typer.Option(help="Processes that decode; one per core by default.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Render a script to one audio file.
+
+    With no broker configured it starts an embedded one and workers of its own. Ctrl-C stops cleanly; the same
+    command goes on from where it was. Subtitles and a manifest are written beside the audio.
+    """
+    with told():
+        found = connection.settings()
+        options = _options(engine, model, option, seed, title, on_error, output)
+        source = read_script(script, found)
+        split_options(options, engine=found.engine)
+        writable(output)
+        voices = register(voice or [], Voices(connection.jobs(found).store))
+        with connection.running(found, concurrency=workers) as app:
+            result = send(app, source, voices, options)
+            manifest = watch(app, result, connection.history(found), quiet=json)
+        deliver(connection.jobs(found), manifest, output)
+        if json:
+            print_json(manifest)
+        else:
+            _report(found, manifest, output)
+
+
+def _options(
+    engine: str | None,
+    model: str | None,
+    option: list[str] | None,
+    seed: int,
+    title: str,
+    on_error: str,
+    output: Path,
+) -> dict[str, Any]:
+    options: dict[str, Any] = dict(read_option(text) for text in option or [])
+    options |= {"seed": seed, "title": title, "on_error": on_error, "format": format_of(output)}
+    return options | {name: value for name, value in (("engine", engine), ("model", model)) if value}
+
+
+def format_of(output: Path) -> str:
+    """The format that a file's ending asks for.
+
+    >>> format_of(Path("out/play.ogg"))
+    'opus'
+    """
+    ending = output.suffix.lower().removeprefix(".")
+    name = {"ogg": "opus", "wave": "wav"}.get(ending, ending)
+    if name not in FORMATS:
+        raise OptionError(
+            "output", f"{output.name!r} ends in no known format; there are {', '.join(FORMATS)}"
+        )
+    return name
+
+
+def read_option(text: str) -> tuple[str, str | int | float | bool]:
+    """`NAME=VALUE`, a number where it reads as one.
+
+    >>> read_option("guidance=1.3")
+    ('guidance', 1.3)
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise OptionError("option", f"{text!r} is not NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def read_script(path: Path, found: Settings) -> str:
+    """The script's text, read and parsed once here so that a mistake is told at once.
+
+    Raises:
+        ScriptError: it can't be read or spoken.
+    """
+    try:
+        data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise ScriptError(0, f"can't read {path}: {error.strerror}") from None
+    parse(data, characters_max=found.characters_max)
+    return data.decode("utf-8-sig")
+
+
+def writable(output: Path) -> None:
+    """
+    Raises:
+        OptionError: the file couldn't be written there.
+    """
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        with open(output.with_name(f".{output.name}.part"), "wb"):
+            pass
+        output.with_name(f".{output.name}.part").unlink()
+    except OSError as error:
+        raise OptionError("output", f"can't write to {output.parent}: {error.strerror}") from None
+
+
+def register(given: list[str], voices: Voices) -> dict[str, str]:
+    """`SPEAKER=VOICE` pairs to a mapping; an audio file is registered under the name of its stem."""
+    mapping = {}
+    for text in given:
+        speaker, equals, voice = text.partition("=")
+        if not equals or not speaker or not voice:
+            raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
+        path = Path(voice)
+        if path.is_file():
+            voice = path.stem
+            voices.add(voice, path.read_bytes())
+        mapping[speaker] = voice
+    return mapping
+
+
+def send(app: Any, script: str, voices: dict[str, str], options: dict[str, Any]) -> "AsyncResult[Any]":
+    """What any other app does too."""
+    kwargs = {"script": script, "voices": voices, "options": options}
+    result: AsyncResult[Any] = app.send_task(
+        "voxchord.render", kwargs=kwargs, queue="voxchord", kwargsrepr="", argsrepr="()"
+    )
+    return result
+
+
+def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
+    """Copy a finished job's files: the audio, and subtitles and the manifest beside it.
+
+    Raises:
+        JobFailed: a file of the job is gone.
+    """
+    for artifact, target in (
+        (manifest["audio"], output),
+        (manifest["subtitles"]["srt"], output.with_suffix(".srt")),
+        (manifest["subtitles"]["vtt"], output.with_suffix(".vtt")),
+        (manifest["turns"], output.with_suffix(".turns.json")),
+    ):
+        if store.store.objects.size(artifact["name"]) != artifact["bytes"]:
+            raise JobFailed(f"{artifact['name']} is gone from the store; render it again")
+        part = target.with_name(f".{target.name}.part")
+        store.store.objects.get_file(artifact["name"], part)
+        shutil.move(part, target)
+
+
+def _report(found: Settings, manifest: dict[str, Any], output: Path) -> None:
+    """Where the audio is, and where time and memory went."""
+    from db.jobs import costs
+
+    table = Table(title=f"What job {manifest['job']} cost", title_justify="left", expand=False)
+    for name in ("task", "attempts", "run s", "CPU s", "waited s", "peak MiB", "audio s"):
+        table.add_column(name, justify="left" if name == "task" else "right")
+    for row in costs(connection.history(found), manifest["job"]):
+        table.add_row(
+            row["task_name"],
+            str(row["attempts"]),
+            *(_number(row[name]) for name in ("run_s", "cpu_s", "queue_wait_s")),
+            _number(row["rss_peak_bytes"] and row["rss_peak_bytes"] / 2**20, digits=0),
+            _number(row["audio_s"], digits=1),
+        )
+    out.print(table)
+    minutes, seconds = divmod(round(manifest["duration_s"]), 60)
+    out.print(
+        f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {manifest['speed']:.1f} times real time, "
+        f"{manifest['segments']} segments; subtitles and turns beside it.",
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _number(value: float | None, *, digits: int = 2) -> str:
+    return "—" if value is None else f"{value:.{digits}f}"

@@ -1,0 +1,58 @@
+"""`up` and `worker`: the service here, or one worker of a fleet."""
+
+import os
+from typing import Annotated
+
+import typer
+
+from cli import connection
+from cli.exits import out, told
+from pipeline.engines import registry
+from pipeline.errors import OptionError
+from tasks import workers
+from tasks.local import ROOT, LocalService
+
+
+def up(
+    workers_: Annotated[
+        int | None, typer.Option("--workers", help="Processes that decode; one per core by default.")
+    ] = None,
+    flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
+) -> None:
+    """Run the whole service here until Ctrl-C: broker, workers, Flower."""
+    with told():
+        found = connection.settings()
+        with LocalService(found, concurrency=workers_) as service:
+            out.print(
+                f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
+            )
+            if flower_port:
+                password = service.start_flower(flower_port)
+                out.print(
+                    f"Flower    http://127.0.0.1:{flower_port}  ({password} has its password)",
+                    highlight=False,
+                )
+            out.print("up; Ctrl-C stops it", highlight=False)
+            service.wait()
+
+
+def worker(
+    cpu: Annotated[int, typer.Option(help="Processes for text, semantic tokens and stitching.")] = 0,
+    gpu: Annotated[int, typer.Option(help="The device to pin this worker to.")] = -1,
+    door: Annotated[int, typer.Option(help="Processes for taking jobs in (queue `voxchord`).")] = 0,
+    slots: Annotated[int, typer.Option(help="Segments decoded at once on a device.")] = 0,
+) -> None:
+    """Run one worker of a deployment: `--door 2`, `--cpu 4` or `--gpu 0`."""
+    with told():
+        found = connection.settings()
+        connection.standing(found)
+        if [bool(cpu), gpu >= 0, bool(door)].count(True) != 1:
+            raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
+        if gpu >= 0:
+            engine = registry.load(found.engine, found.checkpoint(found.model or None))
+            spec = workers.gpu(gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else 8))
+        else:
+            spec = workers.cpu(cpu) if cpu else workers.door(door)
+    os.chdir(ROOT)
+    command = workers.command(spec, log_level=found.log_level)
+    os.execve(command[0], command, workers.environment(spec))  # noqa: S606 - becomes the worker

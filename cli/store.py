@@ -1,0 +1,37 @@
+"""`store`: housekeeping of the artifact store."""
+
+from typing import Annotated
+
+import typer
+
+from cli import connection
+from cli.exits import out, print_json, told
+from pipeline.garbage import collect
+
+app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store.")
+
+
+@app.command()
+def gc(
+    days: Annotated[float, typer.Option(help="Remove what is older than this and in no open job.")] = 30,
+    keep_gib: Annotated[
+        float | None, typer.Option(help="Then remove the oldest until no more than this is left.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Remove old artifacts. Never takes what an open job uses, nor registered voices."""
+    with told():
+        jobs = connection.jobs(connection.settings())
+        keep = None if keep_gib is None else int(keep_gib * 2**30)
+        swept = collect(jobs, older_than_s=days * 86_400, keep_bytes=keep, dry_run=dry_run)
+        if json:
+            print_json(
+                {"removed": swept.removed, "freed_bytes": swept.freed_bytes, "left_bytes": swept.left_bytes}
+            )
+        else:
+            verb = "would remove" if dry_run else "removed"
+            freed, left = swept.freed_bytes / 2**20, swept.left_bytes / 2**20
+            out.print(
+                f"{verb} {swept.removed} artifacts, {freed:.1f} MiB; {left:.1f} MiB left", highlight=False
+            )

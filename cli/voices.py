@@ -1,0 +1,50 @@
+"""`voices`: the recordings that speakers can sound like."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from cli import connection
+from cli.exits import out, print_json, told
+from pipeline.engines import registry
+from pipeline.errors import VoiceError
+from pipeline.voices import Voices
+
+app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
+
+
+@app.command()
+def add(
+    name: Annotated[str, typer.Argument(help="The name that jobs will use.")],
+    file: Annotated[
+        Path, typer.Argument(help="A recording of one person, 1 s to 5 min (10 to 30 s is best).")
+    ],
+) -> None:
+    """Register a recording under a name; the same name again replaces it for new jobs."""
+    with told():
+        try:
+            data = file.read_bytes()
+        except OSError as error:
+            raise VoiceError(name, f"can't read {file}: {error.strerror}") from None
+        digest = Voices(connection.jobs(connection.settings()).store).add(name, data)
+        out.print(f"{name}  {digest}", highlight=False)
+
+
+@app.command("list")
+def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the engine's presets and the registered recordings."""
+    with told():
+        found = connection.settings()
+        profile = registry.load(found.engine, found.checkpoint(found.model or None)).profile
+        voices = Voices(connection.jobs(found).store)
+        rows = [{"name": name, "kind": "preset", "hash": ""} for name in profile.presets]
+        rows += [{"name": name, "kind": "recording", "hash": voices.resolve(name)} for name in voices.names()]
+        if json:
+            print_json(rows)
+            return
+        table = Table("name", "kind", "hash")
+        for row in rows:
+            table.add_row(row["name"], row["kind"], row["hash"][:16])
+        out.print(table)

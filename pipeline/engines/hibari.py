@@ -1,0 +1,182 @@
+"""The embedded default engine: hibari, a small English voice whose weights lie in its wheel.
+
+One voice speaks for everybody: a speaker is a vocal-tract ratio and a pace. Samples that were made for
+24,000·ratio Hz are played at 24,000 Hz, which moves formants and pitch alike, and the synthesis runs at
+pace/ratio so that the words keep their time.
+"""
+
+import functools
+import json
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.engines.protocol import (
+    Arrays,
+    Control,
+    Options,
+    Profile,
+    Reference,
+    Samples,
+    SegmentText,
+    Utterance,
+)
+from pipeline.errors import OptionError
+
+if TYPE_CHECKING:
+    import hibari
+
+SAMPLE_RATE_HZ = 24_000
+FRAME_RATE_HZ = 80.0
+_FRAMES_PER_PHONEME = 5.4
+"""Measured over 225 sentences of a real script at speed 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class VocalTract:
+    """Who speaks: formants and pitch as a ratio to the voice's own, and the pace of the words."""
+
+    ratio: float
+    pace: float
+
+
+PRESETS = {
+    "wren": VocalTract(1.00, 1.00),
+    "heron": VocalTract(0.76, 0.97),
+    "finch": VocalTract(1.16, 1.04),
+    "crane": VocalTract(0.88, 1.00),
+}
+
+
+class Hibari:
+    """hibari-tts behind the engine protocol. Not thread-safe: one segment per process at a time."""
+
+    profile = Profile(
+        name="hibari",
+        sample_rate_hz=SAMPLE_RATE_HZ,
+        frame_rate_hz=FRAME_RATE_HZ,
+        words_min=150,
+        words_max=250,
+        speakers_max=64,
+        languages=("en",),
+        reference_needed=False,
+        pool="prefork",
+        stage_version=1,
+        words_per_s=2.4,
+        presets=tuple(PRESETS),
+    )
+
+    def options(self, given: Options) -> Options:
+        pace = given.get("pace", 1.0)
+        unknown = sorted(set(given) - {"pace"})
+        if unknown:
+            raise OptionError(unknown[0], "is unknown to the engine hibari; it has pace")
+        if isinstance(pace, bool | str) or not 0.7 <= pace <= 1.4:
+            raise OptionError("pace", f"{pace!r} is not a number from 0.7 to 1.4")
+        return {"pace": float(pace)}
+
+    def revision(self) -> str:
+        """The version of the wheel: the weights lie in it."""
+        from importlib.metadata import version
+
+        return f"hibari-tts {version('hibari-tts')}"
+
+    def refuses(self, text: str) -> str | None:
+        """Letters of another script: the voice would leave them out.
+
+        >>> Hibari().refuses("a naïve idea")
+        >>> Hibari().refuses("это")
+        "has 'э', which the English voice of the engine hibari can't speak"
+        """
+        for character in text:
+            if character.isalpha() and not unicodedata.name(character, "").startswith("LATIN"):
+                return f"has {character!r}, which the English voice of the engine hibari can't speak"
+        return None
+
+    def text(self, segment: SegmentText, options: Options) -> Arrays:
+        """Sentences, each with its line's number."""
+        model = _model()
+        sentences = [
+            (number, line.slot, sentence)
+            for number, line in enumerate(segment.lines)
+            for sentence in model.split_sentences(line.text)
+        ]
+        return Arrays({}, {"sentences": json.dumps(sentences, ensure_ascii=False)})
+
+    def semantic(self, tokens: Arrays, options: Options) -> Arrays:
+        """Phoneme ids of all sentences in a row, and where each chunk of a sentence ends."""
+        model = _model()
+        sentences = json.loads(tokens.meta["sentences"])
+        ids: list[int] = []
+        chunks: list[tuple[int, int]] = []
+        for number, (_, _, sentence) in enumerate(sentences):
+            for phonemes in model.phonemize(sentence):
+                ids += model.ids(phonemes)
+                chunks.append((number, len(ids)))
+        frames = round(len(ids) * _FRAMES_PER_PHONEME / float(options["pace"]))
+        return Arrays(
+            {"ids": np.array(ids, np.int16), "chunks": np.array(chunks, np.int32).reshape(-1, 2)},
+            {
+                "sentences": tokens.meta["sentences"],
+                "frames": str(frames),
+                "frames_max": str(4 * frames + 800),
+            },
+        )
+
+    def speaker(self, reference: Reference, options: Options) -> Arrays:
+        """A vocal-tract ratio and a pace."""
+        tract = _tract(reference)
+        return Arrays({"tract": np.array([tract.ratio, tract.pace], np.float64)})
+
+    def diffusion(
+        self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
+    ) -> Sequence[Utterance]:
+        """One utterance per sentence; its noise depends on the seed and its place in the segment alone."""
+        sentences = json.loads(semantic.meta["sentences"])
+        heard: list[list[Samples]] = [[] for _ in sentences]
+        start = frames = 0
+        for number, (sentence, end) in enumerate(semantic.arrays["chunks"].tolist()):
+            control.check()
+            ratio, pace = speakers[sentences[sentence][1]].arrays["tract"].tolist()
+            samples = _speak(
+                semantic.arrays["ids"][start:end].tolist(),
+                VocalTract(ratio, pace * float(options["pace"])),
+                np.random.default_rng([seed, number]),
+            )
+            heard[sentence].append(samples)
+            start = end
+            frames += round(len(samples) * FRAME_RATE_HZ / SAMPLE_RATE_HZ)
+            control.frames(frames)
+        return [
+            Utterance(line, text, np.concatenate(parts))
+            for (line, _, text), parts in zip(sentences, heard, strict=True)
+            if parts
+        ]
+
+
+@functools.cache
+def _model() -> "hibari.Hibari":
+    """The voice, loaded once per process; one thread each, since a worker has a process per core."""
+    import hibari
+
+    return hibari.Hibari(threads=1)
+
+
+def _tract(reference: Reference) -> VocalTract:
+    if reference.preset is not None:
+        return PRESETS[reference.preset]
+    raise NotImplementedError
+
+
+def _speak(ids: list[int], tract: VocalTract, noise: np.random.Generator) -> Samples:
+    """One chunk of phoneme ids as (n,) samples at 24 kHz."""
+    import soxr
+
+    samples: Samples = _model().from_ids(ids, min(2.0, max(0.5, tract.pace / tract.ratio)), noise)
+    if tract.ratio == 1.0 or not len(samples):
+        return samples
+    moved: Samples = soxr.resample(samples, SAMPLE_RATE_HZ * tract.ratio, SAMPLE_RATE_HZ)
+    return moved

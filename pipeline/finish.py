@@ -1,0 +1,75 @@
+"""From a job's finished segments to its files in the store and the manifest that names them."""
+
+import hashlib
+import json
+import tempfile
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from pipeline import manifest as manifests
+from pipeline.engines.protocol import Control, Profile, Samples
+from pipeline.errors import MissingArtifactError
+from pipeline.jobs import Jobs, Plan, stage_name
+from pipeline.manifest import Artifact
+from pipeline.plan import PlannedSegment
+from pipeline.stitch import stitch
+
+
+def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[str, Any]:
+    """Join the segments, store the files, write the manifest; returns the one that stands.
+
+    Raises:
+        MissingArtifactError: a segment's samples are gone or damaged; it counts as missing from now on.
+        CancelledError, DeadlineError: as the control says.
+    """
+    segments = [(segment, jobs.audio(segment)) for segment in jobs.segments(plan)]
+    with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
+        out = Path(folder) / f"audio.{plan.options.format}"
+        stitched = stitch(
+            segments,
+            lambda segment: _samples(jobs, segment),
+            out=out,
+            file_format=plan.options.format,
+            sample_rate_hz=profile.sample_rate_hz,
+            words_per_s=profile.words_per_s,
+            control=control,
+            title=plan.options.title,
+        )
+        audio = Artifact(f"jobs/{plan.job}/audio.{plan.options.format}", stitched.sha256, stitched.bytes)
+        jobs.store.objects.put_file(out, audio.name)
+    turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
+    manifest = manifests.manifest(
+        plan.job,
+        stitched,
+        engine=plan.options.engine,
+        audio=audio,
+        file_format=plan.options.format,
+        subtitles={
+            kind: _placed(jobs, plan, f"subtitles.{kind}", getattr(stitched, kind)) for kind in ("srt", "vtt")
+        },
+        turns=_placed(jobs, plan, "turns.json", turns),
+        segments=plan.segments,
+        speakers=tuple(speaker.name for speaker in plan.speakers),
+        wall_s=time.time() - plan.created_s,
+    )
+    return jobs.finish(plan.job, manifest.record())
+
+
+def _samples(jobs: Jobs, segment: PlannedSegment) -> Samples:
+    try:
+        found = jobs.store.need_arrays(stage_name(segment.key, "audio"))
+    except MissingArtifactError:
+        jobs.store.objects.delete(stage_name(segment.key, "spans"))
+        raise
+    samples: Samples = found.arrays["samples"]  # type: ignore[assignment]
+    return samples
+
+
+def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:
+    """A file that people read as it is: no header of ours, its checksum in the manifest."""
+    data = text.encode()
+    place = f"jobs/{plan.job}/{name}"
+    jobs.store.objects.replace(place, data)
+    return Artifact(place, hashlib.sha256(data).hexdigest(), len(data))

@@ -1,0 +1,153 @@
+"""Turns to segments: whole turns, packed to the size that the engine likes, cut where an edit stays local.
+
+Where a segment begins is decided by the words around the cut, not by counting from the top of the script
+(content-defined chunking, as rsync and restic cut files): a turn begins a segment if its hash is the lowest
+within `words_min` words to either side. So a changed line changes its own segment, and the cuts after it
+fall where they fell before. What comes out too long is divided evenly.
+"""
+
+import hashlib
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline import sentences
+from pipeline.engines.protocol import Line, Profile, SegmentText
+from pipeline.plan import PlannedLine, PlannedSegment
+from pipeline.script import Turn
+from pipeline.store import canonical_json
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What is never cut: a turn, or a sentence of a turn that is longer than a segment."""
+
+    line: PlannedLine
+    words: int
+    hash: int
+
+
+def plan(
+    turns: Sequence[Turn],
+    profile: Profile,
+    *,
+    speakers: Mapping[str, str],
+    identity: Mapping[str, object],
+) -> Iterator[PlannedSegment]:
+    """Cut a script into segments and give each its key and seed.
+
+    Args:
+        speakers: the hash of each speaker's voice, by name, in the job's order.
+        identity: all else that shapes the sound of every segment: engine, weights, options, seed.
+    """
+    order = {name: position for position, name in enumerate(speakers)}
+    for index, units in enumerate(_packed(_units(turns, profile.words_max), profile)):
+        lines = tuple(unit.line for unit in units)
+        names = tuple(sorted({line.speaker for line in lines}, key=order.__getitem__))
+        content = {
+            **identity,
+            "lines": [(names.index(line.speaker), line.text) for line in lines],
+            "voices": [speakers[name] for name in names],
+        }
+        digest = hashlib.sha256(canonical_json(content)).digest()
+        yield PlannedSegment(
+            index=index,
+            key=digest[:16].hex(),
+            seed=int.from_bytes(digest[16:24]) >> 1,
+            lines=lines,
+            speakers=names,
+            words=sum(unit.words for unit in units),
+        )
+
+
+def text_of(segment: PlannedSegment) -> SegmentText:
+    """What an engine is told of a segment: slots in place of names."""
+    lines = tuple(Line(segment.speakers.index(line.speaker), line.text) for line in segment.lines)
+    return SegmentText(lines, len(segment.speakers), segment.seed)
+
+
+def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
+    units = []
+    for index, turn in enumerate(turns):
+        short = len(turn.text.split()) <= words_max
+        pieces = [turn.text] if short else sentences.split(turn.text)
+        for position, text in enumerate(pieces):
+            line = PlannedLine(
+                turn=index,
+                source_line=turn.line,
+                speaker=turn.speaker,
+                text=text,
+                pause_ms=turn.pause_ms if position == 0 else 0,
+                continues=turn.continues or position > 0,
+            )
+            digest = hashlib.blake2b(f"{turn.speaker}\0{text}".encode(), digest_size=8).digest()
+            units.append(_Unit(line, len(text.split()), int.from_bytes(digest)))
+    return units
+
+
+def _packed(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
+    for run in _runs(units, profile):
+        for chunk in _chunks(run, profile.words_min):
+            yield from _divided(chunk, profile)
+
+
+def _runs(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
+    """Cut where the engine can't go on: a pause within a segment, if it can't tell lines apart."""
+    cuts = [i for i, unit in enumerate(units) if i and unit.line.pause_ms and not profile.tells_lines_apart]
+    return _between(units, cuts)
+
+
+def _chunks(units: Sequence[_Unit], window_words: int) -> Iterator[Sequence[_Unit]]:
+    """Cut before every unit whose hash is the lowest of those within the window to either side."""
+    starts = list(itertools.accumulate((unit.words for unit in units), initial=0))
+    cuts, left, right = [], 0, 0
+    for i in range(1, len(units)):
+        while starts[i] - starts[left] > window_words:
+            left += 1
+        while right + 1 < len(units) and starts[right + 1] - starts[i] <= window_words:
+            right += 1
+        own = units[i].hash
+        if (
+            starts[i] >= window_words
+            and starts[-1] - starts[i] >= window_words
+            and all(own < units[j].hash for j in range(left, i))
+            and all(own <= units[j].hash for j in range(i + 1, right + 1))
+        ):
+            cuts.append(i)
+    return _between(units, cuts)
+
+
+def _divided(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
+    """Divide evenly what is too long, and cut before a speaker too many."""
+    cut_before = _even_cuts(units, profile.words_max)
+    for piece in _between(units, cut_before):
+        yield from _between(piece, _speaker_cuts(piece, profile.speakers_max))
+
+
+def _even_cuts(units: Sequence[_Unit], words_max: int) -> list[int]:
+    total = sum(unit.words for unit in units)
+    parts = -(-total // words_max)
+    cuts: list[int] = []
+    done = 0
+    for i, unit in enumerate(units):
+        share = total * (len(cuts) + 1) / parts
+        if i and len(cuts) < parts - 1 and done + unit.words / 2 > share:
+            cuts.append(i)
+        done += unit.words
+    return cuts
+
+
+def _speaker_cuts(units: Sequence[_Unit], speakers_max: int) -> list[int]:
+    cuts: list[int] = []
+    heard: set[str] = set()
+    for i, unit in enumerate(units):
+        if unit.line.speaker not in heard and len(heard) == speakers_max:
+            cuts.append(i)
+            heard = set()
+        heard.add(unit.line.speaker)
+    return cuts
+
+
+def _between(units: Sequence[_Unit], cuts: Sequence[int]) -> Iterator[Sequence[_Unit]]:
+    for start, end in itertools.pairwise((0, *cuts, len(units))):
+        yield units[start:end]

@@ -1,0 +1,295 @@
+"""Joining: a job's segments into one file, its subtitles and what is known of both.
+
+Two passes. The first needs the plan and the spans alone: gains, places, subtitles. The second takes the
+samples one segment at a time, reading the next while one is encoded, so memory does not grow with the job.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+
+import numpy as np
+
+from pipeline import encode, limiter, subtitles
+from pipeline.engines.protocol import Control, Samples
+from pipeline.errors import EngineError, MissingArtifactError
+from pipeline.joins import Pauses, Piece, Timeline, lay, line_times
+from pipeline.loudness import Levels, decibels, gains_db, integrated
+from pipeline.plan import PlannedSegment, SegmentAudio, Span
+
+FADE_S = 0.004
+"""Raised cosine at both ends of a span; speech starts and ends in silence, where this is not heard."""
+
+_EVERYONE = "*"
+"""The one voice of a job whose engine can't tell its speakers apart."""
+
+LEVELS = Levels()
+PAUSES = Pauses()
+
+ReadSamples = Callable[[PlannedSegment], Samples]
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class TurnTime:
+    """When a turn of the script is heard. No text: it belongs to the user."""
+
+    turn: int
+    source_line: int
+    speaker: str
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Silence of the expected length where a segment is missing."""
+
+    segment: int
+    source_line: int
+    """Of the first line that is missing."""
+    start_s: float
+    end_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class VoiceLevel:
+    """What was done to one speaker's level; the name is `*` where the engine can't tell speakers apart."""
+
+    speaker: str
+    gain_db: float
+
+
+@dataclass(frozen=True, slots=True)
+class Loudness:
+    lufs: float | None
+    """Integrated, of the speech without the pauses; None if nothing could be measured."""
+    true_peak_dbtp: float | None
+    """The highest, or a bound that it does not exceed where the limiter worked; None if all is silence."""
+    voices: tuple[VoiceLevel, ...]
+    spans_limited: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stitched:
+    """A finished file and what is known of it."""
+
+    duration_s: float
+    sample_rate_hz: int
+    sha256: str
+    """Hex, of the file's bytes."""
+    bytes: int
+    turns: tuple[TurnTime, ...]
+    gaps: tuple[Gap, ...]
+    loudness: Loudness
+    srt: str
+    vtt: str
+
+
+def stitch(
+    segments: Iterable[tuple[PlannedSegment, SegmentAudio | None]],
+    read_samples: ReadSamples,
+    *,
+    out: Path,
+    file_format: str,
+    sample_rate_hz: int,
+    words_per_s: float,
+    control: Control,
+    title: str = "",
+    levels: Levels = LEVELS,
+    pauses: Pauses = PAUSES,
+    progress: Progress = lambda done, of: None,
+) -> Stitched:
+    """Join all segments of a job into one file.
+
+    Args:
+        segments: in the order of the script; one whose audio is None becomes a gap of its expected length.
+        read_samples: the samples of a segment that has audio: (n,), float32. Called in another thread, once
+            per segment, in order.
+        out: written under a name of its own and moved, so that what stands there is whole.
+        file_format: one of `encode.FORMATS`.
+        words_per_s: the engine's expected pace, for gaps in a job of which nothing else is there.
+        control: looked at before each segment.
+        progress: told (segments done, of how many).
+
+    Raises:
+        OptionError: no such format.
+        MissingArtifactError: a segment has other samples than its `SegmentAudio` says.
+        EngineError: segments at different sample rates.
+        StoreError: the file can't be written.
+        Whatever `control.check` and `read_samples` raise.
+    """
+    segments = list(segments)
+    for planned, audio in segments:
+        if audio is not None and audio.sample_rate_hz != sample_rate_hz:
+            raise EngineError(
+                f"segment {planned.index} is at {audio.sample_rate_hz} Hz, not {sample_rate_hz}"
+            )
+    timeline = lay(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
+    mix = Mix(timeline, levels)
+    with (
+        encode.writer(
+            out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, title=title
+        ) as file,
+        closing(_blocks(segments, read_samples, mix, control, progress)) as blocks,
+    ):
+        for block in blocks:
+            file.write(encode.pcm(block))
+    cues = subtitles.cues(timeline)
+    with out.open("rb") as written:
+        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    return Stitched(
+        duration_s=timeline.samples / sample_rate_hz,
+        sample_rate_hz=sample_rate_hz,
+        sha256=digest,
+        bytes=out.stat().st_size,
+        turns=turn_times(timeline),
+        gaps=gaps(timeline, [planned for planned, _ in segments]),
+        loudness=mix.loudness(),
+        srt=subtitles.srt(cues),
+        vtt=subtitles.vtt(cues),
+    )
+
+
+class Mix:
+    """What is done to the samples of each piece."""
+
+    def __init__(self, timeline: Timeline, levels: Levels) -> None:
+        self.timeline = timeline
+        self.ceiling = 10 ** (levels.ceiling_dbtp / 20)
+        self._told_apart = all(
+            len({line.speaker for line in piece.lines}) == 1 for piece in timeline.pieces if piece.span
+        )
+        voices: dict[str, list[Span]] = {}
+        for piece in timeline.pieces:
+            if piece.span:
+                voices.setdefault(self._voice(piece), []).append(piece.span)
+        self.gains_db = gains_db(voices, levels)
+
+    def _voice(self, piece: Piece) -> str:
+        return piece.lines[0].speaker if self._told_apart else _EVERYONE
+
+    def gain(self, piece: Piece) -> float:
+        """Linear."""
+        return float(10 ** (self.gains_db[self._voice(piece)] / 20))
+
+    def exceeds(self, piece: Piece) -> bool:
+        """Whether the gain alone would lift the piece's true peak over the ceiling."""
+        return piece.span is not None and piece.span.true_peak * self.gain(piece) > self.ceiling
+
+    def samples(self, piece: Piece, samples: Samples) -> Samples:
+        """A span's samples as they go into the file."""
+        levelled = samples * np.float32(self.gain(piece))
+        _fade(levelled, round(FADE_S * self.timeline.sample_rate_hz))
+        if self.exceeds(piece):
+            levelled = limiter.limit(levelled, self.timeline.sample_rate_hz, self.ceiling)
+        return levelled
+
+    def loudness(self) -> Loudness:
+        spoken = [(piece, piece.span) for piece in self.timeline.pieces if piece.span]
+        peaks = [min(self.ceiling, span.true_peak * self.gain(piece)) for piece, span in spoken]
+        peak = max(peaks, default=0.0)
+        return Loudness(
+            lufs=integrated(
+                (span.lufs + self.gains_db[self._voice(piece)], span.samples)
+                for piece, span in spoken
+                if span.lufs is not None
+            ),
+            true_peak_dbtp=round(decibels(peak), 3) if peak else None,
+            voices=tuple(VoiceLevel(name, round(gain, 3)) for name, gain in self.gains_db.items()),
+            spans_limited=sum(self.exceeds(piece) for piece, _ in spoken),
+        )
+
+
+def _fade(samples: Samples, length: int) -> None:
+    """In and out, in place; half the samples each way where there are fewer."""
+    length = min(length, len(samples) // 2)
+    if length:
+        ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
+        samples[:length] *= ramp
+        samples[-length:] *= ramp[::-1]
+
+
+def _blocks(
+    segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]],
+    read_samples: ReadSamples,
+    mix: Mix,
+    control: Control,
+    progress: Progress,
+) -> Generator[Samples, None, None]:
+    """The file's samples from its start to its end, a pause or a span at a time."""
+    position = 0
+    pieces = {
+        index: list(group) for index, group in groupby(mix.timeline.pieces, lambda piece: piece.segment)
+    }
+    for index, samples in enumerate(_ahead(segments, read_samples, control)):
+        for piece in pieces[index]:
+            yield from _silence(piece.start - position)
+            if piece.span is None or samples is None:
+                yield from _silence(piece.samples)
+            else:
+                yield mix.samples(piece, samples[piece.span.start : piece.span.start + piece.span.samples])
+            position = piece.start + piece.samples
+        progress(index + 1, len(segments))
+
+
+def _ahead(
+    segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]],
+    read_samples: ReadSamples,
+    control: Control,
+) -> Iterator[Samples | None]:
+    """Each segment's samples, None for a gap; the next is read while one is in use."""
+
+    def read(index: int) -> Samples | None:
+        planned, audio = segments[index]
+        if audio is None:
+            return None
+        samples = read_samples(planned)
+        if len(samples) != audio.samples:
+            raise MissingArtifactError(planned.key)
+        return samples
+
+    with ThreadPoolExecutor(1, "stitch-read") as reader:
+        coming = reader.submit(read, 0) if segments else None
+        for index in range(len(segments)):
+            control.check()
+            samples = coming.result() if coming else None
+            coming = reader.submit(read, index + 1) if index + 1 < len(segments) else None
+            yield samples
+
+
+def _silence(samples: int) -> Iterator[Samples]:
+    """In blocks: a gap may last minutes."""
+    for start in range(0, samples, 1 << 18):
+        yield np.zeros(min(1 << 18, samples - start), np.float32)
+
+
+def turn_times(timeline: Timeline) -> tuple[TurnTime, ...]:
+    """One per turn, from its first word to its last, whatever segments it lies in."""
+    times = [time for piece in timeline.pieces for time in line_times(piece)]
+    rate = timeline.sample_rate_hz
+    turns = []
+    for turn, group in groupby(times, lambda time: time.line.turn):
+        heard = list(group)
+        first = heard[0].line
+        end_s = round(heard[-1].end / rate, 3)
+        turns.append(TurnTime(turn, first.source_line, first.speaker, round(heard[0].start / rate, 3), end_s))
+    return tuple(turns)
+
+
+def gaps(timeline: Timeline, segments: Sequence[PlannedSegment]) -> tuple[Gap, ...]:
+    rate = timeline.sample_rate_hz
+    return tuple(
+        Gap(
+            segments[piece.segment].index,
+            piece.lines[0].source_line,
+            round(piece.start / rate, 3),
+            round((piece.start + piece.samples) / rate, 3),
+        )
+        for piece in timeline.pieces
+        if piece.span is None
+    )

@@ -1,0 +1,144 @@
+"""SubRip and WebVTT: one cue per sentence, or per part of one that is too long to read at a glance.
+
+Cues hold at most two lines of 42 characters, the size that broadcasters agree on. Where a cue starts within
+a span is not measured: time is shared out by characters.
+"""
+
+import html
+import re
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from pipeline import sentences
+from pipeline.joins import Piece, Timeline, line_times
+
+LINE_CHARACTERS = 42
+CUE_CHARACTERS = 2 * LINE_CHARACTERS
+
+_CLAUSE_ENDS = tuple(",;:…—–，；、")
+_TAG = re.compile(r"<(?=/?[A-Za-z])|\{(?=\\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Cue:
+    start_ms: int
+    end_ms: int
+    speaker: str
+    text: str
+
+
+def cues(timeline: Timeline) -> tuple[Cue, ...]:
+    """What is heard, in order; cues don't overlap. A gap has none."""
+    return tuple(
+        cue
+        for piece in timeline.pieces
+        if piece.span is not None
+        for start, end, speaker, text in _spoken(piece, piece.span.text)
+        for cue in _shared_out(start, end, timeline.sample_rate_hz, speaker, text)
+    )
+
+
+def _spoken(piece: Piece, text: str) -> list[tuple[int, int, str, str]]:
+    """(first sample, last, speaker, words): one per line where the piece covers several."""
+    if len(piece.lines) == 1:
+        return [(piece.start, piece.start + piece.samples, piece.lines[0].speaker, text)]
+    return [(time.start, time.end, time.line.speaker, time.line.text) for time in line_times(piece)]
+
+
+def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, text: str) -> Iterator[Cue]:
+    parts = [part for sentence in sentences.split(text) for part in readable(sentence)]
+    total, passed = sum(map(len, parts)), 0
+    for part in parts:
+        first = start + (end - start) * passed // total
+        passed += len(part)
+        last = start + (end - start) * passed // total
+        yield Cue(first * 1000 // sample_rate_hz, last * 1000 // sample_rate_hz, speaker, part)
+
+
+def readable(sentence: str) -> list[str]:
+    """A sentence in parts that fit one cue, cut after a clause if there is one, else between words.
+
+    >>> readable("Short enough.")
+    ['Short enough.']
+    """
+    words = [part for word in sentence.split(" ") for part in _broken(word)]
+    parts = []
+    while words:
+        cut = _cut(words)
+        parts.append(" ".join(words[:cut]))
+        words = words[cut:]
+    return parts
+
+
+def _broken(word: str) -> list[str]:
+    """A word longer than a cue (an address, a script without spaces) in pieces."""
+    return [word[i : i + CUE_CHARACTERS] for i in range(0, len(word), CUE_CHARACTERS)]
+
+
+def _cut(words: Sequence[str]) -> int:
+    """How many of the words go into the next cue."""
+    fit = 1
+    while fit < len(words) and len(wrapped(" ".join(words[: fit + 1]))) <= 2:
+        fit += 1
+    if fit == len(words):
+        return fit
+    clauses = [i for i in range(max(1, fit // 3), fit + 1) if words[i - 1].endswith(_CLAUSE_ENDS)]
+    if clauses:
+        return clauses[-1]
+    left = len(" ".join(words))
+    return fit if left > 2 * CUE_CHARACTERS else max(1, min(fit, _middle(words)))
+
+
+def _middle(words: Sequence[str]) -> int:
+    """How many words make up half the characters, so that no word is left over alone."""
+    half, passed = len(" ".join(words)) / 2, 0
+    for count, word in enumerate(words, 1):
+        passed += len(word) + 1
+        if passed >= half:
+            return count
+    return len(words)
+
+
+def wrapped(text: str) -> list[str]:
+    """The text in lines of at most `LINE_CHARACTERS`."""
+    return textwrap.wrap(text, LINE_CHARACTERS, break_on_hyphens=False)
+
+
+def srt(spoken: Iterable[Cue]) -> str:
+    """SubRip. It has no escapes: what a player would take for an arrow or a tag gets a look-alike."""
+    return "".join(
+        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_plain(cue.text)}\n\n"
+        for number, cue in enumerate(spoken, 1)
+    )
+
+
+def _plain(text: str) -> str:
+    text = _TAG.sub(lambda match: "‹" if match[0] == "<" else "(", text.replace("-->", "→"))
+    return "\n".join(wrapped(text))
+
+
+def vtt(spoken: Iterable[Cue]) -> str:
+    """WebVTT, with the speaker as a voice span."""
+    return "WEBVTT\n\n" + "".join(
+        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n<v {_escaped(cue.speaker)}>"
+        + "\n".join(map(_escaped, wrapped(cue.text)))
+        + "\n\n"
+        for cue in spoken
+    )
+
+
+def _escaped(text: str) -> str:
+    return html.escape(" ".join(text.split()), quote=False)
+
+
+def _clock(at_ms: int, point: str) -> str:
+    """Hours may exceed two digits.
+
+    >>> _clock(3_723_004, ",")
+    '01:02:03,004'
+    """
+    seconds, milliseconds = divmod(at_ms, 1000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:02}:{minutes:02}:{seconds:02}{point}{milliseconds:03}"

@@ -1,0 +1,213 @@
+"""Reference recordings: read within bounds, and kept by name.
+
+A recording comes as bytes, never as a path or an address, and nothing in the bytes can make a decoder open
+one: libsndfile reads what it is given, and FFmpeg is told which of two containers to expect.
+"""
+
+import hashlib
+import io
+import re
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import quote, unquote
+
+import av
+import numpy as np
+import numpy.typing as npt
+import soundfile
+import soxr
+
+from pipeline.engines.protocol import Arrays, Reference, Samples
+from pipeline.errors import MissingArtifactError, VoiceError
+from pipeline.store import Store, packed
+
+BYTES_MAX = 128 << 20
+"""Five minutes of 24-bit stereo at 48 kHz are 86 MB."""
+SECONDS_MIN, SECONDS_MAX = 1.0, 300.0
+CHANNELS_MAX = 8
+RATE_MIN_HZ, RATE_MAX_HZ = 8_000, 192_000
+KEPT_RATE_HZ = 48_000
+"""What is sampled faster is brought down to this: nothing above 24 kHz tells voices apart."""
+SILENT_DBFS = -55.0
+"""A recording that is louder than this (RMS of 20 ms) less than a tenth of the time holds no voice."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+_HASH = re.compile(r"[0-9a-f]{64}")
+_NAMES, _RECORDINGS = "voices/names/", "voices/recordings/"
+_BLOCK = 1 << 16
+
+Block = npt.NDArray[np.float32]
+
+
+def read(name: str, data: bytes) -> Reference:
+    """A recording from the bytes of a file: WAV, FLAC, Ogg, MP3, AIFF, M4A, WebM, …
+
+    Args:
+        name: of the voice, for errors.
+
+    Returns:
+        A mono recording of 1 s to 5 min, at 8 to 48 kHz.
+
+    Raises:
+        VoiceError: not audio, too large, short, long, fast, slow or wide, silent, or not finite.
+    """
+    if len(data) > BYTES_MAX:
+        raise VoiceError(name, f"the file has {len(data):,} bytes, more than {BYTES_MAX:,}")
+    container = _container(data)
+    try:
+        source = FfmpegSource(data, container) if container else SndfileSource(data)
+        samples = _mono(name, source)
+    except (soundfile.LibsndfileError, av.FFmpegError) as error:
+        raise VoiceError(name, f"not audio, or damaged: {_reason(error)}") from error
+    _check_sound(name, samples, source.sample_rate_hz)
+    if source.sample_rate_hz <= KEPT_RATE_HZ:
+        return Reference(samples=samples, sample_rate_hz=source.sample_rate_hz)
+    kept: Samples = soxr.resample(samples, source.sample_rate_hz, KEPT_RATE_HZ)
+    return Reference(samples=kept, sample_rate_hz=KEPT_RATE_HZ)
+
+
+class SndfileSource:
+    """What libsndfile reads: WAV, FLAC, AIFF, Ogg Vorbis and Opus, MP3, …"""
+
+    def __init__(self, data: bytes) -> None:
+        self._file = soundfile.SoundFile(io.BytesIO(data))
+        self.sample_rate_hz: int = self._file.samplerate
+        self.channels: int = self._file.channels
+
+    def blocks(self) -> Iterator[Block]:
+        """(n, channels) each."""
+        while len(block := self._file.read(_BLOCK, dtype="float32", always_2d=True)):
+            yield block
+
+
+class FfmpegSource:
+    """The first audio stream of an M4A or WebM file, as phones and browsers record."""
+
+    def __init__(self, data: bytes, container: str) -> None:
+        # No protocol at all: neither a playlist nor a reference inside the file leads anywhere.
+        self._container: Any = av.open(
+            io.BytesIO(data), format=container, container_options={"protocol_whitelist": "none"}
+        )
+        if not self._container.streams.audio:
+            raise av.InvalidDataError(0, "no audio in it")
+        self._stream: Any = self._container.streams.audio[0]
+        self.sample_rate_hz: int = self._stream.rate
+        self.channels: int = self._stream.layout.nb_channels
+
+    def blocks(self) -> Iterator[Block]:
+        """(n, channels) each."""
+        planar = av.AudioResampler(format="fltp", layout=self._stream.layout, rate=self.sample_rate_hz)
+        for frame in self._container.decode(self._stream):
+            for converted in planar.resample(frame):
+                yield converted.to_ndarray().T
+
+
+def _container(data: bytes) -> str | None:
+    """FFmpeg's name for the container, if it is one that libsndfile doesn't read."""
+    if data[4:8] == b"ftyp":
+        return "mov"
+    return "matroska" if data.startswith(b"\x1aE\xdf\xa3") else None
+
+
+def _reason(error: Exception) -> str:
+    """Without the address of a buffer in memory."""
+    return str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
+
+
+def _mono(name: str, source: SndfileSource | FfmpegSource) -> Samples:
+    """All channels' mean. The header is checked before anything is decoded, the length as it comes."""
+    rate = source.sample_rate_hz
+    if not RATE_MIN_HZ <= rate <= RATE_MAX_HZ:
+        raise VoiceError(name, f"it is sampled at {rate} Hz; {RATE_MIN_HZ} to {RATE_MAX_HZ} Hz are read")
+    if not 1 <= source.channels <= CHANNELS_MAX:
+        raise VoiceError(name, f"it has {source.channels} channels, more than {CHANNELS_MAX}")
+    parts, length = [], 0
+    for block in source.blocks():
+        parts.append(block.mean(axis=1, dtype=np.float32))
+        length += len(block)
+        if length > SECONDS_MAX * rate:
+            raise VoiceError(name, f"it is longer than {SECONDS_MAX:.0f} s")
+    if length < SECONDS_MIN * rate:
+        raise VoiceError(name, f"it lasts {length / rate:.2f} s, shorter than {SECONDS_MIN:.0f} s")
+    return np.concatenate(parts)
+
+
+def _check_sound(name: str, samples: Samples, sample_rate_hz: int) -> None:
+    if not np.isfinite(samples).all():
+        raise VoiceError(name, "it holds samples that are not finite")
+    window = sample_rate_hz // 50
+    windows = samples[: len(samples) // window * window].reshape(-1, window)
+    rms = np.sqrt(np.mean(np.square(windows, dtype=np.float64), axis=1))
+    if np.quantile(rms, 0.9) < 10 ** (SILENT_DBFS / 20):
+        raise VoiceError(name, f"it is silent: nine tenths of it are below {SILENT_DBFS:.0f} dBFS")
+
+
+class Voices:
+    """The recordings in a store, each under its content's hash, and the names that lead to them."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+
+    def add(self, name: str, data: bytes) -> str:
+        """Keep a recording under a name; one that stood under it is replaced.
+
+        Args:
+            name: letters, digits, space, `_`, `.` and `-`, at most 64, not starting with a mark.
+            data: a file's bytes.
+
+        Returns:
+            The recording's hash.
+
+        Raises:
+            VoiceError: the name or the recording can't be used.
+        """
+        checked_name(name)
+        reference = read(name, data)
+        assert reference.samples is not None  # noqa: S101 - what `read` promises
+        payload = packed(
+            Arrays({"samples": reference.samples}, {"sample_rate_hz": str(reference.sample_rate_hz)})
+        )
+        digest = hashlib.sha256(payload).hexdigest()
+        self.store.put(_RECORDINGS + digest, payload)
+        self.store.overwrite(_NAMES + quote(name), digest.encode())
+        return digest
+
+    def names(self) -> list[str]:
+        """Sorted."""
+        return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))
+
+    def resolve(self, name: str) -> str:
+        """The hash of the recording under a name.
+
+        Raises:
+            VoiceError: no such voice.
+        """
+        digest = self.store.get(_NAMES + quote(checked_name(name)))
+        if digest is None:
+            raise VoiceError(name, f"not known; there are {', '.join(self.names()) or 'none yet'}")
+        return digest.decode()
+
+    def load(self, digest: str) -> Reference:
+        """The recording with a hash.
+
+        Raises:
+            MissingArtifactError: it is gone or damaged.
+        """
+        if not _HASH.fullmatch(digest):
+            raise MissingArtifactError(_RECORDINGS + digest)
+        arrays = self.store.need_arrays(_RECORDINGS + digest)
+        samples: Samples = arrays.arrays["samples"].astype(np.float32, copy=False)
+        return Reference(samples=samples, sample_rate_hz=int(arrays.meta["sample_rate_hz"]))
+
+
+def checked_name(name: str) -> str:
+    """The name.
+
+    Raises:
+        VoiceError: it can't be the name of a voice.
+    """
+    if not _NAME.fullmatch(name):
+        raise VoiceError(
+            name, "a name has letters, digits, space, _ . -, at most 64, and starts with a letter or digit"
+        )
+    return name

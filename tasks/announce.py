@@ -1,0 +1,48 @@
+"""What becomes of a job, told to the history. The store is the truth; these rows are for people and SQL."""
+
+import functools
+import time
+from typing import Any
+
+from db.spool import Spool
+from pipeline.errors import CancelledError
+from pipeline.jobs import Plan
+from tasks.app import history_settings
+
+
+def planned(plan: Plan, root: str) -> None:
+    _spool().append(
+        "job",
+        {
+            **_row(plan, "RUNNING"),
+            "root_id": root,
+            "created_epoch": int(plan.created_s),
+            "engine": plan.options.engine,
+            "format": plan.options.format,
+            "segments": plan.segments,
+            "speakers": len(plan.speakers),
+            "words": plan.words,
+            "chars_in": plan.characters,
+        },
+    )
+
+
+def finished(plan: Plan, manifest: dict[str, Any]) -> None:
+    row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"], "finished_epoch": int(time.time())}
+    _spool().append("job", {**_row(plan, "SUCCEEDED"), **row})
+
+
+def failed(plan: Plan, error: Exception) -> None:
+    state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
+    _spool().append(
+        "job", {**_row(plan, state), "error": str(error)[:500], "finished_epoch": int(time.time())}
+    )
+
+
+@functools.cache
+def _spool() -> Spool:
+    return Spool(history_settings.spool)
+
+
+def _row(plan: Plan, state: str) -> dict[str, Any]:
+    return {"id": plan.job, "state": state, "updated_epoch_ms": int(time.time() * 1000)}

@@ -1,0 +1,101 @@
+"""The Celery app. Workers start as `python -m celery -A tasks.app worker …` from the project's folder.
+
+Settings follow what was measured on Celery 5.7 with Redis: late acknowledgement, bounded retries of tasks
+that kill their worker, a short visibility timeout that living workers renew, keys of our own for what is in
+flight (the default ones are shared with every other app on the broker).
+"""
+
+from celery import Celery
+from kombu import Queue
+
+from tasks import history, meter, parent
+from tasks import settings as _settings
+from tasks.embedded import url_of_running
+from tasks.events import GatherEvents
+from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.visibility import RenewVisibility
+
+settings = _settings.load()
+_DAY_S = 24 * 3600
+
+
+def _broker_url() -> str:
+    return settings.broker_url or url_of_running(settings.state) or "memory://"
+
+
+def _result_backend(broker: str) -> str:
+    url = settings.result_url or broker
+    if url.startswith(("redis://", "rediss://", "redis+socket://", "socket://")):
+        return f"tasks.backend:ReliableRedisBackend+{url}"
+    return "cache+memory://" if url == "memory://" else url
+
+
+app = Celery("voxchord", task_cls="tasks.task:VoxchordTask")
+_broker = _broker_url()
+app.conf.update(
+    broker_url=_broker,
+    result_backend=_result_backend(_broker),
+    include=["tasks.render", "tasks.stages", "tasks.stitch", "tasks.reconcile"],
+    # JSON only: no pickle in, none out
+    task_serializer="json",
+    result_serializer="json",
+    event_serializer="json",
+    accept_content=["json"],
+    result_accept_content=["json"],
+    # where work goes
+    task_queues=[Queue(name) for name in QUEUES],
+    task_default_queue="voxchord",
+    task_create_missing_queues=True,  # gpu.<host>.<n> are made by the workers that serve them
+    task_routes={task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks},
+    task_inherit_parent_priority=True,
+    worker_prefetch_multiplier=1,
+    # nothing is lost
+    task_acks_late=True,
+    task_reject_on_worker_lost=True,
+    task_retry_on_worker_lost=True,
+    worker_deduplicate_successful_tasks=False,
+    worker_cancel_long_running_tasks_on_connection_loss=False,
+    task_publish_retry_policy={
+        "max_retries": 60,
+        "interval_start": 0.2,
+        "interval_step": 0.5,
+        "interval_max": 3,
+    },
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+    broker_transport_options={
+        "visibility_timeout": settings.visibility_timeout_s,
+        "unacked_key": "voxchord.unacked",
+        "unacked_index_key": "voxchord.unacked_index",
+        "unacked_mutex_key": "voxchord.unacked_mutex",
+        "unacked_restore_interval": max(1, settings.visibility_timeout_s // 12),
+        "unacked_restore_throttle": 1,
+        "priority_steps": list(PRIORITY_STEPS),
+        "queue_order_strategy": "priority",
+        "socket_keepalive": True,
+        "health_check_interval": 25,
+    },
+    result_backend_transport_options={"visibility_timeout": settings.visibility_timeout_s},
+    result_backend_always_retry=True,
+    result_backend_max_retries=200,
+    result_expires=_DAY_S,
+    result_chord_expires=3 * _DAY_S,
+    result_failure_expires=7 * _DAY_S,
+    # what can be seen
+    task_track_started=True,  # for roots; the stages of a segment turn it off
+    result_extended=False,
+    worker_send_task_events=True,
+    worker_hijack_root_logger=True,
+    worker_redirect_stdouts=False,
+    worker_proc_alive_timeout=120,
+    worker_eta_task_limit=1000,
+    enable_utc=True,
+)
+app.steps["consumer"].update((RenewVisibility, GatherEvents))
+app.steps["worker"].add(parent.EndWithStarter)
+app.user_options["worker"].add(parent.OPTION)
+
+history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
+history.install(history_settings, lambda: settings.history_url)
+if not settings.metering:
+    meter.configure(None)

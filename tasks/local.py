@@ -1,0 +1,116 @@
+"""The whole service on one machine: embedded broker, workers, and their end."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from pipeline.engines import registry
+from tasks import flower, workers
+from tasks.embedded import EmbeddedBroker, url_of_running
+from tasks.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+_WARM_S = 90
+
+
+class LocalService:
+    """Starts what isn't running and stops what it started.
+
+    Sets `VOXCHORD_BROKER_URL` for this process and its children, so use it before importing `tasks.app`.
+    """
+
+    def __init__(self, settings: Settings, *, concurrency: int | None = None) -> None:
+        self.settings = settings
+        self.concurrency = concurrency or os.cpu_count() or 1
+        self.broker = EmbeddedBroker(settings.state)
+        self.processes: list[subprocess.Popen[bytes]] = []
+
+    @property
+    def borrowed(self) -> bool:
+        """Whether somebody else's service is used: a configured broker, or one that runs in this folder."""
+        return bool(self.settings.broker_url) or url_of_running(self.settings.state) is not None
+
+    def __enter__(self) -> Self:
+        if self.settings.broker_url:
+            return self
+        borrowed = self.borrowed
+        os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
+        os.environ["VOXCHORD_BROKER_URL"] = self.broker.start()
+        if not borrowed:
+            self._return_orphans()
+            engine = registry.load(
+                self.settings.engine, self.settings.checkpoint(self.settings.model or None)
+            )
+            for spec in (workers.door(), workers.everything(engine.profile, self.concurrency)):
+                self.start(spec)
+        return self
+
+    def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
+        """Start one worker; it ends with this process."""
+        command = workers.command(spec, log_level=self.settings.log_level, with_starter=True)
+        return self._spawn(spec.name, command, workers.environment(spec))
+
+    def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+        logs = self.settings.state.absolute() / "logs"
+        logs.mkdir(mode=0o700, exist_ok=True)
+        with open(logs / f"{name}.log", "ab") as log:
+            process = subprocess.Popen(
+                command,
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def start_flower(self, port: int) -> Path:
+        """Start the console on loopback; returns the file that has its `user:password`."""
+        password = flower.password_file(self.settings)
+        self._spawn("flower", flower.command(port), flower.environment(self.settings))
+        return password
+
+    def wait(self) -> None:
+        """Until somebody interrupts, or a process of the service ends by itself.
+
+        Raises:
+            RuntimeError: one did.
+        """
+        while True:
+            for process in self.processes:
+                if process.poll() is not None:
+                    raise RuntimeError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+            time.sleep(0.5)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self.processes:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + _WARM_S
+        for process in self.processes:
+            try:
+                process.wait(max(0.1, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self.broker.stop()
+
+    def _return_orphans(self) -> None:
+        """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""
+        from tasks.app import app
+
+        with app.connection_for_write() as connection:
+            channel: Any = connection.default_channel
+            with channel.conn_or_acquire() as client:
+                for tag in client.hkeys(channel.unacked_key):
+                    channel.qos.restore_by_tag(tag.decode(), client)

@@ -1,0 +1,35 @@
+"""Script text is private: what events, logs and Flower show of a task's arguments is made here.
+
+Celery puts the sender's own texts of the arguments (`argsrepr`, `kwargsrepr`) into events, and a sender may
+have filled in anything. So they are replaced when the message arrives, before the first event.
+"""
+
+from typing import Any
+
+from tasks.history import MeteredRequest
+
+
+def shown(args: Any, kwargs: Any) -> str:
+    """What may be seen of a task's arguments: job and segment, never words.
+
+    >>> shown([{"job": "3f9a", "segment": 4}], {})
+    'job 3f9a segment 4'
+    >>> shown([], {"script": "Alice: a secret", "voices": {}})
+    ''
+    """
+    first = args[0] if args and isinstance(args[0], dict) else {}
+    found = {**first, **(kwargs if isinstance(kwargs, dict) else {})}
+    job, segment = found.get("job"), found.get("segment")
+    words = [f"job {job}"] if isinstance(job, str) and job.isalnum() else []
+    if isinstance(segment, int):
+        words.append(f"segment {segment}")
+    return " ".join(words)
+
+
+class PrivateRequest(MeteredRequest):
+    """A request whose arguments are shown as job and segment, whatever the sender wrote about them."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
+        self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)

@@ -1,0 +1,36 @@
+"""The wire contract: task names and their queues. Other apps send `voxchord.render` to `voxchord`."""
+
+QUEUES: dict[str, tuple[str, ...]] = {
+    "voxchord": ("voxchord.render", "voxchord.reconcile"),
+    "cpu.text": ("voxchord.text",),
+    "cpu.semantic": ("voxchord.semantic",),
+    "cpu.stitch": ("voxchord.stitch",),
+    "gpu.speaker": ("voxchord.speaker",),
+    "gpu.diffusion": ("voxchord.diffusion",),
+}
+
+DOOR = ("voxchord",)
+CPU = ("cpu.stitch", "cpu.semantic", "cpu.text")
+GPU = ("gpu.diffusion", "gpu.speaker")
+
+PRIORITY_STEPS = (0, 3, 6, 9)
+"""On Redis the lowest number is served first, and each step is a list of its own."""
+
+
+def priority(index: int) -> int:
+    """A segment's priority: a job's first segments highest, then falling steps.
+
+    So a short job that arrives behind a book's ten thousand segments passes all but a few of them.
+
+    >>> [priority(index) for index in (0, 3, 4, 15, 16, 63, 64, 9999)]
+    [0, 0, 3, 3, 6, 6, 9, 9]
+    """
+    for step, below in zip(PRIORITY_STEPS, (4, 16, 64), strict=False):
+        if index < below:
+            return step
+    return PRIORITY_STEPS[-1]
+
+
+def device_queue(device: str) -> str:
+    """The queue of one device, `gpu.<host>.<n>`."""
+    return f"gpu.{device}"

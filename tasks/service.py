@@ -1,0 +1,31 @@
+"""What a worker process holds: the store, the jobs and the engines of the settings."""
+
+import functools
+
+from pipeline.engines import registry
+from pipeline.engines.protocol import Engine
+from pipeline.jobs import Jobs, Plan
+from pipeline.request import JobOptions
+from pipeline.stages import Work
+from pipeline.store import Store
+from tasks.app import settings
+
+
+@functools.cache
+def jobs() -> Jobs:
+    return Jobs(Store(settings.store_url))
+
+
+def engine_of(options: JobOptions) -> Engine:
+    """The engine of a job, loaded once per process.
+
+    Raises:
+        OptionError: no such engine or model.
+    """
+    name = options.model or (settings.model if options.engine == settings.engine else "") or None
+    return registry.load(options.engine, settings.checkpoint(name))
+
+
+def work_of(plan: Plan, segment: int) -> Work:
+    held = jobs()
+    return Work(held.store, plan, held.segment(plan.job, segment), engine_of(plan.options))

@@ -1,0 +1,66 @@
+"""The command lines of workers: the same for the local service, `voxchord.py worker` and every deployment."""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.engines.protocol import Profile
+from tasks.queues import CPU, DOOR, GPU, device_queue
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerSpec:
+    """One worker process: what it serves and how."""
+
+    name: str
+    queues: tuple[str, ...]
+    pool: str
+    concurrency: int
+    device: str | None = None
+    """What CUDA may see, e.g. '0'; None leaves it as it is, '' hides every device."""
+
+
+def door(concurrency: int = 2) -> WorkerSpec:
+    """Takes jobs in and looks after them; never busy with the work itself."""
+    return WorkerSpec("door", DOOR, "prefork", concurrency, device="")
+
+
+def cpu(concurrency: int) -> WorkerSpec:
+    """Text, semantic tokens and stitching."""
+    return WorkerSpec("cpu", CPU, "prefork", concurrency, device="")
+
+
+def gpu(device: int, profile: Profile, slots: int) -> WorkerSpec:
+    """Speakers and diffusion on one device, or on the CPU where the engine runs there."""
+    queues = (*GPU, device_queue(f"{socket.gethostname()}.{device}"))
+    return WorkerSpec(f"gpu{device}", queues, profile.pool, slots, device=str(device))
+
+
+def everything(profile: Profile, concurrency: int) -> WorkerSpec:
+    """All stages on a laptop; finished segments before new ones."""
+    return WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
+
+
+def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:
+    """The command line."""
+    return [
+        *(sys.executable, "-m", "celery", "-A", "tasks.app", "worker"),
+        *("-n", f"{spec.name}@%h"),
+        *("-Q", ",".join(spec.queues)),
+        *("-P", spec.pool, "-c", str(spec.concurrency)),
+        *("--loglevel", log_level, "--without-gossip", "--without-mingle"),
+        *(["--with-starter"] if with_starter else []),
+    ]
+
+
+def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
+    """The environment: one thread per slot for numeric libraries where slots are processes."""
+    single: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if spec.pool == "prefork" else ()
+    device = (
+        {}
+        if spec.device is None
+        else {"CUDA_VISIBLE_DEVICES": spec.device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
+    )
+    return {**os.environ, **dict.fromkeys(single, "1"), **device, **settings}

@@ -1,0 +1,83 @@
+from pipeline.joins import Pauses, Timeline, lay, line_times
+from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio, Span
+
+RATE_HZ = 1000
+"""So that a sample is a millisecond."""
+PAUSES = Pauses(sentence_ms=1, turn_ms=20, speaker_ms=300, segment_ms=4000)
+
+
+def line(
+    turn: int, speaker: str, text: str = "words", pause_ms: int = 0, continues: bool = False
+) -> PlannedLine:
+    return PlannedLine(turn, turn + 1, speaker, text, pause_ms, continues)
+
+
+def segment(*lines: PlannedLine, words: int = 10) -> PlannedSegment:
+    return PlannedSegment(0, "key", 0, lines, tuple({line.speaker for line in lines}), words)
+
+
+def audio(*spans: tuple[int, int]) -> SegmentAudio:
+    """Of (line, lines), 100 samples each."""
+    made = (Span(100 * i, 100, first, lines, "words", -20.0, 0.5) for i, (first, lines) in enumerate(spans))
+    return SegmentAudio(RATE_HZ, 100 * len(spans), tuple(made))
+
+
+def laid(*segments: tuple[PlannedSegment, SegmentAudio | None]) -> Timeline:
+    return lay(segments, pauses=PAUSES, sample_rate_hz=RATE_HZ, words_per_s=2.0)
+
+
+def pauses_ms(*segments: tuple[PlannedSegment, SegmentAudio | None]) -> list[int]:
+    end, found = 0, []
+    for piece in laid(*segments).pieces:
+        found.append(piece.start - end)
+        end = piece.start + piece.samples
+    return found
+
+
+def test_a_pause_depends_on_what_is_joined() -> None:
+    script = segment(line(0, "A"), line(1, "A"), line(2, "B"), line(2, "B", continues=True))
+    assert pauses_ms((script, audio((0, 1), (0, 1), (1, 1), (2, 1), (3, 1)))) == [0, 1, 20, 300, 1]
+
+
+def test_a_pause_does_not_depend_on_where_segments_are_cut() -> None:
+    lines = (line(0, "A"), line(1, "A"), line(2, "B"), line(2, "B", continues=True))
+    whole = (segment(*lines), audio((0, 1), (1, 1), (2, 1), (3, 1)))
+    assert pauses_ms(*((segment(each), audio((0, 1))) for each in lines)) == pauses_ms(whole)
+
+
+def test_a_pause_in_the_script_comes_on_top_and_once() -> None:
+    script = segment(line(0, "A", pause_ms=500), line(1, "B", pause_ms=1000), line(1, "B", "x", 70, True))
+    assert pauses_ms((script, audio((0, 1), (0, 1), (1, 1), (1, 1), (2, 1)))) == [500, 1, 1300, 1, 71]
+
+
+def test_an_engine_that_covers_several_lines_has_pauses_between_segments_only() -> None:
+    first = (segment(line(0, "A"), line(1, "B")), audio((0, 2)))
+    second = (segment(line(2, "A", pause_ms=5), line(3, "B")), audio((0, 2)))
+    cut = (segment(line(3, "B", continues=True), line(4, "A")), audio((0, 2)))
+    assert pauses_ms(first, second, cut) == [0, 4005, 1]
+
+
+def test_a_missing_segment_becomes_silence_of_the_length_that_the_others_make_likely() -> None:
+    there = (segment(line(0, "A"), words=10), audio((0, 1)))
+    timeline = laid(there, (segment(line(1, "A"), words=30), None))
+    assert [(piece.span is None, piece.samples) for piece in timeline.pieces] == [(False, 100), (True, 300)]
+
+
+def test_a_job_with_nothing_but_gaps_takes_the_expected_pace() -> None:
+    assert laid((segment(line(0, "A"), words=30), None)).samples == 15_000
+
+
+def test_a_segment_in_which_nothing_is_heard_is_a_gap() -> None:
+    silent = SegmentAudio(RATE_HZ, 0, (Span(0, 0, 0, 1, "…", None, 0.0),))
+    (piece,) = laid((segment(line(0, "A")), silent)).pieces
+    assert piece.span is None
+
+
+def test_the_length_is_that_of_all_pieces_and_pauses() -> None:
+    script = (segment(line(0, "A"), line(1, "B")), audio((0, 1), (1, 1)))
+    assert laid(script, script).samples == 4 * 100 + 300 + 300 + 300
+
+
+def test_lines_share_a_span_by_their_characters() -> None:
+    (piece,) = laid((segment(line(0, "A", "abc"), line(1, "B", "a")), audio((0, 2)))).pieces
+    assert [(time.start, time.end) for time in line_times(piece)] == [(0, 75), (75, 100)]

@@ -1,0 +1,106 @@
+import re
+from pathlib import Path
+
+import av
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.joins import Piece, Timeline
+from pipeline.plan import PlannedLine, Span
+from pipeline.subtitles import CUE_CHARACTERS, LINE_CHARACTERS, Cue, cues, readable, srt, vtt, wrapped
+
+LONG = (
+    "When the first settlers came down into the valley, they found nothing but reeds and water, "
+    "and the few who stayed through that winter built their houses on stilts above the flood."
+)
+
+
+def piece(start: int, samples: int, *said: tuple[str, str], text: str | None = None) -> Piece:
+    lines = tuple(PlannedLine(turn, turn + 1, name, words) for turn, (name, words) in enumerate(said))
+    words = " ".join(line.text for line in lines) if text is None else text
+    return Piece(0, lines, Span(0, samples, 0, len(lines), words, -20.0, 0.5), start, samples)
+
+
+def heard(*pieces: Piece) -> tuple[Cue, ...]:
+    return cues(Timeline(1000, pieces[-1].start + pieces[-1].samples, pieces))
+
+
+def test_each_sentence_is_a_cue_timed_by_its_share_of_the_characters() -> None:
+    assert heard(piece(500, 2000, ("Ann", "One two. Three four five."))) == (
+        Cue(500, 1166, "Ann", "One two."),
+        Cue(1166, 2500, "Ann", "Three four five."),
+    )
+
+
+def test_the_words_of_a_cue_are_those_of_the_span() -> None:
+    (only,) = heard(piece(0, 1000, ("Ann", "One. Two."), text="Two."))
+    assert only.text == "Two."
+
+
+def test_a_span_of_several_lines_has_cues_for_each_speaker() -> None:
+    spoken = heard(piece(0, 1000, ("Ann", "Yes."), ("Bob", "Well. No.")))
+    assert [(cue.speaker, cue.text) for cue in spoken] == [("Ann", "Yes."), ("Bob", "Well."), ("Bob", "No.")]
+    assert spoken[0].start_ms == 0
+    assert spoken[-1].end_ms == 1000
+
+
+def test_a_gap_has_no_cue() -> None:
+    assert cues(Timeline(1000, 9, (Piece(0, (PlannedLine(0, 1, "Ann", "Words."),), None, 0, 9),))) == ()
+
+
+def test_a_long_sentence_is_cut_after_a_clause() -> None:
+    assert readable(LONG)[0] == "When the first settlers came down into the valley,"
+
+
+@given(st.lists(st.text(st.sampled_from("abc,—é界"), min_size=1, max_size=100), min_size=1, max_size=60))
+def test_cues_are_short_and_hold_every_word_in_order(words: list[str]) -> None:
+    parts = readable(" ".join(words))
+    assert "".join(parts).replace(" ", "") == "".join(words)
+    for part in parts:
+        assert len(part) <= CUE_CHARACTERS
+        assert len(wrapped(part)) <= 2
+        assert all(len(line) <= LINE_CHARACTERS for line in wrapped(part))
+
+
+@given(st.lists(st.text(st.sampled_from("ab .!?,"), min_size=1, max_size=200), min_size=1, max_size=5))
+def test_cues_follow_one_another_without_overlap(texts: list[str]) -> None:
+    spoken = heard(*(piece(i * 3000, 2500, ("Ann", text)) for i, text in enumerate(texts)))
+    ends = [0, *(cue.end_ms for cue in spoken)]
+    assert all(end <= cue.start_ms <= cue.end_ms for end, cue in zip(ends, spoken, strict=False))
+
+
+def test_srt_is_what_players_expect() -> None:
+    assert srt([Cue(0, 1500, "Ann", "One."), Cue(3_600_000, 3_723_004, "Bob", "Two.")]) == (
+        "1\n00:00:00,000 --> 00:00:01,500\nOne.\n\n2\n01:00:00,000 --> 01:02:03,004\nTwo.\n\n"
+    )
+
+
+def test_srt_text_is_never_an_arrow_or_a_tag() -> None:
+    text = srt([Cue(0, 1, "Ann", r"a --> b <i>c</i> {\an8} 1 < 2")])
+    assert text.count("-->") == 1
+    assert "a → b ‹i>c‹/i> (\\an8} 1 < 2" in text
+
+
+def test_vtt_names_the_speaker_and_escapes_what_is_markup() -> None:
+    text = vtt([Cue(0, 1500, "Tom & <Jerry>\n", "1 < 2 --> 3 & so on")])
+    assert text.splitlines() == [
+        "WEBVTT",
+        "",
+        "00:00:00.000 --> 00:00:01.500",
+        "<v Tom &amp; &lt;Jerry&gt;>1 &lt; 2 --&gt; 3 &amp; so on",
+        "",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["srt", "vtt"])
+def test_another_reader_finds_every_cue(tmp_path: Path, kind: str) -> None:
+    spoken = heard(piece(0, 20_000, ("Ann", LONG), ("Bob", "No! Yes.")))
+    path = tmp_path / f"out.{kind}"
+    path.write_text(srt(spoken) if kind == "srt" else vtt(spoken), encoding="utf-8")
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(container.streams.subtitles[0]) if packet.size]
+    assert len(packets) == len(spoken)
+    assert [packet.pts for packet in packets] == [cue.start_ms for cue in spoken]
+    words = " ".join(re.sub(r"<[^>]*>", "", bytes(packet).decode()) for packet in packets)
+    assert words.split() == f"{LONG} No! Yes.".split()

@@ -1,0 +1,189 @@
+import hashlib
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+import soundfile
+
+from pipeline import voices
+from pipeline.engines.protocol import Samples
+from pipeline.errors import MissingArtifactError, VoiceError
+from pipeline.store import Store
+from pipeline.voices import Voices, read
+
+RATE_HZ = 24_000
+
+
+def voice(seconds: float = 2.0, rate_hz: int = RATE_HZ, channels: int = 1) -> npt.NDArray[np.float32]:
+    """(n, channels); a buzz that comes and goes."""
+    time_s = np.arange(round(seconds * rate_hz)) / rate_hz
+    buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * time_s)) * np.abs(np.sin(2 * np.pi * 2 * time_s))
+    return np.repeat(buzz[:, None], channels, axis=1).astype(np.float32)
+
+
+def file(
+    samples: npt.NDArray[np.float32],
+    rate_hz: int = RATE_HZ,
+    container: str = "WAV",
+    subtype: str | None = None,
+) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype)
+    return buffer.getvalue()
+
+
+def recorded(container: str, codec: str, rate_hz: int = 48_000) -> bytes:
+    """As a phone or a browser records: AAC in M4A, Opus in WebM."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container) as output:
+        stream: Any = output.add_stream(codec, rate=rate_hz, layout="stereo")
+        frame = av.AudioFrame.from_ndarray(
+            np.ascontiguousarray(voice(2, rate_hz, 2).reshape(1, -1)), format="flt", layout="stereo"
+        )
+        frame.sample_rate = rate_hz
+        for part in av.AudioResampler(stream.format, "stereo", rate_hz).resample(frame):
+            output.mux(stream.encode(part))
+        output.mux(stream.encode(None))
+    return buffer.getvalue()
+
+
+def reading(data: bytes) -> tuple[Samples, int]:
+    reference = read("Ann", data)
+    assert reference.samples is not None
+    assert reference.sample_rate_hz is not None
+    return reference.samples, reference.sample_rate_hz
+
+
+@pytest.mark.parametrize("container", ["WAV", "FLAC", "AIFF", "OGG", "MP3", "W64", "CAF"])
+def test_what_libsndfile_reads_is_a_reference(container: str) -> None:
+    samples, rate_hz = reading(file(voice(), container=container))
+    assert rate_hz == RATE_HZ
+    assert len(samples) == pytest.approx(2 * RATE_HZ, abs=2000)
+    assert samples.dtype == np.float32
+
+
+@pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("webm", "libopus")])
+def test_what_phones_and_browsers_record_is_a_reference(container: str, codec: str) -> None:
+    samples, rate_hz = reading(recorded(container, codec))
+    assert rate_hz == 48_000
+    assert len(samples) == pytest.approx(2 * 48_000, abs=3000)
+    assert np.sqrt(np.mean(samples**2)) == pytest.approx(np.sqrt(np.mean(voice() ** 2)), rel=0.1)
+
+
+def test_channels_are_mixed_down() -> None:
+    both = voice(channels=2)
+    both[:, 1] = 0
+    samples, _ = reading(file(both, subtype="FLOAT"))
+    np.testing.assert_allclose(samples, voice()[:, 0] / 2)
+
+
+def test_a_recording_sampled_faster_than_it_is_kept_at_is_brought_down() -> None:
+    samples, rate_hz = reading(file(voice(2, 192_000), 192_000))
+    assert (rate_hz, len(samples)) == (48_000, 96_000)
+
+
+BAD: dict[str, tuple[Callable[[], bytes], str]] = {
+    "nothing": (lambda: b"", "not audio"),
+    "words": (lambda: b"Speaker 1: I am not a recording.\n" * 99, "not audio"),
+    "a broken M4A": (lambda: recorded("ipod", "aac")[:2000], "not audio, or damaged"),
+    "an M4A by its first bytes only": (lambda: b"\0\0\0\x1cftypM4A " + b"x" * 4000, "not audio, or damaged"),
+    "a WebM by its first bytes only": (lambda: b"\x1aE\xdf\xa3" + b"x" * 4000, "not audio, or damaged"),
+    "a header without samples": (lambda: file(voice(0)), "lasts 0.00 s"),
+    "too short": (lambda: file(voice(0.99)), "lasts 0.99 s, shorter than 1 s"),
+    "too long": (lambda: file(voice(301, 8000), 8000), "longer than 300 s"),
+    "too long, compressed well": (
+        lambda: file(np.zeros((3000 * 8000, 1), np.float32), 8000, "FLAC"),
+        "longer than 300 s",
+    ),
+    "too many channels": (lambda: file(voice(1, channels=9)), "9 channels, more than 8"),
+    "sampled too slowly": (lambda: file(voice(2, 4000), 4000), "sampled at 4000 Hz"),
+    "sampled too fast": (lambda: file(voice(1, 384_000), 384_000), "sampled at 384000 Hz"),
+    "silent": (lambda: file(voice() * 0), "silent"),
+    "nearly silent": (lambda: file(voice() * 1e-3, subtype="FLOAT"), "silent"),
+    "silent but for a click": (lambda: file(np.eye(48_000, 1, -99).astype(np.float32)), "silent"),
+    "not finite": (lambda: file(voice() * np.float32(np.nan), subtype="FLOAT"), "not finite"),
+}
+
+
+@pytest.mark.parametrize(("made", "reason"), BAD.values(), ids=BAD.keys())
+def test_a_recording_that_cannot_be_used_is_named_with_the_reason(
+    made: Callable[[], bytes], reason: str
+) -> None:
+    with pytest.raises(VoiceError, match=reason) as caught:
+        read("Ann", made())
+    assert caught.value.voice == "Ann"
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own
+
+
+def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
+    with pytest.raises(VoiceError, match=r"more than 134,217,728"):
+        read("Ann", bytes(voices.BYTES_MAX + 1))
+
+
+def test_nothing_in_the_bytes_makes_a_decoder_open_a_path(tmp_path: Path) -> None:
+    wav = tmp_path / "private.wav"
+    wav.write_bytes(file(voice()))
+    for playlist in (
+        f"#EXTM3U\n#EXTINF:2,\n{wav}\n",
+        f"ffconcat version 1.0\nfile '{wav}'\n",
+        f"file://{wav}",
+    ):
+        with pytest.raises(VoiceError, match="not audio"):
+            read("Ann", playlist.encode())
+
+
+def test_a_voice_is_found_again_by_its_name(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    digest = kept.add("Ann of the Hill", file(voice(), subtype="FLOAT"))
+    assert kept.add("Bob.2", file(voice(3))) != digest
+    assert kept.names() == ["Ann of the Hill", "Bob.2"]
+    assert kept.resolve("Ann of the Hill") == digest
+    reference = kept.load(digest)
+    assert reference.sample_rate_hz == RATE_HZ
+    np.testing.assert_array_equal(reference.samples, voice()[:, 0])
+
+
+def test_a_recording_lies_under_the_hash_of_its_content(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    samples = (np.rint(voice() * 128) / 128).astype(np.float32)
+    digest = kept.add("Ann", file(samples, container="FLAC"))
+    payload = kept.store.need(f"voices/recordings/{digest}")
+    assert hashlib.sha256(payload).hexdigest() == digest
+    assert kept.add("The same", file(samples, container="WAV")) == digest, "the sound counts, not the file"
+
+
+def test_a_name_given_again_leads_to_the_new_recording(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    first, second = (kept.add("Ann", file(voice(seconds))) for seconds in (1, 2))
+    assert kept.resolve("Ann") == second != first
+    assert kept.load(first).samples is not None
+
+
+def test_an_unknown_voice_is_named_with_those_there_are(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    with pytest.raises(VoiceError, match="none yet"):
+        kept.resolve("Ann")
+    kept.add("Bob", file(voice()))
+    with pytest.raises(VoiceError, match="'Ann': not known; there are Bob"):
+        kept.resolve("Ann")
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a" * 65, "é", "a\n", "a%2fb", " a", "-a"])
+def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    with pytest.raises(VoiceError, match="a name has letters"):
+        kept.add(name, file(voice()))
+    with pytest.raises(VoiceError, match="a name has letters"):
+        kept.resolve(name)
+
+
+@pytest.mark.parametrize("digest", ["", "../names/Ann", "0" * 64, "A" * 64])
+def test_a_recording_that_is_not_there_is_missing(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(MissingArtifactError):
+        Voices(Store(str(tmp_path))).load(digest)

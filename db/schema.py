@@ -275,12 +275,27 @@ task_run = Table(
     *_WORK,
     *_QUALITY,
     Index(None, "started_epoch"),
-    Index(None, "task_name", "started_epoch"),
     Index(None, "root_id"),
     Index(None, "job"),
     Index(None, "task_id", "attempt"),
-    Index(None, "worker", "worker_pid", "child_seq"),
-    # These hold all that the queries `speed`, `memory` and `releases` read, in the order of their ranks.
+    # Each of the next four holds all that one of the queries reads, in the order that it groups and ranks by.
+    Index(
+        "task_run_bound_idx",
+        *(
+            "task_name",
+            "started_epoch",
+            "run_s",
+            "cpu_user_s",
+            "cpu_system_s",
+            "cpu_children_s",
+            "cpu_wait_s",
+        ),
+        "gpu_active_s",
+    ),
+    Index(
+        "task_run_leaks_idx",
+        *("task_name", "worker", "worker_pid", "child_seq", "rss_start_bytes", "started_epoch"),
+    ),
     Index(
         "task_run_speed_idx",
         *("task_name", "engine", "device", "rtf", "started_epoch", "app_version", "cold_start", "state"),

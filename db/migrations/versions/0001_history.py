@@ -239,7 +239,28 @@ def upgrade() -> None:
         ["app_version", "started_epoch"],
         unique=False,
     )
+    op.create_index(
+        "task_run_bound_idx",
+        "task_run",
+        [
+            "task_name",
+            "started_epoch",
+            "run_s",
+            "cpu_user_s",
+            "cpu_system_s",
+            "cpu_children_s",
+            "cpu_wait_s",
+            "gpu_active_s",
+        ],
+        unique=False,
+    )
     op.create_index(op.f("task_run_job_idx"), "task_run", ["job"], unique=False)
+    op.create_index(
+        "task_run_leaks_idx",
+        "task_run",
+        ["task_name", "worker", "worker_pid", "child_seq", "rss_start_bytes", "started_epoch"],
+        unique=False,
+    )
     op.create_index(
         "task_run_memory_idx",
         "task_run",
@@ -267,15 +288,6 @@ def upgrade() -> None:
     )
     op.create_index(op.f("task_run_started_epoch_idx"), "task_run", ["started_epoch"], unique=False)
     op.create_index(op.f("task_run_task_id_attempt_idx"), "task_run", ["task_id", "attempt"], unique=False)
-    op.create_index(
-        op.f("task_run_task_name_started_epoch_idx"), "task_run", ["task_name", "started_epoch"], unique=False
-    )
-    op.create_index(
-        op.f("task_run_worker_worker_pid_child_seq_idx"),
-        "task_run",
-        ["worker", "worker_pid", "child_seq"],
-        unique=False,
-    )
     op.create_table(
         "task_sample",
         sa.Column("attempt_uid", sa.String(length=36), nullable=False),

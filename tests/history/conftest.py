@@ -1,5 +1,6 @@
 """A real worker on a real broker, writing to a real database."""
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ from celery import Celery
 from celery.signals import before_task_publish
 from sqlalchemy import Engine, select
 
+from db import spool
 from db.database import open_database
 from db.schema import task_run, task_sample
 from tasks.identity import stamp_published
@@ -86,6 +88,15 @@ class Bench:
             query = query.where(task_run.c.task_id == task_id)
         with self.engine.connect() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
+
+    def spooled(self) -> dict[str, set[str]]:
+        """The fields that lie in the spool's files, by table."""
+        found: dict[str, set[str]] = {}
+        for path in spool.files(self.folder / "spool"):
+            for line in path.read_text().splitlines():
+                record = json.loads(line)
+                found.setdefault(record["t"], set()).update(record["r"])
+        return found
 
     def samples(self, attempt_uid: str) -> list[Row]:
         with self.engine.connect() as connection:

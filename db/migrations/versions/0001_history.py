@@ -223,7 +223,7 @@ def upgrade() -> None:
         sa.Column("ttfa_s", sa.Float(precision=53), nullable=True),
         sa.Column("model_load_s", sa.Float(precision=53), nullable=True),
         sa.Column("cold_start", sa.SmallInteger(), nullable=True),
-        sa.Column("bytes_out_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("bytes_out", sa.BigInteger(), nullable=True),
         sa.Column("sample_count", sa.Integer(), nullable=True),
         sa.Column("sample_interval_s", sa.Float(precision=53), nullable=True),
         sa.Column("sampler_cpu_s", sa.Float(precision=53), nullable=True),
@@ -233,7 +233,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("task_run_pkey")),
         sa.UniqueConstraint("attempt_uid", name=op.f("task_run_attempt_uid_key")),
     )
+    op.create_index(
+        op.f("task_run_app_version_started_epoch_idx"),
+        "task_run",
+        ["app_version", "started_epoch"],
+        unique=False,
+    )
+    op.create_index(
+        "task_run_bound_idx",
+        "task_run",
+        [
+            "task_name",
+            "started_epoch",
+            "run_s",
+            "cpu_user_s",
+            "cpu_system_s",
+            "cpu_children_s",
+            "cpu_wait_s",
+            "gpu_active_s",
+        ],
+        unique=False,
+    )
     op.create_index(op.f("task_run_job_idx"), "task_run", ["job"], unique=False)
+    op.create_index(
+        "task_run_leaks_idx",
+        "task_run",
+        ["task_name", "worker", "worker_pid", "child_seq", "rss_start_bytes", "started_epoch"],
+        unique=False,
+    )
+    op.create_index(
+        "task_run_memory_idx",
+        "task_run",
+        ["task_name", "rss_peak_bytes", "started_epoch", "mem_limit_bytes", "rss_peak_method"],
+        unique=False,
+        sqlite_where=sa.text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
+        postgresql_where=sa.text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
+    )
     op.create_index(
         "task_run_not_success_idx",
         "task_run",
@@ -243,17 +278,16 @@ def upgrade() -> None:
         postgresql_where=sa.text("state <> 'SUCCESS'"),
     )
     op.create_index(op.f("task_run_root_id_idx"), "task_run", ["root_id"], unique=False)
+    op.create_index(
+        "task_run_speed_idx",
+        "task_run",
+        ["task_name", "engine", "device", "rtf", "started_epoch", "app_version", "cold_start", "state"],
+        unique=False,
+        sqlite_where=sa.text("state = 'SUCCESS' AND rtf IS NOT NULL"),
+        postgresql_where=sa.text("state = 'SUCCESS' AND rtf IS NOT NULL"),
+    )
     op.create_index(op.f("task_run_started_epoch_idx"), "task_run", ["started_epoch"], unique=False)
     op.create_index(op.f("task_run_task_id_attempt_idx"), "task_run", ["task_id", "attempt"], unique=False)
-    op.create_index(
-        op.f("task_run_task_name_started_epoch_idx"), "task_run", ["task_name", "started_epoch"], unique=False
-    )
-    op.create_index(
-        op.f("task_run_worker_worker_pid_child_seq_idx"),
-        "task_run",
-        ["worker", "worker_pid", "child_seq"],
-        unique=False,
-    )
     op.create_table(
         "task_sample",
         sa.Column("attempt_uid", sa.String(length=36), nullable=False),

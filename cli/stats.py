@@ -1,0 +1,124 @@
+"""`stats`: named questions to the history, as a table, as JSON or as CSV."""
+
+import csv as csv_format
+import sys
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from cli import connection
+from cli.exits import Exit, Unreachable, fail, out, print_json, told
+
+
+def stats(
+    name: Annotated[str | None, typer.Argument(help="The question; none lists them all.")] = None,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="What the question leaves open, `days=7`."),
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of asking.")] = False,
+) -> None:
+    """Ask the history: what tasks cost, where time went, what failed.
+
+    The questions are files of SQL in `db/queries/`, and run in psql and sqlite3 as they are.
+    """
+    from db import queries
+
+    if name is None:
+        _list(json)
+        return
+    with told():
+        try:
+            if sql:
+                print(queries.source(name))
+                return
+            answer = _ask(name, dict(_split(text) for text in parameter or []))
+        except queries.QueryError as error:
+            fail(str(error), Exit.USAGE)
+            return
+        if json:
+            print_json(answer.records())
+        elif csv:
+            _print_csv(answer.columns, answer.rows)
+        else:
+            out.print(_table(queries.about(name), answer.columns, answer.rows))
+
+
+def _list(json: bool) -> None:
+    from db import queries
+
+    if json:
+        print_json(
+            [
+                {"name": name, "about": queries.about(name), "parameters": queries.parameters(name)}
+                for name in queries.names()
+            ]
+        )
+        return
+    table = Table("question", "what it answers", "parameters", show_lines=True)
+    for name in queries.names():
+        given = "\n".join(f"{key}={value}" for key, value in queries.parameters(name).items())
+        table.add_row(name, queries.about(name).split(":")[0].split("\n")[0], given)
+    out.print(table)
+
+
+def _ask(name: str, given: dict[str, str]) -> Any:
+    from sqlalchemy.exc import OperationalError
+
+    from db import queries
+
+    try:
+        engine = connection.history(connection.settings())
+    except OperationalError:
+        raise Unreachable("the history's database does not answer") from None
+    try:
+        return queries.run(engine, name, **given)
+    finally:
+        engine.dispose()
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, sign, value = text.partition("=")
+    if not sign:
+        fail(f"--param takes NAME=VALUE, not {text!r}", Exit.USAGE)
+    return name, value
+
+
+def _print_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    writer = csv_format.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def _table(about: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
+    words = [line for line in about.splitlines() if not line.startswith(":")]
+    table = Table(title=" ".join(words), title_justify="left", title_style="", expand=False)
+    for place, column in enumerate(columns):
+        numbers = all(isinstance(row[place], int | float | None) for row in rows)
+        table.add_column(column.replace("_", " "), justify="right" if numbers and rows else "left")
+    for row in rows:
+        table.add_row(*(shown(column, value) for column, value in zip(columns, row, strict=True)))
+    return table
+
+
+def shown(column: str, value: Any) -> str:
+    """A value for people.
+
+    >>> shown("rss_peak_bytes", 314572800), shown("run_s", 0.123456), shown("audio_s", 5400.0)
+    ('300.0 MiB', '0.123', '5400')
+    >>> shown("hour_epoch", 1800000000), shown("wh_per_audio_h", None)
+    ('2027-01-15 08:00', '-')
+    """
+    if value is None:
+        return "-"
+    if column.endswith("_epoch"):
+        return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M")
+    if column.endswith("_bytes") or column == "bytes_per_attempt":
+        return f"{value / 2**20:.1f} MiB"
+    if isinstance(value, float):
+        return f"{value:.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+    return str(value)

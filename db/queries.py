@@ -1,0 +1,139 @@
+"""Questions to the history, each a file of SQL under `db/queries/`.
+
+The files run as they are: `psql -f db/queries/speed.sql`, `sqlite3 history.db < db/queries/speed.sql`. Each
+parameter is written as a comment in front of its default, `/*:days*/ 30`, which both programs pass over; to
+ask otherwise, edit the number, or give the parameter here, where it is bound and never pasted.
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+_FOLDER = Path(__file__).parent / "queries"
+_PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
+
+_LARGE_READ = {
+    "postgresql": ["SET LOCAL work_mem = '256MB'"],
+    "sqlite": ["PRAGMA cache_size = -262144"],
+}
+_AS_BEFORE = {"postgresql": [], "sqlite": ["PRAGMA cache_size = -16384"]}
+
+
+class QueryError(Exception):
+    """No such query, or a parameter that it doesn't have."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a query found."""
+
+    columns: list[str]
+    rows: list[tuple[Any, ...]]
+
+    def records(self) -> list[dict[str, Any]]:
+        return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
+
+
+def names() -> list[str]:
+    """The queries there are."""
+    return sorted(path.stem for path in _FOLDER.glob("*.sql"))
+
+
+def source(name: str) -> str:
+    """A query's text.
+
+    Raises:
+        QueryError: no such query; names those there are.
+    """
+    if name not in names():
+        raise QueryError(f"no query {name!r}; there are {', '.join(names())}")
+    return (_FOLDER / f"{name}.sql").read_text()
+
+
+def about(name: str) -> str:
+    """What a query answers and takes: the comment at its top."""
+    lines = source(name).splitlines()
+    return "\n".join(line.removeprefix("--").strip() for line in lines if line.startswith("--"))
+
+
+def parameters(name: str) -> dict[str, Any]:
+    """A query's parameters and their defaults.
+
+    >>> parameters("speed")
+    {'days': 30}
+    """
+    return {found[1]: _value(found[2]) for found in _PARAMETER.finditer(source(name))}
+
+
+def run(engine: Engine, name: str, **given: Any) -> Answer:
+    """Ask a query.
+
+    Args:
+        given: parameters that are not to have their default; text is turned into the default's kind.
+
+    Raises:
+        QueryError: no such query or parameter, or a value of the wrong kind.
+    """
+    defaults = parameters(name)
+    unknown = given.keys() - defaults.keys()
+    if unknown:
+        raise QueryError(
+            f"{name} takes {', '.join(defaults) or 'no parameters'}, not {', '.join(sorted(unknown))}"
+        )
+    bound = {parameter: _like(defaults[parameter], parameter, value) for parameter, value in given.items()}
+    statement = _PARAMETER.sub(
+        lambda found: f":{found[1]}" if found[1] in bound else found[2], _code(source(name))
+    )
+    with _reading(engine) as connection:
+        result = connection.execute(text(statement), bound)
+        return Answer(list(result.keys()), [tuple(map(_plain, row)) for row in result])
+
+
+@contextmanager
+def _reading(engine: Engine) -> Iterator[Connection]:
+    """A connection for one large read, allowed to sort in memory."""
+    with engine.connect() as connection:
+        for setting in _LARGE_READ[connection.dialect.name]:
+            connection.exec_driver_sql(setting)
+        yield connection
+        connection.rollback()
+        for setting in _AS_BEFORE[connection.dialect.name]:
+            connection.exec_driver_sql(setting)
+
+
+def _code(statement: str) -> str:
+    """Without the comment lines at the top: a colon in them would look like a parameter."""
+    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+    return "\n".join(lines).rstrip().rstrip(";")
+
+
+def _plain(value: Any) -> Any:
+    """PostgreSQL's sums of integers are decimals."""
+    if not isinstance(value, Decimal):
+        return value
+    return (
+        int(value) if value == value.to_integral_value() and value.as_tuple().exponent == 0 else float(value)
+    )
+
+
+def _value(literal: str) -> Any:
+    if literal == "NULL":
+        return None
+    if literal.startswith("'"):
+        return literal[1:-1].replace("''", "'")
+    return float(literal) if "." in literal else int(literal)
+
+
+def _like(default: Any, parameter: str, value: Any) -> Any:
+    kind = str if default is None else type(default)
+    try:
+        number = float(value) if kind is int else kind(value)
+    except ValueError:
+        raise QueryError(f"{parameter} takes a number, not {value!r}") from None
+    return int(number) if kind is int and number == int(number) else number

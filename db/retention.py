@@ -1,0 +1,161 @@
+"""Keeping the history small: sums per hour for ever, single attempts for so many days.
+
+Everything happens in small steps, each its own transaction, so that writers never wait long. Hours are summed
+once they are over, and again as long as late rows may come in; rows are deleted only after their hour was
+summed.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Engine, case, delete, func, insert, literal, select
+
+from db.database import writing
+from db.schema import BUCKETS_S, bucket_column, rollup_hour, task_run, task_sample, worker_proc
+
+HOUR_S, DAY_S = 3600, 86_400
+LATE_S = 6 * HOUR_S
+"""How long after an hour rows of it may still come in: a database that was away, a worker that was killed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Trimmed:
+    """What was done."""
+
+    hours_summed: int
+    attempts_deleted: int
+    samples_deleted: int
+
+
+def trim(
+    engine: Engine,
+    *,
+    days: int = 90,
+    sample_days: int = 14,
+    step: int = 5_000,
+    now: float | None = None,
+    each_step: Callable[[int], object] = lambda _rows: None,
+) -> Trimmed:
+    """Sum up what is new, then delete what is old.
+
+    Args:
+        days: keep single attempts for so long.
+        sample_days: keep the samples of long attempts for so long.
+        step: most rows to delete in one transaction.
+        each_step: called with the number of rows after each step.
+    """
+    now = time.time() if now is None else now
+    hours = sum_hours(engine, now=now)
+    before = int(now) // HOUR_S * HOUR_S - days * DAY_S
+    attempts = _delete(engine, task_run, task_run.c.id, task_run.c.started_epoch < before, step, each_step)
+    old_sample = task_sample.c.sampled_epoch < int(now) - sample_days * DAY_S
+    samples = _delete(engine, task_sample, task_sample.c.attempt_uid, old_sample, step, each_step)
+    _delete(
+        engine, worker_proc, worker_proc.c.proc_uid, worker_proc.c.started_epoch < before, step, each_step
+    )
+    _give_back(engine)
+    return Trimmed(hours, attempts, samples)
+
+
+def sum_hours(engine: Engine, *, now: float) -> int:
+    """Sum up each hour that is over and was not yet, or whose rows may have come late; returns how many."""
+    current = int(now) // HOUR_S * HOUR_S
+    with engine.connect() as connection:
+        done = connection.execute(select(func.max(rollup_hour.c.hour_epoch))).scalar_one()
+    hours = 0
+    hour = _next_hour(engine, 0 if done is None else min(done + HOUR_S, current - LATE_S))
+    while hour is not None and hour < current:
+        with writing(engine) as connection:
+            _sum_hour(connection, hour)
+        hours += 1
+        hour = _next_hour(engine, hour + HOUR_S)
+    return hours
+
+
+def _next_hour(engine: Engine, hour: int) -> int | None:
+    """The first hour from this one on in which an attempt started."""
+    query = select(func.min(task_run.c.started_epoch)).where(task_run.c.started_epoch >= hour)
+    with engine.connect() as connection:
+        found = connection.execute(query).scalar_one()
+    return None if found is None else int(found) // HOUR_S * HOUR_S
+
+
+def _sum_hour(connection: Connection, hour: int) -> None:
+    connection.execute(delete(rollup_hour).where(rollup_hour.c.hour_epoch == hour))
+    values = _sums(hour)
+    keys = [values[name] for name in _KEYS[1:]]
+    query = (
+        select(*(value.label(name) for name, value in values.items()))
+        .where(task_run.c.started_epoch >= hour, task_run.c.started_epoch < hour + HOUR_S)
+        .group_by(*keys)
+    )
+    connection.execute(insert(rollup_hour).from_select(list(values), query))
+
+
+_KEYS = ("hour_epoch", "task_name", "queue", "engine", "device", "app_version")
+
+
+def _sums(hour: int) -> dict[str, Any]:
+    run = task_run.c
+
+    def known(column: Any) -> Any:
+        return func.coalesce(column, "")
+
+    def count_of(condition: Any) -> Any:
+        return func.sum(case((condition, 1), else_=0))
+
+    values: dict[str, Any] = {
+        "hour_epoch": literal(hour, BigInteger()),
+        "task_name": run.task_name,
+        **{name: known(run[name]) for name in _KEYS[2:]},
+        "n": func.count(),
+        "n_not_success": count_of(run.state != "SUCCESS"),
+        "n_retry": count_of(run.state == "RETRY"),
+        "n_killed": count_of(run.state.in_(("TIMEOUT", "OOM", "LOST"))),
+        "run_sum_s": func.sum(run.run_s),
+        "run_max_s": func.max(run.run_s),
+        "cpu_sum_s": func.sum(run.cpu_user_s + run.cpu_system_s + func.coalesce(run.cpu_children_s, 0)),
+        "cpu_wait_sum_s": func.sum(run.cpu_wait_s),
+        "n_queue_wait": func.count(run.queue_wait_s),
+        "queue_wait_sum_s": func.sum(run.queue_wait_s),
+        "queue_wait_max_s": func.max(run.queue_wait_s),
+        "rss_peak_max_bytes": func.max(run.rss_peak_bytes),
+        "gpu_mem_reserved_peak_max_bytes": func.max(run.gpu_mem_reserved_peak_bytes),
+        "gpu_active_sum_s": func.sum(run.gpu_active_s),
+        "energy_j_sum": func.sum(
+            func.coalesce(run.gpu_energy_j + run.cpu_energy_j, run.gpu_energy_j, run.cpu_energy_j)
+        ),
+        "audio_sum_s": func.sum(run.audio_s),
+        "chars_in_sum": func.sum(run.chars_in),
+        "bytes_out_sum": func.sum(run.bytes_out),
+    }
+    for bound in BUCKETS_S:
+        values[bucket_column(bound)] = count_of(run.run_s <= bound)
+    return values
+
+
+def _delete(
+    engine: Engine, table: Any, key: Any, old: Any, step: int, each_step: Callable[[int], object]
+) -> int:
+    total = 0
+    while True:
+        with writing(engine) as connection:
+            chosen = select(key).where(old).limit(step)
+            deleted = int(connection.execute(delete(table).where(key.in_(chosen))).rowcount)
+        total += deleted
+        if deleted:
+            each_step(deleted)
+        if deleted < step:
+            return total
+
+
+def _give_back(engine: Engine) -> None:
+    """SQLite: let the file shrink, a part at a time. PostgreSQL does so by itself."""
+    if engine.dialect.name == "sqlite":
+        connection = engine.raw_connection()
+        try:
+            connection.cursor().execute("PRAGMA incremental_vacuum(2000)").fetchall()
+        finally:
+            connection.close()

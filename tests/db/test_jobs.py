@@ -1,0 +1,82 @@
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, text
+
+from db import jobs, rows
+from db.database import writing
+from tests.db.rows import attempt
+
+
+def store(engine: Engine, table: str, *found: dict[str, Any]) -> None:
+    parsed = [rows.parse(json.dumps({"t": table, "r": row}).encode())[1] for row in found]
+    with writing(engine) as connection:
+        rows.insert(connection, table, parsed)
+
+
+def stage(name: str, segment: int, **facts: Any) -> dict[str, Any]:
+    return attempt(job="j", task_name=f"voxchord.{name}", segment=segment, **facts)
+
+
+@pytest.fixture
+def done(engine: Engine) -> Engine:
+    """A job of two segments: one decoded at the second try and, by a redelivery, once more."""
+    store(
+        engine,
+        "task_run",
+        stage("text", 0, run_s=0.5),
+        stage("text", 1, run_s=0.5),
+        stage("diffusion", 0, audio_s=60.0, rss_peak_bytes=100, queue_wait_s=1.0),
+        stage("diffusion", 1, state="RETRY", audio_s=None, rss_peak_bytes=300, queue_wait_s=3.0),
+        stage("diffusion", 1, audio_s=40.0, rss_peak_bytes=200, cpu_children_s=0.25),
+        stage("diffusion", 1, audio_s=40.0, redelivered=1),
+        attempt(job="another", audio_s=5.0),
+    )
+    return engine
+
+
+def test_progress_counts_attempts_by_state_and_audio_once_per_segment(done: Engine) -> None:
+    found = jobs.progress(done, "j")
+    assert found["voxchord.text"] == {"states": {"SUCCESS": 2}, "segments": 2, "run_s": 1.0, "audio_s": None}
+    assert found["voxchord.diffusion"] == {
+        "states": {"SUCCESS": 3, "RETRY": 1},
+        "segments": 2,
+        "run_s": 8.0,
+        "audio_s": 100.0,
+    }
+
+
+def test_costs_are_sums_over_all_attempts_dearest_first(done: Engine) -> None:
+    decode, words = jobs.costs(done, "j")
+    assert (decode["task_name"], words["task_name"]) == ("voxchord.diffusion", "voxchord.text")
+    assert (decode["attempts"], decode["not_success"], decode["audio_s"]) == (4, 1, 100.0)
+    assert decode["cpu_s"] == pytest.approx(4 * 1.75 + 0.25)
+    assert (decode["queue_wait_s"], decode["queue_wait_max_s"], decode["rss_peak_bytes"]) == (4.0, 3.0, 300)
+    assert decode["gpu_active_s"] is None
+
+
+def test_a_job_that_nothing_ran_for_has_no_progress_and_no_costs(engine: Engine) -> None:
+    assert jobs.progress(engine, "j") == {}
+    assert jobs.costs(engine, "j") == []
+
+
+def test_jobs_are_listed_newest_first(engine: Engine) -> None:
+    for number in range(3):
+        store(
+            engine,
+            "job",
+            {"id": f"j{number}", "state": "QUEUED", "created_epoch": number, "labels": {"n": number}},
+        )
+    assert [row["id"] for row in jobs.list_jobs(engine, limit=2)] == ["j2", "j1"]
+    found = jobs.get_job(engine, "j1")
+    assert found is not None
+    assert (found["state"], found["labels"]) == ("QUEUED", {"n": 1})
+    assert jobs.get_job(engine, "j9") is None
+
+
+def test_the_view_of_jobs_says_what_each_cost(done: Engine) -> None:
+    store(done, "job", {"id": "j", "state": "SUCCEEDED", "updated_epoch_ms": 1})
+    with done.connect() as connection:
+        row = connection.execute(text("SELECT attempts, wasted_attempts, run_s FROM v_job")).one()
+    assert tuple(row) == (6, 1, 9.0)

@@ -1,0 +1,150 @@
+import csv
+import json
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from db import queries, rows
+from db.database import open_database, writing
+from db.queries import QueryError
+from tests.db.rows import attempt, history
+from tests.services import Postgres
+
+FOLDER = Path(queries.__file__).parent / "queries"
+
+
+def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
+    parsed = [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1] for row in attempts]
+    with writing(engine) as connection:
+        rows.insert(connection, "task_run", parsed)
+        for number in range(10):
+            job = {
+                "id": f"job-{number}",
+                "state": "SUCCEEDED",
+                "created_epoch": number,
+                "updated_epoch_ms": 1,
+            }
+            rows.insert(connection, "job", [job])
+
+
+def numbers(row: tuple[Any, ...]) -> list[float]:
+    return [value for value in row if isinstance(value, int | float)]
+
+
+def words(row: tuple[Any, ...]) -> list[Any]:
+    return [value for value in row if not isinstance(value, int | float)]
+
+
+@pytest.fixture(scope="module")
+def both(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The same month on both databases."""
+    sqlite = open_database(f"sqlite:///{tmp_path_factory.mktemp('both')}/history.db")
+    postgresql = open_database(postgres_server.new_database())
+    month = list(history(4_000))
+    fill(sqlite, month)
+    fill(postgresql, month)
+    yield sqlite, postgresql
+    sqlite.dispose()
+    postgresql.dispose()
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_both_databases_give_the_same_answer(name: str, both: tuple[Engine, Engine]) -> None:
+    sqlite, postgresql = (queries.run(engine, name) for engine in both)
+    assert sqlite.rows
+    assert sqlite.columns == postgresql.columns
+    assert len(sqlite.rows) == len(postgresql.rows)
+    for one, other in zip(sqlite.rows, postgresql.rows, strict=True):
+        assert numbers(one) == pytest.approx(numbers(other), rel=1e-6)
+        assert words(one) == words(other)
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
+    name: str, both: tuple[Engine, Engine], postgres_server: Postgres
+) -> None:
+    sqlite, postgresql = both
+    answer = queries.run(sqlite, name)
+    url = postgresql.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    psql = [postgres_server.psql, "--csv", "-v", "ON_ERROR_STOP=1", "-f", str(FOLDER / f"{name}.sql"), url]
+    outputs = [subprocess.run(psql, capture_output=True, text=True, check=True).stdout]
+    if shutil.which("sqlite3"):
+        command = ["sqlite3", "-csv", "-header", str(sqlite.url.database)]
+        text = queries.source(name)
+        outputs.append(subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout)
+    for output in outputs:
+        header, *lines = csv.reader(output.splitlines())
+        assert header == answer.columns
+        assert len(lines) == len(answer.rows)
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_every_query_answers_an_empty_history(name: str, engine: Engine) -> None:
+    answer = queries.run(engine, name)
+    assert all(value in (None, 0) for row in answer.rows for value in row)
+
+
+@pytest.mark.parametrize("name", queries.names())
+def test_every_query_says_what_it_answers_and_takes(name: str) -> None:
+    about = queries.about(name)
+    assert "?" in about
+    for parameter in queries.parameters(name):
+        assert f":{parameter} " in about
+
+
+def test_a_parameter_is_bound_and_never_pasted(both: tuple[Engine, Engine]) -> None:
+    for engine in both:
+        assert queries.run(engine, "job", job="job-3").records()[0]["attempts"] > 0
+        assert queries.run(engine, "job", job="' OR 1=1 --").rows == []
+        assert len(queries.run(engine, "waiting", top="2", long_s=0.5).rows) == 2
+        assert (
+            queries.run(engine, "releases", old="1.0.0", new="1.1.0").records()[0]["old_version"] == "1.0.0"
+        )
+
+
+def test_an_unknown_query_or_parameter_is_named(both: tuple[Engine, Engine]) -> None:
+    with pytest.raises(QueryError, match=r"no query 'sped'; there are .*speed"):
+        queries.run(both[0], "sped")
+    with pytest.raises(QueryError, match="speed takes days, not weeks"):
+        queries.run(both[0], "speed", weeks=1)
+    with pytest.raises(QueryError, match="days takes a number, not 'few'"):
+        queries.run(both[0], "speed", days="few")
+
+
+def test_the_newest_release_is_compared_with_the_one_before(both: tuple[Engine, Engine]) -> None:
+    found = {
+        row["task_name"]: row for row in queries.run(both[0], "releases").records() if row["device"] == "cpu"
+    }
+    decode = found["voxchord.diffusion"]
+    assert (decode["old_version"], decode["new_version"]) == ("1.1.0", "1.2.0")
+    assert decode["change_pct"] == pytest.approx(10, abs=8)  # the month was made with 10 %
+
+
+def test_busy_counts_an_attempt_in_each_hour_by_its_part(engine: Engine) -> None:
+    hour = 1_800_000_000
+    long = attempt(
+        started_epoch=hour - 900, finished_epoch=hour + 1800, run_s=2700.0, worker="w", concurrency=1
+    )
+    short = attempt(
+        started_epoch=hour + 1800, finished_epoch=hour + 1801, run_s=0.5, worker="w", concurrency=1
+    )
+    fill(engine, [long, short])
+    found = {row["hour_epoch"]: row["busy"] for row in queries.run(engine, "busy").records()}
+    assert found == {hour - 3600: pytest.approx(0.25), hour: pytest.approx(0.5 + 0.5 / 3600)}
+
+
+def test_percentiles_are_values_that_occurred(engine: Engine) -> None:
+    fill(engine, [attempt(engine="e", device="cpu", rtf=float(n)) for n in range(1, 101)])
+    (row,) = queries.run(engine, "speed").records()
+    assert (row["n"], row["rtf_p50"], row["rtf_p95"], row["rtf_p99"]) == (100, 50.0, 95.0, 99.0)
+
+
+def test_unmeasured_energy_stays_unknown(engine: Engine) -> None:
+    fill(engine, [attempt(engine="e", audio_s=60.0)])
+    (row,) = queries.run(engine, "energy").records()
+    assert row["wh_per_audio_h"] is None
+    assert row["energy_measured_share"] == 0

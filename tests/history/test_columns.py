@@ -1,0 +1,26 @@
+from db.schema import STATES, task_run, worker_proc
+from tasks import counters
+from tasks.metering import WORK_FACTS
+from tests.history.conftest import Bench
+
+
+def test_every_fact_and_counter_has_its_column() -> None:
+    columns = set(task_run.columns.keys())
+    assert columns >= WORK_FACTS
+    assert columns >= set(counters.NAMES)
+
+
+def test_every_field_of_a_row_and_of_a_process_has_its_column(bench: Bench) -> None:
+    with bench.worker():
+        bench.wait_for(bench.send("sleep", 0.3))
+        spooled = bench.spooled()
+    assert spooled["task_run"] <= set(task_run.columns.keys())
+    assert spooled["worker_proc"] <= set(worker_proc.columns.keys())
+
+
+def test_the_states_that_metering_tells_are_those_of_the_schema(bench: Bench) -> None:
+    with bench.worker():
+        ids = [bench.send("fail", how) for how in ("error", "ignore", "reject", "cancelled", "hand back")]
+        states = {row["state"] for task_id in ids for row in bench.wait_for(task_id)}
+    assert states <= set(STATES)
+    assert len(states) >= 5

@@ -27,5 +27,11 @@ def half(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every segment goes on to its most frames."""
+    return tiny.save(tmp_path_factory.mktemp("talkative"), talkative=True)
+
+
+@pytest.fixture(scope="session")
 def model(checkpoint: Path) -> reference.Reference:
     return reference.load(checkpoint)

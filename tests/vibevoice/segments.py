@@ -1,5 +1,6 @@
 """Segments for the loop and for transformers alike: random prompts with voices in them."""
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,7 @@ from tests.vibevoice.reference import Reference
 VOICE_AT = 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """A prompt, what is chosen after it (None: what the model likes), and where its noise starts."""
 
@@ -43,11 +44,12 @@ class Case:
         }
 
 
+@functools.cache
 def case(
     model: Reference,
     positions: int,
     seed: int,
-    tokens: Sequence[int] | None = None,
+    tokens: tuple[int, ...] | None = None,
     *,
     voice: int = 4,
     voice_seed: int = 0,
@@ -59,13 +61,13 @@ def case(
     ids[0, VOICE_AT : VOICE_AT + voice] = model.config.audio_token_id
     ids[0, -1] = model.config.audio_bos_token_id
     audio = 0.3 * torch.randn(1, 1, voice * 3200, generator=start, dtype=model.dtype)
-    return Case(ids, audio, seed, tuple(tokens) if tokens is not None else None)
+    return Case(ids, audio, seed, tokens)
 
 
-def spoken(model: Reference, frames: int) -> list[int]:
+def spoken(model: Reference, frames: int) -> tuple[int, ...]:
     """The tokens of so many frames, then the end."""
     config = model.config
-    return [config.audio_token_id] * frames + [config.audio_eos_token_id, config.eos_token_id]
+    return (config.audio_token_id,) * frames + (config.audio_eos_token_id, config.eos_token_id)
 
 
 def vectors(model: Reference, one: Case) -> torch.Tensor:
@@ -100,9 +102,17 @@ def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
     return made
 
 
-def decoder(weights: Weights, slots: int, *, reproducible: bool = True) -> Decoder:
+def decoder(weights: Weights, slots: int, *, fixed_shapes: bool = False) -> Decoder:
     limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
-    return Decoder(Model(weights, positions=128), limits, reproducible=reproducible)
+    return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes)
+
+
+@functools.cache
+def generated(model: Reference, one: Case) -> tuple[torch.Tensor, list[int]]:
+    """Samples (n,) and tokens of a case by `generate()`, alone."""
+    given = [one.tokens] if one.tokens is not None else None
+    audio, tokens = reference.generate(model, one.inputs(), [one.seed], tokens=given)
+    return audio[0], tokens[0]
 
 
 def run(loop: Decoder, requests: Sequence[Request]) -> list[Row]:

@@ -121,12 +121,43 @@ def enliven(model: VibeVoiceForConditionalGeneration, seed: int) -> None:
     model.model.latent_bias_factor.fill_(-0.1)
 
 
-def save(folder: Path, *, seed: int = 0, tied: bool = True, dtype: torch.dtype = torch.float32) -> Path:
-    """Write a checkpoint; returns its folder."""
+@torch.no_grad()
+def make_talkative(model: VibeVoiceForConditionalGeneration) -> None:
+    """Let the model choose another frame whatever it hears: a segment then ends at its most frames.
+
+    The first number of every state is kept at one value, and scores the token of a frame above the others.
+    """
+    level, inner = 10.0, model.model
+    for layer in inner.language_model.layers:
+        layer.self_attn.o_proj.weight[0] = 0
+        layer.mlp.down_proj.weight[0] = 0
+    for connector, value in ((inner.multi_modal_projector, level), (inner.semantic_connector, 0.0)):
+        connector.linear_2.weight[0] = 0
+        connector.linear_2.bias[0] = value
+    inner.language_model.embed_tokens.weight[:, 0] = level
+    inner.language_model.norm.weight[0] = 1
+    model.lm_head.weight[model.config.audio_token_id, 0] = 10 * level
+
+
+def save(
+    folder: Path,
+    *,
+    seed: int = 0,
+    tied: bool = True,
+    talkative: bool = False,
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Write a checkpoint; returns its folder.
+
+    Args:
+        talkative: the model never ends a segment by itself.
+    """
     words = tokenizer()
     torch.manual_seed(seed)
     model = VibeVoiceForConditionalGeneration(config(words, tied=tied))
     enliven(model, seed + 1)
+    if talkative:
+        make_talkative(model)
     settings = model.generation_config
     settings._from_model_config = False
     settings.noise_scheduler_class = "DPMSolverMultistepScheduler"

@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import torch
-import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.cache import Cache, Reader
 from pipeline.engines.vibevoice.convolution import Stream
@@ -76,9 +75,9 @@ class Limits:
 class Decoder:
     """The state of every slot, and the step that moves them all."""
 
-    def __init__(self, model: Model, limits: Limits, *, reproducible: bool = True) -> None:
-        """`reproducible`: compute every slot in every step, so that the shapes never change."""
-        self.model, self.limits, self.reproducible = model, limits, reproducible
+    def __init__(self, model: Model, limits: Limits, *, fixed_shapes: bool = False) -> None:
+        """`fixed_shapes`: compute every slot in every step, whether it is at work or not."""
+        self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[Row | None] = [None] * limits.slots
         slots, language = limits.slots, model.language.language
@@ -137,7 +136,7 @@ class Decoder:
 
         A segment whose row is `done` needs no further step and must be released before the next.
         """
-        computed = list(range(self.limits.slots)) if self.reproducible else self.active
+        computed = list(range(self.limits.slots)) if self.fixed_shapes else self.active
         chosen = self._choose(computed)
         legal = self.tokens.legal
         x = self.model.embeddings[[legal.index(chosen.get(slot, self.tokens.audio)) for slot in computed]]
@@ -150,7 +149,7 @@ class Decoder:
 
     def _choose(self, computed: Sequence[int]) -> dict[int, int]:
         """The next token of every segment at work, by its slot."""
-        scores = F.linear(self.states[0, computed], self.model.scores).tolist()
+        scores = self.model.score(self.states[0, computed]).tolist()
         chosen = {}
         for slot, four in zip(computed, scores, strict=True):
             row = self.rows[slot]
@@ -171,7 +170,7 @@ class Decoder:
 
     def _speak(self, x: torch.Tensor, computed: list[int], speaking: list[int]) -> torch.Tensor:
         """One frame of the rows that speak; in x (computed rows, hidden) it replaces theirs."""
-        rows = computed if self.reproducible else speaking
+        rows = computed if self.fixed_shapes else speaking
         latents = self._sample(rows, speaking).to(self.dtype)[:, None]
         speech, listener = self.model.speech, self.model.listener
         audio = self._stream(speech, self.model.unscaled(latents), self.speech_memories, rows, speaking)

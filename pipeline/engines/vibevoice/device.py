@@ -134,11 +134,15 @@ class Device:
                 )
             return self.schedulers[dtype]
 
+    def _fixed_shapes(self) -> bool:
+        """Whether equal bits need equal shapes: oneDNN's kernels don't, a GPU's do."""
+        return self.settings.reproducible and self.device.type != "cpu"
+
     def _decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         model = Model(self._weights(dtype), max(settings.positions, settings.frames) + 1)
-        return Decoder(model, limits, reproducible=settings.reproducible)
+        return Decoder(model, limits, fixed_shapes=self._fixed_shapes())
 
 
 def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:

@@ -6,7 +6,7 @@ from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.diffusion import DEFAULT_SCHEDULE, Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
-from pipeline.engines.vibevoice.weights import Weights
+from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Model:
@@ -25,9 +25,15 @@ class Model:
         self.acoustic, self.semantic = connector.acoustic(weights), connector.semantic(weights)
         legal, table = list(self.tokens.legal), f"{ROOT}embed_tokens.weight"
         self.embeddings = weights.rows(table, legal)
-        self.scores = weights.rows(table if architecture.language.tied else "lm_head.weight", legal)
+        self.scores = weights.rows(table if architecture.language.tied else "lm_head.weight", legal).to(
+            wide(self.dtype)
+        )
         self.scale = weights("model.latent_scaling_factor").clone()
         self.shift = weights("model.latent_bias_factor").clone()
+
+    def score(self, states: torch.Tensor) -> torch.Tensor:
+        """states (rows, hidden) to the scores of the legal tokens (rows, 4), each row by itself."""
+        return (states[:, None].to(wide(self.dtype)) * self.scores).sum(-1)
 
     def unscaled(self, latents: torch.Tensor) -> torch.Tensor:
         """Latents as the acoustic decoder takes them."""

@@ -10,7 +10,7 @@ from rich.table import Table
 from cli import connection
 from cli.exits import JobFailed, out, print_json, told
 from cli.progress import watch
-from pipeline.errors import OptionError, ScriptError
+from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
 from pipeline.script import parse
@@ -123,12 +123,13 @@ def read_script(path: Path, found: Settings) -> str:
     """The script's text, read and parsed once here so that a mistake is told at once.
 
     Raises:
-        ScriptError: it can't be read or spoken.
+        OptionError: it can't be read.
+        ScriptError: it can't be spoken.
     """
     try:
         data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise ScriptError(0, f"can't read {path}: {error.strerror}") from None
+        raise OptionError("script", f"can't read {path}: {error.strerror}") from None
     parse(data, characters_max=found.characters_max)
     return data.decode("utf-8-sig")
 

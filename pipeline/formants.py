@@ -6,11 +6,11 @@ nearest to the frames of the recording: cepstra of smoothed spectra, means taken
 microphone does not count. Pitch is the median of the autocorrelation's peak (Boersma 1993), pace the rate of
 peaks of loudness, which follow syllables (Mermelstein 1975).
 
-What was measured: on the model's own voice, resampled, the stretch is found within 0.01. On recordings of half
-a minute it moves by some 0.01 with what the model says for comparison, on eight seconds by 0.03. Adults differ
-little (two men came out at 0.83 and 0.85, two women at 0.94 and 1.00), and with one timbre to speak with they
-would sound like two people instead of four; so `ratio` is a caricature that doubles the differences. Pace is
-coarse: it tells slow from fast speakers, not one speaker's 0.9 from his 1.0.
+What was measured: on the model's own voice, resampled, the stretch is found within 0.01. On recordings of
+half a minute it moves by some 0.01 with what the model says for comparison, on eight seconds by 0.03.
+Adults differ little (two men came out at 0.83 and 0.85, two women at 0.94 and 1.00), and with one timbre to
+speak with they would sound like two people instead of four; so `ratio` is a caricature that doubles the
+differences. Pace is coarse: it tells slow from fast speakers, not one speaker's 0.9 from his 1.0.
 """
 
 from dataclasses import dataclass
@@ -28,22 +28,23 @@ PACE_MIN, PACE_MAX = 0.85, 1.15
 PITCH_MIN, PITCH_MAX = 0.65, 1.25
 
 OWN_TEXT = (
-    "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It's easy to tell "
-    "the depth of a well. These days a chicken leg is a rare dish. Rice is often served in round bowls. The "
-    "juice of lemons makes fine punch. The box was thrown beside the parked truck. The hogs were fed chopped "
-    "corn and garbage. Four hours of steady work faced us. A large size in stockings is hard to sell. The boy "
-    "was there when the sun rose. A rod is used to catch pink salmon. The source of the huge river is the clear "
-    "spring. Kick the ball straight and follow through. Help the woman get back to her feet. A pot of tea helps "
-    "to pass the evening. Smoky fires lack flame and heat. The soft cushion broke the man's fall. The salt "
-    "breeze came across from the sea. The girl at the booth sold fifty bonds."
+    "The birch canoe slid on the smooth planks. Glue the sheet to the dark blue background. It's easy to "
+    "tell the depth of a well. These days a chicken leg is a rare dish. Rice is often served in round "
+    "bowls. The juice of lemons makes fine punch. The box was thrown beside the parked truck. The hogs "
+    "were fed chopped corn and garbage. Four hours of steady work faced us. A large size in stockings is "
+    "hard to sell. The boy was there when the sun rose. A rod is used to catch pink salmon. The source of "
+    "the huge river is the clear spring. Kick the ball straight and follow through. Help the woman get "
+    "back to her feet. A pot of tea helps to pass the evening. Smoky fires lack flame and heat. The soft "
+    "cushion broke the man's fall. The salt breeze came across from the sea. The girl at the booth sold "
+    "fifty bonds."
 )
-"""What the model says for its own print: all sounds of English, as often as they occur (IEEE 1969, lists 1-2)."""
+"""What the model says for its print: all sounds of English in their usual share (IEEE 1969, lists 1-2)."""
 
 _CARICATURE = 2.0
 _CENTRE = 0.905
 """The stretch that keeps its place: the middle of the range that the recordings of adults take."""
 _PACE_SLOPE = 1.5
-"""Peaks of loudness merge in fast speech: their rate grows with about the 2/3rd power of the pace."""
+"""Peaks of loudness merge in fast speech: their rate grows with the 0.4th to 0.6th power of speed."""
 
 _RATE_HZ = 16_000
 _HOP = 160
@@ -129,7 +130,7 @@ def _cepstra(envelopes: Frames, stretch: float) -> Frames:
     bands = envelopes[:, below] * (1 - part) + envelopes[:, below + 1] * part
     angles = np.pi * np.outer(np.arange(len(_BANDS_HZ)) + 0.5, np.arange(_CEPSTRA.start, _CEPSTRA.stop))
     cepstra = bands @ np.cos(angles / len(_BANDS_HZ))
-    return cepstra - cepstra.mean(axis=0)
+    return np.asarray(cepstra - cepstra.mean(axis=0))
 
 
 def vocal_tract(recording: Print, own: Print) -> float:
@@ -174,4 +175,5 @@ def _syllables_per_s(frames: Frames) -> float:
         if abs(value - turn) > 2:
             peaks += rising
             rising, turn = not rising, value
-    return float(peaks / max(1, np.count_nonzero(level > floor)) * _RATE_HZ / _HOP)
+    speaking_s = float(np.count_nonzero(level > floor)) * _HOP / _RATE_HZ
+    return peaks / max(0.01, speaking_s)

@@ -253,7 +253,8 @@ def _box(name: str, values: list[float], most: float, colour: str, words: Any) -
         f"fill-opacity='.45'/>"
         f"<path d='M{middle:.1f} 1V21' stroke='{colour}' stroke-width='3' {line}/>"
     )
-    note = f"median {words(marks[2])}, from {words(marks[0])} to {words(marks[4])}, {len(values)} attempts"
+    count = "1 attempt" if len(values) == 1 else f"{len(values)} attempts"
+    note = f"median {words(marks[2])}, from {words(marks[0])} to {words(marks[4])}, {count}"
     return _row(escape(stage_name(name)), _svg(picture, 22), escape(note))
 
 
@@ -367,7 +368,7 @@ def _segment(number: int, rows: list[Row]) -> tuple[float, int, str]:
         str(peak >> 20) if peak else "–",
         str(len(rows)),
         f"<span class='bad'>{vain}</span>" if vain else "0",
-        "yes" if any(row["cache_hit"] for row in rows) else "no",
+        "yes" if any(row["cache_hit"] and row["audio_s"] for row in rows) else "no",
     )
     return work_s, number, f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -100,15 +100,22 @@ def _waits(story: Story) -> Iterator[str]:
 
 
 def _starved(story: Story) -> Iterator[str]:
+    """Stages that stood ready with no core free, the one that lost most named with its share."""
+    starved: dict[str, tuple[float, float]] = {}
     for name, rows in story.by_stage().items():
         measured = [row for row in rows if row["cpu_wait_s"] is not None and row["run_s"]]
-        starved_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "run_s")
-        if run_s > _SHORT_S and starved_s > 0.15 * run_s:
-            cores = measured[0]["cpus_allowed"]
-            yield (
-                f"{stage_name(name)} stood ready with no core free for {_percent(starved_s, run_s)} of its "
-                f"time ({cores} cores, {story.slots()} slots): fewer slots or threads, or more cores."
-            )
+        waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "run_s")
+        if run_s > _SHORT_S and waited_s > 0.15 * run_s:
+            starved[stage_name(name)] = (waited_s, run_s)
+    if starved:
+        worst = max(starved, key=lambda name: starved[name][0])
+        waited_s, run_s = starved.pop(worst)
+        others = f"; so did {' and '.join(starved)}" if starved else ""
+        cores = max(row["cpus_allowed"] or 0 for row in story.attempts)
+        yield (
+            f"{worst} stood ready with no core free for {_percent(waited_s, run_s)} of its time "
+            f"({cores} cores, {story.slots()} slots){others}: other programs, or too many slots or threads."
+        )
 
 
 def _idle(story: Story) -> Iterator[str]:
@@ -154,13 +161,13 @@ def _loading(story: Story) -> Iterator[str]:
     load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
     if load_s > 0.05 * all_s:
         yield (
-            f"{len(loads)} attempts loaded a model first, {seconds(load_s)} together, "
+            f"{len(loads)} attempt{'s' * (len(loads) > 1)} loaded a model first, {seconds(load_s)} together, "
             f"{_percent(load_s, all_s)} of all work: workers that stay up don't pay it again."
         )
 
 
 def _reused(story: Story) -> Iterator[str]:
-    hits = {row["segment"] for row in story.attempts if row["cache_hit"]}
+    hits = {row["segment"] for row in story.attempts if row["cache_hit"] and row["audio_s"]}
     if hits:
         total = story.job.get("segments") or len({row["segment"] for row in story.attempts})
         yield f"{len(hits)} of {total} segments were there already and were not made again."

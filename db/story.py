@@ -59,9 +59,14 @@ class Story:
         ]
 
     def slots(self) -> int:
-        """How many attempts the workers could run at once."""
-        by_worker = {row["worker"]: row["concurrency"] or 1 for row in self.attempts}
-        return sum(by_worker.values())
+        """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
+        slots: dict[str, int] = {}
+        work_s: dict[str, float] = defaultdict(float)
+        for row in self.attempts:
+            slots[row["worker"]] = row["concurrency"] or 1
+            work_s[row["worker"]] += row["run_s"] or 0.0
+        enough_s = sum(work_s.values()) / 20
+        return sum(count for worker, count in slots.items() if work_s[worker] >= enough_s)
 
 
 def tell(engine: Engine, job_id: str) -> Story | None:

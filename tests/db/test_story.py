@@ -115,7 +115,7 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
             [run("diffusion", 0, 10, cpu_user_s=6.0, cpu_wait_s=3.5)],
             {},
             "diffusion stood ready with no core free for 35 % of its time (2 cores, 2 slots): "
-            "fewer slots or threads, or more cores.",
+            "other programs, or too many slots or threads.",
         ),
         (
             [run("stitch", 0, 10, cpu_user_s=2.0)],
@@ -137,11 +137,12 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
         (
             [run("diffusion", 0, 10, model_load_s=2.5)],
             {},
-            "1 attempts loaded a model first, 2.5 s together, 25 % of all work: "
+            "1 attempt loaded a model first, 2.5 s together, 25 % of all work: "
             "workers that stay up don't pay it again.",
         ),
         (
-            [run("diffusion", 0, 1, segment=n, cache_hit=int(n < 3)) for n in range(4)],
+            [run("diffusion", 0, 1, segment=n, cache_hit=int(n < 3), audio_s=60.0) for n in range(4)]
+            + [run("speaker", 0, 0.1, segment=3, cache_hit=1)],
             {"segments": 4},
             "3 of 4 segments were there already and were not made again.",
         ),

@@ -1,5 +1,6 @@
 """`up` and `worker`: the service here, or one worker of a fleet."""
 
+import contextlib
 import os
 from typing import Annotated
 
@@ -33,7 +34,9 @@ def up(
                     highlight=False,
                 )
             out.print("up; Ctrl-C stops it", highlight=False)
-            service.wait()
+            with contextlib.suppress(KeyboardInterrupt):
+                service.wait()
+            out.print("stopping", highlight=False)
 
 
 def worker(

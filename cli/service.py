@@ -50,7 +50,9 @@ def worker(
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
         if gpu >= 0:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
-            spec = workers.gpu(gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else 8))
+            spec = workers.gpu(
+                gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else workers.SLOTS)
+            )
         else:
             spec = workers.cpu(cpu) if cpu else workers.door(door)
     os.chdir(ROOT)

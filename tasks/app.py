@@ -46,7 +46,7 @@ app.conf.update(
     accept_content=["json"],
     result_accept_content=["json"],
     # where work goes
-    task_queues=[Queue(name) for name in QUEUES],
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue="voxchord",
     task_create_missing_queues=True,  # gpu.<host>.<n> are made by the workers that serve them
     task_routes={task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks},

@@ -54,7 +54,7 @@ class LocalService:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = registry.load(self.settings.engine, model).profile
         self._return_orphans()
-        for spec in (workers.door(), workers.everything(profile, self.concurrency)):
+        for spec in workers.local(profile, self.concurrency):
             self.start(spec)
 
     def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:

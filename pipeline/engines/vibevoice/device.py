@@ -11,6 +11,7 @@ import torch
 
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice import memory, speaker
+from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
@@ -45,6 +46,8 @@ class Device:
     def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
         self.checkpoint, self.settings = checkpoint, settings
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cpu":
+            keep_blocks()
         self.lock = threading.Lock()
         self.schedulers: dict[torch.dtype, Scheduler] = {}
         self.encoders: dict[torch.dtype, Lazy[speaker.SpeakerEncoder]] = {}

@@ -197,7 +197,7 @@ class Jobs:
         return [name.removeprefix("open/") for name, _, _ in self.store.objects.names("open")]
 
     def join(self, job: str, root: str, answer: str) -> None:
-        """Note a root that waits for the outcome, and the task that will answer it, as the caller writes it."""
+        """Note a root that waits for the outcome, and the task that will answer it, as its caller has it."""
         self.store.overwrite(_root(job, root), canonical_json({"root": root, "answer": answer}))
 
     def waiting(self, job: str) -> dict[str, str]:

@@ -8,6 +8,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from kombu import Connection
+
 from pipeline.engines import registry
 from tasks import flower, workers
 from tasks.embedded import EmbeddedBroker, url_of_running
@@ -15,6 +17,10 @@ from tasks.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 _WARM_S = 90
+
+
+class ServiceError(Exception):
+    """A part of the local service did not come up or did not stay up."""
 
 
 class LocalService:
@@ -41,13 +47,19 @@ class LocalService:
         os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
         os.environ["VOXCHORD_BROKER_URL"] = self.broker.start()
         if not borrowed:
-            self._return_orphans()
-            engine = registry.load(
-                self.settings.engine, self.settings.checkpoint(self.settings.model or None)
-            )
-            for spec in (workers.door(), workers.everything(engine.profile, self.concurrency)):
-                self.start(spec)
+            try:
+                self._bring_up()
+            except BaseException:
+                self.__exit__(None, None, None)
+                raise
         return self
+
+    def _bring_up(self) -> None:
+        model = self.settings.checkpoint(self.settings.model or None)
+        profile = registry.load(self.settings.engine, model).profile
+        self._return_orphans()
+        for spec in workers.local(profile, self.concurrency):
+            self.start(spec)
 
     def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker; it ends with this process."""
@@ -80,12 +92,12 @@ class LocalService:
         """Until somebody interrupts, or a process of the service ends by itself.
 
         Raises:
-            RuntimeError: one did.
+            ServiceError: one did.
         """
         while True:
             for process in self.processes:
                 if process.poll() is not None:
-                    raise RuntimeError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+                    raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
             time.sleep(0.5)
 
     def __exit__(
@@ -103,13 +115,17 @@ class LocalService:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+            if process.stdin:
+                process.stdin.close()
+        self.processes.clear()
         self.broker.stop()
 
     def _return_orphans(self) -> None:
         """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""
         from tasks.app import app
 
-        with app.connection_for_write() as connection:
+        options = app.conf.broker_transport_options
+        with Connection(os.environ["VOXCHORD_BROKER_URL"], transport_options=options) as connection:
             channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 for tag in client.hkeys(channel.unacked_key):

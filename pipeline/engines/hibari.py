@@ -1,7 +1,7 @@
 """The embedded default engine: hibari, a small English voice whose weights lie in its wheel.
 
-One voice speaks for everybody: a speaker is a vocal-tract ratio and a pace. Samples that were made for
-24,000·ratio Hz are played at 24,000 Hz, which moves formants and pitch alike, and the synthesis runs at
+One voice speaks for everybody: a speaker is a vocal-tract ratio, a pitch and a pace. Samples that were made
+for 24,000·ratio Hz are played at 24,000 Hz, which moves formants and pitch alike, and the synthesis runs at
 pace/ratio so that the words keep their time.
 """
 
@@ -9,7 +9,6 @@ import functools
 import json
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -24,31 +23,27 @@ from pipeline.engines.protocol import (
     SegmentText,
     Utterance,
 )
-from pipeline.errors import OptionError
+from pipeline.errors import EngineError, OptionError
+from pipeline.formants import OWN_TEXT, Print, VocalTract, estimate, voiceprint
 
 if TYPE_CHECKING:
     import hibari
 
 SAMPLE_RATE_HZ = 24_000
 FRAME_RATE_HZ = 80.0
+_IDS_MIN = 3
+"""Less than a phoneme between two pads is nothing to say."""
 _FRAMES_PER_PHONEME = 5.4
 """Measured over 225 sentences of a real script at speed 1."""
 
 
-@dataclass(frozen=True, slots=True)
-class VocalTract:
-    """Who speaks: formants and pitch as a ratio to the voice's own, and the pace of the words."""
-
-    ratio: float
-    pace: float
-
-
 PRESETS = {
-    "wren": VocalTract(1.00, 1.00),
-    "heron": VocalTract(0.76, 0.97),
-    "finch": VocalTract(1.16, 1.04),
-    "crane": VocalTract(0.88, 1.00),
+    "wren": VocalTract(ratio=1.00, pace=1.00, pitch=1.00),
+    "heron": VocalTract(ratio=0.76, pace=0.95, pitch=1.00),
+    "finch": VocalTract(ratio=1.16, pace=1.08, pitch=1.15),
+    "crane": VocalTract(ratio=0.90, pace=1.05, pitch=0.87),
 }
+"""By a GE2E speaker encoder the cosine is at most 0.75 between two of them and at least 0.94 within one."""
 
 
 class Hibari:
@@ -127,9 +122,9 @@ class Hibari:
         )
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:
-        """A vocal-tract ratio and a pace."""
+        """A vocal tract: (3,), float64: ratio, pace, pitch."""
         tract = _tract(reference)
-        return Arrays({"tract": np.array([tract.ratio, tract.pace], np.float64)})
+        return Arrays({"tract": np.array([tract.ratio, tract.pace, tract.pitch], np.float64)})
 
     def diffusion(
         self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
@@ -140,10 +135,10 @@ class Hibari:
         start = frames = 0
         for number, (sentence, end) in enumerate(semantic.arrays["chunks"].tolist()):
             control.check()
-            ratio, pace = speakers[sentences[sentence][1]].arrays["tract"].tolist()
+            ratio, pace, pitch = speakers[sentences[sentence][1]].arrays["tract"].tolist()
             samples = _speak(
                 semantic.arrays["ids"][start:end].tolist(),
-                VocalTract(ratio, pace * float(options["pace"])),
+                VocalTract(ratio, pace * float(options["pace"]), pitch),
                 np.random.default_rng([seed, number]),
             )
             heard[sentence].append(samples)
@@ -168,15 +163,32 @@ def _model() -> "hibari.Hibari":
 def _tract(reference: Reference) -> VocalTract:
     if reference.preset is not None:
         return PRESETS[reference.preset]
-    raise NotImplementedError
+    if reference.samples is None or reference.sample_rate_hz is None:
+        raise EngineError("a reference is a preset or a recording")
+    return estimate(voiceprint(reference.samples, reference.sample_rate_hz), _own_print())
+
+
+@functools.cache
+def _own_print() -> Print:
+    """The voice itself, saying what is known to be said."""
+    model = _model()
+    noise = np.random.default_rng(0)
+    parts = [model.from_ids(model.ids(chunk), 1.0, noise) for chunk in model.phonemize(OWN_TEXT)]
+    return voiceprint(np.concatenate(parts), SAMPLE_RATE_HZ)
 
 
 def _speak(ids: list[int], tract: VocalTract, noise: np.random.Generator) -> Samples:
     """One chunk of phoneme ids as (n,) samples at 24 kHz."""
     import soxr
+    from hibari import dsp
 
-    samples: Samples = _model().from_ids(ids, min(2.0, max(0.5, tract.pace / tract.ratio)), noise)
-    if tract.ratio == 1.0 or not len(samples):
+    if len(ids) < _IDS_MIN:
+        return np.zeros(0, np.float32)
+    speed = min(2.0, max(0.5, tract.pace / tract.ratio))
+    inputs = {"ids": np.array([ids], np.int64), "speed": np.array([speed], np.float32)}
+    *spectra, f0 = (output[0] for output in _model().sess.run(None, inputs))
+    samples: Samples = dsp.synth(*spectra, f0 * np.float32(tract.pitch), noise)
+    if tract.ratio == 1.0:
         return samples
     moved: Samples = soxr.resample(samples, SAMPLE_RATE_HZ * tract.ratio, SAMPLE_RATE_HZ)
     return moved

@@ -1,0 +1,159 @@
+"""VibeVoice as an engine. Importing this module imports no torch; the device stages do when first used."""
+
+import logging
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.vibevoice import options as rules
+from pipeline.engines.vibevoice import plan, table
+from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.settings import Settings
+from pipeline.errors import EngineError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+    from pipeline.engines.vibevoice.device import Device
+
+log = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "vibevoice/VibeVoice-1.5B-hf"
+PROFILE = Profile(
+    name="vibevoice",
+    sample_rate_hz=24_000,
+    frame_rate_hz=7.5,
+    words_min=150,
+    words_max=250,
+    speakers_max=4,
+    languages=("en", "zh"),
+    reference_needed=True,
+    pool="threads",
+    stage_version=1,
+    words_per_s=7.5 / plan.FRAMES_PER_WORD,
+    tells_lines_apart=False,
+)
+
+
+class VibeVoice:
+    """The four stages over one checkpoint. May be called from any number of threads."""
+
+    def __init__(
+        self, model: str | None = None, settings: Settings | None = None, slots: int | None = None
+    ) -> None:
+        """Args:
+        model: a folder, or an id on the hub.
+        slots: in place of the settings' own.
+        """
+        self.model, self.settings = model or DEFAULT_MODEL, settings or Settings()
+        if slots is not None:
+            self.settings = replace(self.settings, slots=slots)
+        self.lock = threading.RLock()
+
+    @property
+    def profile(self) -> Profile:
+        return PROFILE
+
+    @property
+    def slots(self) -> int:
+        """Segments decoded at once on this machine, in the default type."""
+        return self.device.slots(self.device.dtype("auto"))
+
+    def refuses(self, text: str) -> str | None:
+        """Nothing: the tokenizer knows every character."""
+        return None
+
+    def options(self, given: Options) -> Options:
+        return rules.canonical(given)
+
+    def revision(self) -> str:
+        return self.checkpoint.revision()
+
+    @cached_property
+    def checkpoint(self) -> Checkpoint:
+        """Raises: EngineError if there is none, or it is foreign or incomplete."""
+        return open_checkpoint(self.model).check()
+
+    @cached_property
+    def tokenizer(self) -> "Tokenizer":
+        from pipeline.engines.vibevoice.prompt import load_tokenizer
+
+        return load_tokenizer(self.checkpoint.folder)
+
+    @property
+    def device(self) -> "Device":
+        """What runs on the device; one, however many threads ask first."""
+        with self.lock:
+            return self._device
+
+    @cached_property
+    def _device(self) -> "Device":
+        from pipeline.engines.vibevoice.device import Device
+
+        return Device(self.checkpoint, self.settings)
+
+    def text(self, segment: SegmentText, options: Options) -> Arrays:
+        """`ids` (n,) int32 of the prompt, each voice one token."""
+        from pipeline.engines.vibevoice import prompt
+
+        texts = [line.text for line in segment.lines]
+        return Arrays(
+            {"ids": prompt.encode(self.tokenizer, segment)},
+            {"words": str(plan.count_words(texts)), "lines": str(len(texts)), "text": " ".join(texts)},
+        )
+
+    def semantic(self, tokens: Arrays, options: Options) -> Arrays:
+        """`vectors` (n, hidden), the prompt's rows of the embedding table; `voices` (speakers,), their
+        places.
+        """
+        ids = np.asarray(tokens.arrays["ids"], np.int32)
+        vectors, kind = table.rows(self.checkpoint, ids)
+        frames, frames_max = plan.frames(float(tokens.meta["words"]))
+        places = np.flatnonzero(ids == self.checkpoint.architecture.tokens.audio).astype(np.int32)
+        kept = {name: tokens.meta[name] for name in ("lines", "text")}
+        return Arrays(
+            {"vectors": vectors, "voices": places},
+            {**kept, "kind": kind, "frames": str(frames), "frames_max": str(frames_max)},
+        )
+
+    def speaker(self, reference: Reference, options: Options) -> Arrays:
+        """`voice` (frames, hidden)."""
+        from pipeline.engines.vibevoice import transport
+
+        dtype = self.device.dtype(str(options["dtype"]))
+        voice, kind = transport.pack(self.device.embed(reference, dtype))
+        return Arrays({"voice": voice}, {"kind": kind})
+
+    def diffusion(
+        self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
+    ) -> Sequence[Utterance]:
+        """One utterance with all lines: the model doesn't say where one ends."""
+        from pipeline.engines.vibevoice.device import Spoken
+        from pipeline.engines.vibevoice.transport import unpack
+
+        places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
+        if len(places) != len(speakers):
+            raise EngineError(
+                f"the segment has {len(places)} speakers, and {len(speakers)} embeddings were given"
+            )
+        spoken = Spoken(
+            words=unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
+            places=places,
+            voices=tuple(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),
+            frames=int(semantic.meta["frames"]),
+            frames_max=int(semantic.meta["frames_max"]),
+            seed=seed,
+            guidance=float(options["guidance"]),
+            steps=int(options["steps"]),
+        )
+        samples = self.device.speak(spoken, self.device.dtype(str(options["dtype"])), control)
+        if not samples.size:
+            raise EngineError("the model ended the segment before its first frame")
+        if len(samples) >= spoken.frames_max * self.checkpoint.architecture.hop:
+            log.warning("segment cut at its most frames", extra={"frames": spoken.frames_max})
+        return [Utterance(0, semantic.meta["text"], samples, lines=int(semantic.meta["lines"]))]

@@ -1,0 +1,78 @@
+"""Keys and values of one branch of the language model, a row of memory for every slot."""
+
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.architecture import Language
+
+
+class Cache:
+    """`slots` rows of `capacity` positions; a CPU gives the pages when they are first written."""
+
+    def __init__(
+        self, language: Language, slots: int, capacity: int, dtype: torch.dtype, device: torch.device
+    ) -> None:
+        self.capacity = capacity
+        self.store = torch.empty(
+            language.layers,
+            slots,
+            2,
+            language.key_heads,
+            capacity,
+            language.head_size,
+            dtype=dtype,
+            device=device,
+        )
+        self.layers = self.store.unbind(0)
+
+    def write(self, layer: int, slots: torch.Tensor, positions: torch.Tensor, pairs: torch.Tensor) -> None:
+        """Put one position of several rows: pairs (rows, 2, key heads, head size)."""
+        self.layers[layer][slots, :, :, positions] = pairs
+
+    def put(self, layer: int, slot: int, start: int, pairs: torch.Tensor) -> None:
+        """Put several positions of one row: pairs (2, key heads, positions, head size)."""
+        self.layers[layer][slot, :, :, start : start + pairs.shape[2]] = pairs
+
+    def view(self, slot: int, length: int) -> tuple[tuple[torch.Tensor, ...], tuple[torch.Tensor, ...]]:
+        """The keys and the values of a row's first positions: per layer (1, key heads, length, head size)."""
+        keys, values = self.store[:, slot : slot + 1, :, :, :length].unbind(2)
+        return keys.unbind(0), values.unbind(0)
+
+    def copy_out(self, slot: int, start: int, end: int) -> torch.Tensor:
+        """(layers, 2, key heads, end - start, head size), to be put into another row by `copy_in`."""
+        return self.store[:, slot, :, :, start:end].clone()
+
+    def copy_in(self, slot: int, start: int, pairs: torch.Tensor) -> None:
+        self.store[:, slot, :, :, start : start + pairs.shape[3]] = pairs
+
+
+class Reader:
+    """The pasts of the rows of one step: each row sees exactly its own positions, so no row depends on
+    another.
+    """
+
+    def __init__(self, cache: Cache, slots: Sequence[int], positions: Sequence[int]) -> None:
+        """`positions`: where each row writes next; it then sees that position and all before it."""
+        self.cache = cache
+        device = cache.store.device
+        self.slots = torch.tensor(slots, device=device)
+        self.positions = torch.tensor(positions, device=device)
+        self.pasts = [cache.view(slot, at + 1) for slot, at in zip(slots, positions, strict=True)]
+
+    def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> list[torch.Tensor]:
+        """Write each row's key and value, and let its queries look at its past.
+
+        Args:
+            queries: (rows, key heads, queries per key, head size).
+            pairs: (rows, 2, key heads, head size).
+
+        Returns:
+            per row (1, key heads, queries per key, head size).
+        """
+        self.cache.write(layer, self.slots, self.positions, pairs)
+        return [
+            F.scaled_dot_product_attention(query, keys[layer], values[layer])
+            for query, (keys, values) in zip(torch.split(queries, 1), self.pasts, strict=True)
+        ]

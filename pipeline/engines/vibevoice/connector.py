@@ -1,0 +1,36 @@
+"""From a latent to what the language model hears: two linear layers around a norm."""
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.weights import Weights
+
+EPSILON = 1e-6
+
+
+class Connector:
+    """(..., latent) to (..., hidden)."""
+
+    def __init__(self, weights: Weights, root: str) -> None:
+        self.first = Linear(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
+        self.norm = weights(f"{root}act.weight")
+        self.second = Linear(weights(f"{root}linear_2.weight"), weights(f"{root}linear_2.bias"))
+
+    def __call__(self, latent: torch.Tensor) -> torch.Tensor:
+        return self.second(self._inner(latent))
+
+    def plus(self, latent: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
+        """Its result and a term, summed."""
+        return self.second.plus(self._inner(latent), term)
+
+    def _inner(self, latent: torch.Tensor) -> torch.Tensor:
+        return F.rms_norm(self.first(latent), (self.first.outer,), self.norm, EPSILON)
+
+
+def acoustic(weights: Weights) -> Connector:
+    return Connector(weights, "model.multi_modal_projector.")
+
+
+def semantic(weights: Weights) -> Connector:
+    return Connector(weights, "model.semantic_connector.")

@@ -1,0 +1,169 @@
+"""The streaming convolutional stacks: the acoustic decoder and the two encoders.
+
+Everything is channels-last, (rows, time, channels), so that every convolution is a matrix product, and keeps
+just the past that the next call needs. Equal to transformers' modules, whose layer scales are folded into the
+weights here.
+"""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.architecture import Stack
+from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.weights import Weights, wide
+
+
+class Layer(Protocol):
+    """One step of a stack that remembers (past, channels) per row."""
+
+    memory: tuple[int, int]
+
+    def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        """x (rows, time, in) to (rows, time', out); `past` (rows, *memory) is moved on in place."""
+        ...
+
+
+class Convolution:
+    """Stride 1: (rows, time, in) to (rows, time, out)."""
+
+    def __init__(self, weights: Weights, name: str) -> None:
+        weight = weights(f"{name}.weight")
+        self.kernel, inner = weight.shape[2], weight.shape[1]
+        self.memory = (self.kernel - 1, inner)
+        self.product = Linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+
+    def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        rows, time, _ = x.shape
+        x = _remember(x, past)
+        return self.product(x.unfold(1, self.kernel, 1).transpose(2, 3).reshape(rows, time, -1))
+
+
+class Downsampling:
+    """Stride s, kernel 2s: (rows, time, in) to (rows, time / s, out)."""
+
+    def __init__(self, weights: Weights, name: str, stride: int) -> None:
+        weight = weights(f"{name}.weight")
+        self.stride = stride
+        self.memory = (stride, weight.shape[1])
+        self.product = Linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+
+    def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        rows, time, width = x.shape
+        blocks = _remember(x, past).view(rows, time // self.stride + 1, self.stride * width)
+        return self.product(torch.cat([blocks[:, :-1], blocks[:, 1:]], -1))
+
+
+class Upsampling:
+    """Transposed, stride s, kernel 2s: (rows, time, in) to (rows, time * s, out).
+
+    A step of the input reaches its own s steps of the output and the next; what reaches the next is the
+    memory.
+    """
+
+    def __init__(self, weights: Weights, name: str, stride: int) -> None:
+        weight, bias = weights(f"{name}.weight"), weights(f"{name}.bias")
+        self.stride, self.outer = stride, weight.shape[1]
+        self.memory = (stride, self.outer)
+        own = bias.repeat(stride)
+        self.product = Linear(
+            weight.permute(2, 1, 0).reshape(2 * stride * self.outer, -1),
+            torch.cat([own, torch.zeros_like(own)]),
+        )
+
+    def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        rows, time, _ = x.shape
+        reach = self.product(x).view(rows, time, 2, self.stride, self.outer)
+        late = torch.cat([past.unsqueeze(1), reach[:, :, 1]], 1)
+        past.copy_(late[:, -1])
+        return (reach[:, :, 0] + late[:, :-1]).view(rows, time * self.stride, self.outer)
+
+
+class Mixer:
+    """Each channel by itself: (rows, past + time, channels) to (rows, time, channels).
+
+    oneDNN has a fast kernel for channels-last images, so time is the width of an image of height 1; a few
+    steps are faster as plain products and a sum.
+    """
+
+    def __init__(self, kernel: torch.Tensor, bias: torch.Tensor) -> None:
+        """kernel (channels, 1, width)."""
+        self.width, self.few = kernel.shape[2], 8
+        self.image = kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.wide_kernel, self.wide_bias = kernel[:, 0].to(wide(bias.dtype)), bias.to(wide(bias.dtype))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] - self.width < self.few:
+            windows = x.to(self.wide_bias.dtype).unfold(1, self.width, 1)
+            return ((windows * self.wide_kernel).sum(-1) + self.wide_bias).to(x.dtype)
+        image = x.transpose(1, 2).unsqueeze(2)
+        return F.conv2d(image, self.image, self.bias, groups=len(self.bias)).squeeze(2).transpose(1, 2)
+
+
+class Block:
+    """ConvNeXt: a convolution within each channel, then a perceptron across them, both added to x."""
+
+    def __init__(self, weights: Weights, at: str, epsilon: float) -> None:
+        scale, wide_scale = weights(f"{at}gamma"), weights(f"{at}ffn_gamma")
+        kernel = weights(f"{at}mixer.conv.weight")
+        self.mixer = Mixer(kernel * scale[:, None, None], weights(f"{at}mixer.conv.bias") * scale)
+        self.memory = (kernel.shape[2] - 1, len(kernel))
+        self.norm, self.wide_norm, self.epsilon = (
+            weights(f"{at}norm.weight"),
+            weights(f"{at}ffn_norm.weight"),
+            epsilon,
+        )
+        self.wide = Linear(weights(f"{at}ffn.linear1.weight"), weights(f"{at}ffn.linear1.bias"))
+        self.narrow = Linear(
+            weights(f"{at}ffn.linear2.weight") * wide_scale[:, None],
+            weights(f"{at}ffn.linear2.bias") * wide_scale,
+        )
+
+    def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        width = self.memory[1:]
+        x = x + self.mixer(_remember(F.rms_norm(x, width, self.norm, self.epsilon), past))
+        y = F.rms_norm(x, width, self.wide_norm, self.epsilon)
+        return self.narrow.plus(self.wide.activated(y, "gelu"), x)
+
+
+def _remember(x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+    """x with its past before it; the past becomes the end of that."""
+    joined = torch.cat([past, x], 1)
+    past.copy_(joined[:, -past.shape[1] :])
+    return joined
+
+
+class Stream:
+    """A whole stack. It holds no state: memories are made by `memories` and given to every call."""
+
+    def __init__(self, weights: Weights, stack: Stack) -> None:
+        self.device, self.dtype = weights.device, weights.dtype
+        self.layers: list[Layer] = [Convolution(weights, f"{stack.root}stem.conv.conv")]
+        ratios = stack.ratios[::-1] if stack.upward else stack.ratios
+        for index, (prefix, depth, _) in enumerate(stack.stages()):
+            if index:
+                self.layers.append(self._resampling(weights, stack, index - 1, ratios[index - 1]))
+            self.layers += [Block(weights, f"{prefix}{block}.", stack.epsilon) for block in range(depth)]
+        self.layers.append(Convolution(weights, f"{stack.root}head.conv"))
+
+    @staticmethod
+    def _resampling(weights: Weights, stack: Stack, index: int, ratio: int) -> Layer:
+        at = f"{stack.root}conv_layers.{index}."
+        if stack.upward:
+            return Upsampling(weights, f"{at}convtr.convtr", ratio)
+        return Downsampling(weights, f"{at}conv.conv", ratio)
+
+    def memories(self, rows: int) -> list[torch.Tensor]:
+        """Silence before the first sample: one (rows, past, channels) per layer."""
+        return [
+            torch.zeros(rows, *layer.memory, dtype=self.dtype, device=self.device) for layer in self.layers
+        ]
+
+    def __call__(self, x: torch.Tensor, memories: Sequence[torch.Tensor]) -> torch.Tensor:
+        """x (rows, time, in) to (rows, time * hop or time / hop, out); the memories are moved on in place."""
+        for layer, memory in zip(self.layers, memories, strict=True):
+            x = layer(x, memory)
+        return x

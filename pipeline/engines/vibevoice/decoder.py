@@ -1,0 +1,248 @@
+"""The loop: frames of many segments in one batch, each in a slot of its own.
+
+A segment's row sees its own past only, and draws from its own noise, so its sound doesn't depend on its batch
+mates beyond the rounding of half precision. A slot may be refilled before any step.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.engines.vibevoice.cache import Cache, Reader
+from pipeline.engines.vibevoice.convolution import Stream
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.prefix import Prefixes
+from pipeline.engines.vibevoice.weights import wide
+
+Choose = Callable[[Sequence[float], int], int]
+"""(the scores of the four legal tokens, how many were chosen before) to the index of the next."""
+
+
+def likeliest(scores: Sequence[float], _: int) -> int:
+    """The highest score; of equals the first, as transformers has it."""
+    return max(range(len(scores)), key=scores.__getitem__)
+
+
+@dataclass(slots=True)
+class Request:
+    """One segment to be spoken."""
+
+    prompt: torch.Tensor
+    """(positions, hidden): the words' vectors with the voices' between them."""
+    cuts: tuple[int, ...]
+    """Positions after each voice, ascending: what lies before one may be shared with other segments."""
+    noise: torch.Generator
+    tokens_max: int
+    """It ends after so many tokens, whatever the model says."""
+    guidance: float = 1.3
+    steps: int = 10
+    choose: Choose = likeliest
+
+
+@dataclass(slots=True)
+class Row:
+    """A slot at work."""
+
+    request: Request
+    position: int
+    """Where the positive branch writes next."""
+    negative_position: int = 0
+    tokens: list[int] = field(default_factory=list)
+    frames: list[npt.NDArray[np.floating]] = field(default_factory=list)
+    done: bool = False
+
+    def samples(self) -> npt.NDArray[np.floating]:
+        """All that was spoken, (n,), in the precision of the model but at least float32."""
+        return np.concatenate(self.frames) if self.frames else np.zeros(0, np.float32)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the decoder may hold at once."""
+
+    slots: int = 1
+    positions: int = 4096
+    """Most positions of a segment: its prompt and its frames."""
+    frames: int = 2048
+    """Most frames of a segment."""
+    prefix_bytes: int = 256 << 20
+    """Keys and values of voices, kept for other segments."""
+
+
+class Decoder:
+    """The state of every slot, and the step that moves them all."""
+
+    def __init__(self, model: Model, limits: Limits, *, fixed_shapes: bool = False) -> None:
+        """`fixed_shapes`: compute every slot in every step, whether it is at work or not."""
+        self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
+        self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
+        self.rows: list[Row | None] = [None] * limits.slots
+        slots, language = limits.slots, model.language.language
+        self.positive = Cache(language, slots, limits.positions, self.dtype, self.device)
+        self.negative = Cache(language, slots, limits.frames + 1, self.dtype, self.device)
+        self.speech_memories = model.speech.memories(slots)
+        self.listener_memories = model.listener.memories(slots)
+        self.prefixes = Prefixes(limits.prefix_bytes)
+        self.states = torch.zeros(2, slots, language.hidden, dtype=self.dtype, device=self.device)
+
+    @property
+    def active(self) -> list[int]:
+        """The slots at work."""
+        return [slot for slot, row in enumerate(self.rows) if row is not None]
+
+    @property
+    def free(self) -> list[int]:
+        return [slot for slot, row in enumerate(self.rows) if row is None]
+
+    @torch.inference_mode()
+    def admit(self, slot: int, request: Request) -> Row:
+        """Put a segment into a free slot and read its prompt; `step` keeps the row up to date."""
+        row = Row(request, position=len(request.prompt))
+        self.states[0, slot] = self._prefill(slot, request)
+        start = self.model.embeddings[self.tokens.legal.index(self.tokens.audio_start)]
+        self.states[1, slot] = self.model.language.prefill(start[None], self.negative, slot, 0)
+        for memory in (*self.speech_memories, *self.listener_memories):
+            memory[slot] = 0
+        self.rows[slot] = row
+        return row
+
+    def _prefill(self, slot: int, request: Request) -> torch.Tensor:
+        """Read a prompt piece by piece: voices that were read before are copied."""
+        prompt = request.prompt.to(device=self.device, dtype=self.dtype)
+        state, start, key = self.states[0, slot], 0, b""
+        for end in (*request.cuts, len(prompt)):
+            piece = prompt[start:end]
+            key = self.prefixes.key(key, piece)
+            shared = self.prefixes.get(key) if end < len(prompt) else None
+            if shared is not None:
+                self.positive.copy_in(slot, start, shared)
+            else:
+                state = self.model.language.prefill(piece, self.positive, slot, start)
+                if end < len(prompt):
+                    self.prefixes.put(key, self.positive.copy_out(slot, start, end))
+            start = end
+        return state
+
+    def release(self, slot: int) -> None:
+        """Free a slot, whatever its segment's state."""
+        self.rows[slot] = None
+
+    @torch.inference_mode()
+    def step(self) -> None:
+        """One token of every segment at work; of those that speak, one frame.
+
+        A segment whose row is `done` needs no further step and must be released before the next.
+        """
+        computed = list(range(self.limits.slots)) if self.fixed_shapes else self.active
+        chosen = self._choose(computed)
+        legal = self.tokens.legal
+        x = self.model.embeddings[[legal.index(chosen.get(slot, self.tokens.audio)) for slot in computed]]
+        speaking = [slot for slot in computed if chosen.get(slot) == self.tokens.audio]
+        if speaking:
+            x = self._speak(x, computed, speaking)
+        self._count(chosen)
+        if any(not row.done for row in self.rows if row is not None):
+            self._advance(x, computed)
+
+    def _choose(self, computed: Sequence[int]) -> dict[int, int]:
+        """The next token of every segment at work, by its slot."""
+        scores = self.model.score(self.states[0, computed]).tolist()
+        chosen = {}
+        for slot, four in zip(computed, scores, strict=True):
+            row = self.rows[slot]
+            if row is not None:
+                chosen[slot] = self.tokens.legal[row.request.choose(four, len(row.tokens))]
+                row.tokens.append(chosen[slot])
+        return chosen
+
+    def _count(self, chosen: dict[int, int]) -> None:
+        """Note what was chosen: where the negative branch stands, and who is done."""
+        for slot, token in chosen.items():
+            row = self.row(slot)
+            if token == self.tokens.audio_start:
+                row.negative_position = 0
+            elif token == self.tokens.audio:
+                row.negative_position += 1
+            row.done = token == self.tokens.end or len(row.tokens) >= row.request.tokens_max
+
+    def _speak(self, x: torch.Tensor, computed: list[int], speaking: list[int]) -> torch.Tensor:
+        """One frame of the rows that speak; in x (computed rows, hidden) it replaces theirs."""
+        rows = computed if self.fixed_shapes else speaking
+        latents = self._sample(rows, speaking).to(self.dtype)[:, None]
+        speech, listener = self.model.speech, self.model.listener
+        audio = self._stream(speech, self.model.unscaled(latents), self.speech_memories, rows, speaking)
+        sense = self._stream(listener, audio, self.listener_memories, rows, speaking)
+        heard = self.model.acoustic.plus(latents, self.model.semantic(sense))[:, 0]
+        samples = audio[..., 0].to(wide(self.dtype)).cpu().numpy()
+        for slot in speaking:
+            self.row(slot).frames.append(samples[rows.index(slot)].copy())
+        if speaking == computed:
+            return heard
+        x[[computed.index(slot) for slot in speaking]] = heard[[rows.index(slot) for slot in speaking]]
+        return x
+
+    def _sample(self, rows: list[int], speaking: list[int]) -> torch.Tensor:
+        """(rows, latent); where segments differ in their number of steps, one pass for each number."""
+        positive, negative = self.states[:, rows]
+        noise, guidance = self._noise(rows, speaking)
+        steps = {slot: self.row(slot).request.steps for slot in speaking}
+        latents = noise
+        for count in sorted(set(steps.values())):
+            made = self.model.sampler(positive, negative, noise, guidance, count)
+            members = [rows.index(slot) for slot in speaking if steps[slot] == count]
+            latents = latents.index_copy(0, torch.tensor(members, device=self.device), made[members])
+        return latents
+
+    def _noise(self, rows: list[int], speaking: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
+        """(rows, latent) from the segments' own sources, as `generate()` draws; and (rows, 1) guidance."""
+        noise = torch.zeros(len(rows), self.model.latent, dtype=wide(self.dtype))
+        guidance = torch.ones(len(rows), 1, dtype=noise.dtype)
+        for slot in speaking:
+            request, at = self.row(slot).request, rows.index(slot)
+            noise[at] = torch.randn(2, self.model.latent, generator=request.noise)[0]
+            guidance[at] = request.guidance
+        return noise.to(self.device), guidance.to(self.device)
+
+    def _stream(
+        self,
+        stream: Stream,
+        x: torch.Tensor,
+        memories: list[torch.Tensor],
+        rows: list[int],
+        speaking: list[int],
+    ) -> torch.Tensor:
+        """Run a stack for `rows`, and move on the memories of those that speak."""
+        if len(speaking) == self.limits.slots:
+            return stream(x, memories)
+        moved = [memory[rows] for memory in memories]
+        y = stream(x, moved)
+        kept = [rows.index(slot) for slot in speaking]
+        for memory, new in zip(memories, moved, strict=True):
+            memory[speaking] = new[kept]
+        return y
+
+    def _advance(self, x: torch.Tensor, computed: list[int]) -> None:
+        """Both branches of the language model hear the last token or frame."""
+        positions = [
+            (row.position, row.negative_position) if (row := self.rows[slot]) else (0, 0) for slot in computed
+        ]
+        readers = (
+            Reader(self.positive, computed, [positive for positive, _ in positions]),
+            Reader(self.negative, computed, [negative for _, negative in positions]),
+        )
+        self.states[:, computed] = self.model.language.step(x.repeat(2, 1), readers).view(
+            2, len(computed), -1
+        )
+        for slot in computed:
+            if (row := self.rows[slot]) is not None:
+                row.position += 1
+
+    def row(self, slot: int) -> Row:
+        """The segment in that slot."""
+        row = self.rows[slot]
+        if row is None:
+            raise KeyError(f"slot {slot} is free")
+        return row

@@ -1,0 +1,163 @@
+"""The stages that run on a device, with what they hold there."""
+
+import hashlib
+import threading
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.engines.protocol import Control, Reference
+from pipeline.engines.vibevoice import memory, speaker
+from pipeline.engines.vibevoice.allocator import keep_blocks
+from pipeline.engines.vibevoice.checkpoint import Checkpoint
+from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.lazy import Lazy
+from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.quantization import Int8Linear
+from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.weights import Weights
+from pipeline.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """What is to be spoken, and how."""
+
+    words: torch.Tensor
+    """(positions, hidden): the prompt's vectors with one place for each voice."""
+    places: tuple[int, ...]
+    """Where the voices go, ascending."""
+    voices: tuple[torch.Tensor, ...]
+    """Each (frames, hidden)."""
+    frames: int
+    """Expected."""
+    frames_max: int
+    seed: int
+    guidance: float
+    steps: int
+
+
+class Device:
+    """One accelerator, or the CPU."""
+
+    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+        self.checkpoint, self.settings = checkpoint, settings
+        self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        if self.device.type == "cpu":
+            keep_blocks()
+        self.lock = threading.Lock()
+        self.schedulers: dict[torch.dtype, Scheduler] = {}
+        self.encoders: dict[torch.dtype, Lazy[speaker.SpeakerEncoder]] = {}
+        self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+
+    def dtype(self, name: str) -> torch.dtype:
+        """The type of that name; 'auto' is bfloat16 where the device computes in it, else float32."""
+        if name != "auto":
+            found: torch.dtype = getattr(torch, name)
+            return found
+        if self.device.type == "cpu":
+            able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        else:
+            able = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
+        return torch.bfloat16 if able else torch.float32
+
+    def slots(self, dtype: torch.dtype) -> int:
+        """Segments decoded at once: as set, or as many as fit."""
+        settings, architecture = self.settings, self.checkpoint.architecture
+        if settings.slots is not None:
+            return settings.slots
+        return memory.fitting_slots(
+            self._free_bytes(),
+            memory.decoder_bytes(architecture, dtype.itemsize) + settings.prefix_bytes,
+            memory.slot_bytes(architecture, settings.positions, settings.frames, dtype.itemsize),
+            settings.slots_max,
+        )
+
+    def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
+        """(frames, hidden) of a voice; once for each recording, however many ask at the same time."""
+        samples = speaker.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
+        key = hashlib.sha256(samples.tobytes() + str(dtype).encode()).digest()
+        with self._encoder(dtype).use() as encode:
+            if key not in self.voices:
+                self.voices[key] = encode(samples)
+            self.voices.move_to_end(key)
+            found = self.voices[key]
+            while sum(voice.nbytes for voice in self.voices.values()) > self.settings.voices_bytes:
+                self.voices.popitem(last=False)
+        return found
+
+    def speak(self, spoken: Spoken, dtype: torch.dtype, control: Control) -> npt.NDArray[np.float32]:
+        """(n,) samples; blocks until they are there.
+
+        Raises:
+            EngineError: the segment is too long for a slot.
+        """
+        prompt, cuts = assemble(spoken)
+        room = min(self.settings.positions - len(prompt), self.settings.frames)
+        if room < spoken.frames:
+            raise EngineError(
+                f"the segment needs {len(prompt)} positions and about {spoken.frames} frames; a slot has "
+                f"{self.settings.positions} positions and {self.settings.frames} frames"
+            )
+
+        def make() -> Request:
+            noise = torch.Generator().manual_seed(spoken.seed)
+            most = min(spoken.frames_max, room)
+            return Request(prompt, cuts, noise, most, spoken.guidance, spoken.steps)
+
+        samples = self._scheduler(dtype).decode(make, spoken.frames, control)
+        return samples.astype(np.float32, copy=False)
+
+    def _free_bytes(self) -> int:
+        if self.settings.memory_bytes is not None:
+            return self.settings.memory_bytes
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return memory.available_bytes()
+
+    def _weights(self, dtype: torch.dtype) -> Weights:
+        return Weights(self.checkpoint, dtype, self.device)
+
+    def _encoder(self, dtype: torch.dtype) -> Lazy[speaker.SpeakerEncoder]:
+        with self.lock:
+            if dtype not in self.encoders:
+                self.encoders[dtype] = Lazy(
+                    lambda: speaker.SpeakerEncoder(self._weights(dtype)), self.settings.idle_s
+                )
+            return self.encoders[dtype]
+
+    def _scheduler(self, dtype: torch.dtype) -> Scheduler:
+        with self.lock:
+            if dtype not in self.schedulers:
+                self.schedulers[dtype] = Scheduler(
+                    lambda slots: self._decoder(dtype, slots), self.slots(dtype), self.settings.idle_s
+                )
+            return self.schedulers[dtype]
+
+    def _fixed_shapes(self) -> bool:
+        """Whether equal bits need equal shapes: oneDNN's kernels don't, a GPU's do."""
+        return self.settings.reproducible and self.device.type != "cpu"
+
+    def _decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
+        settings = self.settings
+        limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
+        linear = Int8Linear if settings.quantize and dtype == torch.bfloat16 else Linear
+        model = Model(self._weights(dtype), max(settings.positions, settings.frames) + 1, linear)
+        return Decoder(model, limits, fixed_shapes=self._fixed_shapes())
+
+
+def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """The prompt with its voices in their places, (positions, hidden), and the positions after each voice."""
+    pieces: list[torch.Tensor] = []
+    cuts, start, length = [], 0, 0
+    for place, voice in zip(spoken.places, spoken.voices, strict=True):
+        pieces += [spoken.words[start:place], voice]
+        length += place - start + len(voice)
+        cuts.append(length)
+        start = place + 1
+    return torch.cat([*pieces, spoken.words[start:]]), tuple(cuts)

@@ -1,0 +1,188 @@
+"""From the language model's two opinions to a latent: the diffusion head and its solver.
+
+DPM-Solver++ (arXiv:2211.01095, algorithm 2, midpoint) on v-prediction is linear in the sample and the last
+two predictions; its coefficients, and all else that depends only on the step, are computed once.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.architecture import Head
+from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.weights import Weights, wide
+from pipeline.errors import EngineError
+
+DEFAULT_SCHEDULE = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
+KNOWN = {
+    "algorithm_type": "dpmsolver++",
+    "solver_type": "midpoint",
+    "solver_order": 2,
+    "prediction_type": "v_prediction",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """x becomes keep * x + now * clean + before * (the last step's clean), clean = alpha * x - sigma * v."""
+
+    alpha: float
+    sigma: float
+    keep: float
+    now: float
+    before: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """What a number of steps fixes."""
+
+    steps: tuple[Step, ...]
+    times: torch.Tensor
+    """(steps, hidden): the embedded time of each step."""
+
+
+class Layer:
+    """A gated perceptron between an adaptive norm and an adaptive gate."""
+
+    def __init__(self, weights: Weights, at: str) -> None:
+        self.norm = weights(f"{at}norm.weight")
+        self.adapt = Linear(weights(f"{at}linear.weight"))
+        self.gate = Linear(weights(f"{at}ffn.gate_proj.weight"))
+        self.up = Linear(weights(f"{at}ffn.up_proj.weight"))
+        self.down = Linear(weights(f"{at}ffn.down_proj.weight"))
+
+    def modulation(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """condition (n, hidden) to shift, scale and gate, each (n, hidden); the norm's weight is in the
+        scale.
+        """
+        shift, scale, gate = self.adapt(condition).chunk(3, -1)
+        return shift, (1 + scale) * self.norm, gate
+
+    def inner(self, x: torch.Tensor) -> torch.Tensor:
+        return self.down(self.up.times(x, self.gate.activated(x, "silu")))
+
+
+class Sampler:
+    """The head with its solver."""
+
+    def __init__(self, weights: Weights, head: Head, schedule: Mapping[str, Any]) -> None:
+        root = "model.diffusion_head."
+        self.weights, self.head, self.settings = weights, head, schedule
+        self.noisy = Linear(weights(f"{root}noisy_images_proj.weight"))
+        self.condition = Linear(weights(f"{root}cond_proj.weight"))
+        self.layers = [Layer(weights, f"{root}layers.{index}.") for index in range(head.layers)]
+        self.last_adapt = Linear(weights(f"{root}final_layer.linear_1.weight"))
+        self.last = Linear(weights(f"{root}final_layer.linear_2.weight"))
+        self.schedules: dict[int, Schedule] = {}
+
+    def __call__(
+        self,
+        positive: torch.Tensor,
+        negative: torch.Tensor,
+        noise: torch.Tensor,
+        guidance: torch.Tensor,
+        steps: int,
+    ) -> torch.Tensor:
+        """Denoise one frame of each row.
+
+        Args:
+            positive: (rows, hidden), the language model's state after the whole prompt.
+            negative: (rows, hidden), its state after nothing but the sound so far.
+            noise: (rows, latent), standard normal.
+            guidance: (rows, 1); 1 follows the text alone, larger moves away from the negative.
+
+        Returns:
+            (rows, latent), in at least float32.
+        """
+        schedule = self._schedule(steps)
+        x = noise.to(wide(self.weights.dtype))
+        modulations, last = self._modulations(torch.cat([positive, negative]), schedule)
+        before = torch.zeros_like(x)
+        for index, step in enumerate(schedule.steps):
+            velocity = self._predict(x.to(self.weights.dtype), [m[index] for m in modulations], last[index])
+            cond, uncond = velocity.to(x.dtype).chunk(2)
+            clean = step.alpha * x - step.sigma * torch.lerp(uncond, cond, guidance)
+            x = step.keep * x + step.now * clean + step.before * before
+            before = clean
+        return x
+
+    def _modulations(
+        self, states: torch.Tensor, schedule: Schedule
+    ) -> tuple[list[list[tuple[torch.Tensor, ...]]], list[tuple[torch.Tensor, ...]]]:
+        """Every adaptive norm of every step: per layer and step, and for the last layer per step."""
+        condition = F.silu(self.condition(states)[None] + schedule.times[:, None])
+        per_layer = [self._by_step(*layer.modulation(condition)) for layer in self.layers]
+        shift, scale = self.last_adapt(condition).chunk(2, -1)
+        return per_layer, self._by_step(shift, 1 + scale)
+
+    @staticmethod
+    def _by_step(*parts: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
+        return list(zip(*(part.unbind(0) for part in parts), strict=True))
+
+    def _predict(
+        self, x: torch.Tensor, modulations: list[tuple[torch.Tensor, ...]], last: tuple[torch.Tensor, ...]
+    ) -> torch.Tensor:
+        """x (rows, latent) to the velocities (2 * rows, latent), positive rows first."""
+        width, epsilon = (self.head.hidden,), self.head.epsilon
+        h = self.noisy(x).repeat(2, 1)
+        for layer, (shift, scale, gate) in zip(self.layers, modulations, strict=True):
+            y = torch.addcmul(shift, F.rms_norm(h, width, None, epsilon), scale)
+            h = torch.addcmul(h, gate, layer.inner(y))
+        shift, scale = last
+        return self.last(torch.addcmul(shift, F.rms_norm(h, width, None, epsilon), scale))
+
+    def _schedule(self, steps: int) -> Schedule:
+        if steps not in self.schedules:
+            self.schedules[steps] = self._make_schedule(steps)
+        return self.schedules[steps]
+
+    def _make_schedule(self, steps: int) -> Schedule:
+        from diffusers import DPMSolverMultistepScheduler
+
+        solver = DPMSolverMultistepScheduler(**self.settings)
+        for name, known in KNOWN.items():
+            if solver.config[name] != known:
+                raise EngineError(
+                    f"the checkpoint's noise schedule has {name} {solver.config[name]!r}, not {known!r}"
+                )
+        solver.set_timesteps(num_inference_steps=steps)
+        times = self._embed_times(solver.timesteps.to(self.weights.device))
+        return Schedule(tuple(coefficients(solver.sigmas.tolist(), final_first_order=steps < 15)), times)
+
+    def _embed_times(self, times: torch.Tensor) -> torch.Tensor:
+        """(steps,) to (steps, hidden), by sines and cosines of the time in the model's own precision."""
+        dtype, head, root = self.weights.dtype, self.head, "model.diffusion_head.timestep_proj."
+        half = head.frequencies // 2
+        places = torch.arange(half, dtype=torch.float32, device=times.device)
+        frequencies = torch.exp(-math.log(head.period_max) * places / half).to(wide(dtype))
+        angles = times.to(dtype).to(wide(dtype))[:, None] * frequencies
+        waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(dtype)
+        first, second = Linear(self.weights(f"{root}fc1.weight")), Linear(self.weights(f"{root}fc2.weight"))
+        return second(first.activated(waves, "silu"))
+
+
+def coefficients(sigmas: list[float], *, final_first_order: bool) -> list[Step]:
+    """The solver's steps for those noise levels (the last is 0), as in diffusers'
+    DPMSolverMultistepScheduler.
+
+    Args:
+        final_first_order: whether the last step ignores the prediction before (a level of 0 always does).
+    """
+    alphas = [1 / math.sqrt(1 + sigma**2) for sigma in sigmas]
+    scaled = [sigma * alpha for sigma, alpha in zip(sigmas, alphas, strict=True)]
+    ratios = [math.log(a / s) if s else math.inf for a, s in zip(alphas, scaled, strict=True)]
+    found = []
+    for i in range(len(sigmas) - 1):
+        gap = ratios[i + 1] - ratios[i]
+        gain = -alphas[i + 1] * math.expm1(-gap)
+        final = i == len(sigmas) - 2 and (final_first_order or not sigmas[-1])
+        correction = 0.0 if i == 0 or final else gain * gap / (2 * (ratios[i] - ratios[i - 1]))
+        found.append(
+            Step(alphas[i], scaled[i], scaled[i + 1] / scaled[i], now=gain + correction, before=-correction)
+        )
+    return found

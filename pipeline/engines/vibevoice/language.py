@@ -1,0 +1,138 @@
+"""The language model (Qwen2, arXiv:2407.10671): one position of many rows, or many positions of one row.
+
+Equal to transformers' `Qwen2Model`, on weights joined where one product can do the work of several.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.architecture import Language
+from pipeline.engines.vibevoice.cache import Cache, Reader
+from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.weights import Weights, wide
+
+ROOT = "model.language_model."
+
+Attend = Callable[[int, torch.Tensor], torch.Tensor]
+"""(layer, joined (rows, heads + 2 * key heads, head size)) to (rows, hidden)."""
+
+
+class Layer:
+    """Attention and perceptron, each added to what comes in."""
+
+    def __init__(self, weights: Weights, at: str, linear: type[Linear]) -> None:
+        attention, inner = f"{at}self_attn.", f"{at}mlp."
+        self.joined = linear(
+            weights.joined(*(f"{attention}{part}_proj.weight" for part in "qkv")),
+            weights.joined(*(f"{attention}{part}_proj.bias" for part in "qkv")),
+        )
+        self.out = linear(weights(f"{attention}o_proj.weight"))
+        self.gate = linear(weights(f"{inner}gate_proj.weight"))
+        self.up = linear(weights(f"{inner}up_proj.weight"))
+        self.down = linear(weights(f"{inner}down_proj.weight"))
+        self.norm = weights(f"{at}input_layernorm.weight")
+        self.inner_norm = weights(f"{at}post_attention_layernorm.weight")
+
+
+class Rotary:
+    """Rotary positions (arXiv:2104.09864) for the heads of queries, keys and, left as they are, values."""
+
+    def __init__(self, language: Language, positions: int, dtype: torch.dtype, device: torch.device) -> None:
+        self.heads, self.key_heads, half = language.heads, language.key_heads, language.head_size // 2
+        places = torch.arange(0, 2 * half, 2, dtype=torch.float32, device=device) / (2 * half)
+        speeds = (1.0 / language.rope_theta**places).to(wide(dtype))
+        angles = torch.arange(positions, device=device, dtype=wide(dtype))[:, None] * speeds
+        self.half = half
+        self.cosines = torch.cat([angles.cos(), angles.cos()], -1).to(dtype)
+        self.sines = torch.cat([-angles.sin(), angles.sin()], -1).to(dtype)
+
+    def angles(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Cosines and signed sines, each (rows, heads + 2 * key heads, head size)."""
+        turned = self.heads + self.key_heads
+        cosines = self.cosines[positions][:, None].expand(-1, turned, -1)
+        sines = self.sines[positions][:, None].expand(-1, turned, -1)
+        still = cosines[:, : self.key_heads]
+        return torch.cat([cosines, torch.ones_like(still)], 1), torch.cat([sines, torch.zeros_like(still)], 1)
+
+    def turn(self, joined: torch.Tensor, angles: tuple[torch.Tensor, torch.Tensor]) -> torch.Tensor:
+        """joined (rows, heads + 2 * key heads, head size), turned by `angles`."""
+        cosines, sines = angles
+        return torch.addcmul(joined * cosines, joined.roll(self.half, -1), sines)
+
+
+class LanguageModel:
+    """The decoder without its embedding table and without its head."""
+
+    def __init__(
+        self, weights: Weights, language: Language, positions: int, linear: type[Linear] = Linear
+    ) -> None:
+        """
+        Args:
+            positions: the longest past that will be asked for.
+            linear: how its products are computed.
+        """
+        self.language = language
+        self.rotary = Rotary(language, positions, weights.dtype, weights.device)
+        self.layers = [Layer(weights, f"{ROOT}layers.{n}.", linear) for n in range(language.layers)]
+        self.norm = weights(f"{ROOT}norm.weight")
+
+    def step(self, x: torch.Tensor, readers: Sequence[Reader]) -> torch.Tensor:
+        """One position of every row of every reader, in their order: x (rows, hidden) to (rows, hidden)."""
+        angles = self.rotary.angles(torch.cat([reader.positions for reader in readers]))
+        sizes = [len(reader.pasts) for reader in readers]
+
+        def attend(layer: int, joined: torch.Tensor) -> torch.Tensor:
+            parts = self._split(self.rotary.turn(joined, angles))
+            seen: list[torch.Tensor] = []
+            for reader, query, pair in zip(
+                readers, *(torch.split(part, sizes) for part in parts), strict=True
+            ):
+                seen += reader.attend(layer, query, pair)
+            return torch.cat(seen).view(len(joined), -1)
+
+        return self._through(x, attend)
+
+    def prefill(self, x: torch.Tensor, cache: Cache, slot: int, start: int) -> torch.Tensor:
+        """Positions `start` and on of one row: x (positions, hidden) to the last one's state (hidden,).
+
+        The cache must hold the row's first `start` positions; it then holds these too.
+        """
+        end = start + len(x)
+        angles = self.rotary.angles(torch.arange(start, end, device=x.device))
+        mask = torch.ones(len(x), end, dtype=torch.bool, device=x.device).tril(start) if start else None
+        past = cache.view(slot, end)
+
+        def attend(layer: int, joined: torch.Tensor) -> torch.Tensor:
+            turned = self.rotary.turn(joined, angles).transpose(0, 1)
+            heads, keys = self.language.heads, self.language.key_heads
+            cache.put(layer, slot, start, turned[heads:].view(2, keys, len(x), -1))
+            seen = F.scaled_dot_product_attention(
+                turned[None, :heads],
+                past[0][layer],
+                past[1][layer],
+                attn_mask=mask,
+                is_causal=mask is None,
+                enable_gqa=True,
+            )
+            return seen[0].transpose(0, 1).reshape(len(x), -1)
+
+        return self._through(x, attend)[-1]
+
+    def _split(self, joined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Queries (rows, key heads, queries per key, head size) and pairs (rows, 2, key heads, head size)."""
+        heads, keys, size = self.language.heads, self.language.key_heads, self.language.head_size
+        rows = len(joined)
+        queries, pairs = joined[:, :heads], joined[:, heads:]
+        return queries.view(rows, keys, heads // keys, size), pairs.view(rows, 2, keys, size)
+
+    def _through(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
+        width, epsilon = (self.language.hidden,), self.language.epsilon
+        heads, size = self.language.heads + 2 * self.language.key_heads, self.language.head_size
+        for index, layer in enumerate(self.layers):
+            joined = layer.joined(F.rms_norm(x, width, layer.norm, epsilon))
+            x = layer.out.plus(attend(index, joined.view(len(x), heads, size)), x)
+            y = F.rms_norm(x, width, layer.inner_norm, epsilon)
+            x = layer.down.plus(layer.up.times(y, layer.gate.activated(y, "silu")), x)
+        return F.rms_norm(x, width, self.norm, epsilon)

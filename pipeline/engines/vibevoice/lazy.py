@@ -1,0 +1,38 @@
+"""A thing that is made when it is first used and dropped when it is not used for a while."""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Lazy(Generic[T]):
+    """Used by one thread at a time."""
+
+    def __init__(self, make: Callable[[], T], idle_s: float) -> None:
+        self.make, self.idle_s = make, idle_s
+        self.value: T | None = None
+        self.lock = threading.Lock()
+        self.timer: threading.Timer | None = None
+
+    @contextmanager
+    def use(self) -> Iterator[T]:
+        with self.lock:
+            if self.timer is not None:
+                self.timer.cancel()
+            if self.value is None:
+                self.value = self.make()
+            try:
+                yield self.value
+            finally:
+                self.timer = threading.Timer(self.idle_s, self.drop)
+                self.timer.daemon = True
+                self.timer.start()
+
+    def drop(self) -> None:
+        """Forget it, unless it is in use."""
+        if self.lock.acquire(blocking=False):
+            self.value = None
+            self.lock.release()

@@ -1,0 +1,72 @@
+"""What the model needs in memory, known before anything is loaded, and how many slots fit a device."""
+
+from collections.abc import Iterable
+from math import prod
+from pathlib import Path
+
+import psutil
+
+from pipeline.engines.vibevoice.architecture import Architecture, Shape, Stack
+
+TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
+SPEAKER = ("model.audio_tower.encoder.", "model.multi_modal_projector.", "model.latent_")
+RESERVE_BYTES = 512 << 20
+"""For what a step computes with, and the libraries themselves."""
+HALF = 2
+"""Bytes of a number in half precision."""
+CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def count(shape: Shape) -> int:
+    """Numbers in a tensor of that shape."""
+    return prod(shape)
+
+
+def _bytes(shapes: Iterable[Shape], item_bytes: int) -> int:
+    return sum(prod(shape) for shape in shapes) * item_bytes
+
+
+def decoder_bytes(architecture: Architecture, item_bytes: int) -> int:
+    """The weights that the loop uses: no embedding table, no acoustic encoder."""
+    unused = (*TABLES, architecture.acoustic_encoder.root)
+    return _bytes((s for name, s in architecture.shapes().items() if not name.startswith(unused)), item_bytes)
+
+
+def speaker_bytes(architecture: Architecture, item_bytes: int) -> int:
+    """The weights that turn a reference into an embedding."""
+    return _bytes((s for name, s in architecture.shapes().items() if name.startswith(SPEAKER)), item_bytes)
+
+
+def slot_bytes(architecture: Architecture, positions: int, frames: int, item_bytes: int) -> int:
+    """One slot's caches: both branches of the language model, and the past of the streaming stacks."""
+    stacks = (architecture.acoustic_decoder, architecture.semantic_encoder)
+    caches = (positions + frames + 1) * architecture.language.position_values
+    return (caches + sum(_stack_values(stack) for stack in stacks)) * item_bytes
+
+
+def _stack_values(stack: Stack) -> int:
+    """Numbers that a streaming stack remembers of one row."""
+    past = stack.kernel - 1
+    blocks = sum(depth * width * past for _, depth, width in stack.stages())
+    widths = stack.widths[:-1]
+    resampling = sum(ratio * width for ratio, width in zip(stack.ratios, widths, strict=True))
+    first, last = (stack.latent, widths[0]) if stack.upward else (stack.channels, stack.widths[-1])
+    return blocks + resampling + past * (first + last)
+
+
+def fitting_slots(free_bytes: int, weights_bytes: int, per_slot_bytes: int, most: int) -> int:
+    """How many slots fit, at least 1 and at most `most`.
+
+    >>> fitting_slots(free_bytes=8 << 30, weights_bytes=4 << 30, per_slot_bytes=176 << 20, most=8)
+    8
+    >>> fitting_slots(free_bytes=5 << 30, weights_bytes=4 << 30, per_slot_bytes=176 << 20, most=8)
+    2
+    """
+    return max(1, min(most, (free_bytes - weights_bytes - RESERVE_BYTES) // per_slot_bytes))
+
+
+def available_bytes() -> int:
+    """What this machine, or the container that we are in, can still give."""
+    free = int(psutil.virtual_memory().available)
+    limit = CGROUP.read_text().strip() if CGROUP.is_file() else "max"
+    return free if limit == "max" else min(free, max(0, int(limit) - int(psutil.Process().memory_info().rss)))

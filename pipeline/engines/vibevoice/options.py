@@ -1,0 +1,45 @@
+"""The options that shape VibeVoice's sound."""
+
+from pipeline.engines.protocol import Options
+from pipeline.errors import OptionError
+
+DEFAULTS: Options = {"dtype": "auto", "guidance": 1.3, "steps": 10}
+DTYPES = ("auto", "bfloat16", "float16", "float32", "float64")
+
+
+def canonical(given: Options) -> Options:
+    """With defaults filled in, in the order of their names.
+
+    >>> canonical({"steps": 5})
+    {'dtype': 'auto', 'guidance': 1.3, 'steps': 5}
+
+    Raises:
+        OptionError: unknown, or outside its range.
+    """
+    for name in given:
+        if name not in DEFAULTS:
+            raise OptionError(name, f"unknown; vibevoice has {', '.join(DEFAULTS)}")
+    found = {**DEFAULTS, **given}
+    return {
+        "dtype": _dtype(found["dtype"]),
+        "guidance": _number("guidance", found["guidance"], 0.0, 20.0),
+        "steps": _count("steps", found["steps"], 2, 100),
+    }
+
+
+def _dtype(value: object) -> str:
+    if value not in DTYPES:
+        raise OptionError("dtype", f"{value!r} is none of {', '.join(DTYPES)}")
+    return str(value)
+
+
+def _number(name: str, value: object, low: float, high: float) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise OptionError(name, f"{value!r} is no number from {low} to {high}")
+    return float(value)
+
+
+def _count(name: str, value: object, low: int, high: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise OptionError(name, f"{value!r} is no whole number from {low} to {high}")
+    return value

@@ -1,0 +1,75 @@
+"""Words to ids: the prompt that the checkpoint's processor makes, with one place for each speaker's voice."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+from pipeline.engines.protocol import SegmentText
+from pipeline.errors import EngineError
+
+START, END, VOICE = "<|vision_start|>", "<|vision_end|>", "<|vision_pad|>"
+INSTRUCTION = (
+    " Transform the text provided by various speakers into speech output, "
+    "utilizing the distinct voice of each respective speaker.\n"
+)
+
+Ids = npt.NDArray[np.int32]
+
+
+def render(segment: SegmentText) -> str:
+    """The prompt as text. Each voice is one token here and as many as it has frames when it is decoded.
+
+    >>> from pipeline.engines.protocol import Line
+    >>> print(render(SegmentText((Line(0, "Hello."), Line(1, "Hi.")), speakers=2, seed=0)))
+     Transform the text provided by various speakers into speech output, utilizing the distinct voice of each\
+ respective speaker.
+     Voice input:
+     Speaker 0:<|vision_start|><|vision_pad|><|vision_end|>
+     Speaker 1:<|vision_start|><|vision_pad|><|vision_end|>
+     Text input:
+     Speaker 0: Hello.
+     Speaker 1: Hi.
+     Speech output:
+    <|vision_start|>
+    """
+    voices = (f" Speaker {slot}:{START}{VOICE}{END}\n" for slot in range(segment.speakers))
+    lines = (f" Speaker {line.slot}: {line.text}\n" for line in segment.lines)
+    return "".join(
+        (INSTRUCTION, " Voice input:\n", *voices, " Text input:\n", *lines, f" Speech output:\n{START}")
+    )
+
+
+def load_tokenizer(folder: Path) -> Tokenizer:
+    """The checkpoint's tokenizer, without transformers.
+
+    Raises:
+        EngineError: there is none, or it lacks the tokens of the prompt.
+    """
+    path = folder / "tokenizer.json"
+    if not path.is_file():
+        raise EngineError(f"the checkpoint in {folder} has no tokenizer.json")
+    tokenizer = Tokenizer.from_file(str(path))
+    for token in (START, END, VOICE):
+        if tokenizer.token_to_id(token) is None:
+            raise EngineError(f"the tokenizer in {folder} has no {token}: it is not VibeVoice's")
+    return tokenizer
+
+
+def encode(tokenizer: Tokenizer, segment: SegmentText) -> Ids:
+    """(n,) ids of the rendered prompt.
+
+    Raises:
+        EngineError: a line holds one of the tokenizer's control tokens, which would be obeyed and not spoken.
+    """
+    for number, token in _control_tokens(tokenizer, segment):
+        raise EngineError(f"line {number} of the segment holds {token}, which is no text to the model")
+    return np.array(tokenizer.encode(render(segment), add_special_tokens=False).ids, np.int32)
+
+
+def _control_tokens(tokenizer: Tokenizer, segment: SegmentText) -> Iterator[tuple[int, str]]:
+    tokens = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
+    for number, line in enumerate(segment.lines):
+        yield from ((number, token) for token in tokens if token in line.text)

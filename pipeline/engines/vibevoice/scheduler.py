@@ -1,0 +1,208 @@
+"""Segments of many threads, decoded by one: continuous batching.
+
+A segment's own thread waits here and looks at its control every frame; the decoding thread never waits for
+it. A slot that falls free takes the longest segment that waits before the next frame.
+"""
+
+import gc
+import heapq
+import itertools
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.engines.protocol import Control
+from pipeline.engines.vibevoice.decoder import Decoder, Request, Row
+from pipeline.errors import DeviceLostError, OutOfMemoryError
+
+log = logging.getLogger(__name__)
+
+LOOK_S = 0.2
+"""How often a segment that waits, or whose frame takes long, looks at its control."""
+
+
+@dataclass(slots=True, eq=False)
+class Entry:
+    """A segment on its way through."""
+
+    make: Callable[[], Request]
+    """Makes the request anew: it is decoded from its start again if the device ran out of memory."""
+    row: Row | None = None
+    frames: int = 0
+    finished: bool = False
+    given_up: bool = False
+    error: Exception | None = None
+
+
+class Scheduler:
+    """One decoder, made on first use and dropped when idle."""
+
+    def __init__(self, make: Callable[[int], Decoder], slots: int, idle_s: float) -> None:
+        """
+        Args:
+            make: loads a decoder with that many slots.
+            idle_s: after so long without work all that it holds is dropped.
+        """
+        self.make, self.slots, self.idle_s = make, slots, idle_s
+        self.changed = threading.Condition()
+        self.waiting: list[tuple[int, int, Entry]] = []
+        self.order = itertools.count()
+        self.active: dict[int, Entry] = {}
+        self.thread: threading.Thread | None = None
+        self.decoder: Decoder | None = None
+        self.steps = self.filled = 0
+
+    def decode(self, make: Callable[[], Request], length: int, control: Control) -> npt.NDArray[np.floating]:
+        """Block until that segment is spoken; returns its samples, (n,).
+
+        Args:
+            length: its expected frames; the longest waiting segment goes first.
+
+        Raises:
+            OutOfMemoryError: not even one slot fits the device.
+            DeviceLostError: the accelerator reported a fault.
+            Exception: what `control.check` raised; only this segment leaves.
+        """
+        entry = Entry(make)
+        self._enter(entry, length)
+        try:
+            while not self._wait(entry):
+                control.check()
+                control.frames(entry.frames)
+        except BaseException:
+            with self.changed:
+                entry.given_up = True
+            raise
+        if entry.error is not None:
+            raise entry.error
+        control.frames(entry.frames)
+        if entry.row is None:
+            raise RuntimeError("a finished segment has a row")
+        return entry.row.samples()
+
+    def _enter(self, entry: Entry, length: int) -> None:
+        with self.changed:
+            heapq.heappush(self.waiting, (-length, next(self.order), entry))
+            if self.thread is None:
+                self.thread = threading.Thread(target=self._run, name="vibevoice", daemon=True)
+                self.thread.start()
+            self.changed.notify_all()
+
+    def _wait(self, entry: Entry) -> bool:
+        """Until the entry is finished (True), has another frame, or it is time to look."""
+        with self.changed:
+            seen = entry.frames
+            self.changed.wait_for(lambda: entry.finished or entry.frames != seen, LOOK_S)
+            return entry.finished
+
+    def _run(self) -> None:
+        while self._has_work():
+            try:
+                self._turn()
+            except (torch.OutOfMemoryError, RuntimeError) as error:
+                self._recover(error)
+            except Exception as error:  # noqa: BLE001  # the segments' own threads raise it
+                self._fail(error)
+
+    def _has_work(self) -> bool:
+        """Wait for work; False, and nothing is held any more, if there is none for long."""
+        with self.changed:
+            if self.changed.wait_for(lambda: self.waiting or self.active, self.idle_s):
+                return True
+            self.decoder = self.thread = None
+        _give_back()
+        return False
+
+    def _turn(self) -> None:
+        """Let segments leave, let others in, and make one step."""
+        if self.decoder is None:
+            self.decoder = self.make(self.slots)
+        self._dismiss(self.decoder)
+        self._admit(self.decoder)
+        if self.active:
+            self.decoder.step()
+            self.steps += 1
+            self.filled += len(self.active)
+            self._collect(self.decoder)
+
+    def _dismiss(self, decoder: Decoder) -> None:
+        for slot, entry in list(self.active.items()):
+            if entry.given_up:
+                decoder.release(slot)
+                del self.active[slot]
+
+    def _admit(self, decoder: Decoder) -> None:
+        for slot in decoder.free:
+            entry = self._next()
+            if entry is None:
+                return
+            self.active[slot] = entry
+            entry.row = decoder.admit(slot, entry.make())
+
+    def _next(self) -> Entry | None:
+        with self.changed:
+            while self.waiting:
+                entry = heapq.heappop(self.waiting)[2]
+                if not entry.given_up:
+                    return entry
+        return None
+
+    def _collect(self, decoder: Decoder) -> None:
+        with self.changed:
+            for slot, entry in list(self.active.items()):
+                row = decoder.row(slot)
+                entry.frames = len(row.frames)
+                if row.done:
+                    decoder.release(slot)
+                    del self.active[slot]
+                    entry.finished = True
+            self.changed.notify_all()
+
+    def _recover(self, error: RuntimeError) -> None:
+        """Out of memory: half the slots, and the segments start again. Any other error fails them."""
+        if not _is_out_of_memory(error):
+            self._fail(DeviceLostError(str(error)) if _is_lost(error) else error)
+        elif self.slots == 1:
+            self._fail(OutOfMemoryError("the device has no room for one slot: " + str(error).splitlines()[0]))
+        else:
+            self.slots = max(1, self.slots // 2)
+            log.warning("out of memory", extra={"slots": self.slots})
+            with self.changed:
+                for entry in self.active.values():
+                    entry.row = None
+                    heapq.heappush(self.waiting, (-(1 << 30), next(self.order), entry))
+                self.active.clear()
+            self.decoder = None
+            _give_back()
+
+    def _fail(self, error: Exception) -> None:
+        """Every segment at work fails with that error; without any, those that wait for the decoder."""
+        with self.changed:
+            failed = list(self.active.values()) or [entry for *_, entry in self.waiting]
+            if not self.active:
+                self.waiting.clear()
+            self.active.clear()
+            for entry in failed:
+                entry.error, entry.finished = error, True
+            self.changed.notify_all()
+        self.decoder = None
+        _give_back()
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
+
+
+def _is_lost(error: RuntimeError) -> bool:
+    return isinstance(error, torch.AcceleratorError)
+
+
+def _give_back() -> None:
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,20 @@
+"""Rows of the embedding table, read from the file where they lie: no torch, no model, and not the whole
+table.
+"""
+
+import numpy as np
+import numpy.typing as npt
+
+from pipeline.engines.vibevoice.checkpoint import Checkpoint
+
+NAME = "model.language_model.embed_tokens.weight"
+WORDS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}
+"""numpy has no bfloat16: its bits travel as whole numbers."""
+
+
+def rows(checkpoint: Checkpoint, ids: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.generic], str]:
+    """(n, hidden) and the kind of number they are (a key of `WORDS`)."""
+    tensor = checkpoint.tensor(NAME)
+    pages, start = tensor.map()
+    table = np.frombuffer(pages, WORDS[tensor.kind], offset=start, count=tensor.shape[0] * tensor.shape[1])
+    return table.reshape(tensor.shape)[ids], tensor.kind

@@ -1,0 +1,118 @@
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipeline.errors import ScriptError
+from pipeline.script import NARRATOR, parse
+
+
+def spoken(source: str | bytes) -> list[tuple[str, str]]:
+    return [(turn.speaker, turn.text) for turn in parse(source).turns]
+
+
+def test_names_and_numbers_are_speakers() -> None:
+    assert spoken("Alice: Hi.\nDr. Watson: Ho.") == [("Alice", "Hi."), ("Dr. Watson", "Ho.")]
+    assert spoken("Speaker 0: Hi.\nspeaker 01: Ho.") == [("Speaker 0", "Hi."), ("Speaker 1", "Ho.")]
+
+
+def test_lines_go_on_until_a_blank_line_or_a_speaker() -> None:
+    turns = parse("Alice: One\ntwo.\n\nThree.\nBob: Four.\nAlice: Five.").turns[:3]
+    assert [(t.speaker, t.text, t.line) for t in turns] == [
+        ("Alice", "One two.", 1),
+        ("Alice", "Three.", 4),
+        ("Bob", "Four.", 5),
+    ]
+
+
+def test_prose_is_one_narrator_and_keeps_words_before_a_colon() -> None:
+    assert spoken("Once there was a fox.\nRemember: it was red.\n\nThe end.") == [
+        (NARRATOR, "Once there was a fox. Remember: it was red."),
+        (NARRATOR, "The end."),
+    ]
+
+
+def test_a_backslash_keeps_words_from_being_a_speaker() -> None:
+    assert spoken("Alice: Hi.\nAlice: Well.\n\\Note: spoken.") == [
+        ("Alice", "Hi."),
+        ("Alice", "Well. Note: spoken."),
+    ]
+
+
+def test_pauses_cut_turns_and_carry_over_to_the_next_speaker() -> None:
+    turns = parse("A: One.[pause:800ms] Two.[pause: 1.5s]\n[pause:1s]\nB: Three.\nA: Four.").turns
+    assert [(t.text, t.pause_ms, t.continues) for t in turns] == [
+        ("One.", 0, False),
+        ("Two.", 800, True),
+        ("Three.", 2500, False),
+        ("Four.", 0, False),
+    ]
+
+
+def test_typographic_characters_bom_and_crlf_are_made_plain() -> None:
+    data = "\ufeffAlice: “It’s\u00a0fine” – he said…\r\nBob: Re\u00adally?\r\n".encode()
+    assert spoken(data) == [("Alice", '"It\'s fine" — he said...'), ("Bob", "Really?")]
+
+
+def test_the_json_form_says_the_same() -> None:
+    items = [{"speaker": 1, "text": "Hi [pause:1s] there."}, {"speaker": "Bob", "text": "Ho."}]
+    turns = parse(json.dumps(items)).turns
+    assert [(t.speaker, t.text, t.pause_ms) for t in turns] == [
+        ("Speaker 1", "Hi", 0),
+        ("Speaker 1", "there.", 1000),
+        ("Bob", "Ho.", 0),
+    ]
+    assert parse(items).turns == turns
+
+
+@pytest.mark.parametrize(
+    ("source", "line", "words"),
+    [
+        ("", 1, "empty"),
+        (" \n\n", 1, "empty"),
+        ("[]", 1, "empty"),
+        ("Alice: Hi.\nBob:\nAlice: Ho.", 2, "nothing to say"),
+        ("Alice: Hi.\nBob:", 2, "nothing to say"),
+        ("Alice: ---\nAlice: x", 1, "no word"),
+        ("Alice: Hi.\nBob: Wait[pause:2]", 2, "not a pause"),
+        ("Alice: Hi.\nBob: Wait[pause]", 2, "not a pause"),
+        ("Alice: Hi.\nBob: [pause:99s]x", 2, "outside"),
+        ("Alice: Hi.\nBob: [pause:1s", 2, "not a pause"),
+        ("Alice: Hi.\nAlice: Ho.[pause:1s]", 2, "nothing after it"),
+        ("Alice: Hi.\nBob: a \x07 b", 2, "can't be spoken"),
+        ("Alice: Hi.\nBob: great 😀", 2, "grinning face"),
+        ("A title\n\nAlice: Hi.\nBob: Ho.\nAlice: Ha.", 1, "begin with a speaker"),
+        (b"Alice: Hi.\nBob: \xff", 2, "UTF-8"),
+        ('[{"speaker": 1}]', 1, "not a string"),
+        ('[{"speaker": 1, "text": "a"}, 5]', 2, "not an object"),
+        ('[{"speaker": 1, "txt": "a"}]', 1, "has a speaker and a text"),
+        ('[{"speaker": null, "text": "a"}]', 1, "not a name"),
+        ('[{"speaker": 1, "text": "a"', 1, "not: "),
+    ],
+)
+def test_what_cannot_be_spoken_is_named_by_its_line(source: str | bytes, line: int, words: str) -> None:
+    with pytest.raises(ScriptError, match=words) as found:
+        parse(source)
+    assert found.value.line == line
+
+
+def test_a_script_over_the_limit_is_refused() -> None:
+    with pytest.raises(ScriptError, match="more than the 10 allowed"):
+        parse("Alice: more than ten characters", characters_max=10)
+
+
+@given(st.lists(st.sampled_from(["fox", "ran", "Why?", "3.5", "“so”", "it's"]), min_size=1, max_size=30))
+def test_every_word_of_prose_is_spoken(words: list[str]) -> None:
+    text = " ".join(words)
+    said = " ".join(turn.text for turn in parse(text).turns)
+    assert said == text.replace("“", '"').replace("”", '"')
+
+
+@given(st.text(max_size=200))
+def test_any_text_is_a_script_or_a_script_error(text: str) -> None:
+    try:
+        script = parse(text)
+    except ScriptError:
+        return
+    assert script.words > 0

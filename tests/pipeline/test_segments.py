@@ -1,0 +1,92 @@
+from dataclasses import replace
+
+import pytest
+
+from pipeline.engines.hibari import Hibari
+from pipeline.engines.protocol import Profile
+from pipeline.plan import PlannedSegment
+from pipeline.script import Turn
+from pipeline.segments import plan, text_of
+
+PROFILE = Hibari.profile
+VOICES = {"A": "preset:a", "B": "preset:b", "C": "preset:c"}
+
+
+def turns(count: int, words: int = 20) -> list[Turn]:
+    return [
+        Turn("ABC"[i % 3], " ".join(f"w{i}x{k}" for k in range(words)) + ".", i + 1) for i in range(count)
+    ]
+
+
+def planned(
+    script: list[Turn], profile: Profile = PROFILE, identity: dict[str, object] | None = None
+) -> list[PlannedSegment]:
+    return list(plan(script, profile, speakers=VOICES, identity=identity or {}))
+
+
+def test_segments_are_whole_turns_of_the_size_the_engine_likes() -> None:
+    script = turns(300)
+    segments = planned(script)
+    assert [line.text for segment in segments for line in segment.lines] == [turn.text for turn in script]
+    assert all(PROFILE.words_max / 2 - 20 <= segment.words <= PROFILE.words_max + 20 for segment in segments)
+
+
+def test_a_changed_line_changes_its_segment_alone() -> None:
+    script = turns(300)
+    before = {segment.key for segment in planned(script)}
+    for index in (0, 7, 150, 299):
+        changed = [*script]
+        changed[index] = replace(changed[index], text=changed[index].text.replace("w", "v", 1))
+        new = [segment.key for segment in planned(changed) if segment.key not in before]
+        assert 1 <= len(new) <= 3, "cuts after the change fall where they fell before"
+
+
+def test_an_inserted_line_leaves_the_segments_far_from_it_alone() -> None:
+    script = turns(300)
+    before = {segment.key for segment in planned(script)}
+    longer = [*script[:150], Turn("B", "Something entirely new is said here.", 151), *script[150:]]
+    segments = planned(longer)
+    assert len([segment for segment in segments if segment.key not in before]) <= 4
+
+
+def test_a_long_turn_is_cut_at_sentence_ends_only() -> None:
+    sentences = [f"This is sentence number {i} of a very long monologue." for i in range(200)]
+    segments = planned([Turn("A", " ".join(sentences), 1)])
+    assert len(segments) > 4
+    assert [line.text for segment in segments for line in segment.lines] == sentences
+    assert not segments[0].lines[0].continues
+    assert all(line.continues for segment in segments for line in segment.lines[1:])
+
+
+def test_speakers_are_numbered_from_zero_in_the_jobs_order() -> None:
+    segment = planned([Turn("C", "First words.", 1), Turn("A", "Then these.", 2)])[0]
+    assert segment.speakers == ("A", "C")
+    assert [line.slot for line in text_of(segment).lines] == [1, 0]
+
+
+def test_no_segment_has_more_speakers_than_the_engine_takes() -> None:
+    segments = planned(turns(60), replace(PROFILE, speakers_max=2))
+    assert all(len(segment.speakers) <= 2 for segment in segments)
+    assert sum(len(segment.lines) for segment in segments) == 60
+
+
+def test_an_engine_that_cannot_tell_lines_apart_gets_its_pauses_between_segments() -> None:
+    script = turns(12)
+    script[5] = replace(script[5], pause_ms=1000)
+    segments = planned(script, replace(PROFILE, tells_lines_apart=False))
+    assert [segment.lines[0].pause_ms for segment in segments] == [0, 1000]
+    assert len(planned(script)) == 1
+
+
+@pytest.mark.parametrize(
+    "change", [{"seed": 1}, {"revision": "other"}, {"engine": "other"}, {"options": {"pace": 2}}]
+)
+def test_the_key_holds_all_that_shapes_the_sound(change: dict[str, object]) -> None:
+    script = turns(3)
+    assert planned(script)[0].key != planned(script, identity=change)[0].key
+
+
+def test_place_in_the_script_does_not_shape_the_sound() -> None:
+    script = turns(3)
+    moved = [replace(turn, line=turn.line + 100) for turn in script]
+    assert [segment.key for segment in planned(script)] == [segment.key for segment in planned(moved)]

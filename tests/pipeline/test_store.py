@@ -1,0 +1,89 @@
+import os
+import stat
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.engines.protocol import Arrays
+from pipeline.errors import MissingArtifactError, StoreError
+from pipeline.store import Store, packed, unpacked
+
+
+@pytest.fixture(params=["local", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store") if request.param == "local" else f"memory://{tmp_path.name}")
+
+
+def test_what_is_put_is_there(store: Store) -> None:
+    assert store.get("a/b") is None
+    assert store.put("a/b", b"words")
+    assert store.get("a/b") == b"words"
+    assert [name for name, _, _ in store.objects.names("a")] == ["a/b"]
+
+
+def test_the_first_writer_wins(store: Store) -> None:
+    assert store.put("a/b", b"first")
+    assert not store.put("a/b", b"second")
+    assert store.get("a/b") == b"first"
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda data: b""])
+def test_a_damaged_artifact_counts_as_missing_and_is_written_anew(store: Store, damage: object) -> None:
+    store.put("a/b", b"words")
+    whole = store.objects.read("a/b")
+    store.objects.replace("a/b", damage(whole))  # type: ignore[operator]
+    assert store.get("a/b") is None
+    with pytest.raises(MissingArtifactError, match="a/b"):
+        store.need("a/b")
+    assert store.put("a/b", b"words")
+    assert store.get("a/b") == b"words"
+
+
+@pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", ""])
+def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
+    with pytest.raises(ValueError, match="not a name"):
+        store.get(name)
+
+
+def test_of_many_writers_at_once_one_wins_and_all_read_the_same(tmp_path: Path) -> None:
+    store, won = Store(str(tmp_path)), []
+    barrier = threading.Barrier(8)
+
+    def write(number: int) -> None:
+        barrier.wait()
+        if store.put("guard", str(number).encode()):
+            won.append(number)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert [str(number).encode() for number in won] == [store.get("guard")]
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["guard"], "nothing else is left"
+
+
+def test_files_are_private_to_the_user(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    store.put("a/b", b"words")
+    modes = {
+        stat.S_IMODE(os.stat(path).st_mode) for path in (tmp_path / "store" / "a", tmp_path / "store/a/b")
+    }
+    assert modes == {0o700, 0o600}
+
+
+def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+    (tmp_path / "store").write_text("a file where the folder should be")
+    with pytest.raises(StoreError, match="can't write a/b"):
+        Store(str(tmp_path / "store")).put("a/b", b"words")
+
+
+def test_equal_arrays_have_equal_bytes_and_come_back() -> None:
+    value = Arrays({"b": np.arange(3, dtype=np.int16), "a": np.eye(2, dtype=np.float32)}, {"x": "é"})
+    again = Arrays({"a": np.eye(2, dtype=np.float32), "b": np.arange(3, dtype=np.int16)}, {"x": "é"})
+    assert packed(value) == packed(again)
+    back = unpacked(packed(value))
+    assert back.meta == {"x": "é"}
+    assert (back.arrays["a"] == np.eye(2)).all()

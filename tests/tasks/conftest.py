@@ -1,0 +1,75 @@
+"""A real service for the tests of this folder: embedded broker, door and two decoding processes, once."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+from sqlalchemy import Engine, select
+
+from db.database import open_database
+from db.schema import task_run
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tasks.local import LocalService
+from tasks.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What another app sees of the service, and what a test may look at behind it."""
+
+    app: Celery
+    settings: Settings
+    jobs: Jobs
+    history: Engine
+
+    def send(self, script: Any, *, voices: Any = None, options: Any = None) -> Any:
+        kwargs = {"script": script, "voices": voices or {}, "options": options or {}}
+        return self.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+
+    def render(self, script: Any, *, voices: Any = None, options: Any = None) -> dict[str, Any]:
+        manifest: dict[str, Any] = self.send(script, voices=voices, options=options).get(timeout=60)
+        return manifest
+
+    def audio(self, manifest: dict[str, Any]) -> bytes:
+        data = self.jobs.store.objects.read(manifest["audio"]["name"])
+        assert data is not None
+        return data
+
+    def attempts(self, job: str, task: str, expected: int = 1) -> list[dict[str, Any]]:
+        """The rows of a job's attempts at one task, once as many have come."""
+        query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == f"voxchord.{task}")
+
+        def rows() -> list[dict[str, Any]]:
+            with self.history.connect() as connection:
+                return [dict(row) for row in connection.execute(query).mappings()]
+
+        until(lambda: len(rows()) >= expected)
+        return rows()
+
+
+def until(true: Callable[[], bool], *, within_s: float = 20) -> None:
+    """Wait for something that has to come."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.02)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
+        patch.setenv("VOXCHORD_BROKER_URL", "")
+        settings = Settings(state=Path(tmp_path_factory.mktemp("service")))
+        with LocalService(settings, concurrency=2) as local:
+            url = local.broker.start()
+            app = Celery("another-app", broker=url, backend=url)
+            history = open_database(settings.history_url)
+            yield Service(app, settings, Jobs(Store(settings.store_url)), history)
+            history.dispose()
+            app.close()

@@ -1,0 +1,33 @@
+"""The wire contract: other apps know these names, so a change here is a break."""
+
+from tasks.app import app
+from tasks.queues import QUEUES
+
+
+def test_the_published_task_names_and_queues() -> None:
+    app.loader.import_default_modules()
+    ours = {name for name in app.tasks if name.startswith("voxchord.")}
+    assert ours == {
+        "voxchord.render",
+        "voxchord.text",
+        "voxchord.semantic",
+        "voxchord.speaker",
+        "voxchord.diffusion",
+        "voxchord.stitch",
+        "voxchord.reconcile",
+    }
+    assert set(QUEUES) == {
+        "voxchord",
+        "cpu.text",
+        "cpu.semantic",
+        "cpu.stitch",
+        "gpu.speaker",
+        "gpu.diffusion",
+    }
+    assert {task for tasks in QUEUES.values() for task in tasks} == ours
+
+
+def test_nothing_but_json_is_taken() -> None:
+    assert app.conf.accept_content == ["json"]
+    assert app.conf.result_accept_content == ["json"]
+    assert app.conf.task_serializer == app.conf.result_serializer == app.conf.event_serializer == "json"

@@ -1,0 +1,136 @@
+import io
+import json
+import re
+
+import numpy as np
+import pytest
+import soundfile
+
+from bench.pipeline import Free
+from pipeline import finish, stages
+from pipeline.engines import registry
+from pipeline.jobs import Jobs
+from pipeline.request import checked, split_options
+from pipeline.script import parse
+from pipeline.stages import Work
+from pipeline.store import Store
+from pipeline.voices import Voices
+from tests.tasks.conftest import Service
+
+PARAGRAPH = (
+    "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
+    "nets up to the loft, and we counted what was left of the day. There were nine of us in the spring. "
+)
+SCRIPT = "\n".join(f"{'Alice' if i % 2 else 'Bob'}: Entry {i}. {PARAGRAPH}" for i in range(16))
+
+
+def directly(script: str, store: Store, **options: object) -> bytes:
+    """The same job in this process, last segment first, with no queue in between."""
+    jobs = Jobs(store)
+    own, rest = split_options(options, engine="hibari")
+    engine = registry.load("hibari")
+    plan = jobs.create(
+        checked(parse(script), {}, own, rest, engine=engine, registered=Voices(store)), engine.profile
+    )
+    for index in reversed(range(plan.segments)):
+        work = Work(store, plan, jobs.segment(plan.job, index), engine)
+        for stage in (stages.text, stages.semantic, stages.speaker):
+            stage(work)
+        stages.diffusion(work, Free())
+    manifest = finish.finish(jobs, plan, engine.profile, Free())
+    return store.objects.read(manifest["audio"]["name"]) or b""
+
+
+def test_one_task_id_yields_the_finished_manifest(service: Service) -> None:
+    result = service.send(SCRIPT)
+    manifest = result.get(timeout=60)
+    samples, rate = soundfile.read(io.BytesIO(service.audio(manifest)))
+    assert rate == manifest["sample_rate_hz"] == 24_000
+    assert len(samples) / rate == pytest.approx(manifest["duration_s"])
+    assert manifest["state"] == "done"
+    assert manifest["speakers"] == ["Bob", "Alice"]
+    assert 120 < manifest["duration_s"] < 300, "16 turns of 45 words at a speaker's pace"
+    assert 0.02 < np.sqrt(np.mean(samples**2)) < 0.3
+    assert "tide" not in json.dumps(manifest)
+
+
+def test_a_queue_two_processes_and_another_order_give_the_same_bytes(
+    service: Service, tmp_path: object
+) -> None:
+    for file_format in ("flac", "wav"):
+        manifest = service.render(SCRIPT, options={"format": file_format})
+        alone = directly(SCRIPT, Store(f"{tmp_path}/{file_format}"), format=file_format)
+        assert service.audio(manifest) == alone
+
+
+def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None:
+    first = service.render(SCRIPT)
+    changed = service.render(SCRIPT.replace("Entry 7.", "Entry seven, corrected."))
+    assert changed["job"] != first["job"]
+    rows = service.attempts(changed["job"], "diffusion")
+    assert sorted(row["cache_hit"] for row in rows).count(0) == 1
+    assert len(rows) == 1, "what exists is not even sent"
+
+
+def test_the_same_request_is_the_same_job(service: Service) -> None:
+    script = SCRIPT.replace("quay", "pier")
+    both = [service.send(script), service.send(script)]
+    manifests = [result.get(timeout=60) for result in both]
+    assert manifests[0] == manifests[1] == service.render(script)
+    rows = service.attempts(manifests[0]["job"], "diffusion", manifests[0]["segments"])
+    assert len({row["segment"] for row in rows}) == len(rows), "nothing was decoded twice"
+
+
+def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:
+    manifest = service.render(SCRIPT.replace("nets", "ropes"))
+    for task in ("render", "text", "semantic", "speaker", "diffusion", "stitch"):
+        expected = 1 if task in ("render", "stitch") else manifest["segments"]
+        for row in service.attempts(manifest["job"], task, expected):
+            assert row["state"] in ("SUCCESS", "IGNORED")
+            assert row["run_s"] > 0
+            assert task == "render" or row["queue_wait_s"] >= 0, "what a foreign sender publishes has no time"
+            assert row["rss_peak_method"] == "hwm_reset"
+            assert row["rss_peak_bytes"] > 10_000_000
+            assert row["gpu_mem_alloc_peak_bytes"] is None, "unmeasured is NULL, never 0"
+    decoded = service.attempts(manifest["job"], "diffusion", manifest["segments"])
+    heard = sum(row["audio_s"] for row in decoded)
+    assert heard == pytest.approx(manifest["duration_s"], rel=0.2), (
+        "less the digital silence around sentences"
+    )
+    assert all(row["engine"] == "hibari" for row in decoded)
+
+
+@pytest.mark.parametrize(
+    ("script", "voices", "options", "words"),
+    [
+        ("Alice: Hi.\nBob:", {}, {}, "line 2"),
+        ("Alice: Привет.", {}, {}, "line 1.*engine hibari"),
+        (7, {}, {}, "neither text nor a list"),
+        ("Alice: Hi.", {"Bob": "wren"}, {}, "doesn't speak"),
+        ("Alice: Hi.", {"Alice": "nobody"}, {}, "voice 'nobody'"),
+        ("Alice: Hi.", {"Alice": "../../etc/passwd"}, {}, "voice"),
+        ("Alice: Hi.", {}, {"format": "avi"}, "option 'format'.*avi"),
+        ("Alice: Hi.", {}, {"engine": "espeak"}, "option 'engine'"),
+        ("Alice: Hi.", {}, {"model": "/etc"}, "option 'model'"),
+        ("Alice: Hi.", {}, {"loudness": 3}, "option 'loudness'"),
+        ("Alice: Hi.", {}, {"seed": -1}, "option 'seed'"),
+        ("Alice: Hi.", {}, {"seed": "1"}, "option 'seed'"),
+        ("Alice: Hi.", {}, {"pace": 9}, "option 'pace'"),
+        ("Alice: Hi.", {}, {"title": {"a": 1}}, "option 'title'"),
+        ("Alice: Hi.", {}, {"device": "a b"}, "option 'device'"),
+    ],
+)
+def test_bad_input_is_refused_by_name_before_work_starts(
+    service: Service, script: object, voices: object, options: object, words: str
+) -> None:
+    before = set(service.jobs.ids())
+    with pytest.raises(Exception) as found:  # noqa: PT011 - its class is the sender's business; the words are ours
+        service.render(script, voices=voices, options=options)
+    assert re.search(words, str(found.value))
+    assert set(service.jobs.ids()) == before
+
+
+def test_six_speakers_without_voices_are_told_that_four_are_there(service: Service) -> None:
+    script = "\n".join(f"Speaker {i}: Hello." for i in range(1, 7))
+    with pytest.raises(Exception, match=r"Speaker 5.*presets are taken"):
+        service.render(script)

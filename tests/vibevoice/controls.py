@@ -1,0 +1,29 @@
+"""Controls for segments, as a worker would give them."""
+
+from pipeline.errors import CancelledError
+
+
+class Watch:
+    """Remembers how far the segment is."""
+
+    def __init__(self) -> None:
+        self.looks = self.done = 0
+
+    def check(self) -> None:
+        self.looks += 1
+
+    def frames(self, done: int) -> None:
+        self.done = done
+
+
+class CancelAt(Watch):
+    """Cancels the segment once it has so many frames."""
+
+    def __init__(self, frames: int) -> None:
+        super().__init__()
+        self.limit = frames
+
+    def check(self) -> None:
+        super().check()
+        if self.done >= self.limit:
+            raise CancelledError("job")

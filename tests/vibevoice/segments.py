@@ -1,0 +1,138 @@
+"""Segments for the loop and for transformers alike: random prompts with voices in them."""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.weights import Weights
+from tests.vibevoice import reference
+from tests.vibevoice.reference import Reference
+
+VOICE_AT = 3
+
+
+@dataclass(frozen=True, eq=False)
+class Case:
+    """A prompt, what is chosen after it (None: what the model likes), and where its noise starts."""
+
+    ids: torch.Tensor
+    """(1, positions)."""
+    audio: torch.Tensor
+    """(1, 1, samples) of its voice."""
+    seed: int
+    tokens: tuple[int, ...] | None = None
+    tokens_max: int = 40
+
+    @property
+    def voice_frames(self) -> int:
+        return self.audio.shape[-1] // 3200
+
+    def inputs(self) -> dict[str, torch.Tensor]:
+        """For `generate()`, alone."""
+        present = torch.ones(1, self.audio.shape[-1], dtype=torch.bool)
+        return {
+            "input_ids": self.ids,
+            "attention_mask": torch.ones_like(self.ids),
+            "input_values": self.audio,
+            "padding_mask": present,
+        }
+
+
+@functools.cache
+def case(
+    model: Reference,
+    positions: int,
+    seed: int,
+    tokens: tuple[int, ...] | None = None,
+    *,
+    voice: int = 4,
+    voice_seed: int = 0,
+) -> Case:
+    """A prompt of so many positions, of which `voice` frames are a voice. The same voice, the same start."""
+    start, speech = torch.Generator().manual_seed(voice_seed), torch.Generator().manual_seed(seed)
+    ids = torch.randint(0, 300, (1, positions), generator=speech)
+    ids[0, :VOICE_AT] = torch.randint(0, 300, (VOICE_AT,), generator=start)
+    ids[0, VOICE_AT : VOICE_AT + voice] = model.config.audio_token_id
+    ids[0, -1] = model.config.audio_bos_token_id
+    audio = 0.3 * torch.randn(1, 1, voice * 3200, generator=start, dtype=model.dtype)
+    return Case(ids, audio, seed, tokens)
+
+
+def spoken(model: Reference, frames: int) -> tuple[int, ...]:
+    """The tokens of so many frames, then the end."""
+    config = model.config
+    return (config.audio_token_id,) * frames + (config.audio_eos_token_id, config.eos_token_id)
+
+
+def vectors(model: Reference, one: Case) -> torch.Tensor:
+    """(positions, hidden), as the prefill of `generate()` makes them."""
+    with torch.inference_mode(), reference.Wide(model):
+        found: torch.Tensor = model.get_input_embeddings()(one.ids)[0].clone()
+        inputs = one.inputs()
+        heard = model.model.get_audio_features(inputs["input_values"], inputs["padding_mask"], sample=False)
+        found[VOICE_AT : VOICE_AT + one.voice_frames] = heard.pooler_output
+    return found.clone()
+
+
+def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
+    """`cut`: let its voice be shared."""
+    legal = sorted(
+        (
+            model.config.audio_bos_token_id,
+            model.config.audio_eos_token_id,
+            model.config.audio_token_id,
+            model.config.eos_token_id,
+        )
+    )
+    made = Request(
+        prompt=vectors(model, one),
+        cuts=(VOICE_AT + one.voice_frames,) if cut else (),
+        noise=torch.Generator().manual_seed(one.seed),
+        tokens_max=one.tokens_max,
+    )
+    if one.tokens is not None:
+        given = one.tokens
+        made.choose = lambda _, number: legal.index(given[number])
+    return made
+
+
+def decoder(weights: Weights, slots: int, *, fixed_shapes: bool = False) -> Decoder:
+    limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
+    return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes)
+
+
+@functools.cache
+def generated(model: Reference, one: Case) -> tuple[torch.Tensor, list[int]]:
+    """Samples (n,) and tokens of a case by `generate()`, alone."""
+    given = [one.tokens] if one.tokens is not None else None
+    audio, tokens = reference.generate(model, one.inputs(), [one.seed], tokens=given)
+    return audio[0], tokens[0]
+
+
+def run(loop: Decoder, requests: Sequence[Request]) -> list[Row]:
+    """All requests through the slots, each entering as soon as one is free."""
+    waiting, rows = list(enumerate(requests)), {}
+    while waiting or loop.active:
+        for slot in loop.free[: len(waiting)]:
+            number, one = waiting.pop(0)
+            rows[number] = loop.admit(slot, one)
+        loop.step()
+        for slot in loop.active:
+            if loop.row(slot).done:
+                loop.release(slot)
+    return [rows[number] for number in range(len(requests))]
+
+
+def relative_error(found: npt.NDArray[np.floating], expected: torch.Tensor) -> float:
+    """Largest difference over the largest sample; infinite where the lengths differ."""
+    if found.shape != tuple(expected.shape):
+        return float("inf")
+    if not found.size:
+        return 0.0
+    return float(np.abs(found - expected.numpy()).max() / expected.abs().max())

@@ -1,0 +1,182 @@
+"""The four stages: the same samples as one call of transformers, from any number of threads."""
+
+import subprocess
+import sys
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import VibeVoiceProcessor
+
+from pipeline.engines.protocol import Arrays, Line, Reference, Samples, SegmentText
+from pipeline.engines.registry import load
+from pipeline.engines.vibevoice.adapter import VibeVoice
+from pipeline.engines.vibevoice.settings import Settings
+from pipeline.errors import CancelledError, EngineError, OptionError, VoiceError
+from tests.vibevoice import reference, segments
+from tests.vibevoice.controls import CancelAt, Watch
+
+RATE_HZ = 24_000
+SETTINGS = Settings(device="cpu", slots=3, positions=1024, frames=512, prefix_bytes=1 << 20)
+OPTIONS = {"dtype": "float64"}
+
+
+def recording(seed: int, seconds: float = 1.3) -> Reference:
+    samples = np.random.default_rng(seed).normal(0, 0.2, round(seconds * RATE_HZ)).astype(np.float32)
+    return Reference(samples=samples, sample_rate_hz=RATE_HZ)
+
+
+def script(number: int) -> SegmentText:
+    """A segment of one to three speakers; the more lines the longer its frame plan."""
+    lines = [Line(n % (number % 3 + 1), f"Line {n} of {number}.") for n in range(number % 3 + 1 + number)]
+    return SegmentText(tuple(lines), speakers=number % 3 + 1, seed=1000 + number)
+
+
+def chat(segment: SegmentText) -> list[dict[str, object]]:
+    """The same segment for transformers' processor: each voice comes with its speaker's first line."""
+    turns: list[dict[str, object]] = []
+    voiced: set[int] = set()
+    for line in segment.lines:
+        content: list[dict[str, object]] = [{"type": "text", "text": line.text}]
+        if line.slot not in voiced:
+            content.append({"type": "audio", "audio": recording(line.slot).samples})
+        voiced.add(line.slot)
+        turns.append({"role": str(line.slot), "content": content})
+    return turns
+
+
+def prepare(engine: VibeVoice, segment: SegmentText) -> tuple[Arrays, list[Arrays]]:
+    """All that comes before the diffusion stage."""
+    options = engine.options(OPTIONS)
+    semantic = engine.semantic(engine.text(segment, options), options)
+    return semantic, [engine.speaker(recording(slot), options) for slot in range(segment.speakers)]
+
+
+def speak(engine: VibeVoice, segment: SegmentText) -> Samples:
+    semantic, voices = prepare(engine, segment)
+    (heard,) = engine.diffusion(semantic, voices, segment.seed, engine.options(OPTIONS), Watch())
+    assert heard.lines == len(segment.lines)
+    return heard.samples
+
+
+def in_one_call(
+    model: reference.Reference, folder: Path, segment: SegmentText, tokens_max: int
+) -> torch.Tensor:
+    processor = VibeVoiceProcessor.from_pretrained(folder)
+    how = {"sampling_rate": RATE_HZ, "return_tensors": "pt"}
+    inputs: Mapping[str, torch.Tensor] = processor.apply_chat_template(
+        chat(segment), tokenize=True, return_dict=True, processor_kwargs=how
+    )
+    inputs = {**inputs, "input_values": inputs["input_values"].to(model.dtype)}
+    audio, _ = reference.generate(model, inputs, [segment.seed], tokens_max=tokens_max)
+    return audio[0]
+
+
+def test_the_stages_give_the_samples_of_one_call_of_transformers(untied: Path) -> None:
+    model, engine = reference.load(untied), VibeVoice(str(untied), SETTINGS)
+    numbers = range(8)
+    with ThreadPoolExecutor(5) as threads:
+        heard = list(threads.map(lambda number: outcome(engine, script(number)), numbers))
+    for number, samples in zip(numbers, heard, strict=True):
+        most = int(prepare(engine, script(number))[0].meta["frames_max"])
+        expected = in_one_call(model, untied, script(number), most).float()
+        assert segments.relative_error(samples, expected) <= 1e-6
+    assert sum(samples.size > 0 for samples in heard) > 2
+
+
+def outcome(engine: VibeVoice, segment: SegmentText) -> Samples:
+    """Its samples; none where the model says nothing."""
+    try:
+        return speak(engine, segment)
+    except EngineError as error:
+        if "before its first frame" not in str(error):
+            raise
+        return np.zeros(0, np.float32)
+
+
+def test_a_cancelled_segment_leaves_and_the_others_go_on(talkative: Path) -> None:
+    engine = VibeVoice(str(talkative), SETTINGS)
+    options = engine.options({"dtype": "float32"})
+    semantic, voices = prepare(engine, script(4))
+    controls = [Watch(), CancelAt(5), Watch(), Watch()]
+
+    def run(control: Watch) -> object:
+        try:
+            return engine.diffusion(semantic, voices, 1, options, control)[0].samples.tobytes()
+        except CancelledError as error:
+            return error
+
+    with ThreadPoolExecutor(4) as threads:
+        heard = list(threads.map(run, controls))
+    assert isinstance(heard[1], CancelledError)
+    assert heard[0] == heard[2] == heard[3]
+    assert all(control.looks >= 5 for control in controls)
+    assert controls[0].done == len(heard[0]) // 4 // 3200  # type: ignore[arg-type]  # bytes, as in the line before
+
+
+def test_the_text_stages_start_without_torch(checkpoint: Path) -> None:
+    code = (
+        "import sys\n"
+        "from pipeline.engines.protocol import Line, SegmentText\n"
+        "from pipeline.engines.registry import load\n"
+        f"engine = load('vibevoice', {str(checkpoint)!r})\n"
+        "options = engine.options({})\n"
+        "tokens = engine.text(SegmentText((Line(0, 'Hello there.'),), 1, 0), options)\n"
+        "made = engine.semantic(tokens, options)\n"
+        "assert made.arrays['vectors'].shape == (len(tokens.arrays['ids']), 64)\n"
+        "assert not {'torch', 'transformers'} & set(sys.modules)\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_is_found_by_its_name(checkpoint: Path) -> None:
+    assert load("vibevoice", str(checkpoint)).profile.pool == "threads"
+
+
+def test_a_segment_too_long_for_a_slot_is_refused_with_its_size(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, positions=256, frames=128))
+    segment = SegmentText((Line(0, "word " * 60),), speakers=1, seed=0)
+    semantic, voices = prepare(engine, segment)
+    with pytest.raises(EngineError, match=r"about 144 frames; a slot has 256 positions and 128 frames"):
+        engine.diffusion(semantic, voices, 0, engine.options(OPTIONS), Watch())
+
+
+def test_a_speaker_without_a_recording_is_refused(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), SETTINGS)
+    with pytest.raises(VoiceError, match="'alto': VibeVoice needs a reference recording"):
+        engine.speaker(Reference(preset="alto"), engine.options(OPTIONS))
+
+
+def test_a_silent_recording_is_refused(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), SETTINGS)
+    silence = Reference(samples=np.zeros(RATE_HZ, np.float32), sample_rate_hz=RATE_HZ)
+    with pytest.raises(VoiceError, match="nothing is heard"):
+        engine.speaker(silence, engine.options(OPTIONS))
+
+
+def test_a_long_recording_is_cut_and_resampled(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, reference_s=2.0))
+    samples = np.random.default_rng(0).normal(0, 0.2, 5 * 16_000).astype(np.float32)
+    made = engine.speaker(Reference(samples=samples, sample_rate_hz=16_000), engine.options(OPTIONS))
+    assert made.arrays["voice"].shape == (15, 64)
+
+
+def test_half_precision_travels_as_whole_numbers(half: Path) -> None:
+    engine = VibeVoice(str(half), SETTINGS)
+    options = engine.options({"dtype": "bfloat16"})
+    semantic = engine.semantic(engine.text(script(0), options), options)
+    voice = engine.speaker(recording(0), options)
+    for array, meta in ((semantic.arrays["vectors"], semantic.meta), (voice.arrays["voice"], voice.meta)):
+        assert (array.dtype.name, meta["kind"]) == ("uint16", "BF16")
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [({"stepps": 5}, "stepps"), ({"steps": 1}, "steps"), ({"guidance": "high"}, "guidance")],
+)
+def test_an_option_that_does_not_exist_or_fit_is_named(given: dict[str, int | str], named: str) -> None:
+    with pytest.raises(OptionError, match=f"option '{named}'"):
+        VibeVoice("nowhere").options(given)

@@ -183,7 +183,7 @@ def _busy_share(history: Engine, began: float, ended: float, slots: int) -> floa
             (row.started_at.timestamp(), row.finished_at.timestamp()) for row in connection.execute(query)
         ]
     inside = sum(max(0.0, min(end, ended) - max(start, began)) for start, end in spans)
-    return inside / (slots * (ended - began))
+    return float(inside / (slots * (ended - began)))
 
 
 def _until(true: Any, timeout_s: float = 60) -> None:

@@ -281,10 +281,10 @@ def _pieces(number: int, line: str) -> Iterator[_Mark]:
         end = match.end()
         pause = _PAUSE.fullmatch(match[1])
         if not pause or not match[0].endswith("]"):
-            raise ScriptError(number, f"{match[0]!r} is not a pause; write [pause:800ms] or [pause:1.5s]")
+            raise ScriptError(number, "what stands in [pause:…] is no time; write [pause:800ms] or [pause:1.5s]")
         milliseconds = round(float(pause[1]) * (1 if pause[2].lower() == "ms" else 1000))
         if not 0 < milliseconds <= PAUSE_MAX_MS:
-            raise ScriptError(number, f"{match[0]!r} is outside 1 ms to {PAUSE_MAX_MS // 1000} s")
+            raise ScriptError(number, f"a pause is outside 1 ms to {PAUSE_MAX_MS // 1000} s")
         yield _Mark(number, "pause", pause_ms=milliseconds)
     yield _Mark(number, "words", line[end:])
 

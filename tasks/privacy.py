@@ -4,7 +4,10 @@ Celery puts the sender's own texts of the arguments (`argsrepr`, `kwargsrepr`) i
 have filled in anything. So they are replaced when the message arrives, before the first event.
 """
 
+import logging
 from typing import Any
+
+from celery.worker.consumer import consumer
 
 from tasks.history import MeteredRequest
 
@@ -33,3 +36,34 @@ class PrivateRequest(MeteredRequest):
         super().__init__(*args, **kwargs)
         self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+
+
+class BodiesUnsaid(logging.Filter):
+    """Leaves a message's body out of what the worker logs of one that it can't take: it may hold a script."""
+
+    FORMATS = (
+        consumer.UNKNOWN_TASK_ERROR,
+        consumer.INVALID_TASK_ERROR,
+        consumer.UNKNOWN_FORMAT,
+        consumer.MESSAGE_DECODE_ERROR,
+    )
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.msg in self.FORMATS:
+            record.msg, record.args = "message refused: %s", (self._reason(record),)
+            record.exc_info = None
+        return True
+
+    @staticmethod
+    def _reason(record: logging.LogRecord) -> str:
+        """An unknown task's name is worth knowing; other reasons may quote the message."""
+        if record.msg == consumer.UNKNOWN_TASK_ERROR and isinstance(record.args, tuple):
+            return f"no task {record.args[0]}"
+        return {
+            consumer.INVALID_TASK_ERROR: "not a task of Celery's protocol",
+            consumer.UNKNOWN_FORMAT: "not a task",
+            consumer.MESSAGE_DECODE_ERROR: "it can't be decoded",
+        }.get(str(record.msg), "unknown task")
+
+
+consumer.logger.addFilter(BodiesUnsaid())

@@ -5,10 +5,13 @@
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.exits import Unreachable
+from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
 from tasks.embedded import url_of_running
@@ -23,6 +26,27 @@ if TYPE_CHECKING:
 def settings() -> Settings:
     """The settings of the environment."""
     return load()
+
+
+def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple[Settings, str | None]:
+    """The settings for a service of our own with this engine, and the name of the model in them.
+
+    A message can name a model and never a path, so a folder or hub id gets a name in the workers' settings.
+
+    Raises:
+        OptionError: a model that a service which is up doesn't know.
+    """
+    if engine:
+        os.environ["VOXCHORD_ENGINE"] = engine
+    if model and model not in found.models:
+        if found.broker_url or url_of_running(found.state):
+            known = ", ".join(sorted(found.models))
+            raise OptionError("model", f"{model!r} is unknown to the service that is up; it has {known}")
+        path = Path(model).expanduser()
+        place = str(path.absolute()) if path.exists() else model
+        model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
+        os.environ["VOXCHORD_MODELS"] = f"{model}={place}"
+    return load(), model
 
 
 def jobs(found: Settings) -> Jobs:

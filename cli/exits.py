@@ -9,7 +9,9 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 
-from pipeline.errors import PipelineError
+from pipeline.errors import CancelledError, DeadlineError, PipelineError, RetryableError, SegmentError
+from tasks.embedded import BrokerError
+from tasks.local import ServiceError
 
 out = Console()
 err = Console(stderr=True)
@@ -39,11 +41,13 @@ def told() -> Iterator[None]:
     """Turn the expected errors into one line on standard error and an exit code."""
     try:
         yield
+    except (SegmentError, CancelledError, DeadlineError, RetryableError) as error:
+        fail(str(error), Exit.JOB_FAILED)
     except PipelineError as error:
         fail(str(error), Exit.BAD_INPUT)
     except JobFailed as error:
         fail(str(error), Exit.JOB_FAILED)
-    except Unreachable as error:
+    except (Unreachable, ServiceError, BrokerError) as error:
         fail(str(error), Exit.UNREACHABLE)
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)

@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from cli import doctor, jobs, render, service, store, voices
+from cli import doctor, jobs, render, report, service, stats, store, voices
 
 app = typer.Typer(
     name="voxchord",
@@ -25,6 +25,8 @@ app.command("jobs")(jobs.list_jobs)
 app.command()(jobs.status)
 app.command()(jobs.fetch)
 app.command()(jobs.cancel)
+app.command()(stats.stats)
+app.command()(report.report)
 app.command()(doctor.doctor)
 app.add_typer(voices.app, name="voices")
 app.add_typer(store.app, name="store")

@@ -10,7 +10,7 @@ from rich.table import Table
 from cli import connection
 from cli.exits import JobFailed, out, print_json, told
 from cli.progress import watch
-from pipeline.errors import OptionError, ScriptError
+from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
 from pipeline.script import parse
@@ -20,46 +20,34 @@ from tasks.settings import Settings
 if TYPE_CHECKING:
     from celery.result import AsyncResult
 
-ScriptArgument = Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")]
-VoiceOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--voice", "-v", metavar="SPEAKER=VOICE", help="A preset, a registered voice, or an audio file."
-    ),
-]
-EngineOption = Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")]
-ModelOption = Annotated[str | None, typer.Option(help="A checkpoint: a name from the settings.")]
-OptionOption = Annotated[
-    list[str] | None, typer.Option("--option", "-o", metavar="NAME=VALUE", help="An option of the engine.")
-]
-SeedOption = Annotated[int, typer.Option(help="Another seed, another take.")]
-TitleOption = Annotated[str, typer.Option(help="Title in the file's metadata.")]
-OnErrorOption = Annotated[
-    str, typer.Option(help="`fail`, or `gap`: leave silence where a segment can't be made.")
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print the manifest as JSON, and nothing else.")]
-
 
 def render(
-    script: ScriptArgument,
+    script: Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Where the audio goes; its ending says how.")
     ],
-    voice: VoiceOption = None,
-    engine: EngineOption = None,
+    voice: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--voice", "-v", metavar="SPEAKER=VOICE", help="A preset, a registered voice or a file."
+        ),
+    ] = None,
+    engine: Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")] = None,
     model: Annotated[
         str | None, typer.Option(help="A checkpoint: a folder, a hub id, or a name from the settings.")
     ] = None,
     option: Annotated[
         list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the engine.")
     ] = None,
-    seed: SeedOption = 0,
-    title: TitleOption = "",
-    on_error: OnErrorOption = "fail",
+    seed: Annotated[int, typer.Option(help="Another seed, another take.")] = 0,
+    title: Annotated[str, typer.Option(help="Title in the file's metadata.")] = "",
+    on_error: Annotated[
+        str, typer.Option(help="`fail`, or `gap`: leave silence where a segment can't be made.")
+    ] = "fail",
     workers: Annotated[
         int | None, typer.Option(help="Processes that decode; one per core by default.")
     ] = None,
-    json: JsonOption = False,
+    json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Render a script to one audio file.
 
@@ -67,7 +55,7 @@ def render(
     command goes on from where it was. Subtitles and a manifest are written beside the audio.
     """
     with told():
-        found = connection.settings()
+        found, model = connection.with_engine(connection.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
         source = read_script(script, found)
         split_options(options, engine=found.engine)
@@ -135,12 +123,13 @@ def read_script(path: Path, found: Settings) -> str:
     """The script's text, read and parsed once here so that a mistake is told at once.
 
     Raises:
-        ScriptError: it can't be read or spoken.
+        OptionError: it can't be read.
+        ScriptError: it can't be spoken.
     """
     try:
         data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise ScriptError(0, f"can't read {path}: {error.strerror}") from None
+        raise OptionError("script", f"can't read {path}: {error.strerror}") from None
     parse(data, characters_max=found.characters_max)
     return data.decode("utf-8-sig")
 
@@ -211,7 +200,7 @@ def _report(found: Settings, manifest: dict[str, Any], output: Path) -> None:
         table.add_column(name, justify="left" if name == "task" else "right")
     for row in costs(connection.history(found), manifest["job"]):
         table.add_row(
-            row["task_name"],
+            row["task_name"].removeprefix("voxchord."),
             str(row["attempts"]),
             *(_number(row[name]) for name in ("run_s", "cpu_s", "queue_wait_s")),
             _number(row["rss_peak_bytes"] and row["rss_peak_bytes"] / 2**20, digits=0),

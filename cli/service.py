@@ -1,5 +1,6 @@
 """`up` and `worker`: the service here, or one worker of a fleet."""
 
+import contextlib
 import os
 from typing import Annotated
 
@@ -33,7 +34,9 @@ def up(
                     highlight=False,
                 )
             out.print("up; Ctrl-C stops it", highlight=False)
-            service.wait()
+            with contextlib.suppress(KeyboardInterrupt):
+                service.wait()
+            out.print("stopping", highlight=False)
 
 
 def worker(
@@ -50,7 +53,9 @@ def worker(
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
         if gpu >= 0:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
-            spec = workers.gpu(gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else 8))
+            spec = workers.gpu(
+                gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else workers.SLOTS)
+            )
         else:
             spec = workers.cpu(cpu) if cpu else workers.door(door)
     os.chdir(ROOT)

@@ -1,11 +1,13 @@
 """`stats`: named questions to the history, as a table, as JSON or as CSV."""
 
 import csv as csv_format
+import re
 import sys
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
+from rich.console import Console
 from rich.table import Table
 
 from cli import connection
@@ -45,7 +47,7 @@ def stats(
         elif csv:
             _print_csv(answer.columns, answer.rows)
         else:
-            out.print(_table(queries.about(name), answer.columns, answer.rows))
+            _show(queries.about(name), answer.columns, answer.rows)
 
 
 def _list(json: bool) -> None:
@@ -62,7 +64,7 @@ def _list(json: bool) -> None:
     table = Table("question", "what it answers", "parameters", show_lines=True)
     for name in queries.names():
         given = "\n".join(f"{key}={value}" for key, value in queries.parameters(name).items())
-        table.add_row(name, queries.about(name).split(":")[0].split("\n")[0], given)
+        table.add_row(name, queries.about(name).replace("\n", " ").partition("?")[0] + "?", given)
     out.print(table)
 
 
@@ -94,14 +96,32 @@ def _print_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
     writer.writerows(rows)
 
 
-def _table(about: str, columns: list[str], rows: list[tuple[Any, ...]]) -> Table:
-    words = [line for line in about.splitlines() if not line.startswith(":")]
-    table = Table(title=" ".join(words), title_justify="left", title_style="", expand=False)
-    for place, column in enumerate(columns):
-        numbers = all(isinstance(row[place], int | float | None) for row in rows)
-        table.add_column(column.replace("_", " "), justify="right" if numbers and rows else "left")
+def _show(about: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
+    """A table; where it is wider than the terminal, with its few rows side by side."""
+    out.print(" ".join(line for line in about.splitlines() if not line.startswith(":")), highlight=False)
+    if not rows:
+        out.print("Nothing recorded yet.")
+        return
+    words = [[shown(column, value) for column, value in zip(columns, row, strict=True)] for row in rows]
+    names = [column.replace("_", " ") for column in columns]
+    table = _table(names, words)
+    wanted = Console(width=10_000).measure(table).maximum
+    if wanted <= out.width:
+        out.print(table)
+    elif len(rows) <= 8:
+        across = [[name, *(row[place] for row in words)] for place, name in enumerate(names)]
+        out.print(_table([names[0], *(row[0] for row in words)], across[1:]))
+    else:
+        Console(width=wanted).print(table)
+
+
+def _table(names: list[str], rows: list[list[str]]) -> Table:
+    table = Table()
+    for place, name in enumerate(names):
+        numbers = all(re.fullmatch(r"-|[-+\d.e]+( MiB)?", row[place]) for row in rows)
+        table.add_column(name, justify="right" if numbers and rows else "left")
     for row in rows:
-        table.add_row(*(shown(column, value) for column, value in zip(columns, row, strict=True)))
+        table.add_row(*row)
     return table
 
 
@@ -115,6 +135,8 @@ def shown(column: str, value: Any) -> str:
     """
     if value is None:
         return "-"
+    if column == "task_name":
+        return str(value).removeprefix("voxchord.")
     if column.endswith("_epoch"):
         return datetime.fromtimestamp(value, UTC).strftime("%Y-%m-%d %H:%M")
     if column.endswith("_bytes") or column == "bytes_per_attempt":

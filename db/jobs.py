@@ -21,6 +21,19 @@ def get_job(engine: Engine, job_id: str) -> Row | None:
     return found[0] if found else None
 
 
+def find_jobs(engine: Engine, start: str, *, limit: int = 20) -> list[str]:
+    """Ids that begin with these characters, or the one that is exactly this."""
+    with engine.connect() as connection:
+        found = [
+            str(each)
+            for source in (job.c.id, task_run.c.job)
+            for each in connection.execute(
+                select(source).where(source.startswith(start, autoescape=True)).distinct().limit(limit)
+            ).scalars()
+        ]
+    return [start] if start in found else sorted(set(found))
+
+
 def progress(engine: Engine, job_id: str) -> dict[str, Row]:
     """What has been done for a job, by task name.
 

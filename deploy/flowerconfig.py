@@ -17,7 +17,7 @@ _event = EventsState.event
 
 
 def _without_words(state: EventsState, event: dict[str, Any]) -> None:
-    """A sender that announces what it sends (`task-sent`) says its arguments; workers say only job and segment."""
+    """A sender's own announcement (`task-sent`) says its arguments; workers say only job and segment."""
     if event["type"] == "task-sent":
         event = {name: value for name, value in event.items() if name not in ("args", "kwargs")}
     _event(state, event)

@@ -45,6 +45,28 @@ class EngineError(PipelineError):
     """The engine can't do this work: no such checkpoint, a foreign one, a segment it refuses."""
 
 
+class PoisonError(EngineError):
+    """This work has ended its process as often as is allowed."""
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(deaths)
+        self.deaths = deaths
+
+    def __str__(self) -> str:
+        return f"set aside: its worker died {self.deaths} times"
+
+
+class BugError(PipelineError):
+    """Something that nobody expected. Its message stays in the process: it may hold the user's words."""
+
+    def __init__(self, kind: str, where: str) -> None:
+        super().__init__(kind, where)
+        self.kind, self.where = kind, where
+
+    def __str__(self) -> str:
+        return f"a bug: {self.kind} at {self.where}"
+
+
 class SegmentError(PipelineError):
     """A job stopped at one segment; what is finished is kept."""
 

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import manifest as manifests
-from pipeline.engines.protocol import Control, Profile, Samples
-from pipeline.errors import MissingArtifactError
-from pipeline.jobs import Jobs, Plan, stage_name
+from pipeline.engines.protocol import Control, Profile
+from pipeline.jobs import Jobs, Plan, read_samples
 from pipeline.manifest import Artifact
-from pipeline.plan import PlannedSegment
 from pipeline.stitch import stitch
 
 
@@ -29,7 +27,7 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
         out = Path(folder) / f"audio.{plan.options.format}"
         stitched = stitch(
             segments,
-            lambda segment: _samples(jobs, segment),
+            lambda segment: read_samples(jobs.store, segment.key),
             out=out,
             file_format=plan.options.format,
             sample_rate_hz=profile.sample_rate_hz,
@@ -37,7 +35,9 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
             control=control,
             title=plan.options.title,
         )
-        audio = Artifact(f"jobs/{plan.job}/audio.{plan.options.format}", stitched.sha256, stitched.bytes)
+        # named by what it holds: of two who join at once, neither changes the file of the other's manifest
+        name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
+        audio = Artifact(name, stitched.sha256, stitched.bytes)
         jobs.store.objects.put_file(out, audio.name)
     turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
     manifest = manifests.manifest(
@@ -55,16 +55,6 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
         wall_s=time.time() - plan.created_s,
     )
     return jobs.finish(plan.job, manifest.record())
-
-
-def _samples(jobs: Jobs, segment: PlannedSegment) -> Samples:
-    try:
-        found = jobs.store.need_arrays(stage_name(segment.key, "audio"))
-    except MissingArtifactError:
-        jobs.store.objects.delete(stage_name(segment.key, "spans"))
-        raise
-    samples: Samples = found.arrays["samples"]  # type: ignore[assignment]
-    return samples
 
 
 def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:

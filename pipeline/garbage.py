@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from pipeline.jobs import Jobs, speaker_name, stage_name
 
-_KEPT = ("voices/",)
-"""Registered recordings are the users', not ours to drop."""
+_KEPT = ("voices/", "open/")
+"""Registered recordings are the users', not ours to drop; and the list of open jobs says what is in use."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,51 @@ jobs/<job>/plan               the whole but for the words; written last, so that
 jobs/<job>/plan.<page>        256 segments with their words
 jobs/<job>/published          the task id of the root that sent the segments (exclusive create)
 jobs/<job>/sent               they have all been sent
+jobs/<job>/roots/<…>          a root that waits for the outcome: its task id and the task that will answer it
+jobs/<job>/pulse              when something was last done for it
 jobs/<job>/cancelled          a flag that every stage looks at
+jobs/<job>/tries/<segment>.<stage>.<…>  an attempt that began; gone when it has ended in good order
 jobs/<job>/failed/<segment>   why a segment can't be made
-jobs/<job>/waiting/<task>     other roots that asked for the same job and wait for its manifest
+jobs/<job>/failure            why the job has no file
 jobs/<job>/manifest           the result; its presence means finished
+open/<job>                    somebody still waits: the jobs that a reconciler has to look at
 segments/<..>/<key>/<stage>   what the stages made, shared by all jobs
 speakers/<..>/<key>           speaker embeddings, one per voice and engine
+
+Plans have a copy beside them (`<name>~`): nothing else could make them again.
 """
 
 import functools
 import hashlib
+import json
+import re
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
-from pipeline.engines.protocol import Options, Profile
-from pipeline.errors import CancelledError, MissingArtifactError
+from pipeline import errors
+from pipeline.engines.protocol import Arrays, Options, Profile, Samples
+from pipeline.errors import CancelledError, MissingArtifactError, OptionError, PipelineError
 from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio, Span
 from pipeline.request import JobOptions, Request, Speaker
 from pipeline.segments import plan as plan_segments
 from pipeline.store import Store, canonical_json
 
 PAGE = 256
+_JOB = re.compile(r"[0-9a-f]{20}")
+_SPANS = "spans"
+
+
+def checked_id(job: object) -> str:
+    """A job's id, before it becomes part of a name in the store.
+
+    Raises:
+        OptionError: it can't be one.
+    """
+    if not isinstance(job, str) or not _JOB.fullmatch(job):
+        raise OptionError("job", "is not the id of a job: 20 hexadecimal digits")
+    return job
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +88,12 @@ class Jobs:
             "revision": request.revision,
             "options": dict(request.engine_options),
             "seed": request.options.seed,
-            "version": profile.stage_version,
         }
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
         segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))
         for start in range(0, len(segments), PAGE):
             page = [_packed_segment(segment) for segment in segments[start : start + PAGE]]
-            self.store.put_json(f"jobs/{job}/plan.{start // PAGE:05d}", page)
+            _put_twice(self.store, f"jobs/{job}/plan.{start // PAGE:05d}", page)
         plan = Plan(
             job=job,
             options=request.options,
@@ -85,7 +106,9 @@ class Jobs:
             characters=request.script.characters,
             created_s=round(time.time(), 3),
         )
-        self.store.put_json(f"jobs/{job}/plan", asdict(plan))
+        self.open(job)
+        self.touch(job)
+        _put_twice(self.store, f"jobs/{job}/plan", asdict(plan))
         return self.need(job)
 
     def plan(self, job: str) -> Plan | None:
@@ -134,11 +157,14 @@ class Jobs:
         self.store.put(f"jobs/{job}/sent", b"")
 
     def reopen(self, job: str) -> None:
-        """Forget that a job failed, was cancelled or was sent, and keep every segment it has."""
-        for name, _, _ in list(self.store.objects.names(f"jobs/{job}/failed")):
-            self.store.objects.delete(name)
-        for flag in ("cancelled", "failure", "sent", "published"):
+        """Forget that a job ended or was sent, and keep every segment it has."""
+        for folder in ("failed", "tries"):
+            for name, _, _ in list(self.store.objects.names(f"jobs/{job}/{folder}")):
+                self.store.objects.delete(name)
+        for flag in ("cancelled", "failure", "manifest", "sent", "published"):
             self.store.objects.delete(f"jobs/{job}/{flag}")
+        self.open(job)
+        self.touch(job)
 
     def cancel(self, job: str) -> None:
         self.store.put(f"jobs/{job}/cancelled", b"")
@@ -154,24 +180,65 @@ class Jobs:
         if self.cancelled(job):
             raise CancelledError(job)
 
-    def wait(self, job: str, task: str) -> None:
-        """Note a root that waits for the manifest of a job that another root has sent."""
-        self.store.put(f"jobs/{job}/waiting/{task}", b"")
-
-    def waiting(self, job: str) -> list[str]:
-        return [name.rsplit("/", 1)[1] for name, _, _ in self.store.objects.names(f"jobs/{job}/waiting")]
-
     def closed(self, job: str) -> bool:
         """Whether nothing more will happen to it unless somebody asks again."""
         return self.failure(job) is not None or self.store.has(f"jobs/{job}/manifest")
 
-    def stands_still(self, job: str, missing: int, *, now: float, after_s: float) -> bool:
-        """Whether nothing has been made for so long; the first look only notes what is missing."""
-        seen = self.store.get_json(f"jobs/{job}/watch")
-        if seen and seen["missing"] == missing and now - seen["since"] < after_s:
-            return False
-        self.store.overwrite(f"jobs/{job}/watch", canonical_json({"missing": missing, "since": now}))
-        return seen is not None and seen["missing"] == missing
+    # -- who waits ---------------------------------------------------------------------------------------
+
+    def open(self, job: str) -> None:
+        self.store.put(f"open/{job}", b"")
+
+    def is_open(self, job: str) -> bool:
+        return self.store.objects.size(f"open/{job}") is not None
+
+    def opened(self) -> list[str]:
+        """The jobs that somebody may still wait for."""
+        return [name.removeprefix("open/") for name, _, _ in self.store.objects.names("open")]
+
+    def join(self, job: str, root: str, answer: str) -> None:
+        """Note a root that waits for the outcome, and the task that will answer it, as the caller writes it."""
+        self.store.overwrite(_root(job, root), canonical_json({"root": root, "answer": answer}))
+
+    def waiting(self, job: str) -> dict[str, str]:
+        """The answers to be sent, by root."""
+        names = [name for name, _, _ in self.store.objects.names(f"jobs/{job}/roots")]
+        found = [self.store.get_json(name) for name in names]
+        return {entry["root"]: entry["answer"] for entry in found if entry}
+
+    def answered(self, job: str, root: str) -> None:
+        """Note that a root has its outcome; when all have, the job needs no more looking after."""
+        self.store.objects.delete(_root(job, root))
+        if not self.waiting(job):
+            self.store.objects.delete(f"open/{job}")
+            if not self.closed(job):  # asked for again in between
+                self.open(job)
+
+    # -- signs of life -----------------------------------------------------------------------------------
+
+    def touch(self, job: str) -> None:
+        """Note that something is being done for it."""
+        self.store.overwrite(f"jobs/{job}/pulse", repr(time.time()).encode())
+
+    def still_s(self, job: str) -> float:
+        """How long nothing has been done for it."""
+        pulse = self.store.get(f"jobs/{job}/pulse")
+        return max(0.0, time.time() - float(pulse)) if pulse else float("inf")
+
+    def begin(self, job: str, work: str, attempt: str, where: Mapping[str, Any]) -> None:
+        """Note that an attempt at some work of a job begins, and in which process."""
+        self.store.put_json(f"jobs/{job}/tries/{work}.{attempt}", where)
+
+    def end(self, job: str, work: str, attempt: str) -> None:
+        """The attempt has ended, well or not; what a dead process leaves stays."""
+        self.store.objects.delete(f"jobs/{job}/tries/{work}.{attempt}")
+
+    def unended(self, job: str, work: str) -> list[Mapping[str, Any]]:
+        """Where attempts at this work run, or died."""
+        folder = f"jobs/{job}/tries"
+        names = [name for name, _, _ in self.store.objects.names(folder)]
+        found = [self.store.get_json(name) for name in names if name.startswith(f"{folder}/{work}.")]
+        return [entry for entry in found if entry]
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -196,24 +263,97 @@ class Jobs:
         return standing
 
     def failure(self, job: str) -> str | None:
-        """Why the whole job failed."""
-        failure = self.store.get(f"jobs/{job}/failure")
-        return None if failure is None else failure.decode()
+        """Why the whole job failed, in words."""
+        error = self.error(job)
+        return None if error is None else str(error)
 
-    def give_up(self, job: str, error: str) -> None:
-        self.store.overwrite(f"jobs/{job}/failure", error.encode())
+    def error(self, job: str) -> PipelineError | None:
+        """Why the whole job failed."""
+        found = self.store.get_json(f"jobs/{job}/failure")
+        if found is None:
+            return None
+        kind = getattr(errors, found["kind"], PipelineError)
+        error: PipelineError = kind(*found["args"])
+        return error
+
+    def give_up(self, job: str, error: PipelineError) -> None:
+        known = type(error) is getattr(errors, type(error).__name__, None)
+        record = (
+            {"kind": type(error).__name__, "args": list(error.args)}
+            if known
+            else {"kind": "PipelineError", "args": [str(error)]}
+        )
+        self.store.overwrite(f"jobs/{job}/failure", canonical_json(record))
 
     def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
         """What is known of a finished segment; None while it is missing."""
-        found = self.store.get_json(stage_name(segment.key, "spans"))
-        if found is None:
-            return None
-        spans = tuple(Span(*span) for span in found["spans"])
-        return SegmentAudio(found["sample_rate_hz"], found["samples"], spans)
+        found = self.store.get_json(stage_name(segment.key, _SPANS))
+        return None if found is None else _segment_audio(found)
 
     def missing(self, plan: Plan) -> list[int]:
         """The segments without audio, in order."""
         return [segment.index for segment in self.segments(plan) if self.audio(segment) is None]
+
+
+def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:
+    """Keep a segment's samples and spans, unless it has some; returns the spans of the samples that stand.
+
+    Two workers may have made two takes. What stands under `audio` carries its own spans, and the small
+    record beside it is always made from these.
+    """
+    record = {
+        "sample_rate_hz": audio.sample_rate_hz,
+        "samples": audio.samples,
+        "spans": [astuple(span) for span in audio.spans],
+    }
+    name = stage_name(key, "audio")
+    meta = {_SPANS: canonical_json(record).decode()}
+    if not store.put_arrays(name, Arrays({"samples": samples}, meta)):
+        record = json.loads(store.need_arrays(name).meta[_SPANS])
+    store.overwrite(stage_name(key, _SPANS), canonical_json(record))
+    return _segment_audio(record)
+
+
+def read_samples(store: Store, key: str) -> Samples:
+    """A finished segment's samples.
+
+    Raises:
+        MissingArtifactError: they are gone, damaged, or others than the record beside them says; that record
+            is put right, so that the next look finds what is true.
+    """
+    name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
+    found = store.get_arrays(name)
+    if found is None:
+        store.objects.delete(record)
+        raise MissingArtifactError(name)
+    if store.get(record) != found.meta[_SPANS].encode():
+        store.overwrite(record, found.meta[_SPANS].encode())
+        raise MissingArtifactError(record)
+    samples: Samples = found.arrays["samples"]  # type: ignore[assignment]
+    return samples
+
+
+def _segment_audio(record: Mapping[str, Any]) -> SegmentAudio:
+    spans = tuple(Span(*span) for span in record["spans"])
+    return SegmentAudio(record["sample_rate_hz"], record["samples"], spans)
+
+
+def _root(job: str, root: str) -> str:
+    """Other programs choose the ids of their tasks, so the name is made from a hash."""
+    return f"jobs/{job}/roots/{hashlib.sha256(root.encode()).hexdigest()[:32]}"
+
+
+def _put_twice(store: Store, name: str, value: Any) -> None:
+    store.put_json(f"{name}~", value)
+    store.put_json(name, value)
+
+
+def _get_either(store: Store, name: str) -> Any | None:
+    """The value, or that of the copy where the first is damaged."""
+    found = store.get_json(name)
+    if found is None and store.objects.size(name) is not None:
+        found = store.get_json(f"{name}~")
+    return found
 
 
 def stage_name(key: str, stage: str) -> str:
@@ -247,7 +387,7 @@ def _plan(store: Store, job: str) -> Plan | None:
     """Plans don't change once written, so a process keeps those it has read (a few kB each)."""
     key = (store.url, job)
     if key not in _plans:
-        found = store.get_json(f"jobs/{job}/plan")
+        found = _get_either(store, f"jobs/{job}/plan")
         if found is None:
             return None
         found["options"] = JobOptions(**found["options"])
@@ -261,7 +401,7 @@ def _plan(store: Store, job: str) -> Plan | None:
 @functools.lru_cache(maxsize=8)
 def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
     name = f"jobs/{job}/plan.{page:05d}"
-    found = store.get_json(name)
+    found = _get_either(store, name)
     if found is None:
         raise MissingArtifactError(name)
     return [_unpacked_segment(packed) for packed in found]

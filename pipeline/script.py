@@ -157,7 +157,7 @@ def _from_json(items: list[Any]) -> Iterator[_Mark]:
             raise ScriptError(number, f"item {number} is not an object with a speaker and a text")
         unknown = sorted(set(map(str, item)) - {"speaker", "text"})
         if unknown:
-            raise ScriptError(number, f"item {number} has {unknown[0]!r}; an item has a speaker and a text")
+            raise ScriptError(number, f"item {number} has another key; an item has a speaker and a text")
         speaker, text = item.get("speaker", NARRATOR), item.get("text")
         if isinstance(speaker, int) and not isinstance(speaker, bool):
             speaker = f"Speaker {speaker}"
@@ -255,7 +255,7 @@ def _turns(marks: Iterable[_Mark]) -> Iterator[Turn]:
             continue
         continues = False
         if silent_since and mark.kind != "break":
-            raise ScriptError(silent_since, f"{speaker} has nothing to say")
+            raise ScriptError(silent_since, "the speaker has nothing to say")
         if mark.kind == "speaker":
             speaker, silent_since = mark.text, mark.line
     if pause_ms:
@@ -269,7 +269,7 @@ def _turn(speaker: str, words: list[tuple[int, str]], pause_ms: int, continues: 
         return None
     text = " ".join(part for _, part in parts)
     if not any(character.isalnum() for character in text):
-        raise ScriptError(parts[0][0], f"{text[:40]!r} has no word in it; for silence write [pause:1s]")
+        raise ScriptError(parts[0][0], "has no word in it; for silence write [pause:1s]")
     return Turn(speaker, text, parts[0][0], pause_ms, continues)
 
 
@@ -281,10 +281,12 @@ def _pieces(number: int, line: str) -> Iterator[_Mark]:
         end = match.end()
         pause = _PAUSE.fullmatch(match[1])
         if not pause or not match[0].endswith("]"):
-            raise ScriptError(number, "what stands in [pause:…] is no time; write [pause:800ms] or [pause:1.5s]")
+            raise ScriptError(
+                number, "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
+            )
         milliseconds = round(float(pause[1]) * (1 if pause[2].lower() == "ms" else 1000))
         if not 0 < milliseconds <= PAUSE_MAX_MS:
-            raise ScriptError(number, f"a pause is outside 1 ms to {PAUSE_MAX_MS // 1000} s")
+            raise ScriptError(number, f"has a pause outside 1 ms to {PAUSE_MAX_MS // 1000} s")
         yield _Mark(number, "pause", pause_ms=milliseconds)
     yield _Mark(number, "words", line[end:])
 

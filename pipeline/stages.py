@@ -6,12 +6,12 @@ by any other way, so any stage may run on another machine.
 """
 
 from collections.abc import Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 
 from pipeline import loudness
 from pipeline.engines.protocol import Arrays, Control, Engine, Reference
-from pipeline.jobs import Plan, speaker_name, stage_name
-from pipeline.plan import PlannedSegment
+from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
+from pipeline.plan import PlannedSegment, SegmentAudio
 from pipeline.segments import text_of
 from pipeline.store import Store
 from pipeline.voices import Voices
@@ -85,14 +85,10 @@ def diffusion(work: Work, control: Control) -> Facts:
     )
     rate = work.engine.profile.sample_rate_hz
     samples, spans = loudness.spans(utterances, rate)
-    work.store.put_arrays(work.name("audio"), Arrays({"samples": samples}))
-    work.store.put_json(
-        work.name("spans"),
-        {"sample_rate_hz": rate, "samples": len(samples), "spans": [astuple(span) for span in spans]},
-    )
+    audio = put_audio(work.store, work.segment.key, samples, SegmentAudio(rate, len(samples), tuple(spans)))
     return {
         "cache_hit": False,
-        "audio_s": len(samples) / rate,
+        "audio_s": audio.samples / rate,
         "sample_rate": rate,
         "bytes_out": samples.nbytes,
     }

@@ -15,7 +15,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 
@@ -28,6 +28,7 @@ from pipeline.errors import MissingArtifactError, StoreError
 
 _MAGIC = b"voxchord 1 "
 _META = "voxchord.meta"
+_SCRATCH = ".scratch"
 
 
 class Objects(Protocol):
@@ -52,6 +53,20 @@ class Objects(Protocol):
     def get_file(self, name: str, path: Path) -> None: ...
 
 
+_MISSING = (FileNotFoundError, NotADirectoryError)
+
+
+@contextlib.contextmanager
+def _answering(action: str, name: str, *expected: type[OSError]) -> Iterator[None]:
+    """Whatever a file system or a service reports, as one error; but what is expected stays as it is."""
+    try:
+        yield
+    except expected:
+        raise
+    except OSError as error:
+        raise StoreError(f"can't {action} {name}: {error.strerror or type(error).__name__}") from error
+
+
 class LocalObjects:
     """A folder, private to the user: folders 0700, files 0600."""
 
@@ -62,37 +77,39 @@ class LocalObjects:
         path = self._path(name)
         if path.exists():
             return False
-        temporary = self._write(path, data)
+        temporary = self._write(name, data)
         try:
-            os.link(temporary, path)
+            with _answering("create", name, FileExistsError):
+                self._placed(os.link, temporary, path)
         except FileExistsError:
             return False
-        except OSError as error:
-            raise StoreError(f"can't create {name}: {error.strerror}") from error
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink()
         return True
 
     def replace(self, name: str, data: bytes) -> None:
-        path = self._path(name)
-        self._write(path, data).replace(path)
+        temporary = self._write(name, data)
+        with _answering("replace", name):
+            self._placed(os.replace, temporary, self._path(name))
 
     def read(self, name: str) -> bytes | None:
         try:
-            return self._path(name).read_bytes()
-        except (FileNotFoundError, NotADirectoryError):
+            with _answering("read", name, *_MISSING):
+                return self._path(name).read_bytes()
+        except _MISSING:
             return None
-        except OSError as error:
-            raise StoreError(f"can't read {name}: {error.strerror}") from error
 
     def size(self, name: str) -> int | None:
         try:
-            return self._path(name).stat().st_size
-        except (FileNotFoundError, NotADirectoryError):
+            with _answering("look for", name, *_MISSING):
+                return self._path(name).stat().st_size
+        except _MISSING:
             return None
 
     def delete(self, name: str) -> None:
-        self._path(name).unlink(missing_ok=True)
+        with _answering("delete", name), contextlib.suppress(*_MISSING):
+            self._path(name).unlink()
 
     def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
         for folder, _, files in os.walk(self._path(prefix)):
@@ -105,40 +122,54 @@ class LocalObjects:
                 yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
 
     def put_file(self, path: Path, name: str) -> None:
-        target = self._path(name)
-        temporary = target.with_name(f".tmp-{uuid.uuid4().hex}")
+        with _answering("write", name):
+            temporary = self._temporary()
         try:
-            self._folder(target)
-            shutil.move(path, temporary)
-            temporary.replace(target)
-        except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise StoreError(f"can't write {name}: {error.strerror}") from error
+            with _answering("write", name):
+                shutil.move(path, temporary)
+                self._placed(os.replace, temporary, self._path(name))
+        except StoreError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
 
     def get_file(self, name: str, path: Path) -> None:
         shutil.copyfile(self._path(name), path)
 
+    def scratch(self) -> Path:
+        """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
+        folder = self.root / _SCRATCH
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
     def _path(self, name: str) -> Path:
         return self.root / checked(name)
 
-    def _folder(self, path: Path) -> None:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _temporary(self) -> Path:
+        return self.scratch() / uuid.uuid4().hex
 
-    def _write(self, path: Path, data: bytes) -> Path:
-        """A complete file beside `path`, under a temporary name."""
-        temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
+    def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
+        """Into a folder that may have to be made first."""
         try:
-            try:
+            move(temporary, path)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            move(temporary, path)
+
+    def _write(self, name: str, data: bytes) -> Path:
+        """A complete file under a temporary name."""
+        with _answering("write", name):
+            temporary = self._temporary()
+        try:
+            with _answering("write", name):
                 handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileNotFoundError:
-                self._folder(path)
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with open(handle, "wb") as file:
-                file.write(data)
-        except OSError as error:
+                with open(handle, "wb") as file:
+                    file.write(data)
+        except StoreError:
             with contextlib.suppress(OSError):
                 temporary.unlink()
-            raise StoreError(f"can't write {path.name}: {error.strerror}") from error
+            raise
         return temporary
 
 
@@ -151,49 +182,46 @@ class RemoteObjects:
 
     def create(self, name: str, data: bytes) -> bool:
         try:
-            self.fs.pipe_file(self._path(name), data, mode="create")
+            with _answering("create", name, FileExistsError):
+                self.fs.pipe_file(self._path(name), data, mode="create")
         except FileExistsError:
             return False
-        except OSError as error:
-            raise StoreError(f"can't create {name}: {error}") from error
         return True
 
     def replace(self, name: str, data: bytes) -> None:
-        try:
+        with _answering("write", name):
             self.fs.pipe_file(self._path(name), data)
-        except OSError as error:
-            raise StoreError(f"can't write {name}: {error}") from error
 
     def read(self, name: str) -> bytes | None:
         try:
-            data: bytes = self.fs.cat_file(self._path(name))
+            with _answering("read", name, *_MISSING):
+                data: bytes = self.fs.cat_file(self._path(name))
         except FileNotFoundError:
             return None
-        except OSError as error:
-            raise StoreError(f"can't read {name}: {error}") from error
         return data
 
     def size(self, name: str) -> int | None:
         try:
-            return int(self.fs.info(self._path(name))["size"])
+            with _answering("look for", name, *_MISSING):
+                return int(self.fs.info(self._path(name))["size"])
         except FileNotFoundError:
             return None
 
     def delete(self, name: str) -> None:
-        if self.size(name) is not None:
+        with _answering("delete", name), contextlib.suppress(*_MISSING):
             self.fs.rm_file(self._path(name))
 
     def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
-        for path, info in self.fs.find(self._path(prefix), detail=True).items():
+        with _answering("list", prefix):
+            found = self.fs.find(self._path(prefix), detail=True)
+        for path, info in found.items():
             modified = info.get("LastModified") or info.get("mtime") or info.get("created")
             stamp = modified.timestamp() if hasattr(modified, "timestamp") else float(modified or 0)
             yield str(path)[len(self.root) + 1 :], stamp, int(info["size"])
 
     def put_file(self, path: Path, name: str) -> None:
-        try:
+        with _answering("write", name):
             self.fs.put_file(str(path), self._path(name))
-        except OSError as error:
-            raise StoreError(f"can't write {name}: {error}") from error
 
     def get_file(self, name: str, path: Path) -> None:
         self.fs.get_file(self._path(name), str(path))
@@ -235,9 +263,7 @@ class Store:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):
             return None
-        folder = self.objects.root / ".scratch"
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
+        return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:
         """The payload; None if it is missing or damaged."""

@@ -5,7 +5,9 @@ that kill their worker, a short visibility timeout that living workers renew, ke
 flight (the default ones are shared with every other app on the broker).
 """
 
-from celery import Celery
+import os
+
+from celery import Celery, signals
 from kombu import Queue
 
 from tasks import history, meter, parent
@@ -13,6 +15,7 @@ from tasks import settings as _settings
 from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
 from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.reminder import SendReconcile
 from tasks.visibility import RenewVisibility
 
 settings = _settings.load()
@@ -43,7 +46,7 @@ app.conf.update(
     accept_content=["json"],
     result_accept_content=["json"],
     # where work goes
-    task_queues=[Queue(name) for name in QUEUES],
+    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
     task_default_queue="voxchord",
     task_create_missing_queues=True,  # gpu.<host>.<n> are made by the workers that serve them
     task_routes={task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks},
@@ -52,7 +55,6 @@ app.conf.update(
     # nothing is lost
     task_acks_late=True,
     task_reject_on_worker_lost=True,
-    task_retry_on_worker_lost=True,
     worker_deduplicate_successful_tasks=False,
     worker_cancel_long_running_tasks_on_connection_loss=False,
     task_publish_retry_policy={
@@ -68,6 +70,7 @@ app.conf.update(
         "unacked_key": "voxchord.unacked",
         "unacked_index_key": "voxchord.unacked_index",
         "unacked_mutex_key": "voxchord.unacked_mutex",
+        "unacked_mutex_expire": max(2, settings.visibility_timeout_s // 6),  # its holder may die too
         "unacked_restore_interval": max(1, settings.visibility_timeout_s // 12),
         "unacked_restore_throttle": 1,
         "priority_steps": list(PRIORITY_STEPS),
@@ -91,9 +94,17 @@ app.conf.update(
     worker_eta_task_limit=1000,
     enable_utc=True,
 )
-app.steps["consumer"].update((RenewVisibility, GatherEvents))
+SendReconcile.interval_s = settings.reconcile_s
+app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile))
 app.steps["worker"].add(parent.EndWithStarter)
 app.user_options["worker"].add(parent.OPTION)
+
+
+@signals.celeryd_init.connect
+def _private(**_: object) -> None:
+    """What a worker writes is its user's alone."""
+    os.umask(0o077)
+
 
 history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
 history.install(history_settings, lambda: settings.history_url)

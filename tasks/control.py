@@ -1,14 +1,24 @@
-"""How the world reaches into a running stage: shutdown, cancellation, deadline."""
+"""How the world reaches into a running stage: shutdown, cancellation, deadline; and a watch over it."""
 
+import logging
+import os
+import signal
 import threading
 import time
+import weakref
 
 from celery.signals import worker_shutting_down
 
-from pipeline.errors import DeadlineError, HandedBackError
+from pipeline.errors import DeadlineError, HandedBackError, StoreError
 from pipeline.jobs import Jobs
+from tasks.app import settings
+
+log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_TICK_S = 1.0
+_PAUSED_S = 10.0
+"""A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
 
 _stopping = threading.Event()
 
@@ -19,13 +29,18 @@ def _stop(**_: object) -> None:
     _stopping.set()
 
 
+def stopping() -> bool:
+    return _stopping.is_set()
+
+
 class StageControl:
     """Looked at by the engine every frame or utterance; the store's flag once a second."""
 
     def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
         self.jobs, self.job, self.limit_s = jobs, job, limit_s
-        self.started = self.looked = time.monotonic()
+        self.started = self.looked = self.touched = self.alive = time.monotonic()
         self.done = 0
+        _watch.over(self)
 
     def check(self) -> None:
         """
@@ -34,12 +49,72 @@ class StageControl:
         """
         if _stopping.is_set():
             raise HandedBackError
-        now = time.monotonic()
+        self.alive = now = time.monotonic()
         if now - self.started > self.limit_s:
             raise DeadlineError(now - self.started, self.limit_s)
         if now - self.looked >= _LOOK_S:
             self.looked = now
-            self.jobs.look(self.job)
+            self._look(now)
 
     def frames(self, done: int) -> None:
         self.done = done
+
+    def _look(self, now: float) -> None:
+        try:
+            self.jobs.look(self.job)
+            if now - self.touched >= settings.stalled_s / 8:
+                self.touched = now
+                self.jobs.touch(self.job)
+        except StoreError:
+            log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
+
+    def stood_still(self, seconds: float) -> None:
+        """The whole process was stopped for so long: that is not the segment's time."""
+        self.started += seconds
+        self.alive += seconds
+
+
+class Watch:
+    """Ends the process when a decode hangs where nothing can interrupt it; its work goes to others.
+
+    One thread per process, from the first decode on.
+    """
+
+    def __init__(self) -> None:
+        self.controls: weakref.WeakSet[StageControl] = weakref.WeakSet()
+        self.lock = threading.Lock()
+        self.thread: threading.Thread | None = None
+
+    def over(self, control: StageControl) -> None:
+        with self.lock:
+            self.controls.add(control)
+            if self.thread is None and settings.hung_s:
+                self.thread = threading.Thread(target=self._run, name="watch", daemon=True)
+                self.thread.start()
+
+    def _run(self) -> None:
+        last = time.monotonic()
+        while True:
+            time.sleep(_TICK_S)
+            now = time.monotonic()
+            late_s, last = now - last - _TICK_S, now
+            with self.lock:
+                controls = list(self.controls)
+            for control in controls:
+                if late_s > _PAUSED_S:
+                    control.stood_still(late_s)
+                elif now - control.alive > settings.hung_s:
+                    log.critical("a decode hangs; this process ends itself", extra={"job": control.job})
+                    os.kill(os.getpid(), signal.SIGKILL)
+
+
+_watch = Watch()
+
+
+def _forget() -> None:
+    """In a fork the thread is gone, and the lock may be held by it."""
+    global _watch  # noqa: PLW0603 - one per process
+    _watch = Watch()
+
+
+os.register_at_fork(after_in_child=_forget)

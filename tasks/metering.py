@@ -119,7 +119,7 @@ class attempt:
             self._peak_before = meter.process.status().get(b"VmHWM") if self.overlap_max > 1 else None
         self._cgroup_peak = meter.process.cgroup_peak_bytes()
         self.rss_start_bytes = meter.process.rss_bytes()
-        self.gpu = meter.gpu.begin(alone=self.overlap_max == 1) if meter.gpu is not None else None
+        self.gpu = meter.gpu.begin(alone=self.overlap_max == 1)
         meter.sampler.wake()
         self.clock = time.perf_counter()
 

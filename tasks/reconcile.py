@@ -2,41 +2,73 @@
 
 A broker can lose a message, a chord can lose a part, Redis can lose its memory; the store has the plan and
 the segments, and from these any job can be finished. Two of these may run at once: what is sent twice is
-skipped by the stages.
+skipped by the stages, and the stitch is the same twice.
+
+A job that waits behind others stands still too. So before anything is sent, the queues are searched for its
+messages, once for all jobs that stand still.
 """
 
 import logging
-import time
 from typing import Any
 
-from celery import Task, group
+from celery import Task
 
+from pipeline.errors import StoreError
 from pipeline.jobs import Plan
+from tasks import publish
 from tasks.app import app, settings
-from tasks.render import chains
+from tasks.messages import Standing, standing
 from tasks.service import jobs
-from tasks.stitch import stitch
+from tasks.stitch import answer, body
 
 log = logging.getLogger(__name__)
 
 
-@app.task(bind=True, name="voxchord.reconcile", ignore_result=True)
+@app.task(
+    bind=True,
+    name="voxchord.reconcile",
+    ignore_result=True,
+    throws=(StoreError,),
+    reject_on_worker_lost=False,
+    retry_on_worker_lost=False,
+)
 def reconcile(self: Task[..., Any]) -> None:
-    """Look at every open job; send what one lacks that has made no progress for a while."""
-    for job in list(jobs().ids()):
-        plan = jobs().need(job)
-        if jobs().closed(job):
-            continue
-        failures = jobs().failures(job)
-        missing = [index for index in jobs().missing(plan) if index not in failures]
-        if jobs().stands_still(job, len(missing), now=time.time(), after_s=settings.stalled_s):
-            resume(plan, missing)
+    """Look at every job that somebody waits for; send what one lacks that stands still."""
+    still = [plan for plan in map(_unfinished, jobs().opened()) if plan]
+    if still:
+        there = standing()
+        for plan in still:
+            resume(plan, there)
 
 
-def resume(plan: Plan, missing: list[int]) -> None:
-    """Send the missing segments, or the stitch under the id that the caller waits for."""
+def _unfinished(job: str) -> Plan | None:
+    """The plan of a job that stands still, or was cancelled and nobody has noticed."""
+    cancelled = jobs().cancelled(job) and not jobs().closed(job)
+    if not cancelled and jobs().still_s(job) < settings.stalled_s:
+        return None
+    plan = jobs().plan(job)
+    if plan is None:  # its root died before the plan was whole, and is delivered again
+        return None
+    return plan
+
+
+def resume(plan: Plan, there: Standing) -> None:
+    """Send what is missing, or the answers that somebody waits for."""
+    jobs().touch(plan.job)  # whatever is sent now has as long again before it is missed
+    if jobs().closed(plan.job) or jobs().cancelled(plan.job):
+        roots = jobs().waiting(plan.job)
+        answer(plan, list(roots))
+        if not roots:
+            jobs().answered(plan.job, "")
+        return
+    failures = jobs().failures(plan.job)
+    missing = [index for index in jobs().missing(plan) if index not in failures]
+    if there.covers(plan.job, missing):
+        return
+    root = jobs().root(plan.job) or next(iter(jobs().waiting(plan.job)), None)
+    if root is None:
+        return  # nobody waits: the root that planned it has not come so far, and is delivered again
     log.warning("job stands still; sent again", extra={"job": plan.job, "segments": len(missing)})
-    if missing:
-        group(list(chains(plan, missing))).apply_async()
-    else:
-        stitch.apply_async(kwargs={"job": plan.job}, task_id=jobs().root(plan.job))
+    jobs().publish(plan.job, root)
+    publish.send(plan, missing, body(plan, root))
+    jobs().mark_sent(plan.job)

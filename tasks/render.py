@@ -4,32 +4,47 @@ The root replaces itself by the chord, so the caller's one task id yields the fi
 requests are one job: a second root of a standing job waits for the first one's manifest and sends nothing.
 """
 
-import logging
-from collections.abc import Iterable
 from typing import Any
 
-from celery import Task, chain, chord
-from celery.canvas import Signature
+from celery import Task
 from celery.exceptions import Ignore
 
-from pipeline.errors import EngineError, OptionError, PipelineError, ScriptError, VoiceError
+from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs import Plan
 from pipeline.request import checked, split_options
 from pipeline.script import parse
 from pipeline.voices import Voices
-from tasks import announce
+from tasks import announce, pause, publish
 from tasks.app import app, settings
 from tasks.metering import note
-from tasks.queues import device_queue, priority
 from tasks.service import engine_of, jobs
-from tasks.stages import SegmentRef, diffusion, semantic, speaker, text
-
-log = logging.getLogger(__name__)
+from tasks.stitch import FIRST, stitch
+from tasks.task import VoxchordTask
 
 _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
 
 
-@app.task(bind=True, name="voxchord.render", throws=_EXPECTED)
+class Root(VoxchordTask):
+    """A task that is replaced by its job's chord."""
+
+    def on_replace(self, sig: publish.Sig) -> None:
+        """Celery has given the stitch this root's id, links, chain and chord; it is what answers it."""
+        plan = jobs().need(_stitched(sig))
+        root = str(self.request.id)
+        jobs().join(plan.job, root, publish.written(sig))
+        _publish(plan, root, sig)
+        raise Ignore("Replaced by new task")
+
+
+@app.task(
+    bind=True,
+    base=Root,
+    name="voxchord.render",
+    throws=_EXPECTED,
+    retry_on_worker_lost=True,
+    max_retries=3,
+    default_retry_delay=2,
+)
 def render(
     self: Task[..., Any],
     script: str | list[dict[str, Any]],
@@ -48,22 +63,39 @@ def render(
     """
     plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
-    manifest = jobs().manifest(plan.job)
-    if manifest:
-        return manifest
-    root = str(self.request.id)
-    if jobs().failure(plan.job) is not None or jobs().cancelled(plan.job):
-        jobs().reopen(plan.job)
-    announce.planned(plan, root)
+    with pause.until_stored(plan.job):
+        manifest = jobs().manifest(plan.job)
+        if manifest and _stands(manifest):
+            return manifest
+        error = jobs().error(plan.job)
+        if error is not None and jobs().root(plan.job) == str(self.request.id):
+            raise error  # delivered twice: nobody has asked again
+        if not jobs().is_open(plan.job) or jobs().closed(plan.job) or jobs().cancelled(plan.job):
+            jobs().reopen(plan.job)
+        return self.replace(stitch.si(job=plan.job).set(priority=FIRST))
+
+
+def _stands(manifest: dict[str, Any]) -> bool:
+    """Whether the file is still there; it is the largest, so a collector may have taken it."""
+    audio = manifest["audio"]
+    return bool(jobs().store.objects.size(audio["name"]) == audio["bytes"])
+
+
+def _publish(plan: Plan, root: str, answer: publish.Sig) -> None:
+    """Send the job's segments, unless another root has, or this one was delivered before."""
     if jobs().publish(plan.job, root) != root:
-        return _follow(plan, root)
-    if jobs().sent(plan.job):
-        raise Ignore("delivered twice: the segments are under way")
-    try:
-        return self.replace(work_left(plan))
-    except Ignore:
+        if jobs().closed(plan.job):  # it ended while we joined those who wait
+            answer.apply_async()
+    elif not jobs().sent(plan.job):
+        announce.planned(plan, root)
+        publish.send(plan, jobs().missing(plan), answer)
         jobs().mark_sent(plan.job)
-        raise
+
+
+def _stitched(sig: publish.Sig) -> str:
+    """The job whose stitch a signature begins with; it is a chain where the root was within one."""
+    first = getattr(sig, "tasks", [sig])[0]
+    return str(first.kwargs["job"])
 
 
 def accept(script: Any, voices: Any, options: Any) -> Plan:
@@ -81,38 +113,3 @@ def accept(script: Any, voices: Any, options: Any) -> Plan:
     parsed = parse(script, characters_max=settings.characters_max)
     request = checked(parsed, voices, own, rest, engine=engine, registered=Voices(jobs().store))
     return jobs().create(request, engine.profile)
-
-
-def work_left(plan: Plan) -> Signature[Any]:
-    """What still has to be done: a chord of chains for the segments without audio, or the stitch alone."""
-    from tasks.stitch import stitch
-
-    missing = jobs().missing(plan)
-    body = stitch.si(job=plan.job)
-    return chord(list(chains(plan, missing)), body) if missing else body
-
-
-def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Signature[Any]]:
-    """One chain of stages per segment, the job's first segments before those of other jobs."""
-    gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
-    for position, index in enumerate(segments):
-        ref: SegmentRef = {"job": plan.job, "segment": index}
-        step: dict[str, Any] = {"priority": priority(position)}
-        yield chain(
-            text.s(ref).set(**step),
-            semantic.s().set(**step),
-            speaker.s().set(**step, **gpu),
-            diffusion.s().set(**step, **gpu),
-        )
-
-
-def _follow(plan: Plan, root: str) -> dict[str, Any]:
-    """Wait for the manifest that another root's chord will make: the stitch tells all who wait."""
-    jobs().wait(plan.job, root)
-    manifest = jobs().manifest(plan.job)
-    if manifest:
-        return manifest
-    failure = jobs().failure(plan.job)
-    if failure is not None:
-        raise PipelineError(failure)
-    raise Ignore("the job stands already; its manifest comes to this id too")

@@ -45,14 +45,18 @@ class Settings:
         default=60, metadata={"doc": "After so long without a sign of life a worker's tasks go to others."}
     )
     reconcile_s: int = field(
-        default=20, metadata={"doc": "How often standing jobs are looked for; 0 turns it off."}
+        default=10, metadata={"doc": "How often standing jobs are looked for; 0 turns it off."}
     )
     stalled_s: int = field(
-        default=90, metadata={"doc": "A job without progress for so long is sent what it lacks."}
+        default=75, metadata={"doc": "A job without progress for so long is sent what it lacks."}
     )
     attempts_max: int = field(
         default=3,
         metadata={"doc": "Attempts at a segment that fails for a passing reason or kills its worker."},
+    )
+    hung_s: int = field(
+        default=600,
+        metadata={"doc": "A process whose decode gives no sign of life for so long ends itself; 0: never."},
     )
     metering: bool = field(default=True, metadata={"doc": "Whether attempts are measured and recorded."})
     flower_password: str = field(

@@ -6,6 +6,7 @@ that fails for good writes down why and hands on `ok: false`; the stitch alone d
 
 import logging
 import random
+import time
 from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
@@ -17,21 +18,26 @@ from pipeline.errors import (
     CancelledError,
     HandedBackError,
     MissingArtifactError,
+    OptionError,
     PipelineError,
     RetryableError,
+    StoreError,
 )
-from pipeline.jobs import Plan
+from pipeline.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
+from tasks import bugs, pause
 from tasks.app import app, settings
 from tasks.control import StageControl
 from tasks.metering import note, note_failure
 from tasks.service import jobs, work_of
+from tasks.tries import noted
 
 log = logging.getLogger(__name__)
 
 _BACKOFF_S = 2.0
 _SLOWEST = 30.0
 """A stage may take so many times the audio's own length before its deadline, and a minute at least."""
+_TOUCH_S = 5.0
 
 
 class SegmentRef(TypedDict):
@@ -43,70 +49,110 @@ class SegmentRef(TypedDict):
     error: NotRequired[str]
 
 
-Stage = Callable[[Work], Facts]
+Stage = Callable[[Work, StageControl], Facts]
 
 
 @app.task(bind=True, name="voxchord.text", ignore_result=True, track_started=False)
 def text(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """The segment's words to the engine's tokens."""
-    return run(self, ref, stages.text)
+    return run(self, ref, lambda work, control: stages.text(work))
 
 
 @app.task(bind=True, name="voxchord.semantic", ignore_result=True, track_started=False)
 def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Tokens to what conditions the model, and the frame plan."""
-    return run(self, ref, stages.semantic)
+    return run(self, ref, lambda work, control: stages.semantic(work))
 
 
 @app.task(bind=True, name="voxchord.speaker", ignore_result=True, track_started=False)
 def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Reference recordings to speaker embeddings, once per voice."""
-    return run(self, ref, stages.speaker)
+    return run(self, ref, lambda work, control: stages.speaker(work))
 
 
 @app.task(bind=True, name="voxchord.diffusion", track_started=False)
 def diffusion(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Decode the segment and store its samples."""
-    return run(self, ref, _decode)
-
-
-def _decode(work: Work) -> Facts:
-    limit_s = 60 + _SLOWEST * work.segment.words / work.engine.profile.words_per_s
-    return stages.diffusion(work, StageControl(jobs(), work.plan.job, limit_s))
+    return run(self, ref, stages.diffusion)
 
 
 def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     """Run one stage of one segment, and turn what goes wrong into what Celery should do about it."""
+    job, segment = _checked(ref)
     if not ref.get("ok", True):
-        note(job=ref["job"], segment=ref["segment"], cache_hit=True)
+        note(job=job, segment=segment, cache_hit=True)
         return ref
     try:
-        jobs().look(ref["job"])
-        plan = jobs().need(ref["job"])
-        work = work_of(plan, ref["segment"])
-        note(**_identity(plan, work))
-        note(**stage(work))
+        with pause.until_stored(job):
+            return _tried(task, ref, stage)
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error
     except CancelledError as error:
-        return _failed(ref, error)
+        note_failure(error)  # the job has been answered, or is about to be; nothing of it goes on
+        raise Reject(error, requeue=False) from error
+
+
+def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
+    job, segment = ref["job"], ref["segment"]
+    try:
+        jobs().look(job)
+        plan = jobs().plan(job)
+        if plan is None or segment >= plan.segments:
+            raise Reject(OptionError("job", "has no such segment, or is gone"), requeue=False)
+        work = work_of(plan, segment)
+        note(**_identity(plan, work))
+        control = StageControl(
+            jobs(), job, 60 + _SLOWEST * work.segment.words / work.engine.profile.words_per_s
+        )
+        with noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
+            note(**stage(work, control))
+        _touch(job)
+    except (StoreError, CancelledError):
+        raise
     except RetryableError as error:
         return _again(task, ref, error)
     except PipelineError as error:
-        jobs().fail(ref["job"], ref["segment"], str(error))
         return _failed(ref, error)
-    except Exception as error:
-        log.exception("stage failed", extra={"job": ref["job"], "segment": ref["segment"]})
-        jobs().fail(ref["job"], ref["segment"], f"{type(error).__name__}: see the worker's log")
-        return _failed(ref, error)
-    return {"job": ref["job"], "segment": ref["segment"], "ok": True}
+    except (HandedBackError, Reject):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug costs the segment, said without the user's words
+        told = bugs.told(error)
+        log.error("a stage failed: %s", told, extra={"job": job, "segment": segment})
+        return _failed(ref, told)
+    return {"job": job, "segment": segment, "ok": True}
+
+
+def _checked(ref: Any) -> tuple[str, int]:
+    """Job and segment of a message; whoever may write to the broker may have sent it.
+
+    Raises:
+        OptionError: it is no message of ours.
+    """
+    if not isinstance(ref, dict):
+        raise OptionError("segment", "is not a mapping with a job and a segment")
+    segment = ref.get("segment")
+    if not isinstance(segment, int) or isinstance(segment, bool) or segment < 0:
+        raise OptionError("segment", "is not a number from 0")
+    return checked_id(ref.get("job")), segment
+
+
+_touched: dict[str, float] = {}
+
+
+def _touch(job: str) -> None:
+    """A sign of life, now and then."""
+    now = time.monotonic()
+    if now - _touched.get(job, -_TOUCH_S) >= _TOUCH_S:
+        if len(_touched) > 1000:
+            _touched.clear()
+        _touched[job] = now
+        jobs().touch(job)
 
 
 def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> SegmentRef:
     """Try again later, here or elsewhere; after the last attempt the segment has failed."""
     attempt = task.request.retries or 0
     if attempt + 1 >= settings.attempts_max:
-        jobs().fail(ref["job"], ref["segment"], str(error))
         return _failed(ref, error)
     if isinstance(error, MissingArtifactError):
         return _remake(task, ref, error)
@@ -117,12 +163,16 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
 def _remake(task: Task[..., Any], ref: SegmentRef, error: MissingArtifactError) -> SegmentRef:
     """An earlier stage's product is gone or damaged: make it here, then try again at once."""
     work = work_of(jobs().need(ref["job"]), ref["segment"])
-    for stage in (stages.text, stages.semantic, stages.speaker):
-        stage(work)
+    try:
+        for stage in (stages.text, stages.semantic, stages.speaker):
+            stage(work)
+    except MissingArtifactError as gone:  # what nothing makes again, such as a recording
+        return _failed(ref, gone)
     raise task.retry(exc=error, countdown=0, max_retries=settings.attempts_max)
 
 
-def _failed(ref: SegmentRef, error: Exception) -> SegmentRef:
+def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:
+    jobs().fail(ref["job"], ref["segment"], str(error))
     note_failure(error)
     return {"job": ref["job"], "segment": ref["segment"], "ok": False, "error": type(error).__name__}
 

@@ -1,68 +1,124 @@
-"""The last task: join what the stages made, or decide what becomes of what they couldn't make."""
+"""The last task: join what the stages made, or decide what becomes of what they couldn't make.
+
+Every root that waits for a job is answered by a stitch under the root's own id, so that its links, its chain
+and its chord go on as Celery has them. The first of them does the work; the others find it done.
+"""
 
 import logging
 from typing import Any
 
-from celery import Task, chord, states
+from celery import Task
+from celery.exceptions import Ignore
 
 from pipeline import finish
-from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, SegmentError
-from pipeline.jobs import Plan
-from tasks import announce
+from pipeline.errors import (
+    HandedBackError,
+    MissingArtifactError,
+    PipelineError,
+    SegmentError,
+    StoreError,
+)
+from pipeline.jobs import Plan, checked_id
+from tasks import announce, bugs, pause, publish
 from tasks.app import app
 from tasks.control import StageControl
 from tasks.metering import note
-from tasks.render import chains
 from tasks.service import engine_of, jobs
+from tasks.tries import noted
 
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 3600.0
+_JOINS_MAX = 3
+FIRST = 0
+"""Its priority: whoever waits has waited for all segments already."""
 
 
-@app.task(bind=True, name="voxchord.stitch", throws=(SegmentError, CancelledError))
+@app.task(bind=True, name="voxchord.stitch", throws=(PipelineError,))
 def stitch(self: Task[..., Any], job: str) -> dict[str, Any]:
     """Join a job's segments into its file; run twice, it finds the manifest and returns it."""
-    plan = jobs().need(job)
-    note(job=job, engine=plan.options.engine)
-    try:
-        manifest = jobs().manifest(job) or _joined(self, plan)
-    except PipelineError as error:
-        jobs().give_up(job, str(error))
-        announce.failed(plan, error)
-        _tell(plan, error, states.FAILURE)
-        raise
+    checked_id(job)
+    with pause.until_stored(job):
+        return _answer(self, jobs().need(job))
+
+
+def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
+    """The manifest, or the job's failure; answers the others who wait."""
+    root = str(task.request.id)
+    note(job=plan.job, engine=plan.options.engine)
+    manifest, error = jobs().manifest(plan.job), jobs().error(plan.job)
+    if manifest is None and error is None:
+        manifest, error = _closed(root, plan)
+        others = [other for other in jobs().waiting(plan.job) if other != root]
+        answer(plan, others)
+    jobs().answered(plan.job, root)
+    if manifest is None:
+        raise error or PipelineError("the job has no outcome")
     note(audio_s=manifest["duration_s"], segments=manifest["segments"])
-    announce.finished(plan, manifest)
-    _tell(plan, manifest, states.SUCCESS)
     return manifest
 
 
-def _joined(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
-    jobs().look(plan.job)
-    failures = jobs().failures(plan.job)
-    if failures and plan.options.on_error == "fail":
-        index = min(failures)
-        line = jobs().segment(plan.job, index).lines[0].source_line
-        raise SegmentError(index, line, failures[index])
-    missing = [index for index in jobs().missing(plan) if index not in failures]
-    if not missing:
-        control = StageControl(jobs(), plan.job, _LIMIT_S)
+def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError | None]:
+    """Bring the job to its end, whatever that is, and tell the history."""
+    try:
+        jobs().look(plan.job)
+        if root != jobs().root(plan.job):
+            raise Ignore("of an earlier run of this job, or one that follows: it is answered at the end")
+        with noted(plan.job, "stitch"):
+            manifest = _joined(root, plan)
+    except (StoreError, MissingArtifactError):
+        raise
+    except PipelineError as error:
+        return None, _given_up(plan, error)
+    except (HandedBackError, Ignore):
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug ends the job, said without the user's words
+        return None, _given_up(plan, bugs.told(error))
+    announce.finished(plan, manifest)
+    return manifest, None
+
+
+def _given_up(plan: Plan, error: PipelineError) -> PipelineError:
+    jobs().give_up(plan.job, error)
+    announce.failed(plan, error)
+    return error
+
+
+def _joined(root: str, plan: Plan) -> dict[str, Any]:
+    control = StageControl(jobs(), plan.job, _LIMIT_S)
+    for _ in range(_JOINS_MAX):
+        missing = set(jobs().missing(plan))
+        failures = {index: why for index, why in jobs().failures(plan.job).items() if index in missing}
+        if failures and plan.options.on_error == "fail":
+            index = min(failures)
+            line = jobs().segment(plan.job, index).lines[0].source_line
+            raise SegmentError(index, line, failures[index])
+        lost = sorted(missing - failures.keys())
+        if lost:
+            log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(lost)})
+            publish.send(plan, lost, body(plan, root))
+            raise Ignore("Replaced by new task")
         try:
             return finish.finish(jobs(), plan, engine_of(plan.options).profile, control)
         except MissingArtifactError:
-            missing = [index for index in jobs().missing(plan) if index not in failures]
-            if not missing:
-                raise
-    log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(missing)})
-    remade: dict[str, Any] = task.replace(chord(list(chains(plan, missing)), stitch.si(job=plan.job)))
-    return remade
+            continue  # what was found damaged counts as missing from now on
+    raise StoreError("the segments change while they are read")
 
 
-def _tell(plan: Plan, outcome: Any, state: str) -> None:
-    """Give the outcome to the other roots that asked for the same job."""
-    for root in jobs().waiting(plan.job):
-        if state == states.SUCCESS:
-            app.backend.store_result(root, outcome, state)
-        else:
-            app.backend.mark_as_failure(root, outcome, call_errbacks=False)
+def body(plan: Plan, root: str) -> publish.Sig:
+    """What answers a root: as it was when the root was accepted, with its links, or else without."""
+    kept = jobs().waiting(plan.job).get(root)
+    return publish.read(kept) if kept else stitch.si(job=plan.job).set(task_id=root, priority=FIRST)
+
+
+def answer(plan: Plan, roots: list[str]) -> None:
+    """Send each root its answer."""
+    for root in roots:
+        body(plan, root).apply_async()
+
+
+def cancel(job: str) -> None:
+    """Stop a job: a flag that its stages see within a second, and at once an answer for those who wait."""
+    jobs().cancel(checked_id(job))
+    plan = jobs().need(job)
+    answer(plan, list(jobs().waiting(job)))

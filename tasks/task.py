@@ -1,9 +1,12 @@
-"""The base of all tasks: metering around the body, private arguments, publishing without words."""
+"""The base of all tasks: metering around the body, private arguments and errors, publishing without words."""
 
 from typing import Any
 
 import celery
+from celery.exceptions import CeleryError
 
+from pipeline.errors import PipelineError
+from tasks import bugs
 from tasks.metering import attempt
 from tasks.privacy import shown
 
@@ -15,7 +18,12 @@ class VoxchordTask(celery.Task[..., Any]):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with attempt(self):
-            return self.run(*args, **kwargs)
+            try:
+                return self.run(*args, **kwargs)
+            except (PipelineError, CeleryError):
+                raise
+            except Exception as error:  # noqa: BLE001 - whatever it is, its words stay here
+                raise bugs.told(error).with_traceback(error.__traceback__) from None
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         options.setdefault("argsrepr", "()")

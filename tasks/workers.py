@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from pipeline.engines.protocol import Profile
 from tasks.queues import CPU, DOOR, GPU, device_queue
 
+SLOTS = 8
+"""Threads of a worker that decodes many segments at once, where nobody says how many."""
+
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
@@ -38,9 +41,13 @@ def gpu(device: int, profile: Profile, slots: int) -> WorkerSpec:
     return WorkerSpec(f"gpu{device}", queues, profile.pool, slots, device=str(device))
 
 
-def everything(profile: Profile, concurrency: int) -> WorkerSpec:
-    """All stages on a laptop; finished segments before new ones."""
-    return WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
+def local(profile: Profile, concurrency: int) -> tuple[WorkerSpec, ...]:
+    """All that one machine needs. A process that decodes one segment at a time takes every stage; one that
+    decodes many at once is left alone with that.
+    """
+    if profile.pool == "prefork":
+        return door(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
+    return door(), cpu(concurrency), gpu(0, profile, SLOTS)
 
 
 def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:

@@ -100,7 +100,7 @@ class Console:
         return done.stdout
 
     def places(self) -> dict[str, str]:
-        """Whatever others may read, by where: events, logs, Flower, the broker with its results, the history."""
+        """Whatever others may read, by where: events, logs, Flower, broker and results, the history."""
         found = {"events": repr(self.events)}
         for log in (self.settings.state / "logs").iterdir():
             found[f"log {log.name}"] = log.read_text()

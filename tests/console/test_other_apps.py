@@ -38,7 +38,11 @@ print(json.dumps([type(error).__name__, str(error)]))
 
 def settled(console: Console) -> None:
     """What is still on its way to the events, to Flower and to the history has come."""
-    until(lambda: all(task["state"] != "STARTED" for task in console.ask("/api/tasks?limit=10000").json.values()))
+    until(
+        lambda: all(
+            task["state"] != "STARTED" for task in console.ask("/api/tasks?limit=10000").json.values()
+        )
+    )
     time.sleep(1.0)
 
 
@@ -58,17 +62,26 @@ def test_flowers_api_takes_the_same_job_and_gives_the_same_manifest(console: Con
     kwargs = {"script": SCRIPT, "voices": {}, "options": {"format": "flac", "seed": 7}}
     sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": kwargs, "queue": "voxchord"})
     assert sent.status == 200
-    result = console.ask(f"/api/task/result/{sent.json['task-id']}?timeout=60").json
-    assert result["state"] == "SUCCESS"
-    assert result["result"]["file_format"] == "flac"
+    waited = console.ask(f"/api/task/result/{sent.json['task-id']}?timeout=60").json
+    assert waited["result"]["file_format"] == "flac", "its `state` is of the moment when it was asked"
+    result = console.ask(f"/api/task/result/{sent.json['task-id']}").json
+    assert (result["state"], result["result"]) == ("SUCCESS", waited["result"])
     settled(console)
     assert not console.telling(*WORDS)
+
+
+def test_nobody_gets_in_without_the_password(console: Console) -> None:
+    for path in ("/", "/tasks", "/api/tasks", "/api/workers", "/broker"):
+        assert console.ask(path, credentials="").status == 401
+        assert console.ask(path, credentials="voxchord:guess").status == 401
+    sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}, credentials="")
+    assert sent.status == 401
 
 
 def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
     console: Console, tmp_path: Path
 ) -> None:
-    """`task-sent` events are the sender's own: with them on, its arguments go over the wire as it wrote them."""
+    """`task-sent` events are the sender's own: its arguments go over the wire as it wrote them."""
     program = PLAIN_APP.replace("kwargs =", "app.conf.task_send_sent_event = True\nkwargs =")
     json.loads(console.elsewhere(program, tmp_path, SCRIPT.replace("Bob", "Bert"), "{}"))
     settled(console)
@@ -88,7 +101,7 @@ def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
         ("voxchord.render", {"script": f"Alice: {WORDS[0]} \u0007 {WORDS[1]}"}, "ScriptError"),
         ("voxchord.render", {"script": SCRIPT, "voices": {"Alice": "nobody"}}, "VoiceError"),
         ("voxchord.render", {"script": SCRIPT, "options": {"format": "8-track"}}, "OptionError"),
-        ("voxchord.render", {"skript": SCRIPT}, "TypeError"),
+        ("voxchord.render", {"skript": SCRIPT}, "BugError"),
         ("voxchord.rendr", {"script": SCRIPT}, "NotRegistered"),
     ],
 )

@@ -121,7 +121,7 @@ def test_what_the_body_knows_is_noted(worker: Bench) -> None:
         "audio_s": 10.0,
         "cache_hit": False,
     }
-    (row,) = worker.wait_for(worker.send("sleep", 0.1, kwargs=facts))
+    (row,) = worker.wait_for(worker.send("sleep", 0.1, **facts))
     assert {name: row[name] for name in facts} == facts
     assert row["rtf"] == pytest.approx(row["run_s"] / 10.0)
     assert row["cold_start"] == 0

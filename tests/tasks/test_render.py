@@ -88,7 +88,7 @@ def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:
         for row in service.attempts(manifest["job"], task, expected):
             assert row["state"] in ("SUCCESS", "IGNORED")
             assert row["run_s"] > 0
-            assert row["queue_wait_s"] >= 0
+            assert task == "render" or row["queue_wait_s"] >= 0, "what a foreign sender publishes has no time"
             assert row["rss_peak_method"] == "hwm_reset"
             assert row["rss_peak_bytes"] > 10_000_000
             assert row["gpu_mem_alloc_peak_bytes"] is None, "unmeasured is NULL, never 0"

@@ -281,10 +281,21 @@ def upgrade() -> None:
     op.create_index(
         "task_run_speed_idx",
         "task_run",
-        ["task_name", "engine", "device", "rtf", "started_epoch", "app_version", "cold_start", "state"],
+        [
+            "task_name",
+            "engine",
+            "device",
+            "rtf",
+            "started_epoch",
+            "app_version",
+            "cold_start",
+            "state",
+            "run_s",
+            "model_load_s",
+        ],
         unique=False,
-        sqlite_where=sa.text("state = 'SUCCESS' AND rtf IS NOT NULL"),
-        postgresql_where=sa.text("state = 'SUCCESS' AND rtf IS NOT NULL"),
+        sqlite_where=sa.text("state = 'SUCCESS'"),
+        postgresql_where=sa.text("state = 'SUCCESS'"),
     )
     op.create_index(op.f("task_run_started_epoch_idx"), "task_run", ["started_epoch"], unique=False)
     op.create_index(op.f("task_run_task_id_attempt_idx"), "task_run", ["task_id", "attempt"], unique=False)

@@ -35,6 +35,7 @@ PROFILE = Profile(
     pool="threads",
     stage_version=1,
     words_per_s=7.5 / plan.FRAMES_PER_WORD,
+    tells_lines_apart=False,
 )
 
 
@@ -54,6 +55,10 @@ class VibeVoice:
     def slots(self) -> int:
         """Segments decoded at once on this machine, in the default type."""
         return self.device.slots(self.device.dtype("auto"))
+
+    def refuses(self, text: str) -> str | None:
+        """Nothing: the tokenizer knows every character."""
+        return None
 
     def options(self, given: Options) -> Options:
         return rules.canonical(given)

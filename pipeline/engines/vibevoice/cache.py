@@ -9,15 +9,13 @@ from pipeline.engines.vibevoice.architecture import Language
 
 
 class Cache:
-    """Preallocated for `slots` rows of `capacity` positions; on a CPU the pages come when they are first
-    written.
-    """
+    """`slots` rows of `capacity` positions; a CPU gives the pages when they are first written."""
 
     def __init__(
         self, language: Language, slots: int, capacity: int, dtype: torch.dtype, device: torch.device
     ) -> None:
         self.capacity = capacity
-        self.store = torch.zeros(
+        self.store = torch.empty(
             language.layers,
             slots,
             2,

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.architecture import Stack
 from pipeline.engines.vibevoice.linear import Linear
-from pipeline.engines.vibevoice.weights import Weights
+from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Layer(Protocol):
@@ -81,14 +81,35 @@ class Upsampling:
         return (reach[:, :, 0] + late[:, :-1]).view(rows, time * self.stride, self.outer)
 
 
+class Mixer:
+    """Each channel by itself: (rows, past + time, channels) to (rows, time, channels).
+
+    oneDNN has a fast kernel for channels-last images, so time is the width of an image of height 1; a few
+    steps are faster as plain products and a sum.
+    """
+
+    def __init__(self, kernel: torch.Tensor, bias: torch.Tensor) -> None:
+        """kernel (channels, 1, width)."""
+        self.width, self.few = kernel.shape[2], 8
+        self.image = kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.wide_kernel, self.wide_bias = kernel[:, 0].to(wide(bias.dtype)), bias.to(wide(bias.dtype))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if x.shape[1] - self.width < self.few:
+            windows = x.to(self.wide_bias.dtype).unfold(1, self.width, 1)
+            return ((windows * self.wide_kernel).sum(-1) + self.wide_bias).to(x.dtype)
+        image = x.transpose(1, 2).unsqueeze(2)
+        return F.conv2d(image, self.image, self.bias, groups=len(self.bias)).squeeze(2).transpose(1, 2)
+
+
 class Block:
     """ConvNeXt: a convolution within each channel, then a perceptron across them, both added to x."""
 
     def __init__(self, weights: Weights, at: str, epsilon: float) -> None:
         scale, wide_scale = weights(f"{at}gamma"), weights(f"{at}ffn_gamma")
         kernel = weights(f"{at}mixer.conv.weight")
-        self.kernel = kernel * scale[:, None, None]
-        self.bias = weights(f"{at}mixer.conv.bias") * scale
+        self.mixer = Mixer(kernel * scale[:, None, None], weights(f"{at}mixer.conv.bias") * scale)
         self.memory = (kernel.shape[2] - 1, len(kernel))
         self.norm, self.wide_norm, self.epsilon = (
             weights(f"{at}norm.weight"),
@@ -103,12 +124,9 @@ class Block:
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         width = self.memory[1:]
-        x = x + self._mix(_remember(F.rms_norm(x, width, self.norm, self.epsilon), past))
+        x = x + self.mixer(_remember(F.rms_norm(x, width, self.norm, self.epsilon), past))
         y = F.rms_norm(x, width, self.wide_norm, self.epsilon)
         return self.narrow.plus(self.wide.activated(y, "gelu"), x)
-
-    def _mix(self, x: torch.Tensor) -> torch.Tensor:
-        return F.conv1d(x.transpose(1, 2), self.kernel, self.bias, groups=len(self.kernel)).transpose(1, 2)
 
 
 def _remember(x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,199 @@
+"""Frames per second of `generate()` as transformers ships it and of our loop, at VibeVoice 1.5B's full size.
+
+Random weights in bfloat16. Each runs in a process of its own, as its users would run it, and they take turns
+frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two cores, with
+11 GB of memory and 5.4 GB of disk.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import statistics
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from bench import fullsize, roofline
+from pipeline.engines.vibevoice.allocator import keep_blocks
+from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.weights import Weights
+
+PROMPT = 360
+STEPS = 10
+WARM_UP = 2
+
+Side = Callable[[Connection, Path, int], None]
+
+
+class Timed:
+    """A part of the model that notes how long it takes."""
+
+    def __init__(self, part: Any, name: str, took_s: dict[str, float]) -> None:
+        self.part, self.name, self.took_s = part, name, took_s
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.part, name)
+        return self._timed(found) if name == "step" else found
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._timed(self.part)(*args, **kwargs)
+
+    def _timed(self, work: Callable[..., Any]) -> Callable[..., Any]:
+        def run(*args: Any, **kwargs: Any) -> Any:
+            start = time.perf_counter()
+            made = work(*args, **kwargs)
+            self.took_s[self.name] += time.perf_counter() - start
+            return made
+
+        return run
+
+
+class EnoughError(Exception):
+    """Stops `generate()`."""
+
+
+def theirs(line: Connection, folder: Path, threads: int) -> None:
+    """`generate()`: for every number of rows that comes, a frame whenever it is asked for one."""
+    from transformers import LogitsProcessor, LogitsProcessorList, VibeVoiceForConditionalGeneration
+
+    torch.set_num_threads(threads)
+    model = VibeVoiceForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
+
+    class Turns(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
+        """Waits for its turn before every frame, and lets every token be a frame."""
+
+        start = 0.0
+
+        def __call__(self, ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+            line.send(time.perf_counter() - self.start)
+            if not line.recv():
+                raise EnoughError
+            self.start = time.perf_counter()
+            scores = scores.clone()
+            scores[:, model.config.audio_token_id] += 1e6
+            return scores
+
+    while rows := line.recv():
+        ids = torch.full((rows, PROMPT), 65)
+        ids[:, -1] = model.config.audio_bos_token_id
+        turns = LogitsProcessorList([Turns()])
+        try:
+            with torch.inference_mode():
+                model.generate(
+                    ids, attention_mask=torch.ones_like(ids), logits_processor=turns, max_new_tokens=500
+                )
+        except EnoughError:
+            continue
+
+
+def ours(line: Connection, folder: Path, threads: int) -> None:
+    """Our loop, as asked; after each number of rows it sends how long its parts took, at the end its peak."""
+    torch.set_num_threads(threads)
+    keep_blocks()
+    weights = Weights(open_checkpoint(str(folder)).check(), torch.bfloat16, torch.device("cpu"))
+    model = Model(weights, positions=1024)
+    took_s: dict[str, float] = defaultdict(float)
+    for name in ("language", "sampler", "speech", "listener"):
+        setattr(model, name, Timed(getattr(model, name), name, took_s))
+    while rows := line.recv():
+        loop = filled(model, rows)
+        line.send(0.0)
+        took_s.clear()
+        frames = 0
+        while line.recv():
+            start = time.perf_counter()
+            loop.step()
+            frames += 1
+            line.send(time.perf_counter() - start)
+        line.send({name: round(1e3 * took / frames, 1) for name, took in sorted(took_s.items())})
+    line.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+
+
+def filled(model: Model, rows: int) -> Decoder:
+    """A loop with every slot at work on the same prompt, which is read once."""
+    loop = Decoder(model, Limits(rows, positions=1024, frames=512))
+    prompt = torch.full((PROMPT, model.embeddings.shape[1]), 0.02, dtype=model.dtype)
+    for slot in range(rows):
+        noise = torch.Generator().manual_seed(slot)
+        loop.admit(slot, Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS))
+    return loop
+
+
+def start(side: Side, folder: Path, threads: int) -> Connection:
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    spawn.Process(target=side, args=(there, folder, threads), daemon=True).start()
+    return here
+
+
+def compare(their_line: Connection, our_line: Connection, rows: int, frames: int) -> dict[str, Any]:
+    """One batch size: both rates, their ratio, and our parts."""
+    for line in (their_line, our_line):
+        line.send(rows)
+        line.recv()
+    took: list[list[float]] = [[], []]
+    for _ in range(WARM_UP + frames):
+        for line, one_side in zip((their_line, our_line), took, strict=True):
+            line.send(True)
+            one_side.append(line.recv())
+    for line in (their_line, our_line):
+        line.send(False)
+    their_s, our_s = (statistics.median(one_side[WARM_UP:]) for one_side in took)
+    return {
+        "generate_fps": round(rows / their_s, 2),
+        "ours_fps": round(rows / our_s, 2),
+        "ratio": round(statistics.median(a / b for a, b in list(zip(*took, strict=True))[WARM_UP:]), 2),
+        "step_ms": {"median": round(1e3 * our_s), "least": round(1e3 * min(took[1]))},
+        "parts_ms": our_line.recv(),
+    }
+
+
+def run(folder: Path, rows: list[int], frames: int, threads: int) -> dict[str, Any]:
+    architecture = open_checkpoint(str(folder)).check().architecture
+    lines = [start(side, folder, threads) for side in (theirs, ours)]
+    found: dict[str, Any] = {}
+    for count in rows:
+        made = compare(lines[0], lines[1], count, frames)
+        machine = roofline.measure()
+        least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS)
+        made["roofline_share"] = round(least_ms / made["step_ms"]["median"], 3)
+        made["machine"] = {
+            "read_gb_per_s": round(machine.bytes_per_s / 1e9, 1),
+            "gemm_gflop_per_s": round(machine.flops_per_s / 1e9),
+        }
+        found[str(count)] = made
+        print(f"{count} rows: {made}", flush=True)
+    for line in lines:
+        line.send(0)
+    return {"rows": found, "threads": threads, "rss_peak_bytes": lines[1].recv()}
+
+
+def main() -> None:
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--rows", default="1,4,8", help="batch sizes")
+    wanted.add_argument("--frames", type=int, default=12, help="frames of each")
+    wanted.add_argument("--threads", type=int, default=os.cpu_count())
+    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
+    args = wanted.parse_args()
+    torch.set_num_threads(args.threads)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.folder or Path(scratch)
+        if not (folder / "config.json").is_file():
+            fullsize.save(folder)
+        print(
+            json.dumps(run(folder, [int(count) for count in args.rows.split(",")], args.frames, args.threads))
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,93 @@
+"""What this machine could do at best, and what a frame needs: bytes against bandwidth, products against their
+rate.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from math import prod
+
+import torch
+
+from pipeline.engines.vibevoice.architecture import Architecture, Stack
+from pipeline.engines.vibevoice.linear import Linear
+
+
+@dataclass(frozen=True)
+class Machine:
+    bytes_per_s: float
+    flops_per_s: float
+
+
+def fastest_s(work: Callable[[], object], times: int = 7) -> float:
+    work()
+    took = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        took.append(time.perf_counter() - start)
+    return min(took)
+
+
+@torch.inference_mode()
+def measure() -> Machine:
+    """Read bandwidth over 512 MB, and the best rate of bfloat16 products of the model's own shapes."""
+    block = torch.ones(128 << 20)
+    read_s = fastest_s(block.sum)
+    rates = []
+    for outer, inner in ((8960, 1536), (1536, 8960), (8192, 2048)):
+        product = Linear(torch.randn(outer, inner).bfloat16())
+        for rows in (64, 256, 1024):
+            x = torch.randn(rows, inner).bfloat16()
+            rates.append(2 * rows * outer * inner / fastest_s(partial(product, x)))
+    return Machine(block.nbytes / read_s, max(rates))
+
+
+@dataclass(frozen=True)
+class Part:
+    """What one part of a step reads at least, and computes for each row."""
+
+    size_bytes: int
+    flops: int
+
+    def least_s(self, machine: Machine, rows: int) -> float:
+        return max(self.size_bytes / machine.bytes_per_s, rows * self.flops / machine.flops_per_s)
+
+
+def parts(architecture: Architecture, steps: int) -> list[Part]:
+    """A frame's parts, one after the other: each reads its weights once per use, in bfloat16."""
+    sizes = {name: prod(shape) for name, shape in architecture.shapes().items()}
+    language = _sum(sizes, "model.language_model.layers.")
+    inner = _sum(sizes, "model.diffusion_head.layers.", "ffn.")
+    adapt = _sum(sizes, "model.diffusion_head.layers.", "linear.")
+    found = [Part(2 * language, 4 * language), Part(2 * adapt, 4 * steps * adapt)]
+    found += [Part(2 * inner, 4 * inner)] * steps
+    for stack in (architecture.acoustic_decoder, architecture.semantic_encoder):
+        found += _stack_parts(stack)
+    return found
+
+
+def least_s(architecture: Architecture, machine: Machine, rows: int, steps: int) -> float:
+    """No step of so many rows can be faster on that machine."""
+    return sum(part.least_s(machine, rows) for part in parts(architecture, steps))
+
+
+def _sum(sizes: dict[str, int], start: str, part: str = "") -> int:
+    return sum(size for name, size in sizes.items() if name.startswith(start) and part in name)
+
+
+def _stack_parts(stack: Stack) -> list[Part]:
+    """Each stage's weights are used once per step in time, at the stage's own pace."""
+    sizes = {name: prod(shape) for name, shape in stack.shapes()}
+    ratios = stack.ratios[::-1] if stack.upward else stack.ratios
+    time = 1 if stack.upward else stack.hop
+    stem = _sum(sizes, f"{stack.root}stem.")
+    found = [Part(2 * stem, 2 * stem * time)]
+    for index, ratio in enumerate(ratios):
+        resampling = _sum(sizes, f"{stack.root}conv_layers.{index}.conv")
+        blocks = _sum(sizes, f"{stack.root}conv_layers.{index}.stage.")
+        before, time = time, time * ratio if stack.upward else time // ratio
+        found.append(Part(2 * resampling, 2 * resampling * min(before, time)))
+        found.append(Part(2 * blocks, 2 * blocks * time))
+    return found

@@ -1,0 +1,233 @@
+"""What a job's figures suggest, in sentences with numbers.
+
+In the manner of `seff`, jobstats and Dask's performance report: a sentence appears only where its figure is
+out of the ordinary, and says what it was and what would change it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from db.story import Story, quantile
+
+Row = dict[str, Any]
+
+_SHORT_S = 0.5
+"""Nothing is said of a job that took less: its figures are chance."""
+
+
+def advise(story: Story) -> list[str]:
+    """Sentences, the most useful first. Never empty."""
+    if story.span_s < _SHORT_S:
+        return [f"The job took {seconds(story.span_s)}: too short to judge."]
+    found = [sentence for rule in _RULES for sentence in rule(story)]
+    return found or ["Nothing stands out: no waste, no long waits, no shortage."]
+
+
+def seconds(value: float) -> str:
+    """A duration for people.
+
+    >>> seconds(0.0042), seconds(0.25), seconds(3.24), seconds(75), seconds(5400)
+    ('4 ms', '0.25 s', '3.2 s', '1 min 15 s', '1 h 30 min')
+    """
+    if value < 0.1:
+        return f"{value * 1000:.0f} ms"
+    if value < 1:
+        return f"{value:.2f} s"
+    if value < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def stage_name(task_name: str) -> str:
+    """`voxchord.text` is the stage `text`."""
+    return task_name.rpartition(".")[2]
+
+
+def _speed(story: Story) -> Iterator[str]:
+    audio_s = story.job.get("audio_s")
+    if audio_s:
+        yield (
+            f"{seconds(audio_s)} of audio took {seconds(story.span_s)}: "
+            f"{audio_s / story.span_s:.1f} times real time."
+        )
+
+
+def _waste(story: Story) -> Iterator[str]:
+    wasted = [row for row in story.attempts if row["state"] not in {"SUCCESS", "IGNORED"}]
+    lost_s, all_s = _total(wasted, "run_s"), _total(story.attempts, "run_s")
+    if wasted and (lost_s > 0.02 * all_s or len(wasted) > 0.05 * len(story.attempts)):
+        reasons = Counter(f"{row['state']} {row['exc_type'] or ''}".strip() for row in wasted)
+        named = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
+        yield (
+            f"{len(wasted)} of {len(story.attempts)} attempts came to nothing and cost {seconds(lost_s)}, "
+            f"{_percent(lost_s, all_s)} of all work: {named}."
+        )
+
+
+def _slots(story: Story) -> Iterator[str]:
+    slots, work_s = story.slots(), _total(story.attempts, "run_s")
+    used = work_s / story.span_s
+    queued_s = _total(story.attempts, "queue_wait_s")
+    if used > 0.85 * slots and queued_s > story.span_s:
+        shorter_s = work_s / slots - work_s / (slots + 1)
+        yield (
+            f"All {slots} slots worked ({used:.1f} on average) while tasks waited: one more slot "
+            f"would save up to {seconds(shorter_s)} of {seconds(story.span_s)}."
+        )
+    elif slots > 1 and used < 0.6 * slots:
+        yield f"On average {used:.1f} of {slots} slots worked: more slots would not make this job faster."
+
+
+def _waits(story: Story) -> Iterator[str]:
+    """Tasks that wait while slots stand free: their queue has too few takers."""
+    free = story.slots() - _total(story.attempts, "run_s") / story.span_s
+    for name, rows in story.by_stage().items():
+        waits = [row["queue_wait_s"] for row in rows if row["queue_wait_s"] is not None]
+        runs = [row["run_s"] for row in rows if row["run_s"] is not None]
+        if not waits or not runs:
+            continue
+        wait, run = sum(waits) / len(waits), sum(runs) / len(runs)
+        if free > 0.15 * story.slots() and wait > 2 * run and wait > max(1.0, 0.1 * story.span_s):
+            yield (
+                f"{stage_name(name)} waited {seconds(wait)} on average for {seconds(run)} of work, while "
+                f"{free:.1f} of {story.slots()} slots stood free: one more worker on "
+                f"{rows[0]['queue'] or 'its queue'} would start it at once."
+            )
+
+
+def _starved(story: Story) -> Iterator[str]:
+    """Stages that stood ready with no core free, the one that lost most named with its share."""
+    starved: dict[str, tuple[float, float]] = {}
+    for name, rows in story.by_stage().items():
+        measured = [row for row in rows if row["cpu_wait_s"] is not None and row["run_s"]]
+        waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "run_s")
+        if run_s > _SHORT_S and waited_s > 0.15 * run_s:
+            starved[stage_name(name)] = (waited_s, run_s)
+    if starved:
+        worst = max(starved, key=lambda name: starved[name][0])
+        waited_s, run_s = starved.pop(worst)
+        others = f"; so did {' and '.join(starved)}" if starved else ""
+        cores = max(row["cpus_allowed"] or 0 for row in story.attempts)
+        yield (
+            f"{worst} stood ready with no core free for {_percent(waited_s, run_s)} of its time "
+            f"({cores} cores, {story.slots()} slots){others}: other programs, or too many slots or threads."
+        )
+
+
+def _idle(story: Story) -> Iterator[str]:
+    for name, rows in story.by_stage().items():
+        measured = [row for row in rows if row["cpu_user_s"] is not None and row["gpu_active_s"] is None]
+        run_s = _total(measured, "run_s")
+        cpu_s = sum(_total(measured, part) for part in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
+        waited_s = run_s - cpu_s - _total(measured, "cpu_wait_s")
+        if run_s > 0.1 * story.span_s and waited_s > 0.5 * run_s:
+            yield (
+                f"{stage_name(name)} neither computed nor wanted a core for {_percent(waited_s, run_s)} of "
+                f"its {seconds(run_s)}: it waited for a disk, the network or another process."
+            )
+
+
+def _straggler(story: Story) -> Iterator[str]:
+    for name, rows in story.by_stage().items():
+        done = [row for row in rows if row["state"] == "SUCCESS" and row["segment"] is not None]
+        if len(done) < 4:
+            continue
+        ends = sorted(done, key=lambda row: float(row["end"]))
+        last, before = ends[-1], ends[-2]
+        alone_s = last["end"] - max(before["end"], last["start"])
+        median_s = quantile([row["run_s"] for row in done], 0.5)
+        if alone_s > 0.1 * story.span_s and last["run_s"] > 2 * median_s:
+            yield (
+                f"Segment {last['segment']} was alone at the end of {stage_name(name)} for "
+                f"{seconds(alone_s)}: it took {seconds(last['run_s'])}, the median {seconds(median_s)}."
+            )
+
+
+def _ending(story: Story) -> Iterator[str]:
+    stages = story.by_stage()
+    name, rows = list(stages.items())[-1]
+    tail_s = max(row["end"] for row in rows) - min(row["start"] for row in rows)
+    if len(stages) > 1 and len(rows) <= 2 and tail_s > 0.15 * story.span_s:
+        share = _percent(tail_s, story.span_s)
+        yield f"{stage_name(name)} came last and alone: {seconds(tail_s)}, {share} of the job."
+
+
+def _loading(story: Story) -> Iterator[str]:
+    loads = [row for row in story.attempts if row["model_load_s"]]
+    load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
+    if load_s > 0.05 * all_s:
+        yield (
+            f"{len(loads)} attempt{'s' * (len(loads) > 1)} loaded a model first, {seconds(load_s)} together, "
+            f"{_percent(load_s, all_s)} of all work: workers that stay up don't pay it again."
+        )
+
+
+def _reused(story: Story) -> Iterator[str]:
+    hits = {row["segment"] for row in story.attempts if row["cache_hit"] and row["audio_s"]}
+    if hits:
+        total = story.job.get("segments") or len({row["segment"] for row in story.attempts})
+        yield f"{len(hits)} of {total} segments were there already and were not made again."
+
+
+def _memory(story: Story) -> Iterator[str]:
+    peaks = [row for row in story.attempts if row["rss_peak_bytes"]]
+    if not peaks:
+        return
+    top = max(peaks, key=lambda row: int(row["rss_peak_bytes"]))
+    peak, limit = top["rss_peak_bytes"], top["mem_limit_bytes"]
+    if limit and peak > 0.85 * limit:
+        yield (
+            f"{stage_name(top['task_name'])} came to {_percent(peak, limit)} of its memory limit of "
+            f"{limit >> 20} MiB: raise the limit before it is killed."
+        )
+    ram = max((machine["ram_bytes"] or 0 for machine in story.machines), default=0)
+    if ram and peak * story.slots() > 0.85 * ram:
+        yield (
+            f"{story.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) don't fit "
+            f"into the machine's {ram >> 20} MiB with room to spare."
+        )
+
+
+def _gpu(story: Story) -> Iterator[str]:
+    for name, rows in story.by_stage().items():
+        measured = [row for row in rows if row["gpu_active_s"] is not None]
+        active_s, run_s = _total(measured, "gpu_active_s"), _total(measured, "run_s")
+        if measured and active_s < 0.5 * run_s:
+            yield (
+                f"The GPU computed for {_percent(active_s, run_s)} of the time of {stage_name(name)}: more "
+                "segments at once would fill it, if its memory allows."
+            )
+        retries = _total(measured, "gpu_alloc_retries")
+        if retries:
+            yield (
+                f"{retries:.0f} allocations in {stage_name(name)} had to empty torch's cache first: "
+                "its memory is tight."
+            )
+
+
+_RULES = (
+    _speed,
+    _waste,
+    _slots,
+    _waits,
+    _starved,
+    _idle,
+    _straggler,
+    _ending,
+    _loading,
+    _reused,
+    _memory,
+    _gpu,
+)
+
+
+def _total(rows: list[Row], name: str) -> float:
+    return float(sum(row[name] or 0 for row in rows))
+
+
+def _percent(part: float, whole: float) -> str:
+    return f"{100 * part / whole:.0f} %" if whole else "0 %"

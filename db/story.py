@@ -1,0 +1,119 @@
+"""Everything the history knows of one job, in the shape that a report needs."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Engine, select
+
+from db.schema import job, task_run, task_sample, worker_proc
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """One job: its row, its attempts in the order of their starts, samples of the long ones by attempt."""
+
+    job: Row
+    attempts: list[Row]
+    samples: dict[str, list[Row]]
+    machines: list[Row]
+    """The processes that worked for it, as `worker_proc` has them."""
+
+    @property
+    def started(self) -> float:
+        """When the first of its messages was sent, else when work began; seconds since the epoch."""
+        return min(float(row["published"] or row["start"]) for row in self.attempts)
+
+    @property
+    def finished(self) -> float:
+        return max(float(row["end"]) for row in self.attempts)
+
+    @property
+    def span_s(self) -> float:
+        return self.finished - self.started
+
+    def by_stage(self) -> dict[str, list[Row]]:
+        """Attempts by task, in the order in which the stages began."""
+        stages: dict[str, list[Row]] = defaultdict(list)
+        for row in self.attempts:
+            stages[row["task_name"]].append(row)
+        return dict(stages)
+
+    def lanes(self) -> list[tuple[str, list[Row]]]:
+        """One per slot of a worker: its name, and the attempts that ran on it one after the other."""
+        slots: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
+        for row in self.attempts:
+            process = slots[row["worker"] or "?", row["worker_pid"] or 0]
+            free = next((lane for lane in process if lane[-1]["end"] <= row["start"] + 0.001), None)
+            if free is None:
+                process.append([row])
+            else:
+                free.append(row)
+        return [
+            (f"{worker} · {pid}" + (f" · {number + 1}" if len(process) > 1 else ""), lane)
+            for (worker, pid), process in sorted(slots.items())
+            for number, lane in enumerate(process)
+        ]
+
+    def slots(self) -> int:
+        """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
+        slots: dict[str, int] = {}
+        work_s: dict[str, float] = defaultdict(float)
+        for row in self.attempts:
+            slots[row["worker"]] = row["concurrency"] or 1
+            work_s[row["worker"]] += row["run_s"] or 0.0
+        enough_s = sum(work_s.values()) / 20
+        return sum(count for worker, count in slots.items() if work_s[worker] >= enough_s)
+
+
+def tell(engine: Engine, job_id: str) -> Story | None:
+    """Read a job's story; None while no attempt of it is recorded."""
+    with engine.connect() as connection:
+        rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
+        if not rows:
+            return None
+        found = connection.execute(select(job).where(job.c.id == job_id)).mappings().first()
+        attempts = sorted((_timed(dict(row)) for row in rows if row["started_at"]), key=_start)
+        pids = {row["worker_pid"] for row in attempts}
+        workers = {row["worker"] for row in attempts}
+        of_workers = select(worker_proc).where(worker_proc.c.worker.in_(workers), worker_proc.c.pid.in_(pids))
+        machines = [dict(row) for row in connection.execute(of_workers).mappings()]
+        uids = [row["attempt_uid"] for row in attempts if (row["run_s"] or 0) >= 1]
+        samples: dict[str, list[Row]] = defaultdict(list)
+        for part in _parts(uids, 500):
+            query = (
+                select(task_sample).where(task_sample.c.attempt_uid.in_(part)).order_by(task_sample.c.at_ms)
+            )
+            for row in connection.execute(query).mappings():
+                samples[row["attempt_uid"]].append(dict(row))
+    return Story(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines)
+
+
+def _timed(row: Row) -> Row:
+    """With start, end and publication in seconds since the epoch; the ETA of a retry is its publication."""
+    start = row["started_at"].timestamp()
+    published = max((row[name].timestamp() for name in ("published_at", "eta_at") if row[name]), default=None)
+    if row["queue_wait_s"] is None:
+        published = None
+    return row | {"start": start, "end": start + (row["run_s"] or 0.0), "published": published}
+
+
+def _start(row: Row) -> float:
+    return float(row["start"])
+
+
+def _parts(items: list[str], size: int) -> Iterable[list[str]]:
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def quantile(values: list[float], share: float) -> float:
+    """Nearest rank: a value that occurred.
+
+    >>> quantile([3.0, 1.0, 2.0], 0.5), quantile([1.0, 2.0, 3.0, 4.0], 0.75)
+    (2.0, 3.0)
+    """
+    ordered = sorted(values)
+    return ordered[max(0, -(-int(share * 1000) * len(ordered) // 1000) - 1)]

@@ -1,0 +1,23 @@
+"""The memory of a step's results is kept for the next step, not given back to the system in between.
+
+By default glibc unmaps large blocks, or trims its heap, as they are freed; touching the pages anew costs more
+than the computation (a norm over 25,600 x 32 numbers: 3.2 ms against 0.4 ms).
+"""
+
+import ctypes
+import sys
+
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
+BLOCK_BYTES = 32 << 20
+"""Blocks below this come from the heap: the largest of a step is 26 MB, with 8 slots."""
+KEPT_BYTES = 256 << 20
+
+
+def keep_blocks() -> None:
+    """For this process, where its allocator is glibc's."""
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES)
+        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)

@@ -1,0 +1,73 @@
+"""Which messages of ours are in the broker: in queues, or with a worker that has not acknowledged them."""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.app import app
+from tasks.queues import PRIORITY_STEPS, QUEUES
+
+_SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
+"""As `tasks.privacy.shown` writes it, in the headers of every message."""
+_BLOCK = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What was found in the broker."""
+
+    segments: frozenset[tuple[str, int]]
+    stitches: frozenset[str]
+    known: bool = True
+    """False where the broker can't be searched; `busy` is all that is known then."""
+    busy: bool = False
+
+    def covers(self, job: str, missing: Iterable[int]) -> bool:
+        """Whether nothing of a job's missing work has been lost."""
+        if not self.known:
+            return self.busy
+        missing = list(missing)
+        if not missing:
+            return job in self.stitches
+        return all((job, index) in self.segments for index in missing)
+
+
+def standing() -> Standing:
+    """Search the broker once. On Redis by every message's header; elsewhere by the queues' lengths."""
+    with app.connection_for_read() as connection:
+        channel: Any = connection.default_channel
+        names = [name for name in QUEUES if name != "voxchord"]
+        if hasattr(channel, "unacked_key"):
+            with channel.conn_or_acquire() as client:
+                return _found(_payloads(client, channel, names))
+        busy = any(channel.queue_declare(name, passive=True).message_count for name in names)
+        return Standing(frozenset(), frozenset(), known=False, busy=busy)
+
+
+def _found(payloads: Iterable[bytes]) -> Standing:
+    segments, stitches = set(), set()
+    for payload in payloads:
+        match = _SHOWN.search(payload)
+        if match:
+            job = match[1].decode()
+            if match[2] is None:
+                stitches.add(job)
+            else:
+                segments.add((job, int(match[2])))
+    return Standing(frozenset(segments), frozenset(stitches))
+
+
+def _payloads(client: Any, channel: Any, names: Iterable[str]) -> Iterable[bytes]:
+    device_queues = {
+        key.decode().split(channel.sep)[0] for key in client.scan_iter(match="gpu.*", _type="list")
+    }
+    for name in {*names, *device_queues}:
+        for step in PRIORITY_STEPS:
+            key = channel._q_for_pri(name, step)  # private to kombu, which is pinned
+            start = 0
+            while block := client.lrange(key, start, start + _BLOCK - 1):
+                yield from block
+                start += len(block)
+    for _, payload in client.hscan_iter(channel.unacked_key, count=_BLOCK):
+        yield payload

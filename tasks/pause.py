@@ -1,0 +1,79 @@
+"""A store that is full or away pauses the work; it fails no segment and burns no attempt.
+
+The worker keeps what it has and asks again until the store answers: nothing else is taken from the queues,
+since everything needs the store. Whoever waits for the job sees the state PAUSED and why. After a while the
+message goes back to its queue, so that another worker may try.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from uuid import uuid4
+
+from celery import states
+from celery.exceptions import Reject
+
+from pipeline.errors import HandedBackError, StoreError
+from tasks import control
+from tasks.app import app
+from tasks.service import jobs
+
+log = logging.getLogger(__name__)
+
+PAUSED = "PAUSED"
+"""State of a root whose job waits for the store; its result is `{"reason": …}`."""
+_LOOK_S = 2.0
+_HOLD_S = 30.0
+
+
+@contextmanager
+def until_stored(job: str) -> Iterator[None]:
+    """Around work that needs the store: where that refuses, wait until it answers, then hand the work back.
+
+    Raises:
+        Reject: to be done again.
+        HandedBackError: the worker stops meanwhile.
+    """
+    try:
+        yield
+    except StoreError as error:
+        log.warning("work pauses: %s", error, extra={"job": job})
+        _show(job, PAUSED, {"reason": str(error)})
+        _wait()
+        _show(job, states.STARTED, None)
+        raise Reject(error, requeue=True) from error
+
+
+def _wait() -> None:
+    deadline = time.monotonic() + _HOLD_S
+    while time.monotonic() < deadline:
+        time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
+        if control.stopping():
+            raise HandedBackError
+        if writable():
+            log.warning("the store answers; work goes on")
+            return
+
+
+def writable() -> bool:
+    """Whether the store takes a megabyte just now; a full disk may still take a byte."""
+    name = f"probe/{uuid4().hex}"
+    try:
+        jobs().store.put(name, bytes(1 << 20))
+        jobs().store.objects.delete(name)
+    except StoreError:
+        return False
+    return True
+
+
+def _show(job: str, state: str, about: dict[str, str] | None) -> None:
+    """To whoever waits: a state of Celery's own until the job goes on or ends."""
+    try:
+        roots = jobs().waiting(job)
+    except StoreError:
+        return
+    for root in roots:
+        if app.backend.get_state(root) not in states.READY_STATES:
+            app.backend.store_result(root, about, state)

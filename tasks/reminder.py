@@ -1,0 +1,45 @@
+"""Sends the reconciler now and then, from every worker of the door: nothing else has to run for it."""
+
+import logging
+from typing import Any
+
+from celery import bootsteps
+from kombu.exceptions import OperationalError
+
+from tasks.queues import DOOR
+
+log = logging.getLogger(__name__)
+
+
+class SendReconcile(bootsteps.StartStopStep):
+    """A timer in the worker's own loop; a message that nobody took in time expires.
+
+    Args:
+        interval_s: 0 for never.
+    """
+
+    requires = ("celery.worker.consumer:Tasks",)
+    interval_s = 0
+
+    def __init__(self, consumer: Any, **options: Any) -> None:
+        super().__init__(consumer, **options)
+        self.timer: Any = None
+
+    def start(self, consumer: Any) -> None:
+        if self.interval_s and DOOR[0] in consumer.app.amqp.queues.consume_from:
+            self.timer = consumer.timer.call_repeatedly(self.interval_s, self.send, (consumer,))
+            self.send(consumer)
+
+    def stop(self, consumer: Any) -> None:
+        if self.timer:
+            self.timer.cancel()
+            self.timer = None
+
+    def send(self, consumer: Any) -> None:
+        """The loop must not wait: where the broker is away, the next one will do."""
+        try:
+            consumer.app.send_task(
+                "voxchord.reconcile", queue=DOOR[0], expires=self.interval_s, priority=0, retry=False
+            )
+        except (OperationalError, *consumer.connection.connection_errors) as error:
+            log.info("no reconciler sent: %s", type(error).__name__)

@@ -1,0 +1,37 @@
+"""The command line as a person runs it: a process, a home and a state folder of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def environment(tmp_path: Path) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOXCHORD_")}
+    return {**clean, "VOXCHORD_STATE": str(tmp_path / "state"), "HOME": str(tmp_path), "COLUMNS": "200"}
+
+
+def command(*arguments: object) -> list[str]:
+    return [sys.executable, "voxchord.py", *map(str, arguments)]
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    def run(*arguments: object, **options: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            command(*arguments),
+            cwd=ROOT,
+            env={**environment(tmp_path), **options},
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+
+    return run

@@ -1,0 +1,118 @@
+import json
+import os
+import re
+import signal
+import stat
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from tests.cli.conftest import ROOT, Run, command, environment
+
+LINES = [
+    f"{'Ann' if i % 2 else 'Ben'}: This is line number {i} of a script that takes a little while."
+    for i in range(45)
+]
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.txt"
+    path.write_text("\n".join(LINES))
+    return path
+
+
+def test_render_makes_the_file_and_says_what_it_cost(run: Run, script: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out" / "play.flac"
+    done = run("render", script, "-o", out, "--title", "A play")
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(out).duration > 100
+    assert "-->" in out.with_suffix(".srt").read_text()
+    assert out.with_suffix(".vtt").read_text().startswith("WEBVTT")
+    assert [turn["turn"] for turn in json.loads(out.with_suffix(".turns.json").read_text())] == list(
+        range(45)
+    )
+    assert re.search(r"voxchord\.diffusion", done.stdout)
+    assert "times real time" in done.stdout
+    state = tmp_path / "state"
+    for path in (state, *state.rglob("*")):
+        if not path.is_socket():
+            assert not stat.S_IMODE(path.lstat().st_mode) & 0o077, f"{path} is open to others"
+
+    again = run("render", script, "-o", out, "--title", "A play", "--json")
+    assert again.returncode == 0
+    manifest = json.loads(again.stdout)
+    jobs = json.loads(run("jobs", "--json").stdout)
+    assert [(job["id"], job["state"]) for job in jobs] == [(manifest["job"], "SUCCEEDED")]
+    fetched = run("fetch", manifest["job"][:6], "-o", tmp_path / "copy.flac")
+    assert fetched.returncode == 0
+    assert (tmp_path / "copy.flac").read_bytes() == out.read_bytes()
+    status = json.loads(run("status", manifest["job"], "--json").stdout)
+    assert (status["state"], status["segments_done"]) == ("SUCCEEDED", status["segments"])
+    asked = run("stats", "job", "-p", "job=" + manifest["job"], "--json")
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
+    out = tmp_path / "play.wav"
+    first = subprocess.Popen(
+        command("render", script, "-o", out, "--workers", "1"),
+        cwd=ROOT,
+        env=environment(tmp_path),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    segments = tmp_path / "state" / "store" / "segments"
+    deadline = time.monotonic() + 60
+    while not list(segments.rglob("spans")):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    os.kill(first.pid, signal.SIGINT)
+    first.communicate(timeout=60)
+    assert first.returncode == 130
+    kept = {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}
+    assert kept
+    assert not out.exists()
+
+    done = run("render", script, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(out).duration > 100
+    assert kept.items() <= {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}.items()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["render", "missing.txt", "-o", "x.flac"], 3, "can't read missing.txt"),
+        (["render", "LICENSE", "-o", "x.avi"], 3, "no known format"),
+        (["render", "examples/radio_play.txt", "-o", "/proc/nowhere/x.flac"], 3, "can't write to"),
+        (["render", "LICENSE"], 2, "--output"),
+        (["status", "123"], 3, "begins no job"),
+        (["submit", "examples/radio_play.txt"], 5, "no service is up"),
+        (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
+        (["worker"], 5, "no service is up"),
+    ],
+)
+def test_exit_codes_and_words(run: Run, arguments: list[str], code: int, words: str) -> None:
+    done = run(*arguments)
+    assert done.returncode == code, done.stderr
+    assert words in done.stderr
+
+
+def test_an_unknown_setting_is_refused_by_name(run: Run) -> None:
+    done = run("jobs", VOXCHORD_BROKER="redis://x")
+    assert done.returncode == 3
+    assert "VOXCHORD_BROKER" in done.stderr
+
+
+def test_doctor_names_what_cannot_be_reached(run: Run) -> None:
+    assert run("doctor").returncode == 0
+    done = run("doctor", "--json", VOXCHORD_BROKER_URL="redis://:secret@127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert "secret" not in done.stdout + done.stderr
+    bad = [finding for finding in json.loads(done.stdout) if finding["state"] == "bad"]
+    assert [finding["what"] for finding in bad] == ["broker"]

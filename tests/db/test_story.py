@@ -1,0 +1,177 @@
+import json
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine
+
+from db import rows
+from db.advice import advise
+from db.database import writing
+from db.jobs import find_jobs
+from db.story import Story, tell
+from tests.db.rows import attempt
+
+T0 = 1_800_000_000.0
+
+
+def run(stage: str, start: float, run_s: float, **facts: Any) -> dict[str, Any]:
+    """An attempt that began so long after the first message was sent."""
+    return attempt(
+        **{
+            "job": "j",
+            "task_name": f"voxchord.{stage}",
+            "queue": f"cpu.{stage}",
+            "worker": "w@h",
+            "worker_pid": 1,
+            "concurrency": 2,
+            "published_at": T0,
+            "started_at": T0 + start,
+            "started_epoch": int(T0 + start),
+            "finished_at": T0 + start + run_s,
+            "finished_epoch": int(T0 + start + run_s),
+            "run_s": run_s,
+            "queue_wait_s": start,
+            "cpu_user_s": run_s * 0.9,
+            "cpu_system_s": 0.0,
+            "cpu_wait_s": 0.0,
+            "cpus_allowed": 2,
+            "rss_peak_bytes": 100 << 20,
+        }
+        | facts
+    )
+
+
+def story_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> Story:
+    with writing(engine) as connection:
+        for row in attempts:
+            rows.insert(
+                connection, "task_run", [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1]]
+            )
+        rows.insert(connection, "job", [{"id": "j", "state": "SUCCEEDED", **job}])
+    story = tell(engine, "j")
+    assert story is not None
+    return story
+
+
+def test_a_job_without_attempts_has_no_story(engine: Engine) -> None:
+    assert tell(engine, "j") is None
+
+
+def test_a_job_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
+    story_of(engine, run("text", 0, 1))
+    assert find_jobs(engine, "j") == ["j"]
+    assert find_jobs(engine, "%") == []
+
+
+def test_lanes_hold_what_ran_one_after_the_other(engine: Engine) -> None:
+    story = story_of(
+        engine,
+        run("text", 0, 1, worker_pid=1),
+        run("text", 1, 1, worker_pid=1),
+        run("diffusion", 0, 3, worker_pid=2),
+        run("diffusion", 1, 3, worker_pid=2),
+    )
+    assert [(name, len(lane)) for name, lane in story.lanes()] == [
+        ("w@h · 1", 2),
+        ("w@h · 2 · 1", 1),
+        ("w@h · 2 · 2", 1),
+    ]
+    assert story.slots() == 2
+    assert story.span_s == pytest.approx(4.0)
+
+
+def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
+    story = story_of(engine, run("text", 5, 1, queue_wait_s=None))
+    assert story.attempts[0]["published"] is None
+    assert story.span_s == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("attempts", "job", "sentence"),
+    [
+        (
+            [run("diffusion", 0, 10)],
+            {"audio_s": 600.0},
+            "10 min 0 s of audio took 10.0 s: 60.0 times real time.",
+        ),
+        (
+            [run("diffusion", 0, 6), run("diffusion", 6, 4, state="LOST", exc_type="WorkerLostError")],
+            {},
+            "1 of 2 attempts came to nothing and cost 4.0 s, 40 % of all work: 1 × LOST WorkerLostError.",
+        ),
+        (
+            [run("diffusion", n // 2 * 2, 2, segment=n, worker_pid=n % 2) for n in range(8)],
+            {},
+            "All 2 slots worked (2.0 on average) while tasks waited: "
+            "one more slot would save up to 2.7 s of 8.0 s.",
+        ),
+        (
+            [run("diffusion", 0, 8), run("text", 4.1, 0.2)],
+            {},
+            "text waited 4.1 s on average for 0.20 s of work, while 1.0 of 2 slots stood free: "
+            "one more worker on cpu.text would start it at once.",
+        ),
+        (
+            [run("diffusion", 0, 10, cpu_user_s=6.0, cpu_wait_s=3.5)],
+            {},
+            "diffusion stood ready with no core free for 35 % of its time (2 cores, 2 slots): "
+            "other programs, or too many slots or threads.",
+        ),
+        (
+            [run("stitch", 0, 10, cpu_user_s=2.0)],
+            {},
+            "stitch neither computed nor wanted a core for 80 % of its 10.0 s: "
+            "it waited for a disk, the network or another process.",
+        ),
+        (
+            [run("diffusion", 0, 1, segment=n, worker_pid=n) for n in range(5)]
+            + [run("diffusion", 0, 6, segment=5)],
+            {},
+            "Segment 5 was alone at the end of diffusion for 5.0 s: it took 6.0 s, the median 1.0 s.",
+        ),
+        (
+            [run("diffusion", 0, 6), run("stitch", 6, 3)],
+            {},
+            "stitch came last and alone: 3.0 s, 33 % of the job.",
+        ),
+        (
+            [run("diffusion", 0, 10, model_load_s=2.5)],
+            {},
+            "1 attempt loaded a model first, 2.5 s together, 25 % of all work: "
+            "workers that stay up don't pay it again.",
+        ),
+        (
+            [run("diffusion", 0, 1, segment=n, cache_hit=int(n < 3), audio_s=60.0) for n in range(4)]
+            + [run("speaker", 0, 0.1, segment=3, cache_hit=1)],
+            {"segments": 4},
+            "3 of 4 segments were there already and were not made again.",
+        ),
+        (
+            [run("diffusion", 0, 10, mem_limit_bytes=110 << 20)],
+            {},
+            "diffusion came to 91 % of its memory limit of 110 MiB: raise the limit before it is killed.",
+        ),
+        (
+            [run("diffusion", 0, 10, gpu_active_s=3.0, gpu_alloc_retries=2)],
+            {},
+            "The GPU computed for 30 % of the time of diffusion: more segments at once would fill it, "
+            "if its memory allows.",
+        ),
+        ([run("diffusion", 0, 0.2)], {}, "The job took 0.20 s: too short to judge."),
+        (
+            [run("diffusion", 0, 10, worker_pid=1), run("diffusion", 0, 10, worker_pid=2)],
+            {},
+            "Nothing stands out: no waste, no long waits, no shortage.",
+        ),
+    ],
+    ids=lambda value: value[:24] if isinstance(value, str) else "",
+)
+def test_what_stands_out_is_said_with_its_numbers(
+    tmp_path: Any, attempts: list[dict[str, Any]], job: dict[str, Any], sentence: str
+) -> None:
+    from db.database import open_database
+
+    engine = open_database(f"sqlite:///{tmp_path}/history.db")
+    fresh = [row | {"attempt_uid": attempt()["attempt_uid"]} for row in attempts]
+    assert sentence in advise(story_of(engine, *fresh, **job))
+    engine.dispose()

@@ -1,0 +1,125 @@
+import csv
+import json
+import re
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from cli.report import report
+from cli.stats import stats
+from db import rows
+from db.database import open_database, writing
+from tests.db.rows import history
+
+app = typer.Typer()
+app.command()(stats)
+app.command()(report)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A state folder with a month's history; job-3 has a label that tries to be a tag."""
+    monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
+    engine = open_database(f"sqlite:///{tmp_path}/history.db")
+    month = [row | {"worker": "<script>alert(1)</script>@h"} for row in history(2_000)]
+    with writing(engine) as connection:
+        lines = (json.dumps({"t": "task_run", "r": row}).encode() for row in month)
+        rows.insert(connection, "task_run", [rows.parse(line)[1] for line in lines])
+        job = {"id": "job-3", "state": "FAILED", "error": "<b>no</b> voice", "audio_s": 60.0}
+        rows.insert(connection, "job", [job])
+    engine.dispose()
+    return tmp_path
+
+
+def run(*arguments: str) -> str:
+    result = CliRunner().invoke(app, list(arguments))
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+class Page(HTMLParser):
+    """Collects what a page asks for and says."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.asked: list[str] = []
+        self.words: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.asked += [value or "" for name, value in attrs if name in {"src", "href", "action", "srcset"}]
+
+    def handle_data(self, data: str) -> None:
+        self.words.append(data)
+
+
+def test_the_report_is_one_page_that_asks_the_network_nothing(folder: Path) -> None:
+    run("report", "job-3", "-o", str(folder / "report.html"))
+    text = (folder / "report.html").read_text()
+    page = Page(text)
+    assert page.asked == []
+    assert not re.search(r"https?:|@import|url\(", text)
+    assert "script" not in page.tags
+    assert "b" not in page.tags or "<b>no</b>" not in text
+    for title in ("What stands out", "Timeline", "Stages", "Segments", "Sums"):
+        assert title in page.words
+
+
+def test_the_report_draws_every_attempt_on_a_lane(folder: Path) -> None:
+    run("report", "job-3", "-o", str(folder / "report.html"))
+    text = (folder / "report.html").read_text()
+    assert len(re.findall(r"<title>[^<]*ran [^<]*</title></rect>", text)) == 400
+
+
+def test_a_job_that_the_history_does_not_know_is_an_error(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["report", "nothing"])
+    assert result.exit_code == 3
+    assert "no attempts of a job 'nothing'" in result.stderr
+
+
+def test_the_beginning_of_an_id_must_be_one_jobs_only(folder: Path) -> None:
+    result = CliRunner().invoke(app, ["report", "job-"])
+    assert result.exit_code == 3
+    assert "begins the ids of 5 jobs" in result.stderr
+
+
+def test_a_question_is_answered_as_json_and_csv(folder: Path) -> None:
+    found = json.loads(run("stats", "job", "-p", "job=job-3", "--json"))
+    assert {row["task_name"] for row in found} == {
+        "voxchord.text",
+        "voxchord.semantic",
+        "voxchord.diffusion",
+        "voxchord.stitch",
+    }
+    lines = list(csv.DictReader(run("stats", "job", "-p", "job=job-3", "--csv").splitlines()))
+    assert [line["task_name"] for line in lines] == [row["task_name"] for row in found]
+
+
+def test_a_wide_answer_fits_a_terminal(folder: Path) -> None:
+    lines = run("stats", "job", "-p", "job=job-3").splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any("slots mean" in line for line in lines)
+
+
+def test_without_a_question_all_are_listed(folder: Path) -> None:
+    assert {entry["name"] for entry in json.loads(run("stats", "--json"))} >= {"speed", "job", "memory"}
+    assert "How fast is each engine?" in " ".join(run("stats").replace("│", " ").split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["sped"], "no query 'sped'"),
+        (["speed", "-p", "weeks=1"], "speed takes days"),
+        (["speed", "-p", "days"], "takes NAME=VALUE"),
+    ],
+)
+def test_a_wrong_question_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
+    result = CliRunner().invoke(app, ["stats", *arguments])
+    assert result.exit_code == 2
+    assert words in result.stderr

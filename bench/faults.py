@@ -6,8 +6,8 @@ Several fleets of workers run at the same time, each with its broker, store and 
 timeouts (named in the output), one with the settings as shipped, whose workers are killed whole. Before a
 fault two jobs are sent; it comes at a random moment, or when the stage it is meant for runs; what broke is
 started again, as a supervisor would; both jobs must then finish. `longest_recovery_s` is from the fault to
-the end of the last of the jobs, their remaining work included. Lost and twice are computed from the store (the
-turns of the finished file against those of the quiet run), extra decodes from `task_run`.
+the end of the last of the jobs, their remaining work included. Lost and twice are computed from the store
+(the turns of the finished file against those of the quiet run), extra decodes from `task_run`.
 
 About 25 minutes on two cores; `--short` two.
 """

@@ -38,7 +38,6 @@ class PrivateRequest(MeteredRequest):
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
 
 
-<<<<<<< HEAD
 _CELERYS: Any = consumer
 _REPORTS = {
     _CELERYS.UNKNOWN_FORMAT: "a message that is no task was dropped",
@@ -63,19 +62,3 @@ def shut() -> None:
     logger = logging.getLogger(consumer.__name__)
     if not any(isinstance(known, WithoutBodies) for known in logger.filters):
         logger.addFilter(WithoutBodies())
-=======
-class BodiesUnsaid(logging.Filter):
-    """Leaves the body out of what the worker logs of a message that it can't take: it may hold a script."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if "message body" not in str(record.msg):
-            return True
-        what = "a message that is no task, or damaged"
-        if "unregistered task" in str(record.msg) and isinstance(record.args, tuple):
-            what = f"a task that is not known: {record.args[0]}"
-        record.msg, record.args, record.exc_info = "refused %s", (what,), None
-        return True
-
-
-logging.getLogger("celery.worker.consumer.consumer").addFilter(BodiesUnsaid())
->>>>>>> console

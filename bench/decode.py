@@ -1,8 +1,8 @@
 """Frames per second of `generate()` as transformers ships it and of our loop, at VibeVoice 1.5B's full size.
 
 Random weights in bfloat16. Each runs in a process of its own, as its users would run it, and they take turns
-frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two cores, 11 GB
-of memory and 5.4 GB of disk.
+frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two cores, with
+11 GB of memory and 5.4 GB of disk.
 """
 
 import argparse
@@ -97,7 +97,7 @@ def theirs(line: Connection, folder: Path, threads: int) -> None:
 
 
 def ours(line: Connection, folder: Path, threads: int) -> None:
-    """Our loop, as asked. After each number of rows it says how long its parts took, at the end its memory."""
+    """Our loop, as asked; after each number of rows it sends how long its parts took, at the end its peak."""
     torch.set_num_threads(threads)
     keep_blocks()
     weights = Weights(open_checkpoint(str(folder)).check(), torch.bfloat16, torch.device("cpu"))

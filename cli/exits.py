@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 
 from pipeline.errors import CancelledError, DeadlineError, PipelineError, RetryableError, SegmentError
+from tasks.embedded import BrokerError
+from tasks.local import ServiceError
 
 out = Console()
 err = Console(stderr=True)
@@ -45,7 +47,7 @@ def told() -> Iterator[None]:
         fail(str(error), Exit.BAD_INPUT)
     except JobFailed as error:
         fail(str(error), Exit.JOB_FAILED)
-    except Unreachable as error:
+    except (Unreachable, ServiceError, BrokerError) as error:
         fail(str(error), Exit.UNREACHABLE)
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)

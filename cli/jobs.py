@@ -59,7 +59,8 @@ def list_jobs(
             print_json([_plain(row) for row in rows])
             return
         table = Table()
-        for name in ("job", "state", "engine", "segments", "audio s", "speed", "error"):
+        table.add_column("job", no_wrap=True, min_width=20)
+        for name in ("state", "engine", "segments", "audio s", "speed", "error"):
             table.add_column(name)
         for row in rows:
             table.add_row(

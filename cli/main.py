@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from cli import doctor, jobs, render, service, stats, store, voices
+from cli import doctor, jobs, render, report, service, stats, store, voices
 
 app = typer.Typer(
     name="voxchord",
@@ -26,6 +26,7 @@ app.command()(jobs.status)
 app.command()(jobs.fetch)
 app.command()(jobs.cancel)
 app.command()(stats.stats)
+app.command()(report.report)
 app.command()(doctor.doctor)
 app.add_typer(voices.app, name="voices")
 app.add_typer(store.app, name="store")

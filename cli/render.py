@@ -200,7 +200,7 @@ def _report(found: Settings, manifest: dict[str, Any], output: Path) -> None:
         table.add_column(name, justify="left" if name == "task" else "right")
     for row in costs(connection.history(found), manifest["job"]):
         table.add_row(
-            row["task_name"],
+            row["task_name"].removeprefix("voxchord."),
             str(row["attempts"]),
             *(_number(row[name]) for name in ("run_s", "cpu_s", "queue_wait_s")),
             _number(row["rss_peak_bytes"] and row["rss_peak_bytes"] / 2**20, digits=0),

@@ -1,5 +1,6 @@
 """`up` and `worker`: the service here, or one worker of a fleet."""
 
+import contextlib
 import os
 from typing import Annotated
 
@@ -33,7 +34,9 @@ def up(
                     highlight=False,
                 )
             out.print("up; Ctrl-C stops it", highlight=False)
-            service.wait()
+            with contextlib.suppress(KeyboardInterrupt):
+                service.wait()
+            out.print("stopping", highlight=False)
 
 
 def worker(
@@ -57,4 +60,5 @@ def worker(
             spec = workers.cpu(cpu) if cpu else workers.door(door)
     os.chdir(ROOT)
     command = workers.command(spec, log_level=found.log_level)
-    os.execve(command[0], command, workers.environment(spec))  # noqa: S606 - becomes the worker
+    environment = workers.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
+    os.execve(command[0], command, environment)  # noqa: S606 - becomes the worker

@@ -91,7 +91,6 @@ class Jobs:
             "revision": request.revision,
             "options": dict(request.engine_options),
             "seed": request.options.seed,
-            "version": profile.stage_version,
         }
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
         segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))

@@ -55,6 +55,7 @@ class Request:
     options: JobOptions
     engine_options: Options
     revision: str
+    """The weights and the version of the stages."""
 
     @property
     def job(self) -> str:
@@ -91,7 +92,8 @@ def checked(
         if refusal:
             raise ScriptError(turn.line, refusal)
     speakers = _speakers(script, voices, engine.profile, registered)
-    return Request(script, speakers, options, engine.options(engine_options), engine.revision())
+    revision = f"{engine.revision()} v{engine.profile.stage_version}"
+    return Request(script, speakers, options, engine.options(engine_options), revision)
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:

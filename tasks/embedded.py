@@ -34,6 +34,10 @@ def url_of_running(state: Path) -> str | None:
     return url
 
 
+class BrokerError(Exception):
+    """The embedded broker did not come up."""
+
+
 class EmbeddedBroker:
     """Starts the broker of a state folder, or finds the one that runs."""
 
@@ -45,7 +49,7 @@ class EmbeddedBroker:
         """Returns its URL.
 
         Raises:
-            RuntimeError: it did not come up.
+            BrokerError: it did not come up.
         """
         running = url_of_running(self.state)
         if running:
@@ -63,7 +67,7 @@ class EmbeddedBroker:
         ready = self.process.stdout.readline().strip()
         url = url_of_running(self.state)
         if ready not in ("ready", "standing") or url is None:
-            raise RuntimeError(
+            raise BrokerError(
                 f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}"
             )
         if ready == "standing":

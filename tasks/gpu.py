@@ -1,23 +1,302 @@
-"""What an attempt used of a GPU. Filled in with NVML and torch; None where there is no device."""
+"""What an attempt used of an NVIDIA GPU: torch's own accounts, and what the driver (NVML) knows of it.
 
+Measured only in a process that uses a device: torch has begun with CUDA, or the worker was pinned to a device
+(`CUDA_VISIBLE_DEVICES`). Nothing here imports torch, and a process without a device pays nothing.
+
+torch's peaks are exact and the process' own, in any container, but don't see the CUDA context or other
+libraries. NVML sees the device, and this process only where the driver's process numbers are ours (not in
+most containers), so each figure says how it was had. Everything that can't be asked is None, never 0.
+"""
+
+import os
+import sys
+import time
 from typing import Any
 
+from tasks.nvml import Nvml
 
-class GpuRun:
-    def sample(self) -> dict[str, Any]:
-        return {}
+Row = dict[str, Any]
 
-    def end(self, run_s: float, *, alone: bool) -> dict[str, Any]:
-        return {}
+_REASONS = {
+    0x4: "power_cap",
+    0x8: "hw_slowdown",
+    0x10: "sync_boost",
+    0x20: "sw_thermal",
+    0x40: "hw_thermal",
+    0x80: "hw_power_brake",
+}
+"""Bits of NVML's clocks event reasons that mean slower than asked for."""
 
 
 class Gpu:
+    """The device of this process.
+
+    Args:
+        nvml: the driver's library; None where there is none.
+        visible: the devices that the process was given, as in `CUDA_VISIBLE_DEVICES`.
+    """
+
+    def __init__(self, nvml: Nvml | None, visible: str | None) -> None:
+        self.nvml = nvml
+        self._visible = [
+            part.strip() for part in (visible or "").split(",") if part.strip() not in {"", "-1"}
+        ]
+        self._handle: Any = None
+        self._static: Row | None = None
+
     @classmethod
-    def probe(cls) -> "Gpu | None":
-        return None
+    def probe(cls) -> "Gpu":
+        """Look at the environment; the driver is asked only once a device is used."""
+        return cls(None, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
-    def begin(self, *, alone: bool) -> GpuRun | None:
-        return None
+    def begin(self, *, alone: bool) -> "GpuRun | None":
+        """Start measuring; None in a process that uses no device."""
+        if not self._visible and _torch() is None:
+            return None
+        self._open()
+        return GpuRun(self, alone=alone)
 
-    def describe(self) -> list[dict[str, Any]]:
-        return []
+    def describe(self) -> list[Row] | None:
+        """The device, for the record of the process; None while it has none."""
+        if not self._visible:
+            return None
+        self._open()
+        return [self.static()] if self._handle is not None else None
+
+    @property
+    def handle(self) -> Any:
+        return self._handle
+
+    def static(self) -> Row:
+        """What doesn't change: which device it is, and its driver."""
+        if self._static is None:
+            self._static = self._identify()
+        return dict(self._static)
+
+    def _open(self) -> None:
+        if self.nvml is None:
+            self.nvml = Nvml.load()
+        if self._handle is None and self.nvml is not None:
+            self._handle = self._find(self.nvml)
+            self._static = None
+
+    def _find(self, nvml: Nvml) -> Any:
+        torch = _torch()
+        if torch is not None:
+            uuid = getattr(torch.cuda.get_device_properties(torch.cuda.current_device()), "uuid", None)
+            handle = nvml.ask("nvmlDeviceGetHandleByUUID", f"GPU-{uuid}") if uuid is not None else None
+            if handle is not None:
+                return handle
+        first = self._visible[0] if self._visible else "0"
+        if first.isdigit():
+            return nvml.ask("nvmlDeviceGetHandleByIndex", int(first))
+        return nvml.ask("nvmlDeviceGetHandleByUUID", first)
+
+    def _identify(self) -> Row:
+        torch, nvml, handle = _torch(), self.nvml, self._handle
+        row: Row = {"gpu_count": len(self._visible) or None}
+        if torch is not None:
+            device = torch.cuda.current_device()
+            row |= {"gpu_name": torch.cuda.get_device_name(device), "cuda_version": torch.version.cuda}
+            row["gpu_count"] = torch.cuda.device_count()
+        if nvml is None or handle is None:
+            return row
+        memory = nvml.ask("nvmlDeviceGetMemoryInfo", handle)
+        cuda = nvml.ask("nvmlSystemGetCudaDriverVersion")
+        driver = f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None
+        return row | {
+            "gpu_count": row["gpu_count"] or nvml.ask("nvmlDeviceGetCount"),
+            "gpu_uuid": nvml.ask("nvmlDeviceGetUUID", handle),
+            "gpu_name": nvml.ask("nvmlDeviceGetName", handle) or row.get("gpu_name"),
+            "gpu_mig": nvml.ask("nvmlDeviceIsMigDeviceHandle", handle),
+            "driver_version": nvml.ask("nvmlSystemGetDriverVersion"),
+            "cuda_version": row.get("cuda_version") or driver,
+            "gpu_mem_total_bytes": memory.total if memory is not None else None,
+        }
+
+
+class GpuRun:
+    """One attempt's use of the device."""
+
+    def __init__(self, gpu: Gpu, *, alone: bool) -> None:
+        self._gpu = gpu
+        self._began_us = int(time.time() * 1e6)
+        self._samples: list[Row] = []
+        self._torch_start = _TorchStart(alone=alone)
+        self._first = self._take()
+        self._energy_mj = self._ask("nvmlDeviceGetTotalEnergyConsumption")
+
+    def sample(self) -> Row:
+        """Look at the device now; returns what a series of samples keeps."""
+        now = self._take()
+        self._samples.append(now)
+        return {
+            "gpu_util_pct": now.get("util"),
+            "gpu_mem_bytes": now.get("used"),
+            "gpu_power_w": now.get("power"),
+        }
+
+    def end(self, run_s: float, *, alone: bool) -> Row:
+        """Columns of `task_run`.
+
+        Args:
+            alone: no other attempt ran in the process meanwhile.
+        """
+        seen = [self._first, *self._samples, self._take()]
+        row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
+        if self._gpu.handle is None:
+            return row
+        row |= self._memory(seen)
+        row |= self._use(seen, run_s)
+        row |= self._energy(seen, run_s, alone and row["gpu_cotenants_max"] == 0)
+        return row
+
+    def _ask(self, function: str, *arguments: Any) -> Any:
+        nvml, handle = self._gpu.nvml, self._gpu.handle
+        return nvml.ask(function, handle, *arguments) if nvml is not None and handle is not None else None
+
+    def _take(self) -> Row:
+        """One look: memory in bytes, shares in percent, power in watts."""
+        row: Row = {"allocated": _allocated()}
+        if self._gpu.handle is None:
+            return row
+        memory, rates = self._ask("nvmlDeviceGetMemoryInfo"), self._ask("nvmlDeviceGetUtilizationRates")
+        power = self._ask("nvmlDeviceGetPowerUsage")
+        row |= self._processes()
+        return row | {
+            "used": memory.used if memory is not None else None,
+            "util": float(rates.gpu) if rates is not None else None,
+            "membw": float(rates.memory) if rates is not None else None,
+            "power": power / 1000 if power is not None else None,
+            "temperature": self._ask("nvmlDeviceGetTemperature", 0),
+            "reasons": self._ask("nvmlDeviceGetCurrentClocksEventReasons"),
+        }
+
+    def _processes(self) -> Row:
+        """This process' memory, and how many others there are.
+
+        In a container the driver lists the host's numbers: ours is then one of those that we don't know.
+        """
+        listed = self._ask("nvmlDeviceGetComputeRunningProcesses")
+        if listed is None:
+            return {}
+        own = [process for process in listed if process.pid == os.getpid()]
+        return {
+            "own": own[0].usedGpuMemory if own else None,
+            "others": max(0, len(listed) - 1) if own or _torch() is not None else len(listed),
+        }
+
+    def _memory(self, seen: list[Row]) -> Row:
+        used = _known(seen, "used")
+        own = _known(seen, "own")
+        first = self._first.get("used")
+        row: Row = {"gpu_mem_device_peak_bytes": max(used, default=None)}
+        if own:
+            return row | {"gpu_mem_proc_peak_bytes": max(own), "gpu_mem_method": "nvml_pid"}
+        if used and first is not None:
+            return row | {
+                "gpu_mem_proc_peak_bytes": max(0, max(used) - first),
+                "gpu_mem_method": "device_delta",
+            }
+        return row
+
+    def _use(self, seen: list[Row], run_s: float) -> Row:
+        util = self._driver_samples() or _known(seen, "util")
+        membw, power = _known(seen, "membw"), _known(seen, "power")
+        reasons = 0
+        for mask in _known(seen, "reasons"):
+            reasons |= int(mask)
+        return {
+            "gpu_util_mean_pct": _mean(util),
+            "gpu_util_max_pct": max(util, default=None),
+            "gpu_active_s": sum(util) / len(util) / 100 * run_s if util else None,
+            "gpu_membw_mean_pct": _mean(membw),
+            "gpu_sm_proc_pct": self._own_use(),
+            "gpu_power_mean_w": _mean(power),
+            "gpu_temp_max_c": max(_known(seen, "temperature"), default=None),
+            "gpu_throttle_reasons": ",".join(name for bit, name in _REASONS.items() if reasons & bit) or None,
+            "gpu_cotenants_max": max(_known(seen, "others"), default=None),
+        }
+
+    def _driver_samples(self) -> list[float]:
+        """Utilisation as the driver itself sampled it since the start: finer than we could ask."""
+        found = self._ask("nvmlDeviceGetSamples", 2, self._began_us)  # 2: NVML_GPU_UTILIZATION_SAMPLES
+        return [float(each.sampleValue.uiVal) for each in found[1]] if found else []
+
+    def _own_use(self) -> float | None:
+        listed = self._ask("nvmlDeviceGetProcessUtilization", self._began_us)
+        own = [float(each.smUtil) for each in listed or () if each.pid == os.getpid()]
+        return _mean(own)
+
+    def _energy(self, seen: list[Row], run_s: float, exclusive: bool) -> Row:
+        """The device's energy: by its counter, else by its mean power."""
+        scope = "device_exclusive" if exclusive else "device_shared"
+        now = self._ask("nvmlDeviceGetTotalEnergyConsumption")
+        if now is not None and self._energy_mj is not None and now >= self._energy_mj:
+            joules = (now - self._energy_mj) / 1000
+            return {"gpu_energy_j": joules, "energy_method": "nvml_counter", "energy_scope": scope}
+        power = _mean(_known(seen, "power"))
+        if power is None:
+            return {}
+        return {"gpu_energy_j": power * run_s, "energy_method": "nvml_power", "energy_scope": scope}
+
+
+class _TorchStart:
+    """torch's accounts at the start; their peaks are reset when no other attempt needs them."""
+
+    def __init__(self, *, alone: bool) -> None:
+        torch = _torch()
+        self._began = torch is not None
+        self._reset = alone and torch is not None
+        if torch is None:
+            self._start: Row = {}
+            return
+        if self._reset:
+            torch.cuda.reset_peak_memory_stats()
+        self._start = torch.cuda.memory_stats()
+
+    def end(self, sampled: list[int | None]) -> Row:
+        """Peaks since the start. Where they were not reset and have not risen, the largest sample."""
+        torch = _torch()
+        if torch is None:
+            return {}
+        now = torch.cuda.memory_stats()
+
+        def value(name: str) -> int:
+            return int(now.get(name, 0))
+
+        def grown(name: str) -> int:
+            return value(name) - int(self._start.get(name, 0))
+
+        exact = self._reset or not self._began
+        allocated: int | None = value("allocated_bytes.all.peak")
+        if not exact and grown("allocated_bytes.all.peak") == 0:
+            allocated = max((size for size in sampled if size is not None), default=None)
+        reserved_known = exact or grown("reserved_bytes.all.peak") > 0
+        return {
+            "gpu_mem_alloc_peak_bytes": allocated,
+            "gpu_mem_reserved_peak_bytes": value("reserved_bytes.all.peak") if reserved_known else None,
+            "gpu_mem_start_bytes": int(self._start.get("allocated_bytes.all.current", 0)),
+            "gpu_alloc_retries": grown("num_alloc_retries"),
+            "gpu_ooms": grown("num_ooms"),
+        }
+
+
+def _torch() -> Any:
+    """torch, if this process has loaded it and begun to use CUDA with it."""
+    torch = sys.modules.get("torch")
+    cuda = getattr(torch, "cuda", None)
+    return torch if cuda is not None and cuda.is_initialized() else None
+
+
+def _allocated() -> int | None:
+    torch = _torch()
+    return int(torch.cuda.memory_allocated()) if torch is not None else None
+
+
+def _known(seen: list[Row], name: str) -> list[Any]:
+    return [sample[name] for sample in seen if sample.get(name) is not None]
+
+
+def _mean(values: list[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -19,6 +19,10 @@ ROOT = Path(__file__).parent.parent
 _WARM_S = 90
 
 
+class ServiceError(Exception):
+    """A part of the local service did not come up or did not stay up."""
+
+
 class LocalService:
     """Starts what isn't running and stops what it started.
 
@@ -88,12 +92,12 @@ class LocalService:
         """Until somebody interrupts, or a process of the service ends by itself.
 
         Raises:
-            RuntimeError: one did.
+            ServiceError: one did.
         """
         while True:
             for process in self.processes:
                 if process.poll() is not None:
-                    raise RuntimeError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+                    raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
             time.sleep(0.5)
 
     def __exit__(

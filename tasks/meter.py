@@ -165,7 +165,7 @@ def _describe_process(meter: Meter) -> Row:
         "cpus_allowed": meter.process.cpus_allowed,
         "ram_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
         "mem_limit_bytes": meter.process.mem_limit_bytes,
-        "gpus": meter.gpu.describe() if meter.gpu is not None else None,
+        "gpus": meter.gpu.describe(),
     }
 
 

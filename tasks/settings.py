@@ -40,6 +40,9 @@ class Settings:
         default_factory=lambda: dict(_MODELS),
         metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`; a job can ask for no other."},
     )
+    slots: int = field(
+        default=0, metadata={"doc": "Segments that a device decodes at once. 0: as many as fit, 8 at most."}
+    )
     engines: Mapping[str, str] = field(
         default_factory=dict,
         metadata={

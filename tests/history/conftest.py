@@ -35,7 +35,7 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    with postgres() as server:
+    with postgres(durable=False) as server:
         yield server
 
 
@@ -77,10 +77,10 @@ class Bench:
         """Whether a flight recorder says so."""
         return any(task_id.encode() in path.read_bytes() for path in (self.folder / "open").glob("*.open"))
 
-    def send(self, name: str, *args: Any, **options: Any) -> str:
+    def send(self, name: str, *args: Any, **facts: Any) -> str:
         """Send a task of the worker's; returns its id."""
         full = f"tests.history.worker_app.{name}"
-        return str(self.app.send_task(full, args=args, queue=self.queue, **options).id)
+        return str(self.app.send_task(full, args=args, kwargs=facts, queue=self.queue).id)
 
     def rows(self, task_id: str | None = None) -> list[Row]:
         query = select(task_run).order_by(task_run.c.started_at)
@@ -116,7 +116,7 @@ def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
         time.sleep(0.02)
 
 
-def _bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
+def open_bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
     before_task_publish.connect(stamp_published)
     bench = Bench(broker, folder, url, queue=f"q-{folder.name}")
     yield bench
@@ -128,13 +128,13 @@ def _bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
 @pytest.fixture
 def bench(broker: str, tmp_path: Path) -> Iterator[Bench]:
     """No worker yet: the test starts it."""
-    yield from _bench(broker, tmp_path, f"sqlite:///{tmp_path}/history.db")
+    yield from open_bench(broker, tmp_path, f"sqlite:///{tmp_path}/history.db")
 
 
 @pytest.fixture(scope="module")
 def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """One worker for all tests that do it no harm."""
     folder = tmp_path_factory.mktemp("worker")
-    for bench in _bench(broker, folder, f"sqlite:///{folder}/history.db"):
+    for bench in open_bench(broker, folder, f"sqlite:///{folder}/history.db"):
         with bench.worker():
             yield bench

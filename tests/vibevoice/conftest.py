@@ -8,6 +8,12 @@ import torch
 from tests.vibevoice import reference, tiny
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """The models are so small that two threads only wait for each other."""
+    torch.set_num_threads(1)
+
+
 @pytest.fixture(scope="session")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Its head is its embedding table, as in the 1.5B."""

@@ -44,6 +44,8 @@ respective speaker.{{ "\n" }}
 {%- endfor %}
 {{- " Speech output:\n<|vision_start|>" }}"""
 
+LEVEL = 10.0
+"""Of the first number of every state of a talkative model."""
 CONVOLUTIONS = {
     "num_filters": 2,
     "downsampling_ratios": [2, 2, 4, 5, 5, 8],
@@ -127,16 +129,16 @@ def make_talkative(model: VibeVoiceForConditionalGeneration) -> None:
 
     The first number of every state is kept at one value, and scores the token of a frame above the others.
     """
-    level, inner = 10.0, model.model
+    inner = model.model
     for layer in inner.language_model.layers:
         layer.self_attn.o_proj.weight[0] = 0
         layer.mlp.down_proj.weight[0] = 0
-    for connector, value in ((inner.multi_modal_projector, level), (inner.semantic_connector, 0.0)):
+    for connector, value in ((inner.multi_modal_projector, LEVEL), (inner.semantic_connector, 0.0)):
         connector.linear_2.weight[0] = 0
         connector.linear_2.bias[0] = value
-    inner.language_model.embed_tokens.weight[:, 0] = level
+    inner.language_model.embed_tokens.weight[:, 0] = LEVEL
     inner.language_model.norm.weight[0] = 1
-    model.lm_head.weight[model.config.audio_token_id, 0] = 10 * level
+    model.lm_head.weight[model.config.audio_token_id, 0] = 10 * LEVEL
 
 
 def save(

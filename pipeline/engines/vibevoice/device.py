@@ -15,7 +15,9 @@ from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
+from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
@@ -144,7 +146,8 @@ class Device:
     def _decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
-        model = Model(self._weights(dtype), max(settings.positions, settings.frames) + 1)
+        linear = Int8Linear if settings.quantize and dtype == torch.bfloat16 else Linear
+        model = Model(self._weights(dtype), max(settings.positions, settings.frames) + 1, linear)
         return Decoder(model, limits, fixed_shapes=self._fixed_shapes())
 
 

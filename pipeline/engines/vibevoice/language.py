@@ -22,16 +22,16 @@ Attend = Callable[[int, torch.Tensor], torch.Tensor]
 class Layer:
     """Attention and perceptron, each added to what comes in."""
 
-    def __init__(self, weights: Weights, at: str) -> None:
+    def __init__(self, weights: Weights, at: str, linear: type[Linear]) -> None:
         attention, inner = f"{at}self_attn.", f"{at}mlp."
-        self.joined = Linear(
+        self.joined = linear(
             weights.joined(*(f"{attention}{part}_proj.weight" for part in "qkv")),
             weights.joined(*(f"{attention}{part}_proj.bias" for part in "qkv")),
         )
-        self.out = Linear(weights(f"{attention}o_proj.weight"))
-        self.gate = Linear(weights(f"{inner}gate_proj.weight"))
-        self.up = Linear(weights(f"{inner}up_proj.weight"))
-        self.down = Linear(weights(f"{inner}down_proj.weight"))
+        self.out = linear(weights(f"{attention}o_proj.weight"))
+        self.gate = linear(weights(f"{inner}gate_proj.weight"))
+        self.up = linear(weights(f"{inner}up_proj.weight"))
+        self.down = linear(weights(f"{inner}down_proj.weight"))
         self.norm = weights(f"{at}input_layernorm.weight")
         self.inner_norm = weights(f"{at}post_attention_layernorm.weight")
 
@@ -65,11 +65,17 @@ class Rotary:
 class LanguageModel:
     """The decoder without its embedding table and without its head."""
 
-    def __init__(self, weights: Weights, language: Language, positions: int) -> None:
-        """`positions`: the longest past that will be asked for."""
+    def __init__(
+        self, weights: Weights, language: Language, positions: int, linear: type[Linear] = Linear
+    ) -> None:
+        """
+        Args:
+            positions: the longest past that will be asked for.
+            linear: how its products are computed.
+        """
         self.language = language
         self.rotary = Rotary(language, positions, weights.dtype, weights.device)
-        self.layers = [Layer(weights, f"{ROOT}layers.{index}.") for index in range(language.layers)]
+        self.layers = [Layer(weights, f"{ROOT}layers.{n}.", linear) for n in range(language.layers)]
         self.norm = weights(f"{ROOT}norm.weight")
 
     def step(self, x: torch.Tensor, readers: Sequence[Reader]) -> torch.Tensor:

@@ -12,7 +12,14 @@ TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
 SPEAKER = ("model.audio_tower.encoder.", "model.multi_modal_projector.", "model.latent_")
 RESERVE_BYTES = 512 << 20
 """For what a step computes with, and the libraries themselves."""
+HALF = 2
+"""Bytes of a number in half precision."""
 CGROUP = Path("/sys/fs/cgroup/memory.max")
+
+
+def count(shape: Shape) -> int:
+    """Numbers in a tensor of that shape."""
+    return prod(shape)
 
 
 def _bytes(shapes: Iterable[Shape], item_bytes: int) -> int:

@@ -6,18 +6,23 @@ from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.diffusion import DEFAULT_SCHEDULE, Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
+from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Model:
     """Of the embedding table it holds four rows, of the acoustic encoder nothing."""
 
-    def __init__(self, weights: Weights, positions: int) -> None:
-        """`positions`: the longest past that will be asked for."""
+    def __init__(self, weights: Weights, positions: int, linear: type[Linear] = Linear) -> None:
+        """
+        Args:
+            positions: the longest past that will be asked for.
+            linear: how the language model's products are computed.
+        """
         architecture, generation = weights.checkpoint.architecture, weights.checkpoint.generation
         self.dtype, self.device = weights.dtype, weights.device
         self.tokens, self.latent = architecture.tokens, architecture.head.latent
-        self.language = LanguageModel(weights, architecture.language, positions)
+        self.language = LanguageModel(weights, architecture.language, positions, linear)
         schedule = generation.get("noise_scheduler_config") or DEFAULT_SCHEDULE
         self.sampler = Sampler(weights, architecture.head, schedule)
         self.speech = Stream(weights, architecture.acoustic_decoder)

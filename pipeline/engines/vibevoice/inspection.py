@@ -1,0 +1,74 @@
+"""Is a checkpoint complete, and does it fit this machine: asked before any job, without loading it."""
+
+from dataclasses import dataclass
+
+from pipeline.engines.vibevoice import memory
+from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.settings import Settings
+from pipeline.errors import EngineError
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What is known of a checkpoint. Sizes are None where it can't be read."""
+
+    model: str
+    problems: tuple[str, ...]
+    """Why it can't be used, a sentence each; empty if it can."""
+    folder: str | None = None
+    revision: str | None = None
+    parameters: int | None = None
+    checkpoint_bytes: int | None = None
+    decoder_bytes: int | None = None
+    """Weights of the diffusion stage, in bfloat16."""
+    speaker_bytes: int | None = None
+    """Weights of the speaker stage, in bfloat16."""
+    slot_bytes: int | None = None
+    """Caches of one slot, in bfloat16."""
+    free_bytes: int | None = None
+    """Of the device."""
+    slots: int | None = None
+    """As many as fit, at least one."""
+
+    @property
+    def usable(self) -> bool:
+        return not self.problems
+
+
+def inspect_checkpoint(model: str, settings: Settings | None = None, free_bytes: int | None = None) -> Report:
+    """Look at the checkpoint in that folder or of that id.
+
+    Args:
+        free_bytes: what the device can give; this machine's memory if not given.
+    """
+    try:
+        checkpoint = open_checkpoint(model)
+        problems = checkpoint.problems()
+    except EngineError as reason:
+        return Report(model, (str(reason),))
+    free = memory.available_bytes() if free_bytes is None else free_bytes
+    return _report(model, checkpoint, tuple(problems), settings or Settings(), free)
+
+
+def _report(
+    model: str, checkpoint: Checkpoint, problems: tuple[str, ...], settings: Settings, free: int
+) -> Report:
+    architecture = checkpoint.architecture
+    weights = memory.decoder_bytes(architecture, memory.HALF)
+    slot = memory.slot_bytes(architecture, settings.positions, settings.frames, memory.HALF)
+    if not problems and free < weights + slot + memory.RESERVE_BYTES:
+        needed = (weights + slot + memory.RESERVE_BYTES) / 1e9
+        problems = (f"it needs {needed:.1f} GB with one slot, and {free / 1e9:.1f} GB are free",)
+    return Report(
+        model=model,
+        problems=problems,
+        folder=str(checkpoint.folder),
+        revision=checkpoint.revision() if not problems else None,
+        parameters=sum(memory.count(tensor.shape) for tensor in checkpoint.tensors.values()),
+        checkpoint_bytes=sum(tensor.size_bytes for tensor in checkpoint.tensors.values()),
+        decoder_bytes=weights,
+        speaker_bytes=memory.speaker_bytes(architecture, memory.HALF),
+        slot_bytes=slot,
+        free_bytes=free,
+        slots=memory.fitting_slots(free, weights + settings.prefix_bytes, slot, settings.slots_max),
+    )

@@ -1,0 +1,165 @@
+"""Continuous batching: who goes first, what is held, and what happens when memory runs out."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+
+from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.weights import Weights
+from pipeline.errors import DeadlineError, EngineError
+from tests.vibevoice import tiny
+from tests.vibevoice.controls import Watch
+
+WAIT_S = 30.0
+
+
+@pytest.fixture(scope="module")
+def model(talkative: Path) -> Model:
+    return Model(Weights(open_checkpoint(str(talkative)).check(), torch.float32, torch.device("cpu")), 512)
+
+
+def scheduler(model: Model, slots: int, idle_s: float = 60.0) -> Scheduler:
+    limits = Limits(slots, positions=512, frames=256, prefix_bytes=1 << 20)
+    return Scheduler(lambda count: Decoder(model, limits), slots, idle_s)
+
+
+def request(frames: int, seed: int = 0) -> Callable[[], Request]:
+    prompt = torch.randn(12, 64, generator=torch.Generator().manual_seed(seed))
+    prompt[:, 0] = tiny.LEVEL
+    return lambda: Request(prompt, (4,), torch.Generator().manual_seed(seed), tokens_max=frames)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + WAIT_S
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError
+        time.sleep(0.01)
+
+
+def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
+    batch, ended = scheduler(model, 1), []
+
+    def run(frames: int) -> None:
+        batch.decode(request(frames), frames, Watch())
+        ended.append(frames)
+
+    with ThreadPoolExecutor(4) as threads:
+        first: Future[None] = threads.submit(run, 60)
+        until(lambda: bool(batch.active))
+        others = [threads.submit(run, frames) for frames in (3, 30, 10)]
+        until(lambda: len(batch.waiting) == 3)
+        for future in (first, *others):
+            future.result()
+    assert ended == [60, 30, 10, 3]
+
+
+def test_slots_stay_filled_while_segments_wait(model: Model) -> None:
+    batch = scheduler(model, 3)
+    with ThreadPoolExecutor(12) as threads:
+        list(threads.map(lambda n: batch.decode(request(10 + n, n), 10 + n, Watch()), range(12)))
+    assert batch.filled == sum(10 + n for n in range(12))
+    assert batch.filled / (3 * batch.steps) > 0.6
+
+
+def test_an_idle_scheduler_holds_nothing_and_starts_again(model: Model) -> None:
+    batch = scheduler(model, 2, idle_s=0.05)
+    before = batch.decode(request(3), 3, Watch())
+    until(lambda: batch.decoder is None and batch.thread is None)
+    assert batch.decode(request(3), 3, Watch()).tobytes() == before.tobytes()
+
+
+def test_a_segment_that_waits_looks_at_its_control_too(model: Model) -> None:
+    batch = scheduler(model, 1)
+
+    class Late(Watch):
+        def check(self) -> None:
+            raise DeadlineError(2.0, 1.0)
+
+    with ThreadPoolExecutor(2) as threads:
+        busy = threads.submit(batch.decode, request(60), 60, Watch())
+        until(lambda: bool(batch.active))
+        with pytest.raises(DeadlineError):
+            batch.decode(request(5), 5, Late())
+        assert busy.result().size == 60 * 3200
+
+
+def test_a_decoder_that_can_t_be_made_fails_the_segments_and_not_the_next(model: Model) -> None:
+    made: list[Decoder] = []
+
+    def make(count: int) -> Decoder:
+        if not made:
+            made.append(Decoder(model, Limits(count, positions=512, frames=256)))
+            raise EngineError("the checkpoint is gone")
+        return made[0]
+
+    batch = Scheduler(make, 1, 60.0)
+    with pytest.raises(EngineError, match="is gone"):
+        batch.decode(request(3), 3, Watch())
+    assert batch.decode(request(3), 3, Watch()).size == 3 * 3200
+
+
+OUT_OF_MEMORY = """
+import resource, sys
+from concurrent.futures import ThreadPoolExecutor
+import torch
+from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.decoder import Decoder, Limits
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.weights import Weights
+from pipeline.errors import OutOfMemoryError
+from tests.vibevoice.controls import Watch
+from tests.vibevoice.test_scheduler import request
+
+torch.set_num_threads(1)
+model = Model(Weights(open_checkpoint(sys.argv[1]), torch.float32, torch.device("cpu")), 512)
+positions = int(sys.argv[2])
+batch = Scheduler(lambda n: Decoder(model, Limits(n, positions, frames=256)), 8, 60.0)
+held = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (held + (600 << 20), held + (600 << 20)))
+try:
+    with ThreadPoolExecutor(8) as threads:
+        sizes = [a.size for a in threads.map(lambda n: batch.decode(request(4, n), 4, Watch()), range(8))]
+    print(batch.slots, set(sizes) == {4 * 3200})
+except OutOfMemoryError as error:
+    print("gave up", batch.slots, error)
+"""
+
+
+def run_out_of_memory(talkative: Path, positions: int) -> str:
+    """What a process of little memory says whose slots have so many positions (100 MB for 131,072)."""
+    code = [sys.executable, "-c", OUT_OF_MEMORY, str(talkative), str(positions)]
+    small = {**os.environ, "MALLOC_ARENA_MAX": "1"}
+    return subprocess.run(code, check=True, capture_output=True, text=True, env=small).stdout
+
+
+def test_out_of_memory_halves_the_slots_and_no_segment_is_lost(talkative: Path) -> None:
+    assert run_out_of_memory(talkative, 1 << 17) in ("1 True\n", "2 True\n", "4 True\n")
+
+
+def test_out_of_memory_with_one_slot_is_an_error_that_says_so(talkative: Path) -> None:
+    assert "gave up 1 the device has no room for one slot" in run_out_of_memory(talkative, 1 << 21)
+
+
+def test_memory_does_not_grow_with_the_segments(model: Model) -> None:
+    batch = scheduler(model, 4)
+
+    def speak(count: int) -> int:
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda n: batch.decode(request(20, n), 20, Watch()), range(count)))
+        return int(psutil.Process().memory_info().rss)
+
+    after_warm_up = speak(12)
+    assert speak(36) < after_warm_up + (24 << 20)

@@ -136,11 +136,25 @@ def _devices(found: Settings) -> Iterator[Finding]:
 
 
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
-    try:
-        revision = registry.load("vibevoice", found.models.get(model, model)).revision()
-    except PipelineError as error:
-        return [Finding("checkpoint", "bad", str(error))]
-    return [Finding("checkpoint", "ok", revision)]
+    from pipeline.engines.vibevoice.inspection import inspect_checkpoint
+
+    report = inspect_checkpoint(found.models.get(model, model))
+    if not report.usable:
+        return [Finding("checkpoint", "bad", problem) for problem in report.problems]
+    gigabytes = {
+        name: (getattr(report, name) or 0) / 1e9 for name in ("decoder_bytes", "slot_bytes", "free_bytes")
+    }
+    return [
+        Finding(
+            "checkpoint", "ok", f"{report.model}, {report.parameters or 0:,} parameters, {report.revision}"
+        ),
+        Finding(
+            "memory",
+            "ok",
+            f"{gigabytes['decoder_bytes']:.2f} GB of weights and {gigabytes['slot_bytes']:.2f} GB per slot "
+            f"to decode; {report.slots} slots in the {gigabytes['free_bytes']:.1f} GB that are free",
+        ),
+    ]
 
 
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

@@ -61,7 +61,8 @@ def worker(
             spec = workers.cpu(cpu) if cpu else workers.door(door)
     os.chdir(ROOT)
     command = workers.command(spec, log_level=found.log_level)
-    os.execve(command[0], command, workers.environment(spec))  # noqa: S606 - becomes the worker
+    environment = workers.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
+    os.execve(command[0], command, environment)  # noqa: S606 - becomes the worker
 
 
 def flower(

@@ -52,7 +52,7 @@ def note(**facts: Any) -> None:
         log.warning(
             "facts that the history has no column for", extra={"facts": sorted(facts.keys() - WORK_FACTS)}
         )
-    running.facts.update(facts)
+    running.note(facts)
 
 
 def note_failure(error: BaseException) -> None:
@@ -77,7 +77,9 @@ class attempt:
         self.threads_peak = 0
         self.sampler_cpu_s = 0.0
         self.gpu: GpuRun | None = None
+        self.clock = time.perf_counter()
         self._meter: Meter | None = None
+        self._noted = False
 
     def __enter__(self) -> "attempt":
         self._token = _current.set(self)
@@ -122,6 +124,18 @@ class attempt:
         self.gpu = meter.gpu.begin(alone=self.overlap_max == 1)
         meter.sampler.wake()
         self.clock = time.perf_counter()
+
+    def note(self, facts: Row) -> None:
+        """Add facts; the first ones go into the flight recorder at once, for they say whose work it was."""
+        self.facts.update(facts)
+        if self._noted or self._meter is None:
+            return
+        self._noted = True
+        try:
+            self._meter.recorder.renew(self.slot, {**self.row, **self.facts})
+        except Exception:
+            # statistics never fail a task
+            log.exception("an attempt's facts could not be recorded")
 
     def _abandon(self) -> None:
         if self._meter is not None:

@@ -7,6 +7,8 @@ have filled in anything. So they are replaced when the message arrives, before t
 import logging
 from typing import Any
 
+from celery.worker.consumer import consumer
+
 from tasks.history import MeteredRequest
 
 
@@ -36,17 +38,27 @@ class PrivateRequest(MeteredRequest):
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
 
 
-class BodiesUnsaid(logging.Filter):
-    """Leaves the body out of what the worker logs of a message that it can't take: it may hold a script."""
+_CELERYS: Any = consumer
+_REPORTS = {
+    _CELERYS.UNKNOWN_FORMAT: "a message that is no task was dropped",
+    _CELERYS.UNKNOWN_TASK_ERROR: "a task of an unknown name was dropped",
+    _CELERYS.INVALID_TASK_ERROR: "a task message that can't be read was dropped",
+    _CELERYS.MESSAGE_DECODE_ERROR: "a message that can't be decoded was dropped",
+}
+
+
+class WithoutBodies(logging.Filter):
+    """Celery writes the whole body of a message that it can't use into the log; here it says only that."""
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if "message body" not in str(record.msg):
-            return True
-        what = "a message that is no task, or damaged"
-        if "unregistered task" in str(record.msg) and isinstance(record.args, tuple):
-            what = f"a task that is not known: {record.args[0]}"
-        record.msg, record.args, record.exc_info = "refused %s", (what,), None
+        short = _REPORTS.get(record.msg)
+        if short:
+            record.msg, record.args, record.exc_info, record.exc_text = short, (), None, None
         return True
 
 
-logging.getLogger("celery.worker.consumer.consumer").addFilter(BodiesUnsaid())
+def shut() -> None:
+    """Put the filter where these reports are made."""
+    logger = logging.getLogger(consumer.__name__)
+    if not any(isinstance(known, WithoutBodies) for known in logger.filters):
+        logger.addFilter(WithoutBodies())

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_QUICK_S, _SLOW_S, _QUICK_UNTIL_S = 0.2, 1.0, 5.0
+_QUICK_S, _SLOW_S, _QUICK_UNTIL_S = 0.5, 1.0, 5.0
+_FROM_S = 0.4
+"""Younger attempts are left alone: their start and end say enough, and a sample would cost their share."""
 
 
 class Sampler:
-    """Samples the attempts of one process: five times a second in their first seconds, then once."""
+    """Samples the attempts of one process: twice a second in their first seconds, then once."""
 
     def __init__(self, meter: "Meter") -> None:
         self._meter = meter
@@ -48,12 +50,13 @@ class Sampler:
             self._wake.wait()
             self._wake.clear()
             while self._meter.active and not self._stopping:
-                time.sleep(self._pause_s())
                 try:
+                    time.sleep(self._pause_s())
                     self._sample()
                 except Exception:
                     # a sample that fails is a sample less
                     log.exception("a sample failed")
+                    time.sleep(_SLOW_S)
             self._asleep = True
             if self._meter.active:  # one began between the look and the line above
                 self.wake()
@@ -64,9 +67,9 @@ class Sampler:
         return _QUICK_S if youngest < _QUICK_UNTIL_S else _SLOW_S
 
     def _sample(self) -> None:
-        begun = time.thread_time()
+        begun, now = time.thread_time(), time.perf_counter()
         meter = self._meter
-        running = list(meter.active)
+        running = [one for one in list(meter.active) if now - one.clock >= _FROM_S]
         if not running:
             return
         status = meter.process.status()

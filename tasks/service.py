@@ -23,7 +23,7 @@ def engine_of(options: JobOptions) -> Engine:
         OptionError: no such engine or model.
     """
     name = options.model or (settings.model if options.engine == settings.engine else "") or None
-    return registry.load(options.engine, settings.checkpoint(name))
+    return registry.load(options.engine, settings.checkpoint(name), settings.slots or None)
 
 
 def work_of(plan: Plan, segment: int) -> Work:

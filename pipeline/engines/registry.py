@@ -14,11 +14,12 @@ ENGINES = {
 
 
 @functools.cache
-def load(name: str, model: str | None = None) -> Engine:
+def load(name: str, model: str | None = None, slots: int | None = None) -> Engine:
     """The engine of that name, one per process and model.
 
     Args:
         model: a checkpoint, as the engine names them; None is the engine's own default.
+        slots: segments decoded at once, for an engine that can; None leaves it to the engine.
 
     Raises:
         OptionError: no such engine, or a model given to an engine that has none.
@@ -27,7 +28,9 @@ def load(name: str, model: str | None = None) -> Engine:
         raise OptionError("engine", f"{name!r} is unknown; there are {', '.join(sorted(ENGINES))}")
     module, _, cls = ENGINES[name].partition(":")
     adapter = getattr(importlib.import_module(module), cls)
-    if model is not None and "model" not in inspect.signature(adapter).parameters:
+    takes = inspect.signature(adapter).parameters
+    if model is not None and "model" not in takes:
         raise OptionError("model", f"the engine {name} has its model built in")
-    engine: Engine = adapter() if model is None else adapter(model=model)
+    given = {"model": model, "slots": slots if "slots" in takes else None}
+    engine: Engine = adapter(**{key: value for key, value in given.items() if value is not None})
     return engine

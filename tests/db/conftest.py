@@ -12,7 +12,7 @@ from tests.services import Postgres, postgres
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    with postgres() as server:
+    with postgres(durable=False) as server:
         yield server
 
 

@@ -82,10 +82,10 @@ def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
         assert len(lines) == len(answer.rows)
 
 
-@pytest.mark.parametrize("name", queries.names())
-def test_every_query_answers_an_empty_history(name: str, engine: Engine) -> None:
-    answer = queries.run(engine, name)
-    assert all(value in (None, 0) for row in answer.rows for value in row)
+def test_every_query_answers_an_empty_history(engine: Engine) -> None:
+    for name in queries.names():
+        answer = queries.run(engine, name)
+        assert all(value in (None, 0) for row in answer.rows for value in row), name
 
 
 @pytest.mark.parametrize("name", queries.names())

@@ -35,7 +35,7 @@ def broker() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[Postgres]:
-    with postgres() as server:
+    with postgres(durable=False) as server:
         yield server
 
 

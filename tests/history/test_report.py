@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from cli.report import report
 from cli.stats import stats
+from cli.trim import trim
 from db import rows
 from db.database import open_database, writing
 from tests.db.rows import history
@@ -17,6 +18,7 @@ from tests.db.rows import history
 app = typer.Typer()
 app.command()(stats)
 app.command()(report)
+app.command()(trim)
 
 
 @pytest.fixture
@@ -123,3 +125,12 @@ def test_a_wrong_question_is_a_usage_error(folder: Path, arguments: list[str], w
     result = CliRunner().invoke(app, ["stats", *arguments])
     assert result.exit_code == 2
     assert words in result.stderr
+
+
+def test_trimming_says_what_it_did(folder: Path) -> None:
+    assert json.loads(run("trim", "--json")) == {
+        "hours_summed": 0,
+        "attempts_deleted": 0,
+        "samples_deleted": 0,
+    }  # the month lies in the future: no hour of it is over
+    assert "0 hours summed up, 0 attempts" in run("trim")

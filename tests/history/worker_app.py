@@ -85,7 +85,8 @@ def sleep(seconds: float, **facts: Any) -> None:
 def die(job: str) -> None:
     note(job=job)
     if _once("died"):
-        time.sleep(0.5)
+        if job != "at once":
+            time.sleep(0.8)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

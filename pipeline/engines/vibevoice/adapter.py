@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -42,9 +43,16 @@ PROFILE = Profile(
 class VibeVoice:
     """The four stages over one checkpoint. May be called from any number of threads."""
 
-    def __init__(self, model: str | None = None, settings: Settings | None = None) -> None:
-        """`model`: a folder, or an id on the hub."""
+    def __init__(
+        self, model: str | None = None, settings: Settings | None = None, slots: int | None = None
+    ) -> None:
+        """Args:
+        model: a folder, or an id on the hub.
+        slots: in place of the settings' own.
+        """
         self.model, self.settings = model or DEFAULT_MODEL, settings or Settings()
+        if slots is not None:
+            self.settings = replace(self.settings, slots=slots)
         self.lock = threading.RLock()
 
     @property

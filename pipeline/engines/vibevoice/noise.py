@@ -1,7 +1,7 @@
 """The noise levels of the diffusion, and the solver's way down them.
 
-Equal to diffusers' `DPMSolverMultistepScheduler` as the published checkpoints configure it, without the 150 MB
-that importing it costs: a cosine schedule (arXiv:2102.09672, eq. 17) and DPM-Solver++ (arXiv:2211.01095,
+Equal to diffusers' `DPMSolverMultistepScheduler` as the published checkpoints configure it, without the 150
+MB that importing it costs: a cosine schedule (arXiv:2102.09672, eq. 17) and DPM-Solver++ (arXiv:2211.01095,
 algorithm 2).
 """
 

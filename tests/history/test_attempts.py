@@ -23,7 +23,6 @@ def test_cpu_time_of_a_librarys_own_threads_counts(bench: Bench) -> None:
         (row,) = bench.wait_for(bench.send("burn_in_own_threads", 0.3))
     assert row["cpu_user_s"] + row["cpu_system_s"] == pytest.approx(0.6, rel=0.15)
     assert row["cpu_scope"] == "process"
-    assert row["threads_peak"] >= 3
 
 
 def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
@@ -32,7 +31,7 @@ def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
     assert (killed["state"], killed["exit_signal"], killed["stats_complete"]) == ("LOST", 9, 0)
     assert killed["job"] == "job-7"
     assert killed["rss_peak_bytes"] > 10 * MEBI
-    assert 0.7 < killed["run_s"] < 5
+    assert 1.7 < killed["run_s"] < 6
     assert (again["state"], again["redelivered"], again["broker_wait_s"]) == ("SUCCESS", 1, None)
 
 
@@ -142,9 +141,10 @@ def test_without_a_gpu_nothing_is_said_of_one(worker: Bench) -> None:
 
 
 def test_a_long_attempt_keeps_a_series_of_samples(worker: Bench) -> None:
-    (row,) = worker.wait_for(worker.send("sleep", 2.6))
+    (row,) = worker.wait_for(worker.send("sleep", 3.6))
     samples = worker.samples(row["attempt_uid"])
     assert len(samples) >= 2
+    assert row["threads_peak"] == max(sample["threads"] for sample in samples)
     assert all(sample["at_ms"] >= 1000 and sample["rss_bytes"] > MEBI for sample in samples)
     assert row["sample_count"] > len(samples)
 

@@ -123,12 +123,12 @@ class GpuRun:
         self._began_us = int(time.time() * 1e6)
         self._samples: list[Row] = []
         self._torch_start = _TorchStart(alone=alone)
-        self._first = self._take()
+        self._first = self.look()
         self._energy_mj = self._ask("nvmlDeviceGetTotalEnergyConsumption")
 
-    def sample(self) -> Row:
-        """Look at the device now; returns what a series of samples keeps."""
-        now = self._take()
+    def sample(self, now: Row | None = None) -> Row:
+        """Add a look at the device, a new one unless given; returns what a series of samples keeps."""
+        now = self.look() if now is None else now
         self._samples.append(now)
         return {
             "gpu_util_pct": now.get("util"),
@@ -142,7 +142,7 @@ class GpuRun:
         Args:
             alone: no other attempt ran in the process meanwhile.
         """
-        seen = [self._first, *self._samples, self._take()]
+        seen = [self._first, *self._samples, self.look()]
         row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
         if self._gpu.handle is None:
             return row
@@ -155,8 +155,8 @@ class GpuRun:
         nvml, handle = self._gpu.nvml, self._gpu.handle
         return nvml.ask(function, handle, *arguments) if nvml is not None and handle is not None else None
 
-    def _take(self) -> Row:
-        """One look: memory in bytes, shares in percent, power in watts."""
+    def look(self) -> Row:
+        """One look, good for all attempts of the process: bytes, percent, watts, degrees."""
         row: Row = {"allocated": _allocated()}
         if self._gpu.handle is None:
             return row

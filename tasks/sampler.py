@@ -76,19 +76,22 @@ class Sampler:
         status = meter.process.status()
         rss, threads = status.get(b"VmRSS"), status.get(b"Threads", 0)
         children = meter.process.children_rss_bytes()
+        device = next((one.gpu.look() for one in running if one.gpu is not None), None)
         for one in running:
-            self._add(one, rss, threads, children)
+            self._add(one, rss, threads, children, device)
         cost = (time.thread_time() - begun) / len(running)
         for one in running:
             one.sampler_cpu_s += cost
 
-    def _add(self, one: "attempt", rss: int | None, threads: int, children: int) -> None:
+    def _add(
+        self, one: "attempt", rss: int | None, threads: int, children: int, look: dict[str, Any] | None
+    ) -> None:
         meter = self._meter
         if rss is not None:
             one.rss_samples.append(rss)
         one.threads_peak = max(one.threads_peak, threads)
         one.children_rss_peak_bytes = max(one.children_rss_peak_bytes or 0, children)
-        device = one.gpu.sample() if one.gpu is not None else {}
+        device = one.gpu.sample(look) if one.gpu is not None else {}
         elapsed_s = time.perf_counter() - one.clock
         with meter.lock:
             if one not in meter.active:

@@ -215,7 +215,9 @@ _GPU = (
     _number("gpu_util_max_pct", "Largest such sample."),
     _number("gpu_sm_proc_pct", "Mean share of the multiprocessors that this process used."),
     _number("gpu_membw_mean_pct", "Mean share of time that device memory was read or written."),
-    _seconds("gpu_active", "Utilisation summed over time; can be added up, unlike a percentage."),
+    _seconds(
+        "gpu_active", "Utilisation summed over its part of the time; can be added up, unlike a percentage."
+    ),
     _number("gpu_power_mean_w", "Mean power of the device."),
     _number("gpu_temp_max_c", "Highest temperature."),
     _text("gpu_throttle_reasons", "Why the clock was held back, where it was."),
@@ -229,7 +231,11 @@ _ENERGY = (
     _number("gpu_energy_j", "Energy of the device while the attempt ran."),
     _number("cpu_energy_j", "Energy of the CPU packages while the attempt ran."),
     _text("energy_method", "nvml_counter, nvml_power (mean power times time), rapl, joined by a plus."),
-    _text("energy_scope", "device_exclusive: alone on it; device_shared, host_shared: others are in it too."),
+    _text(
+        "energy_scope",
+        "device_exclusive: alone on it; share_by_time: divided among the attempts of its process, which was "
+        "alone on it; device_shared, host_shared: other processes are in it too.",
+    ),
 )
 _WORK = (
     _text("engine", "Engine that did it."),

@@ -136,19 +136,20 @@ class GpuRun:
             "gpu_power_w": now.get("power"),
         }
 
-    def end(self, run_s: float, *, alone: bool) -> Row:
+    def end(self, run_s: float, part: float) -> Row:
         """Columns of `task_run`.
 
         Args:
-            alone: no other attempt ran in the process meanwhile.
+            part: 1 where no other attempt ran in the process meanwhile, else its part of the time: what can
+                be added up is divided among the attempts, so that their sum is the device's.
         """
         seen = [self._first, *self._samples, self.look()]
         row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
         if self._gpu.handle is None:
             return row
         row |= self._memory(seen)
-        row |= self._use(seen, run_s)
-        row |= self._energy(seen, run_s, alone and row["gpu_cotenants_max"] == 0)
+        row |= self._use(seen, run_s * part)
+        row |= self._energy(seen, run_s, part, others=row["gpu_cotenants_max"])
         return row
 
     def _ask(self, function: str, *arguments: Any) -> Any:
@@ -200,7 +201,7 @@ class GpuRun:
             }
         return row
 
-    def _use(self, seen: list[Row], run_s: float) -> Row:
+    def _use(self, seen: list[Row], own_s: float) -> Row:
         util = self._driver_samples() or _known(seen, "util")
         membw, power = _known(seen, "membw"), _known(seen, "power")
         reasons = 0
@@ -209,7 +210,7 @@ class GpuRun:
         return {
             "gpu_util_mean_pct": _mean(util),
             "gpu_util_max_pct": max(util, default=None),
-            "gpu_active_s": sum(util) / len(util) / 100 * run_s if util else None,
+            "gpu_active_s": sum(util) / len(util) / 100 * own_s if util else None,
             "gpu_membw_mean_pct": _mean(membw),
             "gpu_sm_proc_pct": self._own_use(),
             "gpu_power_mean_w": _mean(power),
@@ -228,17 +229,17 @@ class GpuRun:
         own = [float(each.smUtil) for each in listed or () if each.pid == os.getpid()]
         return _mean(own)
 
-    def _energy(self, seen: list[Row], run_s: float, exclusive: bool) -> Row:
+    def _energy(self, seen: list[Row], run_s: float, part: float, *, others: int | None) -> Row:
         """The device's energy: by its counter, else by its mean power."""
-        scope = "device_exclusive" if exclusive else "device_shared"
+        scope = "device_shared" if others != 0 else "device_exclusive" if part == 1 else "share_by_time"
         now = self._ask("nvmlDeviceGetTotalEnergyConsumption")
         if now is not None and self._energy_mj is not None and now >= self._energy_mj:
-            joules = (now - self._energy_mj) / 1000
+            joules = (now - self._energy_mj) / 1000 * part
             return {"gpu_energy_j": joules, "energy_method": "nvml_counter", "energy_scope": scope}
         power = _mean(_known(seen, "power"))
         if power is None:
             return {}
-        return {"gpu_energy_j": power * run_s, "energy_method": "nvml_power", "energy_scope": scope}
+        return {"gpu_energy_j": power * run_s * part, "energy_method": "nvml_power", "energy_scope": scope}
 
 
 class _TorchStart:

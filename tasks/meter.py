@@ -84,7 +84,7 @@ class Meter:
         self.lock = threading.Lock()
         self.active: list[attempt] = []
         self.begun = 0
-        self._last = self.process.read()
+        self._last = self._read()
         self.sampler = Sampler(self)
         self.place: Row = {
             "app_version": settings.app_version,
@@ -131,9 +131,13 @@ class Meter:
             mine.process.close()
             mine.recorder.close()
 
+    def _read(self) -> list[float]:
+        """The process' counters and, last, the clock."""
+        return [*self.process.read(), time.perf_counter()]
+
     def share_out(self) -> None:
         """Divide what the process used since the last time among the attempts that ran. Hold the lock."""
-        now = self.process.read()
+        now = self._read()
         if self.active:
             parts = len(self.active)
             used = [(new - old) / parts for new, old in zip(now, self._last, strict=True)]

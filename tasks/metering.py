@@ -69,7 +69,8 @@ class attempt:
         self._task = task
         self.facts: Row = {}
         self.failure: BaseException | None = None
-        self.used = [0.0] * len(counters.NAMES)
+        self.used = [0.0] * (len(counters.NAMES) + 1)
+        """Its part of the process' counters and, last, of the time: divided where attempts overlap."""
         self.overlap_max = 1
         self.rss_samples: list[int] = []
         self.rss_peak_sampled = 0
@@ -154,10 +155,11 @@ class attempt:
         row = self.row
         row.update(finished_at=finished, finished_epoch=int(finished), run_s=run_s, stats_complete=1)
         row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
-        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used), strict=True))
+        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used[:-1]), strict=True))
         row.update(self._memory(meter, status, run_s))
         if self.gpu is not None:
-            row.update(self.gpu.end(run_s, alone=self.overlap_max == 1))
+            part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
+            row.update(self.gpu.end(run_s, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)
         row["recorded_at"] = time.time()

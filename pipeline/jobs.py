@@ -80,6 +80,9 @@ class Jobs:
     def create(self, request: Request, profile: Profile) -> Plan:
         """Plan a job and write it down, once: a second call adopts what stands."""
         job = request.job
+        if self.store.objects.size(f"jobs/{job}/plan") is None:  # a collector may have taken it
+            _plans.pop((self.store.url, job), None)
+            _page.cache_clear()
         standing = self.plan(job)
         if standing:
             return standing
@@ -197,7 +200,7 @@ class Jobs:
         return [name.removeprefix("open/") for name, _, _ in self.store.objects.names("open")]
 
     def join(self, job: str, root: str, answer: str) -> None:
-        """Note a root that waits for the outcome, and the task that will answer it, as its caller has it."""
+        """Note a root that waits for the outcome, and the task that will answer it, in the caller's form."""
         self.store.overwrite(_root(job, root), canonical_json({"root": root, "answer": answer}))
 
     def waiting(self, job: str) -> dict[str, str]:

@@ -10,6 +10,7 @@ import os
 from celery import Celery, signals
 from kombu import Queue
 
+from pipeline.engines.registry import ENGINES
 from tasks import history, meter, parent
 from tasks import settings as _settings
 from tasks.embedded import url_of_running
@@ -19,6 +20,7 @@ from tasks.reminder import SendReconcile
 from tasks.visibility import RenewVisibility
 
 settings = _settings.load()
+ENGINES.update(settings.engines)
 _DAY_S = 24 * 3600
 
 
@@ -102,8 +104,11 @@ app.user_options["worker"].add(parent.OPTION)
 
 @signals.celeryd_init.connect
 def _private(**_: object) -> None:
-    """What a worker writes is its user's alone."""
+    """What a worker writes is its user's alone, and says nothing of anybody's words."""
+    from tasks import privacy
+
     os.umask(0o077)
+    privacy.shut()
 
 
 history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)

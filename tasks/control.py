@@ -5,7 +5,6 @@ import os
 import signal
 import threading
 import time
-import weakref
 
 from celery.signals import worker_shutting_down
 
@@ -34,13 +33,22 @@ def stopping() -> bool:
 
 
 class StageControl:
-    """Looked at by the engine every frame or utterance; the store's flag once a second."""
+    """Looked at by the engine every frame or utterance; the store's flag once a second.
+
+    As a context it is watched: a body that doesn't look for too long has its process ended.
+    """
 
     def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
         self.jobs, self.job, self.limit_s = jobs, job, limit_s
         self.started = self.looked = self.touched = self.alive = time.monotonic()
         self.done = 0
+
+    def __enter__(self) -> "StageControl":
         _watch.over(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _watch.leave(self)
 
     def check(self) -> None:
         """
@@ -81,7 +89,7 @@ class Watch:
     """
 
     def __init__(self) -> None:
-        self.controls: weakref.WeakSet[StageControl] = weakref.WeakSet()
+        self.controls: set[StageControl] = set()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None
 
@@ -91,6 +99,10 @@ class Watch:
             if self.thread is None and settings.hung_s:
                 self.thread = threading.Thread(target=self._run, name="watch", daemon=True)
                 self.thread.start()
+
+    def leave(self, control: StageControl) -> None:
+        with self.lock:
+            self.controls.discard(control)
 
     def _run(self) -> None:
         last = time.monotonic()

@@ -4,7 +4,10 @@ Celery puts the sender's own texts of the arguments (`argsrepr`, `kwargsrepr`) i
 have filled in anything. So they are replaced when the message arrives, before the first event.
 """
 
+import logging
 from typing import Any
+
+from celery.worker.consumer import consumer
 
 from tasks.history import MeteredRequest
 
@@ -33,3 +36,29 @@ class PrivateRequest(MeteredRequest):
         super().__init__(*args, **kwargs)
         self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+
+
+_CELERYS: Any = consumer
+_REPORTS = {
+    _CELERYS.UNKNOWN_FORMAT: "a message that is no task was dropped",
+    _CELERYS.UNKNOWN_TASK_ERROR: "a task of an unknown name was dropped",
+    _CELERYS.INVALID_TASK_ERROR: "a task message that can't be read was dropped",
+    _CELERYS.MESSAGE_DECODE_ERROR: "a message that can't be decoded was dropped",
+}
+
+
+class WithoutBodies(logging.Filter):
+    """Celery writes the whole body of a message that it can't use into the log; here it says only that."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        short = _REPORTS.get(record.msg)
+        if short:
+            record.msg, record.args, record.exc_info, record.exc_text = short, (), None, None
+        return True
+
+
+def shut() -> None:
+    """Put the filter where these reports are made."""
+    logger = logging.getLogger(consumer.__name__)
+    if not any(isinstance(known, WithoutBodies) for known in logger.filters):
+        logger.addFilter(WithoutBodies())

@@ -6,7 +6,6 @@ requests are one job: a second root of a standing job waits for the first one's 
 
 from typing import Any
 
-from celery import Task
 from celery.exceptions import Ignore
 
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
@@ -46,10 +45,12 @@ class Root(VoxchordTask):
     default_retry_delay=2,
 )
 def render(
-    self: Task[..., Any],
-    script: str | list[dict[str, Any]],
+    self: Root,
+    /,
+    script: str | list[dict[str, Any]] | None = None,
     voices: dict[str, str] | None = None,
     options: dict[str, Any] | None = None,
+    **unknown: Any,
 ) -> dict[str, Any]:
     """Turn a script into one audio file.
 
@@ -61,7 +62,10 @@ def render(
     Returns:
         The manifest (see `pipeline.manifest`).
     """
-    plan = accept(script, voices or {}, options or {})
+    for name in unknown:
+        raise OptionError(name[:40], "is no argument of voxchord.render; it has script, voices and options")
+    with pause.until_stored():
+        plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
     with pause.until_stored(plan.job):
         manifest = jobs().manifest(plan.job)

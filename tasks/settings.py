@@ -43,6 +43,12 @@ class Settings:
     slots: int = field(
         default=0, metadata={"doc": "Segments that a device decodes at once. 0: as many as fit, 8 at most."}
     )
+    engines: Mapping[str, str] = field(
+        default_factory=dict,
+        metadata={
+            "doc": "More engines, `name=module:Class,…`: the operator's own; a message only names one."
+        },
+    )
     characters_max: int = field(default=CHARACTERS_MAX, metadata={"doc": "Longest script, in characters."})
     visibility_timeout_s: int = field(
         default=60, metadata={"doc": "After so long without a sign of life a worker's tasks go to others."}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 from celery import Task
-from celery.exceptions import Reject
+from celery.exceptions import Ignore, Reject
 
 from pipeline import stages
 from pipeline.errors import (
@@ -89,7 +89,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         raise Reject(error, requeue=True) from error
     except CancelledError as error:
         note_failure(error)  # the job has been answered, or is about to be; nothing of it goes on
-        raise Reject(error, requeue=False) from error
+        raise Ignore("cancelled") from error
 
 
 def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
@@ -98,13 +98,13 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         jobs().look(job)
         plan = jobs().plan(job)
         if plan is None or segment >= plan.segments:
-            raise Reject(OptionError("job", "has no such segment, or is gone"), requeue=False)
+            return {**ref, "ok": False, "error": "the job is gone"}
         work = work_of(plan, segment)
         note(**_identity(plan, work))
         control = StageControl(
             jobs(), job, 60 + _SLOWEST * work.segment.words / work.engine.profile.words_per_s
         )
-        with noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
+        with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
             note(**stage(work, control))
         _touch(job)
     except (StoreError, CancelledError):

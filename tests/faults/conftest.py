@@ -1,0 +1,39 @@
+"""A fleet with short timeouts and an engine that does harm; each test leaves it whole."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from bench.fleet import Fleet
+from tests.faults.mischief import SETTING
+
+collect_ignore = ["neighbour.py"]  # an app that the environment configures
+
+TIMEOUT_S = 3
+SETTINGS = {
+    "VOXCHORD_ENGINE": "mischief",
+    "VOXCHORD_ENGINES": SETTING,
+    "VOXCHORD_VISIBILITY_TIMEOUT_S": str(TIMEOUT_S),
+    "VOXCHORD_RECONCILE_S": "1",
+    "VOXCHORD_STALLED_S": "4",
+    "VOXCHORD_HUNG_S": "4",
+}
+STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
+
+
+@pytest.fixture(scope="session")
+def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    layout = {"door": "voxchord", "work0": STAGES, "work1": STAGES}
+    with Fleet(tmp_path_factory.mktemp("fleet"), settings=SETTINGS, layout=layout) as fleet:
+        fleet.start()
+        fleet.ready()
+        yield fleet
+
+
+@pytest.fixture
+def fleet(standing: Fleet) -> Iterator[Fleet]:
+    yield standing
+    gone = [name for name, process in standing.workers.items() if process.poll() is not None]
+    if gone:
+        standing.start(*gone)
+        standing.ready(*gone)

@@ -1,0 +1,83 @@
+"""An engine that does harm where a script asks for it: `[…]` words in the text, once or always.
+
+What was done is appended to `deeds` in the state folder, a line each, so that a test can count.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from bench.silence import Silence
+from pipeline.engines.protocol import Arrays, Control, Options, SegmentText, Utterance
+
+SETTING = "mischief=tests.faults.mischief:Mischief"
+DEEDS = ("poison", "dieonce", "hangonce", "faulty", "between")
+
+
+class Mischief(Silence):
+    """Silence, and what the words say."""
+
+    def text(self, segment: SegmentText, options: Options) -> Arrays:
+        words = " ".join(line.text for line in segment.lines).split()
+        asked = [word for word in words if word in DEEDS or word.startswith("wait")]
+        return Arrays(super().text(segment, options).arrays, {"asked": " ".join(asked)})
+
+    def semantic(self, tokens: Arrays, options: Options) -> Arrays:
+        made = super().semantic(tokens, options)
+        return Arrays(made.arrays, {**made.meta, "asked": tokens.meta["asked"]})
+
+    def diffusion(
+        self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
+    ) -> Sequence[Utterance]:
+        _note(f"decode {seed}")
+        for word in semantic.meta["asked"].split():
+            _do(word, seed, control)
+        return super().diffusion(semantic, speakers, seed, options, control)
+
+
+def deeds(state: Path) -> list[str]:
+    try:
+        return (state / "deeds").read_text().splitlines()
+    except FileNotFoundError:
+        return []
+
+
+def _note(deed: str) -> bool:
+    """Write it down; True if it is the first time."""
+    path = Path(os.environ["VOXCHORD_STATE"]) / "deeds"
+    first = deed not in deeds(path.parent)
+    with path.open("a") as file:
+        file.write(deed + "\n")
+    return first
+
+
+def _do(word: str, seed: int, control: Control) -> None:
+    if word == "faulty":
+        raise ValueError("velvet: words of the script in a message of a bug")
+    if word == "poison":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word.startswith("wait"):
+        until = time.monotonic() + float(word.removeprefix("wait"))
+        while time.monotonic() < until:
+            control.check()
+            time.sleep(0.02)
+        return
+    if not _note(f"{word} {seed}"):
+        return
+    if word == "dieonce":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if word == "hangonce":
+        time.sleep(3600)
+    if word == "between":
+        _die_between_part_and_success()
+
+
+def _die_between_part_and_success() -> None:
+    """This process ends after the chord's part is counted and before SUCCESS is stored."""
+    from tasks.app import app
+
+    backend: Any = app.backend
+    backend.store_result = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)

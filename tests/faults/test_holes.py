@@ -1,0 +1,283 @@
+"""The ten holes of Celery 5.7 on Redis that were measured, each closed.
+
+| hole | closed by | shown by |
+|---|---|---|
+| 1 death between a chord's part and SUCCESS hangs it | the part is counted first | `…part_and_success…` |
+| 2 deduplication hangs a chord | it is off | `test_the_settings…` |
+| 3 a step that ends while Redis is away fails the job | it is tried again | bench.faults |
+| 4 a lost connection cancels what runs, and loses it | it is not cancelled | `test_the_settings…` |
+| 5 a solo pool fails what runs at a cold stop | threads, which hand back | `…stopped_pool_of_threads…` |
+| 6 revoking inside a chord hangs it | cancelling is a flag and an answer | `test_cancelling…` |
+| 7 a root delivered twice runs everything twice | a guard in the store | `…delivered_twice…` |
+| 8 a message of a killed worker is lost | a short timeout; the reconciler | `…lost_its_memory…` |
+| 9 celery-batches knows no chords | it is not used | `test_the_settings…` |
+| 10 embedded servers with known holes | Valkey 9 | `test_the_settings…` |
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.fleet import Fleet, until
+from pipeline.jobs import stage_name
+from tasks import app as voxchord
+from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S
+from tests.faults.mischief import deeds
+from tests.faults.scripts import script
+
+LIMIT_S = 60
+
+
+def done(result: Any) -> dict[str, Any]:
+    manifest: dict[str, Any] = result.get(timeout=LIMIT_S)
+    return manifest
+
+
+def failed(result: Any) -> str:
+    with pytest.raises(Exception) as found:  # noqa: PT011 - its class is the sender's business; the words are ours
+        result.get(timeout=LIMIT_S)
+    return f"{type(found.value).__name__} {found.value}"
+
+
+def job_of(fleet: Fleet, known: set[str]) -> str:
+    """The job that was not there before, once it has begun."""
+    until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S)
+    return next(iter(set(fleet.jobs.opened()) - known))
+
+
+def state(fleet: Fleet) -> Path:
+    return fleet.folder / "state"
+
+
+def queued(fleet: Fleet) -> int:
+    return sum(1 for _ in fleet.payloads()) + int(fleet.client.hlen("voxchord.unacked"))
+
+
+def decodes(fleet: Fleet, job: str) -> list[int]:
+    """How often each of a job's segments was decoded."""
+    seen = deeds(state(fleet))
+    plan = fleet.jobs.need(job)
+    return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.segments(plan)]
+
+
+def test_the_settings_that_close_holes_are_set(fleet: Fleet) -> None:
+    conf = voxchord.app.conf
+    assert conf.worker_deduplicate_successful_tasks is False
+    assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
+    assert conf.task_acks_late
+    assert conf.task_reject_on_worker_lost
+    assert importlib.util.find_spec("celery_batches") is None
+    assert int(fleet.client.info("server")["valkey_version"].split(".")[0]) >= 9
+
+
+def test_a_death_between_part_and_success_is_counted_once(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("gap", "", "between", "")))
+    assert manifest["segments"] == 3
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1]
+
+
+def test_a_child_that_dies_is_replaced_and_the_job_goes_on(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("child", "", "dieonce", "")))
+    assert manifest["state"] == "done"
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 2]
+
+
+def test_what_keeps_killing_its_worker_is_set_aside_and_named(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    result = fleet.send(script("poison", "", "poison", "", ""))
+    job = job_of(fleet, known)
+    told = failed(result)
+    assert "segment 1 (script line 2)" in told
+    assert "its worker died 3 times" in told
+    assert fleet.jobs.missing(fleet.jobs.need(job)) == [1], "the rest is kept"
+    assert decodes(fleet, job) == [1, 3, 1, 1]
+
+
+def test_a_gap_is_left_where_that_was_asked_for(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("gap", "", "poison", ""), {"on_error": "gap"}))
+    assert manifest["state"] == "gaps"
+    assert [(gap["segment"], gap["source_line"]) for gap in manifest["gaps"]] == [(1, 2)]
+
+
+def test_a_bug_costs_its_segment_and_says_nothing_of_the_script(fleet: Fleet) -> None:
+    told = failed(fleet.send(script("velvet", "", "faulty")))
+    assert "segment 1" in told
+    assert "ValueError at mischief.py" in told
+    fleet.app.send_task("voxchord.rendr", kwargs={"script": "velvet curtains"}, queue="voxchord")
+    fleet.app.send_task("voxchord.render", kwargs={"skript": "velvet curtains"}, queue="voxchord")
+    failed(
+        fleet.app.send_task("voxchord.render", kwargs={"script": "Anna: velvet [pause:"}, queue="voxchord")
+    )
+    assert "velvet" not in told
+    for log in fleet.folder.glob("*.log"):
+        assert b"velvet" not in log.read_bytes(), log.name
+
+
+def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    text = script("cancel", *["wait30"] * 40)
+    first = fleet.send(text)
+    job = job_of(fleet, known)
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    second = fleet.send(text)
+    until(lambda: len(fleet.jobs.waiting(job)) == 2, LIMIT_S)
+    fleet.jobs.cancel(job)  # only the flag: the stages see it
+    assert "was cancelled" in failed(first)
+    assert "was cancelled" in failed(second)
+    until(lambda: queued(fleet) == 0, LIMIT_S)
+    assert not fleet.jobs.is_open(job)
+
+
+def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    text = script("again", "", "", "wait3", "")
+    first = fleet.send(text)
+    job = job_of(fleet, known)
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    fleet.jobs.cancel(job)
+    assert "was cancelled" in failed(first)
+    manifest = done(fleet.send(text))
+    assert manifest["job"] == job
+    assert fleet.jobs.failures(job) == {}
+
+
+@pytest.mark.parametrize("task", ["render", "text", "semantic", "speaker", "diffusion", "stitch"])
+def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> None:
+    for name in ("work0", "work1"):
+        os.killpg(fleet.workers[name].pid, signal.SIGSTOP)
+    known = set(fleet.jobs.opened())
+    result = fleet.send(script(f"twice{task}", "wait0.2", ""))
+    job = job_of(fleet, known)
+    until(lambda: fleet.jobs.sent(job), LIMIT_S)
+    root = fleet.jobs.root(job) or ""
+    ref = {"job": job, "segment": 0, "ok": True}
+    arguments: dict[str, Any] = {
+        "render": {"kwargs": {"script": script("twicerender", "wait0.2", "")}, "task_id": root},
+        "stitch": {"kwargs": {"job": job}, "task_id": root, "queue": "cpu.stitch"},
+    }.get(
+        task,
+        {"args": [ref], "queue": {"text": "cpu.text", "semantic": "cpu.semantic"}.get(task, f"gpu.{task}")},
+    )
+    for _ in range(2):
+        fleet.app.send_task(f"voxchord.{task}", **{"queue": "voxchord", **arguments})
+    for name in ("work0", "work1"):
+        os.killpg(fleet.workers[name].pid, signal.SIGCONT)
+    manifest = done(result)
+    turns = json.loads(fleet.jobs.store.objects.read(manifest["turns"]["name"]) or b"")
+    assert [turn["turn"] for turn in turns] == [0, 1]
+    until(lambda: queued(fleet) == 0, LIMIT_S)
+    assert done(fleet.app.AsyncResult(root)) == manifest
+
+
+def test_a_broker_that_lost_its_memory_costs_only_what_was_under_way(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    result = fleet.send(script("memory", *["wait0.3"] * 8))
+    job = job_of(fleet, known)
+    until(lambda: 2 <= 8 - len(fleet.jobs.missing(fleet.jobs.need(job))) <= 6, LIMIT_S)
+    fleet.client.flushall()
+    assert done(result)["segments"] == 8
+    assert max(decodes(fleet, job)) <= 2
+    assert sum(decodes(fleet, job)) <= 8 + 2
+
+
+def test_a_worker_that_never_comes_back_leaves_its_segments_to_the_other(fleet: Fleet) -> None:
+    result = fleet.send(script("gone", *["wait0.5"] * 6))
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    fleet.kill("work1")
+    manifest = done(result)
+    assert manifest["segments"] == 6
+    assert sum(decodes(fleet, manifest["job"])) <= 6 + 1
+
+
+def test_a_decode_that_hangs_ends_its_process_and_is_done_by_another(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("hang", "hangonce", "")))
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 2]
+
+
+def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    result = fleet.send(script("full", *["wait0.3"] * 6))
+    job = job_of(fleet, known)
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    scratch = fleet.store / ".scratch"
+    scratch.rename(scratch.with_name("away"))
+    scratch.write_bytes(b"")
+    until(lambda: result.state == "PAUSED", LIMIT_S)
+    assert "can't write" in result.info["reason"]
+    scratch.unlink()
+    scratch.with_name("away").rename(scratch)
+    assert done(result)["state"] == "done"
+    assert fleet.jobs.failures(job) == {}
+
+
+@pytest.mark.parametrize("damage", ["truncated", "bit-flipped"])
+def test_a_damaged_artifact_is_made_again(fleet: Fleet, damage: str) -> None:
+    text = script(damage, "", "", "")
+    quiet = done(fleet.send(text, {"format": "wav"}))
+    plan = fleet.jobs.need(quiet["job"])
+    for index, stage in enumerate(("audio", "spans", "semantic")):
+        path = fleet.store / stage_name(fleet.jobs.segment(plan.job, index).key, stage)
+        data = bytearray(path.read_bytes())
+        data = data[:-7] if damage == "truncated" else data
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+    fleet.jobs.reopen(plan.job)
+    again = done(fleet.send(text, {"format": "wav"}))
+    assert again["audio"] == quiet["audio"]
+
+
+def test_a_long_task_is_delivered_once_while_its_worker_lives_and_so_are_a_neighbours(
+    fleet: Fleet, tmp_path: Path
+) -> None:
+    environment = {**os.environ, "NEIGHBOUR_BROKER": fleet.url}
+    command = [sys.executable, "-m", "celery", "-A", "tests.faults.neighbour", "worker", "-P", "threads"]
+    command += ["-c", "1", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"]
+    neighbour = subprocess.Popen(command, env=environment)
+    try:
+        other = fleet.app.send_task(
+            "tests.faults.neighbour.long", args=[3 * TIMEOUT_S, str(tmp_path / "starts")], queue="celery"
+        )
+        manifest = done(fleet.send(script("long", f"wait{3 * TIMEOUT_S}", "")))
+        assert decodes(fleet, manifest["job"]) == [1, 1]
+        other.get(timeout=LIMIT_S)
+        assert (tmp_path / "starts").read_text() == "started\n"
+    finally:
+        neighbour.terminate()
+        neighbour.wait(30)
+
+
+@pytest.mark.parametrize(
+    "ref",
+    [None, 7, {"job": "../../etc/passwd", "segment": 0}, {"job": "a" * 20, "segment": -1}, {"segment": 0}],
+)
+def test_a_message_with_a_name_that_is_none_touches_nothing(fleet: Fleet, ref: object) -> None:
+    before = set(fleet.store.rglob("*"))
+    result = fleet.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
+    assert "OptionError" in failed(result)
+    assert {path for path in set(fleet.store.rglob("*")) - before if "probe" not in path.name} == set()
+
+
+def test_a_stopped_pool_of_threads_hands_its_segment_back(tmp_path: Path) -> None:
+    layout = {"door": "voxchord", "device": STAGES}
+    pools = {"device": ("-P", "threads", "-c", "2")}
+    with Fleet(tmp_path, settings=SETTINGS, layout=layout, pools=pools) as fleet:
+        fleet.start()
+        fleet.ready()
+        result = fleet.send(script("stop", "wait5", "wait5"))
+        until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+        began = time.monotonic()
+        fleet.workers["device"].terminate()
+        fleet.workers["device"].wait(LIMIT_S)
+        assert time.monotonic() - began < 4, "it didn't wait for the decode"
+        fleet.start("device")
+        assert done(result)["segments"] == 2
+        for path in [fleet.folder / "state", *(fleet.folder / "state").rglob("*"), *fleet.store.rglob("*")]:
+            assert path.stat().st_mode & 0o077 == 0, f"{path} is open to others"

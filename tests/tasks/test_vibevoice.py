@@ -1,0 +1,117 @@
+"""The whole pipeline on a tiny checkpoint of the real classes, through real workers."""
+
+import io
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+from celery import Celery
+from transformers import VibeVoiceProcessor
+
+from pipeline.engines.protocol import Line
+from pipeline.engines.vibevoice.adapter import PROFILE
+from pipeline.jobs import Jobs, stage_name
+from pipeline.segments import text_of
+from pipeline.store import Store
+from pipeline.voices import Voices
+from tasks.local import LocalService
+from tasks.settings import Settings
+from tests.vibevoice import reference, segments, tiny
+
+RATE_HZ = 24_000
+SCRIPT = """\
+Alice: The tide is out.
+Bob: So it is, so it is.
+[pause:1s]
+Bob: Shall we go?
+[pause:1s]
+Alice: Yes, before it comes in again.
+"""
+
+
+def recording(seed: int) -> bytes:
+    samples = np.random.default_rng(seed).normal(0, 0.2, round(1.3 * RATE_HZ)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE_HZ, format="WAV", subtype="FLOAT")
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny.save(tmp_path_factory.mktemp("talkative"), talkative=True)
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterator[Settings]:
+    """A service with that engine: a prefork worker for the CPU stages, one of threads for the device."""
+    settings = Settings(
+        state=tmp_path_factory.mktemp("service"),
+        engine="vibevoice",
+        model="tiny",
+        models={"tiny": str(checkpoint)},
+    )
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("STATE", "BROKER_URL"):
+            patch.setenv(f"VOXCHORD_{name}", "")  # LocalService sets both for its children; undone at the end
+        patch.setenv("VOXCHORD_ENGINE", "vibevoice")
+        patch.setenv("VOXCHORD_MODEL", "tiny")
+        patch.setenv("VOXCHORD_MODELS", f"tiny={checkpoint}")
+        patch.setenv("VOXCHORD_SLOTS", "3")
+        with LocalService(settings, concurrency=1):
+            yield replace(settings, broker_url=os.environ["VOXCHORD_BROKER_URL"])
+
+
+def test_real_workers_give_the_samples_of_one_call_of_transformers(
+    settings: Settings, checkpoint: Path
+) -> None:
+    jobs = Jobs(Store(settings.store_url))
+    for name, seed in (("a", 1), ("b", 2)):
+        Voices(jobs.store).add(name, recording(seed))
+    with Celery("another-app", broker=settings.broker_url, backend=settings.broker_url) as app:
+        kwargs = {"script": SCRIPT, "voices": {"Alice": "a", "Bob": "b"}, "options": {"dtype": "float64"}}
+        manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=120)
+    assert manifest["segments"] == 3, "this engine gets its pauses between segments"
+    model = reference.load(checkpoint)
+    processor = VibeVoiceProcessor.from_pretrained(checkpoint)
+    for segment in jobs.segments(jobs.need(manifest["job"])):
+        conditions = jobs.store.need_arrays(stage_name(segment.key, "semantic"))
+        found = jobs.store.need_arrays(stage_name(segment.key, "audio")).arrays["samples"].astype(np.float32)
+        inputs = processor.apply_chat_template(
+            chat(segment.speakers, text_of(segment).lines),
+            tokenize=True,
+            return_dict=True,
+            processor_kwargs={"sampling_rate": RATE_HZ, "return_tensors": "pt"},
+        )
+        inputs = {**inputs, "input_values": inputs["input_values"].to(model.dtype)}
+        most = int(conditions.meta["frames_max"])
+        expected, _ = reference.generate(model, inputs, [segment.seed], tokens_max=most)
+        assert found.size > PROFILE.frame_rate_hz
+        assert segments.relative_error(found, expected[0].float()) <= 1e-6, "float32 in the store"
+
+
+def chat(names: tuple[str, ...], lines: tuple[Line, ...]) -> list[Mapping[str, object]]:
+    """The segment for transformers' processor: each voice comes with its speaker's first line."""
+    turns: list[Mapping[str, object]] = []
+    voiced: set[int] = set()
+    for line in lines:
+        content: list[dict[str, object]] = [{"type": "text", "text": line.text}]
+        if line.slot not in voiced:
+            samples, _ = soundfile.read(
+                io.BytesIO(recording(1 + (names[line.slot] == "Bob"))), dtype="float32"
+            )
+            content.append({"type": "audio", "audio": samples})
+        voiced.add(line.slot)
+        turns.append({"role": str(line.slot), "content": content})
+    return turns
+
+
+def test_a_speaker_without_a_recording_is_refused(settings: Settings) -> None:
+    with Celery("another-app", broker=settings.broker_url, backend=settings.broker_url) as app:
+        kwargs = {"script": "Carol: Hello."}
+        sent = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+        with pytest.raises(Exception, match=r"Carol.*reference recording"):
+            sent.get(timeout=60)

@@ -156,10 +156,15 @@ _CPU = (
         "process: the attempt was alone in it, exact; share: others ran beside it, and what the process used "
         "was divided evenly among those that ran at the time.",
     ),
-    _seconds("cpu_wait", "Time its threads stood ready with no core free; threads that ended are missing."),
+    _seconds(
+        "cpu_wait",
+        "Time its threads stood ready with no core free, threads that ended left out. Not for short tasks.",
+    ),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
-    _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota."),
-    _seconds("cpu_psi", "Time that some task of the cgroup (v2) or host waited for a core."),
+    _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota. Not for short tasks."),
+    _seconds(
+        "cpu_psi", "Time that some task of the cgroup (v2) or host waited for a core. Not for short tasks."
+    ),
     _count("ctx_vol", "Context switches because it waited."),
     _count("ctx_invol", "Context switches because it was pushed off the core."),
     _count("faults_minor", "Page faults without a read."),

@@ -164,3 +164,11 @@ def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> Non
     assert [row["overlap_max"] for row in rows] == [2, 2]
     assert [row["cpu_scope"] for row in rows] == ["share", "share"]
     assert sum(row["cpu_user_s"] + row["cpu_system_s"] for row in rows) == pytest.approx(1.6, rel=0.15)
+
+
+def test_tasks_that_are_short_go_without_the_dear_counters(bench: Bench) -> None:
+    with bench.worker():
+        rows = [bench.wait_for(bench.send("sleep", seconds))[0] for seconds in (0.3, 0, 0, 0.3, 0.3)]
+    known = [row["cpu_wait_s"] is not None and row["cpu_psi_s"] is not None for row in rows]
+    assert known == [True, True, False, False, True]
+    assert all(row["cpu_user_s"] is not None and row["io_rchar"] is not None for row in rows)

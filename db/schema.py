@@ -156,10 +156,15 @@ _CPU = (
         "process: the attempt was alone in it, exact; share: others ran beside it, and what the process used "
         "was divided evenly among those that ran at the time.",
     ),
-    _seconds("cpu_wait", "Time its threads stood ready with no core free; threads that ended are missing."),
+    _seconds(
+        "cpu_wait",
+        "Time its threads stood ready with no core free, threads that ended left out. Not for short tasks.",
+    ),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
-    _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota."),
-    _seconds("cpu_psi", "Time that some task of the cgroup (v2) or host waited for a core."),
+    _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota. Not for short tasks."),
+    _seconds(
+        "cpu_psi", "Time that some task of the cgroup (v2) or host waited for a core. Not for short tasks."
+    ),
     _count("ctx_vol", "Context switches because it waited."),
     _count("ctx_invol", "Context switches because it was pushed off the core."),
     _count("faults_minor", "Page faults without a read."),
@@ -215,7 +220,9 @@ _GPU = (
     _number("gpu_util_max_pct", "Largest such sample."),
     _number("gpu_sm_proc_pct", "Mean share of the multiprocessors that this process used."),
     _number("gpu_membw_mean_pct", "Mean share of time that device memory was read or written."),
-    _seconds("gpu_active", "Utilisation summed over time; can be added up, unlike a percentage."),
+    _seconds(
+        "gpu_active", "Utilisation summed over its part of the time; can be added up, unlike a percentage."
+    ),
     _number("gpu_power_mean_w", "Mean power of the device."),
     _number("gpu_temp_max_c", "Highest temperature."),
     _text("gpu_throttle_reasons", "Why the clock was held back, where it was."),
@@ -229,7 +236,11 @@ _ENERGY = (
     _number("gpu_energy_j", "Energy of the device while the attempt ran."),
     _number("cpu_energy_j", "Energy of the CPU packages while the attempt ran."),
     _text("energy_method", "nvml_counter, nvml_power (mean power times time), rapl, joined by a plus."),
-    _text("energy_scope", "device_exclusive: alone on it; device_shared, host_shared: others are in it too."),
+    _text(
+        "energy_scope",
+        "device_exclusive: alone on it; share_by_time: divided among the attempts of its process, which was "
+        "alone on it; device_shared, host_shared: other processes are in it too.",
+    ),
 )
 _WORK = (
     _text("engine", "Engine that did it."),

@@ -58,23 +58,25 @@ class Process:
         self.mem_limit_bytes = cgroup.mem_limit_bytes
         self.cpus_allowed = len(os.sched_getaffinity(0))
 
-    def read(self) -> list[float]:
-        """The counters, in the order of `NAMES`."""
+    def read(self, *, all_of_them: bool = True) -> list[float]:
+        """The counters, in the order of `NAMES`.
+
+        Args:
+            all_of_them: also those that say why something was slow. They take longer to read than the rest.
+        """
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return [
             own.ru_utime,
             own.ru_stime,
             children.ru_utime + children.ru_stime,
-            self._run_queue_s(),
-            self._throttled(),
-            self._psi(),
+            *((self._run_queue_s(), self._throttled(), self._psi()) if all_of_them else (UNKNOWN,) * 3),
             own.ru_nvcsw,
             own.ru_nivcsw,
             own.ru_minflt,
             own.ru_majflt,
             *self._io_counts(),
-            self._oom(),
+            self._oom() if all_of_them else UNKNOWN,
         ]
 
     def rss_bytes(self) -> int | None:

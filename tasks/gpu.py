@@ -123,12 +123,12 @@ class GpuRun:
         self._began_us = int(time.time() * 1e6)
         self._samples: list[Row] = []
         self._torch_start = _TorchStart(alone=alone)
-        self._first = self._take()
+        self._first = self.look()
         self._energy_mj = self._ask("nvmlDeviceGetTotalEnergyConsumption")
 
-    def sample(self) -> Row:
-        """Look at the device now; returns what a series of samples keeps."""
-        now = self._take()
+    def sample(self, now: Row | None = None) -> Row:
+        """Add a look at the device, a new one unless given; returns what a series of samples keeps."""
+        now = self.look() if now is None else now
         self._samples.append(now)
         return {
             "gpu_util_pct": now.get("util"),
@@ -136,27 +136,28 @@ class GpuRun:
             "gpu_power_w": now.get("power"),
         }
 
-    def end(self, run_s: float, *, alone: bool) -> Row:
+    def end(self, run_s: float, part: float) -> Row:
         """Columns of `task_run`.
 
         Args:
-            alone: no other attempt ran in the process meanwhile.
+            part: 1 where no other attempt ran in the process meanwhile, else its part of the time: what can
+                be added up is divided among the attempts, so that their sum is the device's.
         """
-        seen = [self._first, *self._samples, self._take()]
+        seen = [self._first, *self._samples, self.look()]
         row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
         if self._gpu.handle is None:
             return row
         row |= self._memory(seen)
-        row |= self._use(seen, run_s)
-        row |= self._energy(seen, run_s, alone and row["gpu_cotenants_max"] == 0)
+        row |= self._use(seen, run_s * part)
+        row |= self._energy(seen, run_s, part, others=row["gpu_cotenants_max"])
         return row
 
     def _ask(self, function: str, *arguments: Any) -> Any:
         nvml, handle = self._gpu.nvml, self._gpu.handle
         return nvml.ask(function, handle, *arguments) if nvml is not None and handle is not None else None
 
-    def _take(self) -> Row:
-        """One look: memory in bytes, shares in percent, power in watts."""
+    def look(self) -> Row:
+        """One look, good for all attempts of the process: bytes, percent, watts, degrees."""
         row: Row = {"allocated": _allocated()}
         if self._gpu.handle is None:
             return row
@@ -200,7 +201,7 @@ class GpuRun:
             }
         return row
 
-    def _use(self, seen: list[Row], run_s: float) -> Row:
+    def _use(self, seen: list[Row], own_s: float) -> Row:
         util = self._driver_samples() or _known(seen, "util")
         membw, power = _known(seen, "membw"), _known(seen, "power")
         reasons = 0
@@ -209,7 +210,7 @@ class GpuRun:
         return {
             "gpu_util_mean_pct": _mean(util),
             "gpu_util_max_pct": max(util, default=None),
-            "gpu_active_s": sum(util) / len(util) / 100 * run_s if util else None,
+            "gpu_active_s": sum(util) / len(util) / 100 * own_s if util else None,
             "gpu_membw_mean_pct": _mean(membw),
             "gpu_sm_proc_pct": self._own_use(),
             "gpu_power_mean_w": _mean(power),
@@ -228,17 +229,17 @@ class GpuRun:
         own = [float(each.smUtil) for each in listed or () if each.pid == os.getpid()]
         return _mean(own)
 
-    def _energy(self, seen: list[Row], run_s: float, exclusive: bool) -> Row:
+    def _energy(self, seen: list[Row], run_s: float, part: float, *, others: int | None) -> Row:
         """The device's energy: by its counter, else by its mean power."""
-        scope = "device_exclusive" if exclusive else "device_shared"
+        scope = "device_shared" if others != 0 else "device_exclusive" if part == 1 else "share_by_time"
         now = self._ask("nvmlDeviceGetTotalEnergyConsumption")
         if now is not None and self._energy_mj is not None and now >= self._energy_mj:
-            joules = (now - self._energy_mj) / 1000
+            joules = (now - self._energy_mj) / 1000 * part
             return {"gpu_energy_j": joules, "energy_method": "nvml_counter", "energy_scope": scope}
         power = _mean(_known(seen, "power"))
         if power is None:
             return {}
-        return {"gpu_energy_j": power * run_s, "energy_method": "nvml_power", "energy_scope": scope}
+        return {"gpu_energy_j": power * run_s * part, "energy_method": "nvml_power", "energy_scope": scope}
 
 
 class _TorchStart:

@@ -84,7 +84,9 @@ class Meter:
         self.lock = threading.Lock()
         self.active: list[attempt] = []
         self.begun = 0
-        self._last = self.process.read()
+        self.last_run_s: dict[str, float] = {}
+        """How long the last attempt of each task took."""
+        self._last = self._read()
         self.sampler = Sampler(self)
         self.place: Row = {
             "app_version": settings.app_version,
@@ -131,9 +133,18 @@ class Meter:
             mine.process.close()
             mine.recorder.close()
 
-    def share_out(self) -> None:
-        """Divide what the process used since the last time among the attempts that ran. Hold the lock."""
-        now = self.process.read()
+    def _read(self, *, all_of_them: bool = True) -> list[float]:
+        """The process' counters and, last, the clock."""
+        return [*self.process.read(all_of_them=all_of_them), time.perf_counter()]
+
+    def share_out(self, joining: Optional["attempt"] = None) -> None:
+        """Divide what the process used since the last time among the attempts that ran. Hold the lock.
+
+        Args:
+            joining: an attempt that begins now.
+        """
+        concerned = [*self.active, joining] if joining is not None else self.active
+        now = self._read(all_of_them=any(one.worth_all for one in concerned))
         if self.active:
             parts = len(self.active)
             used = [(new - old) / parts for new, old in zip(now, self._last, strict=True)]

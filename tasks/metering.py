@@ -40,6 +40,10 @@ WORK_FACTS = frozenset(
 
 Row = dict[str, Any]
 
+_WORTH_ALL_S = 0.25
+"""Attempts of tasks that last took less go without the counters that say why something was slow, and without
+the cgroup's peak: reading them cold takes 0.2 ms, and would be more than a hundredth of a short task."""
+
 _current: contextvars.ContextVar["attempt | None"] = contextvars.ContextVar("attempt", default=None)
 
 
@@ -69,7 +73,9 @@ class attempt:
         self._task = task
         self.facts: Row = {}
         self.failure: BaseException | None = None
-        self.used = [0.0] * len(counters.NAMES)
+        self.used = [0.0] * (len(counters.NAMES) + 1)
+        """Its part of the process' counters and, last, of the time: divided where attempts overlap."""
+        self.worth_all = True
         self.overlap_max = 1
         self.rss_samples: list[int] = []
         self.rss_peak_sampled = 0
@@ -108,18 +114,19 @@ class attempt:
     def _begin(self, meter: Meter) -> None:
         self.started = time.time()
         self.row = {**meter.place, **identity(self._task, self.started)}
+        self.worth_all = meter.last_run_s.get(self._task.name, _WORTH_ALL_S) >= _WORTH_ALL_S
         with meter.lock:
             meter.begun += 1
             self.row["child_seq"] = meter.begun
             self.slot = meter.recorder.begin(self.row)
-            meter.share_out()
+            meter.share_out(joining=self)
             meter.active.append(self)
             self.overlap_max = len(meter.active)
             for other in meter.active:
                 other.overlap_max = max(other.overlap_max, self.overlap_max)
             self._reset = self.overlap_max == 1 and meter.settings.reset_peak and meter.process.reset_peak()
             self._peak_before = meter.process.status().get(b"VmHWM") if self.overlap_max > 1 else None
-        self._cgroup_peak = meter.process.cgroup_peak_bytes()
+        self._cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else counters.UNKNOWN
         self.rss_start_bytes = meter.process.rss_bytes()
         self.gpu = meter.gpu.begin(alone=self.overlap_max == 1)
         meter.sampler.wake()
@@ -150,14 +157,16 @@ class attempt:
         with meter.lock:
             meter.share_out()
             meter.active.remove(self)
+            meter.last_run_s[self._task.name] = run_s
         finished = self.started + run_s
         row = self.row
         row.update(finished_at=finished, finished_epoch=int(finished), run_s=run_s, stats_complete=1)
         row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
-        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used), strict=True))
+        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used[:-1]), strict=True))
         row.update(self._memory(meter, status, run_s))
         if self.gpu is not None:
-            row.update(self.gpu.end(run_s, alone=self.overlap_max == 1))
+            part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
+            row.update(self.gpu.end(run_s, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)
         row["recorded_at"] = time.time()
@@ -181,7 +190,7 @@ class attempt:
     def _memory(self, meter: Meter, status: dict[bytes, int], run_s: float) -> Row:
         rss_end = status.get(b"VmRSS")
         known = [rss for rss in (self.rss_start_bytes, *self.rss_samples, rss_end) if rss is not None]
-        cgroup_peak = meter.process.cgroup_peak_bytes()
+        cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else counters.UNKNOWN
         peak, method = self._peak(status, known)
         row: Row = {
             "rss_start_bytes": self.rss_start_bytes,

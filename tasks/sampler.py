@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_QUICK_S, _SLOW_S, _QUICK_UNTIL_S = 0.5, 1.0, 5.0
+_EVERY_S = 1.0
 _FROM_S = 0.4
 """Younger attempts are left alone: their start and end say enough, and a sample would cost their share."""
+_IDLE_LOOKS = 3
+"""Looks without a running attempt before it sleeps: waking it costs more than a look that finds nothing."""
 
 
 class Sampler:
-    """Samples the attempts of one process: twice a second in their first seconds, then once."""
+    """Samples the attempts of one process once a second."""
 
     def __init__(self, meter: "Meter") -> None:
         self._meter = meter
@@ -29,7 +31,7 @@ class Sampler:
         self._stopping = False
         self._asleep = True
         self._thread: threading.Thread | None = None
-        self.interval_s = _QUICK_S
+        self.interval_s = _EVERY_S
 
     def wake(self) -> None:
         """An attempt began. Costs nothing while the thread is awake anyway."""
@@ -49,22 +51,21 @@ class Sampler:
         while not self._stopping:
             self._wake.wait()
             self._wake.clear()
-            while self._meter.active and not self._stopping:
-                try:
-                    time.sleep(self._pause_s())
-                    self._sample()
-                except Exception:
-                    # a sample that fails is a sample less
-                    log.exception("a sample failed")
-                    time.sleep(_SLOW_S)
+            self._look_until_idle()
             self._asleep = True
-            if self._meter.active:  # one began between the look and the line above
+            if self._meter.active:  # one began between the last look and the line above
                 self.wake()
 
-    def _pause_s(self) -> float:
-        now = time.perf_counter()
-        youngest = min((now - running.clock for running in list(self._meter.active)), default=0.0)
-        return _QUICK_S if youngest < _QUICK_UNTIL_S else _SLOW_S
+    def _look_until_idle(self) -> None:
+        idle = 0
+        while idle < _IDLE_LOOKS and not self._stopping:
+            time.sleep(_EVERY_S)
+            idle = 0 if self._meter.active else idle + 1
+            try:
+                self._sample()
+            except Exception:
+                # a sample that fails is a sample less
+                log.exception("a sample failed")
 
     def _sample(self) -> None:
         begun, now = time.thread_time(), time.perf_counter()
@@ -75,19 +76,22 @@ class Sampler:
         status = meter.process.status()
         rss, threads = status.get(b"VmRSS"), status.get(b"Threads", 0)
         children = meter.process.children_rss_bytes()
+        device = next((one.gpu.look() for one in running if one.gpu is not None), None)
         for one in running:
-            self._add(one, rss, threads, children)
+            self._add(one, rss, threads, children, device)
         cost = (time.thread_time() - begun) / len(running)
         for one in running:
             one.sampler_cpu_s += cost
 
-    def _add(self, one: "attempt", rss: int | None, threads: int, children: int) -> None:
+    def _add(
+        self, one: "attempt", rss: int | None, threads: int, children: int, look: dict[str, Any] | None
+    ) -> None:
         meter = self._meter
         if rss is not None:
             one.rss_samples.append(rss)
         one.threads_peak = max(one.threads_peak, threads)
         one.children_rss_peak_bytes = max(one.children_rss_peak_bytes or 0, children)
-        device = one.gpu.sample() if one.gpu is not None else {}
+        device = one.gpu.sample(look) if one.gpu is not None else {}
         elapsed_s = time.perf_counter() - one.clock
         with meter.lock:
             if one not in meter.active:

@@ -23,7 +23,6 @@ def test_cpu_time_of_a_librarys_own_threads_counts(bench: Bench) -> None:
         (row,) = bench.wait_for(bench.send("burn_in_own_threads", 0.3))
     assert row["cpu_user_s"] + row["cpu_system_s"] == pytest.approx(0.6, rel=0.15)
     assert row["cpu_scope"] == "process"
-    assert row["threads_peak"] >= 3
 
 
 def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
@@ -32,7 +31,7 @@ def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
     assert (killed["state"], killed["exit_signal"], killed["stats_complete"]) == ("LOST", 9, 0)
     assert killed["job"] == "job-7"
     assert killed["rss_peak_bytes"] > 10 * MEBI
-    assert 0.7 < killed["run_s"] < 5
+    assert 1.7 < killed["run_s"] < 6
     assert (again["state"], again["redelivered"], again["broker_wait_s"]) == ("SUCCESS", 1, None)
 
 
@@ -142,9 +141,10 @@ def test_without_a_gpu_nothing_is_said_of_one(worker: Bench) -> None:
 
 
 def test_a_long_attempt_keeps_a_series_of_samples(worker: Bench) -> None:
-    (row,) = worker.wait_for(worker.send("sleep", 2.6))
+    (row,) = worker.wait_for(worker.send("sleep", 3.6))
     samples = worker.samples(row["attempt_uid"])
     assert len(samples) >= 2
+    assert row["threads_peak"] == max(sample["threads"] for sample in samples)
     assert all(sample["at_ms"] >= 1000 and sample["rss_bytes"] > MEBI for sample in samples)
     assert row["sample_count"] > len(samples)
 
@@ -164,3 +164,11 @@ def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> Non
     assert [row["overlap_max"] for row in rows] == [2, 2]
     assert [row["cpu_scope"] for row in rows] == ["share", "share"]
     assert sum(row["cpu_user_s"] + row["cpu_system_s"] for row in rows) == pytest.approx(1.6, rel=0.15)
+
+
+def test_tasks_that_are_short_go_without_the_dear_counters(bench: Bench) -> None:
+    with bench.worker():
+        rows = [bench.wait_for(bench.send("sleep", seconds))[0] for seconds in (0.3, 0, 0, 0.3, 0.3)]
+    known = [row["cpu_wait_s"] is not None and row["cpu_psi_s"] is not None for row in rows]
+    assert known == [True, True, False, False, True]
+    assert all(row["cpu_user_s"] is not None and row["io_rchar"] is not None for row in rows)

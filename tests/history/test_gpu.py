@@ -105,7 +105,7 @@ def test_what_the_driver_knows_becomes_columns() -> None:
     assert run.sample() == {"gpu_util_pct": 50.0, "gpu_mem_bytes": 6 * GIB, "gpu_power_w": 400.0}
     driver.used = 3 * GIB
     driver.processes[0].usedGpuMemory = 2 * GIB
-    row = run.end(2.0, alone=True)
+    row = run.end(2.0, 1)
     assert row.keys() <= set(task_run.columns.keys())
     assert {name: value for name, value in row.items() if value is not None} == {
         "gpu_count": 1,
@@ -139,21 +139,23 @@ def test_in_a_container_the_devices_growth_stands_for_the_process() -> None:
     run = begin(driver)
     driver.used = 7 * GIB
     run.sample()
-    row = run.end(1.0, alone=True)
+    row = run.end(1.0, 1)
     assert (row["gpu_mem_proc_peak_bytes"], row["gpu_mem_method"]) == (5 * GIB, "device_delta")
     assert row["energy_scope"] == "device_shared"
 
 
-def test_attempts_side_by_side_share_the_device() -> None:
-    run = begin(Driver())
-    assert run.end(1.0, alone=False)["energy_scope"] == "device_shared"
+def test_attempts_side_by_side_divide_what_can_be_added_up() -> None:
+    row = begin(Driver()).end(2.0, 0.5)
+    assert (row["gpu_energy_j"], row["energy_scope"]) == (50.0, "share_by_time")
+    assert row["gpu_active_s"] == pytest.approx(0.6)
+    assert row["gpu_util_mean_pct"] == 60.0
 
 
 def test_what_the_driver_refuses_is_unknown_and_never_zero() -> None:
     refused = ("memory", "rates", "power", "energy", "processes", "samples", "process_use")
     run = begin(Driver(**dict.fromkeys(refused, True)))
     run.sample()
-    row = run.end(1.0, alone=True)
+    row = run.end(1.0, 1)
     unknown = {
         "gpu_mem_total_bytes",
         "gpu_mem_device_peak_bytes",
@@ -170,12 +172,12 @@ def test_what_the_driver_refuses_is_unknown_and_never_zero() -> None:
 
 
 def test_without_its_counter_energy_is_mean_power_times_time() -> None:
-    row = begin(Driver(energy=True)).end(2.0, alone=True)
+    row = begin(Driver(energy=True)).end(2.0, 1)
     assert (row["gpu_energy_j"], row["energy_method"]) == (800.0, "nvml_power")
 
 
 def test_without_the_drivers_own_samples_ours_stand() -> None:
-    row = begin(Driver(samples=True)).end(2.0, alone=True)
+    row = begin(Driver(samples=True)).end(2.0, 1)
     assert (row["gpu_util_mean_pct"], row["gpu_active_s"]) == (50.0, pytest.approx(1.0))
 
 
@@ -196,7 +198,7 @@ def test_a_process_without_a_device_measures_none(visible: str | None) -> None:
 def test_a_pinned_process_on_a_machine_without_a_driver_knows_nothing() -> None:
     run = Gpu(None, "0").begin(alone=True)
     assert run is not None
-    row = run.end(1.0, alone=True)
+    row = run.end(1.0, 1)
     assert {name: value for name, value in row.items() if value is not None} == {"gpu_count": 1}
 
 
@@ -259,7 +261,7 @@ def test_torchs_peak_is_that_of_the_attempt(cuda: Cuda) -> None:
     assert run is not None
     cuda.hold(4 * GIB)
     cuda.hold(GIB)
-    row = run.end(1.0, alone=True)
+    row = run.end(1.0, 1)
     assert gpu.handle == "device GPU-1f0c5a52-0000-0000-0000-000000000000"
     assert (row["gpu_mem_alloc_peak_bytes"], row["gpu_mem_start_bytes"]) == (4 * GIB, GIB)
     assert row["gpu_mem_reserved_peak_bytes"] == 5 * GIB
@@ -275,5 +277,5 @@ def test_a_peak_that_another_attempt_still_needs_is_not_reset(cuda: Cuda) -> Non
     run.sample()
     cuda.hold(GIB)
     assert cuda.resets == 0
-    row = run.end(1.0, alone=False)
+    row = run.end(1.0, 0.5)
     assert (row["gpu_mem_alloc_peak_bytes"], row["gpu_mem_reserved_peak_bytes"]) == (4 * GIB, None)

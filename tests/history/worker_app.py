@@ -86,7 +86,7 @@ def die(job: str) -> None:
     note(job=job)
     if _once("died"):
         if job != "at once":
-            time.sleep(0.8)
+            time.sleep(1.8)
         os.kill(os.getpid(), signal.SIGKILL)
 
 

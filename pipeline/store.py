@@ -263,7 +263,8 @@ class Store:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):
             return None
-        return self.objects.scratch()
+        with _answering("make", _SCRATCH):
+            return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:
         """The payload; None if it is missing or damaged."""

@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command()(render.render)
 app.command()(service.up)
 app.command()(service.worker)
+app.command()(service.flower)
 app.command()(jobs.submit)
 app.command("jobs")(jobs.list_jobs)
 app.command()(jobs.status)

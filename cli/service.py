@@ -10,6 +10,7 @@ from cli import connection
 from cli.exits import out, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError
+from tasks import flower as console
 from tasks import workers
 from tasks.local import ROOT, LocalService
 
@@ -62,3 +63,21 @@ def worker(
     command = workers.command(spec, log_level=found.log_level)
     environment = workers.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
     os.execve(command[0], command, environment)  # noqa: S606 - becomes the worker
+
+
+def flower(
+    address: Annotated[
+        str, typer.Option(help="Where to listen; beyond this machine use a TLS proxy.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port.")] = 5555,
+    prefix: Annotated[str, typer.Option(help="Path below which a proxy serves it, e.g. `flower`.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="For those who may only look.")] = False,
+) -> None:
+    """Run the web console of a deployment, with the password of `VOXCHORD_FLOWER_PASSWORD`."""
+    with told():
+        found = connection.settings()
+        connection.standing(found)
+        environment = console.environment(found)
+        command = console.command(found, port, address=address, url_prefix=prefix, read_only=read_only)
+    os.chdir(ROOT)
+    os.execve(command[0], command, environment)  # noqa: S606 - becomes Flower

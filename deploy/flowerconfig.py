@@ -3,9 +3,19 @@
 Flower 2.2 is pinned: what is replaced here are its own functions, and tests hold that they are still there.
 """
 
+import os
 from typing import Any
 
 from flower.events import EventsState
+from tornado.options import options
+
+from tasks import flower
+
+flower.refuse_openness(
+    "localhost" if options.unix_socket else options.address,
+    authenticated=bool(options.basic_auth or options.auth),
+    open_api=bool(os.environ.get("FLOWER_UNAUTHENTICATED_API")),
+)
 
 # Flower's own histogram ends at 10 s; a decode takes longer. Each a float, or Flower doesn't start.
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]

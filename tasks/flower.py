@@ -1,31 +1,51 @@
 """Starting Flower: its command, its password, and the refusal to listen in public without one."""
 
+import ipaddress
 import os
 import secrets
 import sys
 from pathlib import Path
 
+from pipeline.errors import OptionError
 from tasks.settings import Settings
 
 CONFIG = Path(__file__).parent.parent / "deploy" / "flowerconfig.py"
 
 
 def password_file(settings: Settings) -> Path:
-    """`user:password` in a file of mode 0600, made with a random password if it isn't there."""
+    """`user:password` in a file of mode 0600: the configured one, or a random one that stays the same."""
     path = settings.state.absolute() / "flower.password"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not path.exists():
+    wanted = settings.flower_password
+    if wanted and not all(wanted.partition(":")):
+        raise OptionError("VOXCHORD_FLOWER_PASSWORD", "is not user:password")
+    if wanted or not path.exists():
+        path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with open(handle, "w") as file:
-            file.write(settings.flower_password or f"voxchord:{secrets.token_urlsafe(18)}")
+            file.write(wanted or f"voxchord:{secrets.token_urlsafe(18)}")
     return path
 
 
-def command(port: int, address: str = "127.0.0.1") -> list[str]:
-    """The command line; the password stays out of it, since anybody can list processes."""
+def command(
+    settings: Settings,
+    port: int,
+    *,
+    address: str = "127.0.0.1",
+    url_prefix: str = "",
+    read_only: bool = False,
+) -> list[str]:
+    """The command line; the password stays out of it, since anybody can list processes.
+
+    What Flower has seen outlives it: it is saved once a minute and at the end.
+    """
     return [
         *(sys.executable, "-m", "celery", "-A", "tasks.app", "flower"),
         *(f"--conf={CONFIG}", f"--address={address}", f"--port={port}"),
+        *("--persistent=true", f"--db={settings.state.absolute() / 'flower.db'}"),
+        "--state_save_interval=60000",
+        *([f"--url_prefix={url_prefix.strip('/')}"] if url_prefix else []),
+        *(["--read_only=true"] if read_only else []),
     ]
 
 
@@ -33,3 +53,30 @@ def environment(settings: Settings) -> dict[str, str]:
     """The password goes by the environment of the process, which is its user's alone."""
     clean = {name: value for name, value in os.environ.items() if name != "FLOWER_UNAUTHENTICATED_API"}
     return {**clean, "FLOWER_BASIC_AUTH": password_file(settings).read_text().strip()}
+
+
+def refuse_openness(address: str, *, authenticated: bool, open_api: bool) -> None:
+    """
+    Raises:
+        OptionError: others could reach the console without a password.
+    """
+    if open_api:
+        raise OptionError(
+            "FLOWER_UNAUTHENTICATED_API", "lets anybody send tasks; give the API's users the password"
+        )
+    if not authenticated and not _is_loopback(address):
+        raise OptionError(
+            "address", f"{address or 'every interface'!r} can be reached by others, and no password is set"
+        )
+
+
+def _is_loopback(address: str) -> bool:
+    """An empty address means all interfaces.
+
+    >>> [_is_loopback(address) for address in ("127.0.0.1", "::1", "localhost", "", "0.0.0.0", "10.0.0.7")]
+    [True, True, True, False, False, False]
+    """
+    try:
+        return address == "localhost" or ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

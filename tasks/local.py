@@ -128,7 +128,7 @@ class LocalService:
     def start_flower(self, port: int) -> Path:
         """Start the console on loopback; returns the file that has its `user:password`."""
         password = flower.password_file(self.settings)
-        self._spawn("flower", flower.command(port), flower.environment(self.settings))
+        self._spawn("flower", flower.command(self.settings, port), flower.environment(self.settings))
         return password
 
     def wait(self) -> None:

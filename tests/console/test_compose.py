@@ -1,0 +1,196 @@
+"""What compose would start is what was tested: its commands, its settings, its health checks."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from pipeline.engines import registry
+from tasks import flower, workers
+from tasks.settings import PREFIX, Settings, load
+from tests.console.conftest import Console, free_port, until
+
+ROOT = Path(__file__).parent.parent.parent
+COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+OURS = {
+    name: service
+    for name, service in COMPOSE["services"].items()
+    if service.get("command", [""])[0] == "python"
+}
+SECRETS = {
+    "REDIS_PASSWORD": "brokerword",
+    "POSTGRES_PASSWORD": "dataword",
+    "VOXCHORD_FLOWER_PASSWORD": "me:word",
+}
+
+
+def filled(text: str, given: Mapping[str, str]) -> str:
+    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in, from the inside out."""
+    pattern = re.compile(r"\$\{(\w+)(?::([-?])([^${}]*))?\}")
+    while found := pattern.search(text):
+        name, kind, rest = found.groups()
+        if kind == "?" and not given.get(name):
+            raise KeyError(name)
+        text = (
+            text[: found.start()] + (given.get(name) or (rest if kind == "-" else "")) + text[found.end() :]
+        )
+    return text
+
+
+def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
+    return {name: filled(value, given) for name, value in OURS[service]["environment"].items()}
+
+
+def documented() -> dict[str, str]:
+    """`.env.example`: each name with its value, commented out or not."""
+    return dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+
+
+def test_the_example_names_every_setting_with_its_default_and_its_sentence() -> None:
+    names = {PREFIX + entry.name.upper(): entry for entry in fields(Settings)}
+    text = (ROOT / ".env.example").read_text()
+    shown = {name: value for name, value in documented().items() if name.startswith(PREFIX)}
+    assert shown.keys() == names.keys()
+    assert load({name: value for name, value in shown.items() if value}) == Settings()
+    for name, entry in names.items():
+        assert re.search(rf"# {re.escape(entry.metadata['doc'])}\n(# )?{name}=", text)
+
+
+def test_compose_hands_every_setting_on_with_its_default() -> None:
+    for name in OURS:
+        given = environment(name, SECRETS)
+        settings = load({key: value for key, value in given.items() if key.startswith(PREFIX) and value})
+        own = {"state", "store", "broker_url", "database_url", "flower_password"}
+        for entry in fields(Settings):
+            variable = PREFIX + entry.name.upper()
+            assert variable in given or entry.name == "flower_password", f"{name} lacks {variable}"
+            if entry.name not in own:
+                assert getattr(settings, entry.name) == getattr(Settings(), entry.name)
+                assert environment(name, {**SECRETS, variable: "x1"})[variable] == "x1"
+        assert settings.broker_url == "redis://:brokerword@redis:6379/0"
+        assert settings.database_url == "postgresql://voxchord:dataword@postgres:5432/voxchord"
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_without_a_password_nothing_starts(secret: str) -> None:
+    assert documented()[secret] == "", "the example holds no password of its own"
+    for name in ["flower"] if "FLOWER" in secret else list(OURS):
+        with pytest.raises(KeyError, match=secret):
+            environment(name, {**SECRETS, secret: ""})
+
+
+def test_services_are_confined() -> None:
+    for name, service in COMPOSE["services"].items():
+        assert service["restart"] == "unless-stopped", name
+        assert {"mem_limit", "healthcheck"} <= service.keys(), name
+        assert "no-new-privileges:true" in service["security_opt"], name
+        assert "latest" not in service["image"], name
+        for port in service.get("ports", []):
+            assert port.startswith("127.0.0.1:"), name
+        if name in OURS:
+            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+    dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
+    assert re.search(r"^USER voxchord$", dockerfile, re.MULTILINE)
+    assert not re.search(r"PASSWORD|TOKEN|SECRET", dockerfile)
+
+
+@contextmanager
+def running(
+    service: str, console: Console, *extra: str, state: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """The very command of a service, natively, with its environment but for where the servers are."""
+    command = [sys.executable, *OURS[service]["command"][1:], *extra]
+    settings = environment(service, SECRETS)
+    settings |= {
+        "VOXCHORD_STATE": str(state or console.settings.state),
+        "VOXCHORD_STORE": console.settings.store_url,
+        "VOXCHORD_BROKER_URL": console.broker,
+        "VOXCHORD_DATABASE_URL": console.settings.history_url,
+    }
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
+    process = subprocess.Popen(
+        command, cwd=ROOT, env={**clean, **settings}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    try:
+        yield process
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def became(process: subprocess.Popen[bytes]) -> list[str]:
+    """The command line that it turned itself into."""
+
+    def arguments() -> list[str]:
+        return Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")[:-1]
+
+    until(lambda: "celery" in arguments())
+    return arguments()
+
+
+@pytest.mark.parametrize("service", ["door", "cpu", "decode", "gpu0"])
+def test_a_workers_command_is_the_one_that_the_local_service_runs_too(console: Console, service: str) -> None:
+    profile = registry.load("hibari").profile
+    spec = {
+        "door": workers.door(2),
+        "cpu": workers.cpu(2),
+        "decode": workers.gpu(0, profile, 2),
+        "gpu0": workers.gpu(0, profile, 1),
+    }[service]
+    with running(service, console) as process:
+        assert became(process) == workers.command(spec, log_level="WARNING")
+
+
+def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not(console: Console) -> None:
+    check = [sys.executable, *OURS["cpu"]["healthcheck"]["test"][2:]]
+    assert check[-1] == f"cpu@{OURS['cpu']['hostname']}"
+    check[-1] = f"cpu@{os.uname().nodename}"
+    env = {**os.environ, "VOXCHORD_BROKER_URL": console.broker}
+
+    def healthy() -> bool:
+        done = subprocess.run(check, cwd=ROOT, env=env, capture_output=True, timeout=60, check=False)
+        return done.returncode == 0
+
+    with running("cpu", console):
+        until(healthy, within_s=60)
+    check[check.index("-t") + 1] = "1"
+    assert not healthy()
+
+
+def test_flowers_command_listens_and_its_health_check_answers(console: Console, tmp_path: Path) -> None:
+    port = free_port()
+    check = [part.replace("5555", str(port)) for part in OURS["flower"]["healthcheck"]["test"][2:]]
+    local = ["--address", "127.0.0.1", "--port", str(port)]  # the last one given counts
+    with running("flower", console, *local, state=tmp_path) as process:
+        expected = flower.command(Settings(state=tmp_path), port)
+        assert became(process) == expected
+        assert "me:word" not in " ".join(expected)
+        until(
+            lambda: subprocess.run([sys.executable, *check], capture_output=True, check=False).returncode == 0
+        )
+
+
+def test_docker_compose_reads_it(tmp_path: Path) -> None:
+    """Against the compose specification's schema, which Debian's `docker-compose config` holds."""
+    program = shutil.which("docker-compose")
+    if program is None:
+        assert "CONSOLE_TEST" not in os.environ, "make console-test needs docker-compose (Debian has it)"
+        pytest.skip("no docker-compose here")
+    (tmp_path / "env").write_text("\n".join(f"{name}={value}" for name, value in SECRETS.items()))
+    for profile in ("cpu", "gpu"):
+        command = [program, "--env-file", str(tmp_path / "env"), "--profile", profile, "config", "--quiet"]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+    refused = subprocess.run(
+        [program, "config", "--quiet"], cwd=ROOT, capture_output=True, timeout=60, check=False
+    )
+    assert refused.returncode != 0, "no passwords, no service"

@@ -9,7 +9,7 @@ is started again, as a supervisor would; both jobs must then finish. `longest_re
 the end of the last of the jobs, their remaining work included. Lost and twice are computed from the store
 (the turns of the finished file against those of the quiet run), extra decodes from `task_run`.
 
-About 25 minutes on two cores; `--short` two.
+About eight minutes on two cores; `--short` two.
 """
 
 import argparse

@@ -164,7 +164,7 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
 
 
 def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> Exception:
-    """What ends this attempt: Celery's retry or, where the broker took none, the message back in its queue."""
+    """What ends this attempt: Celery's retry or, where the broker took none, the message back in place."""
     try:
         task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
     except Reject:

@@ -259,6 +259,11 @@ class Store:
             LocalObjects(Path(url.removeprefix("file://"))) if local else RemoteObjects(url)
         )
 
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine's, where a look costs next to nothing."""
+        return isinstance(self.objects, LocalObjects)
+
     def scratch(self) -> Path | None:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):

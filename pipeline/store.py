@@ -259,11 +259,17 @@ class Store:
             LocalObjects(Path(url.removeprefix("file://"))) if local else RemoteObjects(url)
         )
 
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine's, where a look costs next to nothing."""
+        return isinstance(self.objects, LocalObjects)
+
     def scratch(self) -> Path | None:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):
             return None
-        return self.objects.scratch()
+        with _answering("make", _SCRATCH):
+            return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:
         """The payload; None if it is missing or damaged."""

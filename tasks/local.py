@@ -1,9 +1,12 @@
 """The whole service on one machine: embedded broker, workers, and their end."""
 
+import logging
 import os
 import signal
 import subprocess
+import threading
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -15,12 +18,29 @@ from tasks import flower, workers
 from tasks.embedded import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
 
+log = logging.getLogger(__name__)
+
 ROOT = Path(__file__).parent.parent
 _WARM_S = 90
+_LOOK_S = 0.5
+_EARLY_S = 20.0
+_EARLY_MAX = 3
+"""A worker that ends so often in a row, each time so soon after its start, is not started again."""
 
 
 class ServiceError(Exception):
     """A part of the local service did not come up or did not stay up."""
+
+
+@dataclass(slots=True)
+class _Worker:
+    """A worker that is kept up."""
+
+    spec: workers.WorkerSpec
+    process: subprocess.Popen[bytes]
+    started: float
+    early: int
+    """How often in a row it ended soon after its start."""
 
 
 class LocalService:
@@ -34,6 +54,9 @@ class LocalService:
         self.concurrency = concurrency or os.cpu_count() or 1
         self.broker = EmbeddedBroker(settings.state)
         self.processes: list[subprocess.Popen[bytes]] = []
+        self._workers: dict[str, _Worker] = {}
+        self._ended = threading.Event()
+        self._keeper: threading.Thread | None = None
 
     @property
     def borrowed(self) -> bool:
@@ -60,11 +83,31 @@ class LocalService:
         self._return_orphans()
         for spec in workers.local(profile, self.concurrency):
             self.start(spec)
+        self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
+        self._keeper.start()
 
     def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker; it ends with this process."""
         command = workers.command(spec, log_level=self.settings.log_level, with_starter=True)
-        return self._spawn(spec.name, command, workers.environment(spec))
+        process = self._spawn(spec.name, command, workers.environment(spec))
+        early = self._workers[spec.name].early if spec.name in self._workers else 0
+        self._workers[spec.name] = _Worker(spec, process, time.monotonic(), early)
+        return process
+
+    def _keep(self) -> None:
+        """Start a worker again that was killed; what it had in flight comes back to the queues by itself."""
+        while not self._ended.wait(_LOOK_S):
+            for worker in list(self._workers.values()):
+                if worker.process.poll() is None or worker.early > _EARLY_MAX:
+                    continue
+                lived_s = time.monotonic() - worker.started
+                worker.early = worker.early + 1 if lived_s < _EARLY_S else 0
+                if worker.early <= _EARLY_MAX:
+                    log.warning("a worker ended; it is started again", extra={"worker": worker.spec.name})
+                    self.processes.remove(worker.process)
+                    if worker.process.stdin:
+                        worker.process.stdin.close()
+                    self.start(worker.spec)
 
     def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         logs = self.settings.state.absolute() / "logs"
@@ -89,14 +132,19 @@ class LocalService:
         return password
 
     def wait(self) -> None:
-        """Until somebody interrupts, or a process of the service ends by itself.
+        """Until somebody interrupts, or a process of the service ends by itself and for good.
 
         Raises:
             ServiceError: one did.
         """
         while True:
-            for process in self.processes:
-                if process.poll() is not None:
+            for process in list(self.processes):
+                kept = any(
+                    process is worker.process
+                    for worker in self._workers.values()
+                    if worker.early <= _EARLY_MAX
+                )
+                if process.poll() is not None and not kept:
                     raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
             time.sleep(0.5)
 
@@ -106,6 +154,9 @@ class LocalService:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._ended.set()
+        if self._keeper:
+            self._keeper.join()
         for process in self.processes:
             process.send_signal(signal.SIGTERM)
         deadline = time.monotonic() + _WARM_S

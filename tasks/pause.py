@@ -29,7 +29,7 @@ _HOLD_S = 30.0
 
 
 @contextmanager
-def until_stored(job: str) -> Iterator[None]:
+def until_stored(job: str | None = None) -> Iterator[None]:
     """Around work that needs the store: where that refuses, wait until it answers, then hand the work back.
 
     Raises:
@@ -68,8 +68,10 @@ def writable() -> bool:
     return True
 
 
-def _show(job: str, state: str, about: dict[str, str] | None) -> None:
+def _show(job: str | None, state: str, about: dict[str, str] | None) -> None:
     """To whoever waits: a state of Celery's own until the job goes on or ends."""
+    if job is None:  # nothing is planned yet
+        return
     try:
         roots = jobs().waiting(job)
     except StoreError:

@@ -64,7 +64,8 @@ def render(
     """
     for name in unknown:
         raise OptionError(name[:40], "is no argument of voxchord.render; it has script, voices and options")
-    plan = accept(script, voices or {}, options or {})
+    with pause.until_stored():
+        plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
     with pause.until_stored(plan.job):
         manifest = jobs().manifest(plan.job)

@@ -34,10 +34,11 @@ _STAGES = {
 }
 
 
-def history(count: int, *, days: int = 30, seed: int = 1) -> Iterator[dict[str, Any]]:
+def history(
+    count: int, *, days: int = 30, seed: int = 1, newest: int = 1_800_000_000
+) -> Iterator[dict[str, Any]]:
     """Attempts as a busy month leaves them: two engines, three versions, some failures, some killed."""
     chance = random.Random(seed)
-    newest = 1_800_000_000
     first = newest - days * 24 * HOUR_S
     for number in range(count):
         started = first + (newest - first) * number / max(1, count - 1)

@@ -87,6 +87,14 @@ class Decoder:
         self.listener_memories = model.listener.memories(slots)
         self.prefixes = Prefixes(limits.prefix_bytes)
         self.states = torch.zeros(2, slots, language.hidden, dtype=self.dtype, device=self.device)
+        self.start_state, self.start_pairs = self._read_start()
+
+    @torch.inference_mode()
+    def _read_start(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """What the negative branch of every segment starts with: the state after the start of sound alone."""
+        start = self.model.embeddings[self.tokens.legal.index(self.tokens.audio_start)]
+        state = self.model.language.prefill(start[None], self.negative, 0, 0)
+        return state, self.negative.copy_out(0, 0, 1)
 
     @property
     def active(self) -> list[int]:
@@ -102,8 +110,8 @@ class Decoder:
         """Put a segment into a free slot and read its prompt; `step` keeps the row up to date."""
         row = Row(request, position=len(request.prompt))
         self.states[0, slot] = self._prefill(slot, request)
-        start = self.model.embeddings[self.tokens.legal.index(self.tokens.audio_start)]
-        self.states[1, slot] = self.model.language.prefill(start[None], self.negative, slot, 0)
+        self.negative.copy_in(slot, 0, self.start_pairs)
+        self.states[1, slot] = self.start_state
         for memory in (*self.speech_memories, *self.listener_memories):
             memory[slot] = 0
         self.rows[slot] = row

@@ -110,7 +110,7 @@ class Device:
             most = min(spoken.frames_max, room)
             return Request(prompt, cuts, noise, most, spoken.guidance, spoken.steps)
 
-        samples = self._scheduler(dtype).decode(make, spoken.frames, control)
+        samples = self.scheduler(dtype).decode(make, spoken.frames, control)
         return samples.astype(np.float32, copy=False)
 
     def _free_bytes(self) -> int:
@@ -131,7 +131,8 @@ class Device:
                 )
             return self.encoders[dtype]
 
-    def _scheduler(self, dtype: torch.dtype) -> Scheduler:
+    def scheduler(self, dtype: torch.dtype) -> Scheduler:
+        """The one that decodes in that type."""
         with self.lock:
             if dtype not in self.schedulers:
                 self.schedulers[dtype] = Scheduler(

@@ -1,0 +1,259 @@
+"""Throws odd input at what takes input from outside: scripts, their JSON form, options, recordings.
+
+    python -m bench.fuzz [--inputs 100000]
+
+Whatever comes in, either it is taken, or one of the project's own errors says why not. Anything else stops
+the run, and so does an input that takes longer than five seconds; the peak of memory is in the output. No
+error may repeat the words of a script. About eight minutes on one core.
+"""
+
+import argparse
+import functools
+import io
+import json
+import resource
+import signal
+import string
+import time
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import numpy as np
+import soundfile
+from hypothesis import HealthCheck, Phase, given, seed, settings
+from hypothesis import strategies as st
+
+from pipeline import voices
+from pipeline.errors import PipelineError, ScriptError
+from pipeline.request import split_options
+from pipeline.script import parse
+
+LONGEST_S = 5
+_WORD = "zyxwordzyx"
+"""Stands in scripts; must not stand in what is said of them."""
+
+_pieces = st.sampled_from(
+    [
+        *(
+            "Alice:",
+            "Bob : ",
+            "Speaker 1:",
+            "speaker 02: ",
+            "Speaker 999:",
+            "\n",
+            "\r\n",
+            "\n\n",
+            " ",
+            "\\",
+            "\t",
+        ),
+        *(
+            "[pause:1s]",
+            "[pause:1.5s]",
+            "[pause",
+            "[pause:99999999999s]",
+            "[PAUSE : 0ms]",
+            "[pause:1e9s]",
+            "[",
+            "{",
+        ),
+        *(
+            _WORD,
+            "Remember: ",
+            "12:30",
+            "http://x.y",
+            "…",
+            "“",
+            "”",
+            "\u200b",
+            "\ufeff",
+            "\u202e",
+            "\x00",
+            "é",
+        ),
+        *(
+            '[{"speaker": "A", "text": "x"}]',
+            '[{"text":',
+            "\ud800",
+            "🙂",
+            "— ",
+            "...",
+            "1",
+            "Æ",
+            "ﬁ",
+            "\u0301",
+        ),
+    ]
+)
+texts = st.one_of(
+    st.text(max_size=200),
+    st.lists(st.one_of(_pieces, st.text(max_size=12)), max_size=40).map("".join),
+    st.lists(_pieces, max_size=8).flatmap(
+        lambda parts: st.integers(1, 200).map(lambda n: "".join(parts) * n)
+    ),
+)
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    max_leaves=12,
+)
+items = st.lists(
+    st.one_of(
+        st.fixed_dictionaries({"text": texts}, optional={"speaker": st.one_of(texts, st.integers(), values)}),
+        st.dictionaries(st.sampled_from(["speaker", "text", _WORD]), values, max_size=3),
+        values,
+    ),
+    max_size=8,
+)
+_options = st.sampled_from(["engine", "model", "format", "title", "seed", "on_error", "device", "pace", "x"])
+options = st.dictionaries(
+    st.one_of(_options, st.text(max_size=12)),
+    st.one_of(
+        values,
+        st.sampled_from(["flac", "gap", "host.0", "a b.1", "../x", "x" * 300]),
+        st.text(string.printable),
+    ),
+    max_size=6,
+)
+
+
+@functools.cache
+def recordings() -> tuple[bytes, ...]:
+    """A second and a half of noise in each of the containers that are read."""
+    noise = np.random.default_rng(1).normal(0, 0.1, 12_000).astype(np.float32)
+    made = []
+    for kind, subtype in (
+        ("WAV", None),
+        ("WAV", "FLOAT"),
+        ("FLAC", None),
+        ("OGG", None),
+        ("AIFF", None),
+        ("MP3", None),
+    ):
+        file = io.BytesIO()
+        soundfile.write(file, noise, 8_000, format=kind, subtype=subtype)
+        made.append(file.getvalue())
+    return (*made, b"\x1aE\xdf\xa3" + bytes(64), bytes(4) + b"ftypM4A " + bytes(64))
+
+
+@st.composite
+def audio(draw: st.DrawFn) -> bytes:
+    """A recording with some bytes turned, mostly in its head, and perhaps its end cut off."""
+    data = bytearray(draw(st.sampled_from(recordings())))
+    for _ in range(draw(st.integers(0, 8))):
+        where = draw(st.one_of(st.integers(0, min(120, len(data) - 1)), st.integers(0, len(data) - 1)))
+        data[where] = draw(st.integers(0, 255))
+    return bytes(data[: draw(st.one_of(st.just(len(data)), st.integers(0, len(data))))])
+
+
+def take_script(text: Any) -> None:
+    try:
+        script = parse(text)
+    except ScriptError as error:
+        told = str(error)
+    else:
+        told = ""
+        assert script.turns
+        assert all(any(map(str.isalnum, turn.text)) for turn in script.turns)
+    assert _WORD not in told
+
+
+def take_bytes(data: bytes) -> None:
+    take_script(data)
+
+
+def take_json(parts: list[Any]) -> None:
+    take_script(parts)
+    take_script(json.dumps(parts))
+
+
+def take_options(given_options: dict[str, Any]) -> None:
+    try:
+        split_options(given_options, engine="hibari")
+    except PipelineError as error:
+        told = str(error)
+    else:
+        told = ""
+    assert len(told) < 1000
+
+
+def take_audio(data: bytes) -> None:
+    try:
+        reference = voices.read("a voice", data)
+    except PipelineError:
+        return
+    assert reference.samples is not None
+    assert len(reference.samples) <= voices.SECONDS_MAX * voices.KEPT_RATE_HZ
+
+
+TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] = {
+    "script": (take_script, texts, 0.4),
+    "bytes": (take_bytes, st.binary(max_size=300), 0.1),
+    "json": (take_json, items, 0.2),
+    "options": (take_options, options, 0.2),
+    "audio": (take_audio, audio(), 0.1),
+}
+"""What takes the input, what the input is, and its share."""
+
+
+def run(name: str, inputs: int, *, start: int = 1) -> int:
+    """Throw so many inputs at one target; returns how many there were."""
+    take, strategy, _ = TARGETS[name]
+    thrown = 0
+
+    @settings(
+        max_examples=inputs,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate],
+        suppress_health_check=list(HealthCheck),
+    )
+    @seed(start)
+    @given(strategy)
+    def throw(value: Any) -> None:
+        nonlocal thrown
+        thrown += 1
+        signal.alarm(LONGEST_S)
+        try:
+            take(value)
+        finally:
+            signal.alarm(0)
+
+    before = signal.signal(signal.SIGALRM, _too_long)
+    try:
+        throw()
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    return thrown
+
+
+def _too_long(_number: int, _frame: FrameType | None) -> None:
+    raise TimeoutError(f"an input took longer than {LONGEST_S} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--inputs", type=int, default=100_000)
+    asked = parser.parse_args()
+    began, thrown = time.monotonic(), dict.fromkeys(TARGETS, 0)
+    for name, (_, _, share) in TARGETS.items():
+        start = 1
+        while thrown[name] < asked.inputs * share:  # a strategy that runs dry begins again elsewhere
+            thrown[name] += run(name, round(asked.inputs * share) - thrown[name], start=start)
+            start += 1
+    rss_max_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    print(
+        json.dumps(
+            {
+                "inputs": sum(thrown.values()),
+                **thrown,
+                "wall_s": round(time.monotonic() - began),
+                "rss_max_bytes": rss_max_bytes,
+            }
+        )
+    )
+
+
+if __name__ == "__main__":
+    main()

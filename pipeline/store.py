@@ -40,6 +40,10 @@ class Objects(Protocol):
 
     def replace(self, name: str, data: bytes) -> None: ...
     def read(self, name: str) -> bytes | None: ...
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
+        ...
+
     def size(self, name: str) -> int | None: ...
     def delete(self, name: str) -> None: ...
     def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
@@ -97,6 +101,14 @@ class LocalObjects:
         try:
             with _answering("read", name, *_MISSING):
                 return self._path(name).read_bytes()
+        except _MISSING:
+            return None
+
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            with _answering("read", name, *_MISSING), open(self._path(name), "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
         except _MISSING:
             return None
 
@@ -196,6 +208,14 @@ class RemoteObjects:
         try:
             with _answering("read", name, *_MISSING):
                 data: bytes = self.fs.cat_file(self._path(name))
+        except FileNotFoundError:
+            return None
+        return data
+
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            with _answering("read", name, *_MISSING):
+                data: bytes = self.fs.cat_file(self._path(name), start=start, end=end)
         except FileNotFoundError:
             return None
         return data

@@ -144,6 +144,17 @@ def test_a_segment_too_long_for_a_slot_is_refused_with_its_size(checkpoint: Path
         engine.diffusion(semantic, voices, 0, engine.options(OPTIONS), Watch())
 
 
+def test_what_another_model_made_is_refused(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), SETTINGS)
+    semantic, voices = prepare(engine, script(0))
+    narrow = Arrays({**semantic.arrays, "vectors": semantic.arrays["vectors"][:, :32]}, semantic.meta)
+    with pytest.raises(EngineError, match="a voice has 64 numbers a frame, the words have 32"):
+        engine.diffusion(narrow, voices, 0, engine.options(OPTIONS), Watch())
+    voices = [Arrays({"voice": voices[0].arrays["voice"][:, :32]}, voices[0].meta)]
+    with pytest.raises(EngineError, match="made for a model of width 32, not 64"):
+        engine.diffusion(narrow, voices, 0, engine.options(OPTIONS), Watch())
+
+
 def test_a_speaker_without_a_recording_is_refused(checkpoint: Path) -> None:
     engine = VibeVoice(str(checkpoint), SETTINGS)
     with pytest.raises(VoiceError, match="'alto': VibeVoice needs a reference recording"):

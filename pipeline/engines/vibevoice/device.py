@@ -98,6 +98,9 @@ class Device:
             EngineError: the segment is too long for a slot.
         """
         prompt, cuts = assemble(spoken)
+        hidden = self.checkpoint.architecture.language.hidden
+        if prompt.shape[1] != hidden:
+            raise EngineError(f"the segment was made for a model of width {prompt.shape[1]}, not {hidden}")
         room = min(self.settings.positions - len(prompt), self.settings.frames)
         if room < spoken.frames:
             raise EngineError(
@@ -158,6 +161,10 @@ def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:
     pieces: list[torch.Tensor] = []
     cuts, start, length = [], 0, 0
     for place, voice in zip(spoken.places, spoken.voices, strict=True):
+        if voice.shape[1] != spoken.words.shape[1]:
+            raise EngineError(
+                f"a voice has {voice.shape[1]} numbers a frame, the words have {spoken.words.shape[1]}"
+            )
         pieces += [spoken.words[start:place], voice]
         length += place - start + len(voice)
         cuts.append(length)

@@ -3,13 +3,17 @@ PYTHON ?= python3.11
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test lint clean
+.PHONY: run test console-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
 
 test: $(VENV)/.test lint
 	$(VENV)/bin/python -m pytest
+
+# The console's tests with the tools that Debian has: docker-compose, promtool. None of them is skipped.
+console-test: $(VENV)/.test
+	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/console
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check

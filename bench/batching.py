@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import fullsize
 from pipeline.engines.protocol import Arrays, Line, SegmentText
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.decoder import Decoder, Request
@@ -220,6 +219,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or Path(scratch)
         if not (folder / "config.json").is_file():
+            from bench import fullsize
+
             fullsize.save(folder)
         print(json.dumps(measure(folder, args.slots, jobs, args.scale)))
 

@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from bench import fullsize, roofline
+from bench import roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -189,6 +189,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder = args.folder or Path(scratch)
         if not (folder / "config.json").is_file():
+            from bench import fullsize
+
             fullsize.save(folder)
         print(
             json.dumps(run(folder, [int(count) for count in args.rows.split(",")], args.frames, args.threads))

@@ -33,6 +33,7 @@ class Writer:
 
     Args:
         chores: called about once a second from the same thread, for what else has to be looked after.
+        on_written: told of the rows of a table that the database has taken.
         poll_s: pause between two looks into the folder.
         longest_pause_s: bound of the back-off while the database is away.
     """
@@ -43,10 +44,12 @@ class Writer:
         folder: Path,
         *,
         chores: Sequence[Callable[[], object]] = (),
+        on_written: Callable[[str, Sequence[dict[str, Any]]], object] | None = None,
         poll_s: float = 0.05,
         longest_pause_s: float = 5.0,
     ) -> None:
         self._url, self._folder, self._chores = url, folder, chores
+        self._on_written = on_written
         self._poll_s, self._longest_pause_s = poll_s, longest_pause_s
         self._engine: Engine | None = None
         self._thread: threading.Thread | None = None
@@ -190,6 +193,17 @@ class Writer:
             for table, batch in tables.items():
                 rows.insert(connection, table, batch)
         self.written += sum(map(len, tables.values()))
+        for table, batch in tables.items():
+            self._tell(table, batch)
+
+    def _tell(self, table: str, batch: list[dict[str, Any]]) -> None:
+        if self._on_written is None:
+            return
+        try:
+            self._on_written(table, batch)
+        except Exception:
+            # the rows are safe; what counts them doesn't have them written again
+            log.exception("rows of the history could not be counted")
 
     def _insert_singly(self, tables: dict[str, list[dict[str, Any]]], cause: Exception) -> None:
         """One row of a batch was refused: find it, so that it doesn't hold up the others."""

@@ -7,9 +7,15 @@ import os
 from typing import Any
 
 from flower.events import EventsState
+from flower.urls import handlers
+from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
 from tasks import flower
+from tasks.routes import routes
+from tasks.settings import load
+
+os.umask(0o077)  # what it has seen is saved by pickle: nobody else may write there
 
 flower.refuse_openness(
     "localhost" if options.unix_socket else options.address,
@@ -21,7 +27,7 @@ flower.refuse_openness(
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]
 max_tasks = 20_000
 natural_time = False
-tasks_columns = "name,kwargs,state,received,started,runtime,worker,uuid,result"
+tasks_columns = "name,kwargs,state,received,runtime,worker,uuid"
 
 _event = EventsState.event
 
@@ -34,3 +40,6 @@ def _without_words(state: EventsState, event: dict[str, Any]) -> None:
 
 
 EventsState.event = _without_words
+
+handlers[:0] = routes(load().store_url)
+TASK_COLUMNS["kwargs"] = "Job and segment"  # all that is shown of arguments: see tasks.privacy

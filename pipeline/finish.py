@@ -22,7 +22,7 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
         MissingArtifactError: a segment's samples are gone or damaged; it counts as missing from now on.
         CancelledError, DeadlineError: as the control says.
     """
-    segments = [(segment, jobs.audio(segment)) for segment in jobs.segments(plan)]
+    segments = list(jobs.audios(plan))
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
         stitched = stitch(

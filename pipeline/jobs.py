@@ -24,6 +24,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
 from typing import Any
 
@@ -36,6 +37,7 @@ from pipeline.segments import plan as plan_segments
 from pipeline.store import Store, canonical_json
 
 PAGE = 256
+_ASKED_AT_ONCE = 32
 _JOB = re.compile(r"[0-9a-f]{20}")
 _SPANS = "spans"
 
@@ -295,7 +297,17 @@ class Jobs:
 
     def missing(self, plan: Plan) -> list[int]:
         """The segments without audio, in order."""
-        return [segment.index for segment in self.segments(plan) if self.audio(segment) is None]
+        return [segment.index for segment, audio in self.audios(plan) if audio is None]
+
+    def audios(self, plan: Plan) -> Iterator[tuple[PlannedSegment, SegmentAudio | None]]:
+        """Every segment and what is known of it, in order; a store over a network is asked many at a time."""
+        if self.store.local:
+            yield from ((segment, self.audio(segment)) for segment in self.segments(plan))
+            return
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-look") as pool:
+            for start in range(0, plan.segments, PAGE):
+                page = [self.segment(plan.job, i) for i in range(start, min(start + PAGE, plan.segments))]
+                yield from zip(page, pool.map(self.audio, page), strict=True)
 
 
 def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:

@@ -40,6 +40,10 @@ class Objects(Protocol):
 
     def replace(self, name: str, data: bytes) -> None: ...
     def read(self, name: str) -> bytes | None: ...
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
+        ...
+
     def size(self, name: str) -> int | None: ...
     def delete(self, name: str) -> None: ...
     def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
@@ -97,6 +101,14 @@ class LocalObjects:
         try:
             with _answering("read", name, *_MISSING):
                 return self._path(name).read_bytes()
+        except _MISSING:
+            return None
+
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            with _answering("read", name, *_MISSING), open(self._path(name), "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
         except _MISSING:
             return None
 
@@ -200,6 +212,14 @@ class RemoteObjects:
             return None
         return data
 
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            with _answering("read", name, *_MISSING):
+                data: bytes = self.fs.cat_file(self._path(name), start=start, end=end)
+        except FileNotFoundError:
+            return None
+        return data
+
     def size(self, name: str) -> int | None:
         try:
             with _answering("look for", name, *_MISSING):
@@ -259,11 +279,17 @@ class Store:
             LocalObjects(Path(url.removeprefix("file://"))) if local else RemoteObjects(url)
         )
 
+    @property
+    def local(self) -> bool:
+        """Whether it is a folder of this machine's, where a look costs next to nothing."""
+        return isinstance(self.objects, LocalObjects)
+
     def scratch(self) -> Path | None:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):
             return None
-        return self.objects.scratch()
+        with _answering("make", _SCRATCH):
+            return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:
         """The payload; None if it is missing or damaged."""

@@ -112,6 +112,16 @@ def _private(**_: object) -> None:
 
 
 history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
-history.install(history_settings, lambda: settings.history_url)
+_history = history.install(history_settings, lambda: settings.history_url)
+if settings.metrics_port:
+    from tasks import metrics
+
+    _history.on_written = metrics.install(
+        app,
+        history_settings.spool,
+        _settings.VERSION,
+        port=settings.metrics_port,
+        address=settings.metrics_address,
+    ).count
 if not settings.metering:
     meter.configure(None)

@@ -8,7 +8,7 @@ import os
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +84,8 @@ class History:
     def __init__(self, settings: meter.Settings, url: Callable[[], str]) -> None:
         self._settings, self._url = settings, url
         self._running: _Running | None = None
+        self.on_written: Callable[[str, Sequence[dict[str, Any]]], object] | None = None
+        """Told of rows that the database has taken; set before the worker starts."""
 
     def start(self) -> None:
         """Begin to write, with what earlier processes left."""
@@ -91,7 +93,7 @@ class History:
             return
         spool = Spool(self._settings.spool)
         sweeper = Sweeper(self._settings, spool, pid=os.getpid(), find_verdict=verdicts.take)
-        writer = Writer(self._url(), self._settings.spool, chores=[sweeper.sweep])
+        writer = Writer(self._url(), self._settings.spool, chores=[sweeper.sweep], on_written=self.on_written)
         self._running = _Running(writer, sweeper, spool)
         writer.start()
 

@@ -5,6 +5,7 @@ since everything needs the store. Whoever waits for the job sees the state PAUSE
 message goes back to its queue, so that another worker may try.
 """
 
+import errno
 import logging
 import random
 import time
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 PAUSED = "PAUSED"
 """State of a root whose job waits for the store; its result is `{"reason": …}`."""
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _LOOK_S = 2.0
 _HOLD_S = 30.0
 
@@ -44,6 +46,22 @@ def until_stored(job: str | None = None) -> Iterator[None]:
         _wait()
         _show(job, states.STARTED, None)
         raise Reject(error, requeue=True) from error
+
+
+def as_stores(error: Exception) -> StoreError | None:
+    """The error as the store's, where the operating system says that a disk is full or failing."""
+    if isinstance(error, OSError) and error.errno in _FULL:
+        return StoreError(f"can't write: {error.strerror}")
+    return None
+
+
+def reason(job: str) -> str | None:
+    """Why a job pauses; None while it doesn't. For those who show how a job stands."""
+    for root in jobs().waiting(job):
+        found = app.backend.get_task_meta(root)
+        if found["status"] == PAUSED:
+            return str(found["result"]["reason"])
+    return None
 
 
 def _wait() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Task
 
-from pipeline.errors import StoreError
+from pipeline.errors import CancelledError, StoreError
 from pipeline.jobs import Plan
 from tasks import publish
 from tasks.app import app, settings
@@ -59,7 +59,7 @@ def resume(plan: Plan, there: Standing) -> None:
         roots = jobs().waiting(plan.job)
         answer(plan, list(roots))
         if not roots:
-            jobs().answered(plan.job, "")
+            _close(plan.job)
         return
     failures = jobs().failures(plan.job)
     missing = [index for index in jobs().missing(plan) if index not in failures]
@@ -72,3 +72,10 @@ def resume(plan: Plan, there: Standing) -> None:
     jobs().publish(plan.job, root)
     publish.send(plan, missing, body(plan, root))
     jobs().mark_sent(plan.job)
+
+
+def _close(job: str) -> None:
+    """Nobody waits any more."""
+    if not jobs().closed(job):
+        jobs().give_up(job, CancelledError(job))
+    jobs().answered(job, "")

@@ -71,6 +71,14 @@ class Settings:
     flower_password: str = field(
         default="", metadata={"doc": "Flower's `user:password`. Empty: one is made in `state`."}
     )
+    metrics_port: int = field(
+        default=0,
+        metadata={"doc": "Port of a worker's figures for Prometheus, or one of the nine after it; 0: none."},
+    )
+    metrics_address: str = field(
+        default="127.0.0.1",
+        metadata={"doc": "Where a worker's figures are served; they ask for no password."},
+    )
     log_level: str = field(default="WARNING", metadata={"doc": "Log level of workers."})
 
     @property

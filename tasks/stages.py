@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 from celery import Task
-from celery.exceptions import Ignore, Reject
+from celery.exceptions import Ignore, Reject, Retry
 
 from pipeline import stages
 from pipeline.errors import (
@@ -113,9 +113,12 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         return _again(task, ref, error)
     except PipelineError as error:
         return _failed(ref, error)
-    except (HandedBackError, Reject):
+    except HandedBackError:
         raise
-    except Exception as error:  # noqa: BLE001 - a bug costs the segment, said without the user's words
+    except Exception as error:
+        full = pause.as_stores(error)
+        if full:
+            raise full from error
         told = bugs.told(error)
         log.error("a stage failed: %s", told, extra={"job": job, "segment": segment})
         return _failed(ref, told)
@@ -157,7 +160,18 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
     if isinstance(error, MissingArtifactError):
         return _remake(task, ref, error)
     countdown_s = _BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
-    raise task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
+    raise _retry(task, error, countdown_s)
+
+
+def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> Exception:
+    """What ends this attempt: Celery's retry or, where the broker took none, the message back in place."""
+    try:
+        task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
+    except Reject:
+        return Reject(error, requeue=True)
+    except Retry as retry:
+        return retry
+    return error
 
 
 def _remake(task: Task[..., Any], ref: SegmentRef, error: MissingArtifactError) -> SegmentRef:
@@ -168,7 +182,7 @@ def _remake(task: Task[..., Any], ref: SegmentRef, error: MissingArtifactError) 
             stage(work)
     except MissingArtifactError as gone:  # what nothing makes again, such as a recording
         return _failed(ref, gone)
-    raise task.retry(exc=error, countdown=0, max_retries=settings.attempts_max)
+    raise _retry(task, error, 0)
 
 
 def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:

@@ -72,7 +72,10 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
         return None, _given_up(plan, error)
     except (HandedBackError, Ignore):
         raise
-    except Exception as error:  # noqa: BLE001 - a bug ends the job, said without the user's words
+    except Exception as error:
+        full = pause.as_stores(error)
+        if full:
+            raise full from error
         return None, _given_up(plan, bugs.told(error))
     announce.finished(plan, manifest)
     return manifest, None

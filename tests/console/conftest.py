@@ -38,6 +38,18 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def two_free_ports() -> int:
+    """The first of two in a row."""
+    while True:
+        port = free_port()
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port + 1))
+            except OSError:
+                continue
+        return port
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an HTTP server said."""
@@ -60,6 +72,8 @@ class Console:
     """Flower's address, without its password."""
     credentials: str
     broker: str
+    metrics_port: int
+    """The door's or the worker's; the other's is the next."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """Every event since the start, as it went over the wire."""
 
@@ -153,11 +167,13 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
         patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
         patch.setenv("VOXCHORD_BROKER_URL", "")
         patch.setenv("VOXCHORD_LOG_LEVEL", "INFO")
+        metrics = two_free_ports()
+        patch.setenv("VOXCHORD_METRICS_PORT", str(metrics))
         settings = Settings(state=Path(tmp_path_factory.mktemp("console")), log_level="INFO")
         with LocalService(settings, concurrency=2) as local:
             broker, port = local.broker.start(), free_port()
             password = local.start_flower(port).read_text().strip()
-            console = Console(settings, f"http://127.0.0.1:{port}", password, broker)
+            console = Console(settings, f"http://127.0.0.1:{port}", password, broker, metrics)
             with _listening(console):
                 until(lambda: _answers(console))
                 yield console

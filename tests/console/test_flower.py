@@ -1,16 +1,19 @@
 """The console: who may reach it."""
 
 import os
+import signal
 import stat
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from celery import Celery
 
 from pipeline.errors import OptionError
 from tasks import flower
 from tasks.settings import Settings
-from tests.console.conftest import Console, free_port
+from tests.console.conftest import Console, free_port, until
 
 
 def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:
@@ -65,3 +68,66 @@ def test_our_command_never_opens_the_api(console: Console, monkeypatch: pytest.M
     monkeypatch.setenv("FLOWER_UNAUTHENTICATED_API", "true")
     assert "FLOWER_UNAUTHENTICATED_API" not in flower.environment(console.settings)
     assert console.credentials not in " ".join(flower.command(console.settings, 5555))
+
+
+def job_of(console: Console, script: str) -> str:
+    app = Celery(broker=console.broker, backend=console.broker)
+    sent = app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")
+    job: str = sent.get(timeout=60)["job"]
+    app.close()
+    return job
+
+
+def listed(console: Console, search: str, prefix: str = "") -> list[dict[str, Any]]:
+    """What the table of the tasks page shows for a search, by name."""
+    query = f"draw=1&start=0&length=100&search[value]={search}&order[0][column]=0&columns[0][data]=name"
+    found: list[dict[str, Any]] = console.ask(f"{prefix}/tasks/datatable?{query}").json["data"]
+    return found
+
+
+def test_a_jobs_tasks_are_found_by_its_id(console: Console) -> None:
+    job = job_of(console, "Alice: A lamp in the window.\nBob: And nobody home.")
+    stages = {f"voxchord.{name}" for name in ("text", "semantic", "speaker", "diffusion", "stitch")}
+    until(lambda: {task["name"] for task in listed(console, job)} >= stages)
+    assert all(task["kwargs"].startswith(f"job {job}") for task in listed(console, job))
+    assert listed(console, "lamp") == []
+    assert "Job and segment" in console.ask("/tasks").body.decode()
+
+
+def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Console, tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
+    port = free_port()
+    command = flower.command(settings, port, url_prefix="/console/", read_only=True)
+    env = {**flower.environment(settings), "VOXCHORD_STORE": settings.store}
+    other = Console(settings, f"http://127.0.0.1:{port}/console", env["FLOWER_BASIC_AUTH"], console.broker, 0)
+
+    def answers() -> bool:
+        try:
+            return other.ask("/healthcheck").status == 200
+        except OSError:
+            return False
+
+    def started() -> subprocess.Popen[bytes]:
+        process = subprocess.Popen(
+            command, cwd=flower.CONFIG.parent.parent, env=env, stderr=subprocess.DEVNULL
+        )
+        until(answers)
+        return process
+
+    first = started()
+    job = job_of(console, "Alice: The ferry was late.\nBob: It is always late.")
+    until(lambda: listed(other, job))
+    assert other.ask(f"/voxchord/jobs/{job}").json["state"] == "done"
+    assert other.ask("/voxchord/voices/late", b"x", method="PUT").status == 403, "read-only"
+    assert other.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}).status == 403
+    first.send_signal(signal.SIGTERM)
+    first.wait(30)
+    saved = list(tmp_path.glob("flower.db*"))
+    assert saved
+    assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in saved), (
+        "pickled: nobody else may write it"
+    )
+    second = started()
+    assert listed(other, job), "from before"
+    second.send_signal(signal.SIGTERM)
+    second.wait(30)

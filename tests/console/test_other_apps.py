@@ -101,7 +101,7 @@ def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
         ("voxchord.render", {"script": f"Alice: {WORDS[0]} \u0007 {WORDS[1]}"}, "ScriptError"),
         ("voxchord.render", {"script": SCRIPT, "voices": {"Alice": "nobody"}}, "VoiceError"),
         ("voxchord.render", {"script": SCRIPT, "options": {"format": "8-track"}}, "OptionError"),
-        ("voxchord.render", {"skript": SCRIPT}, "BugError"),
+        ("voxchord.render", {"skript": SCRIPT}, "OptionError"),
         ("voxchord.rendr", {"script": SCRIPT}, "NotRegistered"),
     ],
 )

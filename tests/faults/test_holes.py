@@ -136,6 +136,18 @@ def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(f
     assert not fleet.jobs.is_open(job)
 
 
+def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    long = fleet.send(script("long", *["wait0.1"] * 400))
+    job = job_of(fleet, known)
+    until(lambda: fleet.jobs.sent(job), LIMIT_S)
+    done(fleet.send(script("short", *["wait0.1"] * 3)))
+    assert not long.ready()
+    fleet.jobs.cancel(job)
+    failed(long)
+    until(lambda: queued(fleet) == 0, LIMIT_S)
+
+
 def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
     known = set(fleet.jobs.opened())
     text = script("again", "", "", "wait3", "")

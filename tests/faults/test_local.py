@@ -39,4 +39,8 @@ def test_a_local_service_outlives_the_death_of_its_worker_and_of_its_broker(
         manifest = until(lambda: jobs.manifest(job), 90)
         assert manifest
         assert manifest["segments"] == 4
+        password = url.partition("//:")[2].partition("@")[0].encode()
+        assert password
+        for log in (settings.state / "logs").iterdir():
+            assert password not in log.read_bytes(), log.name
         app.close()

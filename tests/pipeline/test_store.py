@@ -87,3 +87,10 @@ def test_equal_arrays_have_equal_bytes_and_come_back() -> None:
     back = unpacked(packed(value))
     assert back.meta == {"x": "é"}
     assert (back.arrays["a"] == np.eye(2)).all()
+
+
+def test_a_part_of_an_object_is_read_without_the_rest(store: Store) -> None:
+    store.objects.replace("jobs/a/audio.flac", b"0123456789")
+    assert store.objects.read_range("jobs/a/audio.flac", 2, 5) == b"234"
+    assert store.objects.read_range("jobs/a/audio.flac", 8, 50) == b"89"
+    assert store.objects.read_range("jobs/none", 0, 5) is None

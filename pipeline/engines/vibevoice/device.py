@@ -136,7 +136,7 @@ class Device:
         with self.lock:
             if dtype not in self.schedulers:
                 self.schedulers[dtype] = Scheduler(
-                    lambda slots: self._decoder(dtype, slots), self.slots(dtype), self.settings.idle_s
+                    lambda slots: self.decoder(dtype, slots), self.slots(dtype), self.settings.idle_s
                 )
             return self.schedulers[dtype]
 
@@ -144,7 +144,8 @@ class Device:
         """Whether equal bits need equal shapes: oneDNN's kernels don't, a GPU's do."""
         return self.settings.reproducible and self.device.type != "cpu"
 
-    def _decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
+    def decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
+        """Load the parts that speak."""
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if settings.quantize and dtype == torch.bfloat16 else Linear

@@ -12,36 +12,17 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
+from pipeline.engines.vibevoice import noise
 from pipeline.engines.vibevoice.architecture import Head
 from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.weights import Weights, wide
-from pipeline.errors import EngineError
-
-DEFAULT_SCHEDULE = {"beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction"}
-KNOWN = {
-    "algorithm_type": "dpmsolver++",
-    "solver_type": "midpoint",
-    "solver_order": 2,
-    "prediction_type": "v_prediction",
-}
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """x becomes keep * x + now * clean + before * (the last step's clean), clean = alpha * x - sigma * v."""
-
-    alpha: float
-    sigma: float
-    keep: float
-    now: float
-    before: float
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What a number of steps fixes."""
 
-    steps: tuple[Step, ...]
+    steps: tuple[noise.Step, ...]
     times: torch.Tensor
     """(steps, hidden): the embedded time of each step."""
 
@@ -84,7 +65,7 @@ class Sampler:
         self,
         positive: torch.Tensor,
         negative: torch.Tensor,
-        noise: torch.Tensor,
+        start: torch.Tensor,
         guidance: torch.Tensor,
         steps: int,
     ) -> torch.Tensor:
@@ -93,14 +74,14 @@ class Sampler:
         Args:
             positive: (rows, hidden), the language model's state after the whole prompt.
             negative: (rows, hidden), its state after nothing but the sound so far.
-            noise: (rows, latent), standard normal.
+            start: (rows, latent), standard normal.
             guidance: (rows, 1); 1 follows the text alone, larger moves away from the negative.
 
         Returns:
             (rows, latent), in at least float32.
         """
         schedule = self._schedule(steps)
-        x = noise.to(wide(self.weights.dtype))
+        x = start.to(wide(self.weights.dtype))
         modulations, last = self._modulations(torch.cat([positive, negative]), schedule)
         before = torch.zeros_like(x)
         for index, step in enumerate(schedule.steps):
@@ -142,17 +123,9 @@ class Sampler:
         return self.schedules[steps]
 
     def _make_schedule(self, steps: int) -> Schedule:
-        from diffusers import DPMSolverMultistepScheduler
-
-        solver = DPMSolverMultistepScheduler(**self.settings)
-        for name, known in KNOWN.items():
-            if solver.config[name] != known:
-                raise EngineError(
-                    f"the checkpoint's noise schedule has {name} {solver.config[name]!r}, not {known!r}"
-                )
-        solver.set_timesteps(num_inference_steps=steps)
-        times = self._embed_times(solver.timesteps.to(self.weights.device))
-        return Schedule(tuple(coefficients(solver.sigmas.tolist(), final_first_order=steps < 15)), times)
+        levels = noise.levels(self.settings, steps)
+        times = self._embed_times(torch.tensor(levels.times, device=self.weights.device))
+        return Schedule(tuple(noise.coefficients(levels.sigmas)), times)
 
     def _embed_times(self, times: torch.Tensor) -> torch.Tensor:
         """(steps,) to (steps, hidden), by sines and cosines of the time in the model's own precision."""
@@ -164,25 +137,3 @@ class Sampler:
         waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(dtype)
         first, second = Linear(self.weights(f"{root}fc1.weight")), Linear(self.weights(f"{root}fc2.weight"))
         return second(first.activated(waves, "silu"))
-
-
-def coefficients(sigmas: list[float], *, final_first_order: bool) -> list[Step]:
-    """The solver's steps for those noise levels (the last is 0), as in diffusers'
-    DPMSolverMultistepScheduler.
-
-    Args:
-        final_first_order: whether the last step ignores the prediction before (a level of 0 always does).
-    """
-    alphas = [1 / math.sqrt(1 + sigma**2) for sigma in sigmas]
-    scaled = [sigma * alpha for sigma, alpha in zip(sigmas, alphas, strict=True)]
-    ratios = [math.log(a / s) if s else math.inf for a, s in zip(alphas, scaled, strict=True)]
-    found = []
-    for i in range(len(sigmas) - 1):
-        gap = ratios[i + 1] - ratios[i]
-        gain = -alphas[i + 1] * math.expm1(-gap)
-        final = i == len(sigmas) - 2 and (final_first_order or not sigmas[-1])
-        correction = 0.0 if i == 0 or final else gain * gap / (2 * (ratios[i] - ratios[i - 1]))
-        found.append(
-            Step(alphas[i], scaled[i], scaled[i + 1] / scaled[i], now=gain + correction, before=-correction)
-        )
-    return found

@@ -4,7 +4,7 @@ import torch
 
 from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.convolution import Stream
-from pipeline.engines.vibevoice.diffusion import DEFAULT_SCHEDULE, Sampler
+from pipeline.engines.vibevoice.diffusion import Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
 from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.weights import Weights, wide
@@ -23,7 +23,7 @@ class Model:
         self.dtype, self.device = weights.dtype, weights.device
         self.tokens, self.latent = architecture.tokens, architecture.head.latent
         self.language = LanguageModel(weights, architecture.language, positions, linear)
-        schedule = generation.get("noise_scheduler_config") or DEFAULT_SCHEDULE
+        schedule = generation.get("noise_scheduler_config") or {}
         self.sampler = Sampler(weights, architecture.head, schedule)
         self.speech = Stream(weights, architecture.acoustic_decoder)
         self.listener = Stream(weights, architecture.semantic_encoder)

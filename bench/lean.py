@@ -1,0 +1,124 @@
+"""Peak memory of the stages at VibeVoice 1.5B's full size, each in a process of its own.
+
+Takes about four minutes on two cores, 7 GB of memory and 5.4 GB of disk.
+"""
+
+import argparse
+import json
+import multiprocessing
+import os
+import resource
+import tempfile
+import time
+from collections.abc import Callable
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from pipeline.engines.protocol import Line, Reference, SegmentText
+from pipeline.engines.vibevoice import memory
+from pipeline.engines.vibevoice.adapter import VibeVoice
+from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.device import Device
+from pipeline.engines.vibevoice.settings import Settings
+
+SLOTS = 8
+PROMPT = 360
+
+Stage = Callable[[Path, float], dict[str, Any]]
+
+
+def decode(folder: Path, seconds: float) -> dict[str, Any]:
+    """Full slots for so long; the caches count as far as they were written."""
+    limits = Limits(SLOTS, positions=2048, frames=1024)
+    device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
+    decoder = device.decoder(torch.bfloat16, SLOTS)
+    rows = torch.full((PROMPT, 1536), 0.02, dtype=torch.bfloat16)
+    for slot in range(SLOTS):
+        noise = torch.Generator().manual_seed(slot)
+        decoder.admit(
+            slot, Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=always(decoder))
+        )
+    end, frames = time.monotonic() + seconds, 0
+    while time.monotonic() < end and frames < limits.frames - 1:
+        decoder.step()
+        frames += 1
+    architecture = device.checkpoint.architecture
+    weights = memory.decoder_bytes(architecture, memory.HALF)
+    caches = SLOTS * memory.slot_bytes(architecture, PROMPT + frames, frames, memory.HALF)
+    caches += decoder.prefixes.size_bytes
+    return {
+        "frames": frames,
+        "weights_bytes": weights,
+        "caches_bytes": caches,
+        "allowed": 1.1 * (weights + caches),
+    }
+
+
+def always(decoder: Decoder) -> Callable[..., int]:
+    frame = decoder.tokens.legal.index(decoder.tokens.audio)
+    return lambda scores, number: frame
+
+
+def speaker(folder: Path, seconds: float) -> dict[str, Any]:
+    """A reference of 30 seconds."""
+    engine = VibeVoice(str(folder), Settings(device="cpu"))
+    samples = np.random.default_rng(0).normal(0, 0.1, 30 * 24_000).astype(np.float32)
+    made = engine.speaker(Reference(samples=samples, sample_rate_hz=24_000), engine.options({}))
+    return {"voice": list(made.arrays["voice"].shape)}
+
+
+def semantic(folder: Path, seconds: float) -> dict[str, Any]:
+    """A segment of 250 words through both text stages."""
+    engine = VibeVoice(str(folder))
+    options = engine.options({})
+    tokens = engine.text(SegmentText((Line(0, "word " * 250),), 1, 0), options)
+    return {"vectors": list(engine.semantic(tokens, options).arrays["vectors"].shape)}
+
+
+def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
+    torch.set_num_threads(threads)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    start = time.perf_counter()
+    found = stage(folder, seconds)
+    found["wall_s"] = round(time.perf_counter() - start, 1)
+    found["libraries_bytes"] = before
+    found["rss_peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    line.send(found)
+
+
+def measure(stage: Stage, folder: Path, seconds: float, threads: int) -> dict[str, Any]:
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
+    process = spawn.Process(target=child, args=(there, stage, folder, seconds, threads))
+    process.start()
+    there.close()
+    found: dict[str, Any] = here.recv()
+    process.join()
+    return found
+
+
+def main() -> None:
+    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted.add_argument("--seconds", type=float, default=120.0, help="of full slots")
+    wanted.add_argument("--threads", type=int, default=os.cpu_count())
+    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
+    args = wanted.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = args.folder or Path(scratch)
+        if not (folder / "config.json").is_file():
+            from bench import fullsize
+
+            fullsize.save(folder)
+        stages: dict[str, Stage] = {"semantic": semantic, "speaker": speaker, "diffusion": decode}
+        print(
+            json.dumps({n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()})
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,229 @@
+"""Figures for Prometheus: one endpoint per worker, in its main process.
+
+Children say nothing to it: the main process counts the rows that it carries into the history. So counters
+hold what the history holds, and nothing is left of children that are gone. Workers of one machine share a
+spool, and whichever carries a row counts it: add up over workers. A row whose database answered after the
+connection broke may be counted twice.
+
+Labels are few and bounded (task, queue, state, engine, device): what concerns one attempt is in the history.
+"""
+
+import json
+import logging
+import os
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import psutil
+from celery import Celery, signals
+from celery.worker import state
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from db import spool
+from tasks.identity import PUBLISHED
+from tasks.nvml import Nvml
+
+log = logging.getLogger(__name__)
+
+SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+RATIO = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
+"""Seconds per second of audio; 1 is real time."""
+BYTES = tuple(float(2**power) for power in range(26, 37))
+_PORTS = 10
+_GPU_MEMORY = ("gpu_mem_alloc_peak_bytes", "gpu_mem_proc_peak_bytes", "gpu_mem_device_peak_bytes")
+_IO = {"read": "io_read_bytes", "write": "io_write_bytes"}
+_CPU = {"user": "cpu_user_s", "system": "cpu_system_s", "children": "cpu_children_s"}
+
+Row = dict[str, Any]
+
+
+class Attempts:
+    """What rows of `task_run` add up to."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        def counter(name: str, text: str, *labels: str) -> Counter:
+            return Counter(name, text, labels, registry=registry)
+
+        def histogram(name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
+            return Histogram(name, text, labels, buckets=buckets, registry=registry)
+
+        self.attempts = counter("tts_task_attempts", "Attempts that ended.", "task", "queue", "state")
+        self.retries = counter("tts_task_retries", "Attempts that will be tried again.", "task")
+        self.run = histogram("tts_task_run_seconds", "Duration of the body.", SECONDS, "task", "engine")
+        self.wait = histogram("tts_task_queue_wait_seconds", "Wait before it.", SECONDS, "task", "stage")
+        self.cpu = counter("tts_task_cpu_seconds", "CPU time.", "task", "mode")
+        self.rss = histogram("tts_task_rss_peak_bytes", "Most resident memory.", BYTES, "task")
+        self.gpu = histogram("tts_task_gpu_memory_peak_bytes", "Most device memory.", BYTES, "task", "device")
+        self.gpu_active = counter("tts_task_gpu_active_seconds", "Use of the device, over time.", "task")
+        self.energy = counter("tts_task_energy_joules", "Energy.", "source", "scope")
+        self.audio = counter("tts_audio_seconds", "Audio made.", "task", "engine")
+        self.rtf = histogram("tts_task_rtf_ratio", "Run time per audio time.", RATIO, "task", "engine")
+        self.io = counter("tts_task_io_bytes", "Storage read and written.", "task", "direction")
+
+    def count(self, row: Row) -> None:
+        """One attempt. What was not measured is not counted."""
+        task, engine = str(row["task_name"]), str(row.get("engine") or "")
+        self.attempts.labels(task, str(row.get("queue") or ""), row["state"]).inc()
+        if row["state"] == "RETRY":
+            self.retries.labels(task).inc()
+        _observe(self.run.labels(task, engine), row.get("run_s"))
+        _observe(self.wait.labels(task, "broker"), row.get("broker_wait_s"))
+        _observe(self.wait.labels(task, "prefetch"), row.get("prefetch_wait_s"))
+        for mode, column in _CPU.items():
+            _add(self.cpu.labels(task, mode), row.get(column))
+        _observe(self.rss.labels(task), row.get("rss_peak_bytes"))
+        memory = next((row[name] for name in _GPU_MEMORY if row.get(name) is not None), None)
+        if memory is not None:
+            self.gpu.labels(task, str(row.get("device") or "")).observe(memory)
+            _add(self.gpu_active.labels(task), row.get("gpu_active_s"))
+        for source in ("gpu", "cpu"):
+            if row.get(f"{source}_energy_j") is not None:
+                scope = str(row.get("energy_scope") or "")
+                self.energy.labels(source, scope).inc(row[f"{source}_energy_j"])
+        if row["state"] == "SUCCESS" and row.get("audio_s") is not None and not row.get("cache_hit"):
+            _add(self.audio.labels(task, engine), row["audio_s"])
+            _observe(self.rtf.labels(task, engine), row.get("rtf"))
+        for direction, column in _IO.items():
+            _add(self.io.labels(task, direction), row.get(column))
+
+
+def _observe(histogram: Histogram, value: float | None) -> None:
+    if value is not None:
+        histogram.observe(value)
+
+
+def _add(counter: Counter, value: float | None) -> None:
+    if value is not None:
+        counter.inc(value)
+
+
+class Here(Collector):
+    """What is asked at the moment of the scrape: this worker, its machine, its spool."""
+
+    def __init__(self, spool_folder: Path, written: Callable[[], int], *, gpu: bool) -> None:
+        self._folder, self._written = spool_folder, written
+        self._nvml = Nvml.load() if gpu else None
+        psutil.cpu_percent()  # the first call has nothing to compare with
+
+    def collect(self) -> Iterable[Metric]:
+        running = GaugeMetricFamily("tts_tasks_running", "Attempts under way.", labels=["task"])
+        names = [str(request.name) for request in list(state.active_requests)]
+        for name in sorted(set(names)):
+            running.add_metric([name], names.count(name))
+        yield running
+        yield GaugeMetricFamily("cpu_usage", "Share of the machine's CPU in use.", psutil.cpu_percent() / 100)
+        yield from self._gpu_memory()
+        yield CounterMetricFamily("tts_stats_rows_written", "Rows in the history.", self._written())
+        yield CounterMetricFamily("tts_stats_rows_dropped", "Rows lost.", spool.dropped(self._folder))
+        pending = spool.pending_bytes(self._folder)
+        yield GaugeMetricFamily("tts_stats_spool_bytes", "Bytes that wait for the database.", pending)
+
+    def _gpu_memory(self) -> Iterable[Metric]:
+        if self._nvml is None:
+            return
+        used = GaugeMetricFamily("gpu_memory_used", "Device memory in use, bytes.", labels=["device"])
+        for index in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(","):
+            handle = self._nvml.ask("nvmlDeviceGetHandleByIndex", int(index)) if index.isdigit() else None
+            memory = self._nvml.ask("nvmlDeviceGetMemoryInfo", handle) if handle is not None else None
+            if memory is not None:
+                used.add_metric([index], memory.used)
+        yield used
+
+
+class Queues(Collector):
+    """Length of each queue, and for how long its oldest message waits, where the broker is a Redis.
+
+    A message of ours says when it was sent; one from another app doesn't, and has no age.
+    """
+
+    def __init__(self, app: Celery, now: Callable[[], float]) -> None:
+        self._app, self._now = app, now
+
+    def collect(self) -> Iterable[Metric]:
+        length = GaugeMetricFamily("tts_queue_messages", "Messages that wait.", labels=["queue"])
+        age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
+        with self._app.connection_for_read() as connection:
+            channel: Any = connection.default_channel
+            if not hasattr(channel, "conn_or_acquire"):
+                return  # RabbitMQ has an endpoint of its own
+            with channel.conn_or_acquire() as client:
+                for name in sorted(self._app.amqp.queues):
+                    keys = [channel._q_for_pri(name, priority) for priority in channel.priority_steps]
+                    length.add_metric([name], sum(client.llen(key) for key in keys))
+                    sent = [_sent(client.lindex(key, -1)) for key in keys]
+                    oldest = min((moment for moment in sent if moment is not None), default=None)
+                    if oldest is not None:
+                        age.add_metric([name], max(0.0, self._now() - oldest))
+        yield length
+        yield age
+
+
+def _sent(message: bytes | None) -> float | None:
+    """When a message was sent.
+
+    >>> _sent(b'{"headers": {"id": "1", "voxchord_published": 5.0}}'), _sent(b'{"headers": {}}'), _sent(None)
+    (5.0, None, None)
+    """
+    moment = json.loads(message)["headers"].get(PUBLISHED) if message else None
+    return float(moment) if isinstance(moment, int | float) else None
+
+
+class Metrics:
+    """The endpoint of a worker.
+
+    Args:
+        spool_folder: of the history.
+    """
+
+    def __init__(self, app: Celery, spool_folder: Path, version: str) -> None:
+        self._app, self._folder = app, spool_folder
+        self.registry = CollectorRegistry()
+        self.attempts = Attempts(self.registry)
+        self._written = 0
+        build = Gauge("tts_build_info", "Version of the code.", ["version"], registry=self.registry)
+        build.labels(version).set(1)
+
+    def count(self, table: str, rows: Sequence[Row]) -> None:
+        """Rows that have come into the history."""
+        self._written += len(rows)
+        if table == "task_run":
+            for row in rows:
+                self.attempts.count(row)
+
+    def serve(self, port: int, address: str, *, gpu: bool, queues: bool) -> int:
+        """Listen on the first free port of ten, since a machine may have several workers; returns it.
+
+        Raises:
+            OSError: all are taken.
+        """
+        self.registry.register(Here(self._folder, lambda: self._written, gpu=gpu))
+        if queues:
+            self.registry.register(Queues(self._app, time.time))
+        for candidate in range(port, port + _PORTS):
+            try:
+                server, _thread = start_http_server(candidate, address, self.registry)
+            except OSError as error:
+                taken = error
+            else:
+                return int(server.server_port)
+        raise taken
+
+
+def install(app: Celery, spool_folder: Path, version: str, *, port: int, address: str) -> Metrics:
+    """Serve from the worker's main process, once it is ready and its children are made."""
+    metrics = Metrics(app, spool_folder, version)
+
+    def serve(sender: Any = None, **_: Any) -> None:
+        served = {str(queue) for queue in app.amqp.queues.consume_from}
+        gpu = bool(os.environ.get("CUDA_VISIBLE_DEVICES")) and "prefork" not in sender.pool.__module__
+        try:
+            metrics.serve(port, address, gpu=gpu, queues="voxchord" in served)
+        except OSError as error:
+            log.error("no metrics: the port can't be had", extra={"port": port, "reason": error.strerror})
+
+    signals.worker_ready.connect(serve, weak=False)
+    return metrics

@@ -1,0 +1,178 @@
+"""Routes of ours in Flower, behind its password, for apps that share no disk with the store.
+
+`PUT /voxchord/voices/NAME` registers a recording, `GET /voxchord/jobs/JOB` says how a job stands or gives its
+manifest, `…/audio` (with ranges) and `…/subtitles` its files. Files are those that the manifest names.
+"""
+
+import asyncio
+import re
+from collections.abc import Callable
+from typing import Any
+
+from flower.views import BaseHandler
+from tornado.web import HTTPError, url
+
+from pipeline.errors import MissingArtifactError, VoiceError
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from pipeline.voices import Voices
+
+VOICE_BYTES_MAX = 64 << 20
+"""Five minutes of 16-bit stereo at 48 kHz are 58 MB; Flower's server itself ends at 100 MB."""
+_BLOCK = 1 << 20
+_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}
+_SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
+_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+
+
+class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
+    """What all routes share: the store, and that nothing blocks Flower's loop."""
+
+    def initialize(self, store_url: str) -> None:
+        self.store_url = store_url
+
+    def prepare(self) -> None:
+        if not self.current_user:
+            raise HTTPError(401)
+
+    @property
+    def jobs(self) -> Jobs:
+        return Jobs(Store(self.store_url))
+
+    async def away(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
+
+    def write_error(self, status_code: int, **details: Any) -> None:
+        if status_code == 401:
+            super().write_error(status_code, **details)
+            return
+        error = details.get("exc_info", (None, None))[1]
+        reason = error.log_message if isinstance(error, HTTPError) and error.log_message else self._reason
+        self.finish({"error": reason})
+
+
+class VoiceRoute(Route):
+    async def put(self, name: str) -> None:
+        """The body is the bytes of an audio file; answers with the recording's hash."""
+        if self.application.options.read_only:
+            raise HTTPError(403, "this console is for looking only")
+        if len(self.request.body) > VOICE_BYTES_MAX:
+            raise HTTPError(413, f"more than {VOICE_BYTES_MAX:,} bytes")
+        try:
+            digest = await self.away(Voices(self.jobs.store).add, name, self.request.body)
+        except VoiceError as error:
+            raise HTTPError(422, str(error).replace("%", "%%")) from None
+        self.set_status(201)
+        self.write({"voice": name, "hash": digest})
+
+
+class JobRoute(Route):
+    async def get(self, job: str) -> None:
+        """The manifest, with `state` 'done' or 'gaps'; before the end how far it is; why it failed."""
+        self.write(await self.away(self._standing, job))
+
+    def _standing(self, job: str) -> dict[str, Any]:
+        plan = self.jobs.plan(job)
+        if plan is None:
+            raise HTTPError(404, "no such job")
+        manifest = self.jobs.manifest(job)
+        if manifest is not None:
+            return manifest
+        failure = self.jobs.failure(job)
+        if failure is not None:
+            return {"job": job, "state": "failed", "error": failure}
+        missing = len(self.jobs.missing(plan))
+        return {"job": job, "state": "running", "segments": plan.segments, "missing": missing}
+
+    def manifest(self, job: str) -> dict[str, Any]:
+        """
+        Raises:
+            tornado.web.HTTPError: 404, the job isn't finished or isn't there.
+        """
+        manifest = self.jobs.manifest(job)
+        if manifest is None:
+            raise HTTPError(404, "no such job, or not finished")
+        return manifest
+
+
+class AudioRoute(JobRoute):
+    async def head(self, job: str) -> None:
+        await self._send(job, body=False)
+
+    async def get(self, job: str) -> None:
+        """The finished file, or the part that a `Range` asks for."""
+        await self._send(job, body=True)
+
+    async def _send(self, job: str, *, body: bool) -> None:
+        manifest = await self.away(self.manifest, job)
+        audio, file_format = manifest["audio"], manifest["file_format"]
+        wanted = self._wanted(audio["bytes"])
+        if wanted is None:
+            self.set_status(416)
+            self.set_header("Content-Range", f"bytes */{audio['bytes']}")
+            self.write({"error": "outside the file"})
+            return
+        start, end = wanted
+        self.set_header("Content-Type", _TYPES[file_format])
+        self.set_header("Content-Disposition", f'attachment; filename="{job}.{file_format}"')
+        self.set_header("Accept-Ranges", "bytes")
+        self.set_header("Etag", f'"{audio["sha256"]}"')
+        self.set_header("Content-Length", end - start)
+        while body and start < end:
+            until = min(start + _BLOCK, end)
+            self.write(await self.away(self._part, audio["name"], start, until))
+            await self.flush()
+            start = until
+
+    def _part(self, name: str, start: int, end: int) -> bytes:
+        part = self.jobs.store.objects.read_range(name, start, end)
+        if part is None or len(part) != end - start:
+            raise MissingArtifactError(name)
+        return part
+
+    def _wanted(self, size: int) -> tuple[int, int] | None:
+        """From and to which byte; the whole where the header asks for what we don't do (several ranges).
+
+        None where the file ends before.
+        """
+        asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
+        if not asked or asked[0] == "bytes=-":
+            return 0, size
+        first, last = asked.groups()
+        start = int(first) if first else max(0, size - int(last))
+        end = min(size, int(last) + 1) if first and last else size
+        if start >= end:
+            return None
+        self.set_status(206)
+        self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
+        return start, end
+
+
+class SubtitlesRoute(JobRoute):
+    async def get(self, job: str) -> None:
+        """`?format=srt` (default) or `vtt`."""
+        kind = self.get_query_argument("format", "srt")
+        if kind not in _SUBTITLES:
+            raise HTTPError(400, "there are srt and vtt")
+        manifest = await self.away(self.manifest, job)
+        data = await self.away(self.jobs.store.objects.read, manifest["subtitles"][kind]["name"])
+        if data is None:
+            raise HTTPError(404, "gone from the store")
+        self.set_header("Content-Type", _SUBTITLES[kind])
+        self.write(data)
+
+    def compute_etag(self) -> None:
+        return None
+
+
+def routes(store_url: str) -> list[Any]:
+    """To stand before Flower's own."""
+    given = {"store_url": store_url}
+    job = r"/voxchord/jobs/([0-9a-f]{8,64})"
+    pairs: list[tuple[str, type[Route]]] = [
+        (r"/voxchord/voices/([^/]+)", VoiceRoute),
+        (job, JobRoute),
+        (f"{job}/audio", AudioRoute),
+        (f"{job}/subtitles", SubtitlesRoute),
+    ]
+    return [url(pattern, handler, given) for pattern, handler in pairs]

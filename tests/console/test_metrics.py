@@ -1,0 +1,130 @@
+"""What Prometheus reads is what the history holds."""
+
+import time
+import urllib.request
+from collections import Counter
+from typing import Any
+
+import pytest
+import redis
+from celery import Celery
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import select
+
+from db.database import open_database
+from db.schema import STATES, task_run
+from tasks.metrics import BYTES, RATIO, SECONDS, Attempts
+from tests.console.conftest import Console, until
+
+LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}
+
+Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
+
+
+def scraped(console: Console) -> Samples:
+    """All workers' samples, added up."""
+    found: Samples = Counter()  # type: ignore[assignment]  # a counter of floats
+    for port in (console.metrics_port, console.metrics_port + 1):
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+            for family in text_string_to_metric_families(answer.read().decode()):
+                for sample in family.samples:
+                    found[sample.name, frozenset(sample.labels.items())] += sample.value
+    return found
+
+
+def total(samples: Samples, name: str, **labels: str) -> float:
+    return sum(
+        value
+        for (found, own), value in samples.items()
+        if found == name and labels.items() <= dict(own).items()
+    )
+
+
+def rows(console: Console) -> list[dict[str, Any]]:
+    engine = open_database(console.settings.history_url)
+    with engine.connect() as connection:
+        found = [dict(row) for row in connection.execute(select(task_run)).mappings()]
+    engine.dispose()
+    return found
+
+
+def test_counters_hold_what_the_history_holds(console: Console) -> None:
+    app = Celery(broker=console.broker, backend=console.broker)
+    kwargs = {"script": "Alice: Count the herons.\nBob: Nine of them, at the weir.", "options": {"seed": 11}}
+    manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)
+    app.close()
+    until(
+        lambda: any(row["job"] == manifest["job"] and "stitch" in row["task_name"] for row in rows(console))
+    )
+    until(lambda: total(scraped(console), "tts_task_attempts_total") == len(rows(console)))
+    samples, written = scraped(console), rows(console)
+    for (task, state), count in Counter((row["task_name"], row["state"]) for row in written).items():
+        assert total(samples, "tts_task_attempts_total", task=task, state=state) == count
+    made = [row for row in written if row["task_name"] == "voxchord.diffusion" and not row["cache_hit"]]
+    for name, column in {
+        "tts_audio_seconds_total": "audio_s",
+        "tts_task_run_seconds_sum": "run_s",
+        "tts_task_rtf_ratio_sum": "rtf",
+        "tts_task_rss_peak_bytes_sum": "rss_peak_bytes",
+    }.items():
+        expected = sum(row[column] or 0 for row in made)
+        assert total(samples, name, task="voxchord.diffusion") == pytest.approx(expected), name
+    assert total(samples, "tts_task_rtf_ratio_bucket", le="1.0", task="voxchord.diffusion") == len(made)
+    assert total(samples, "tts_build_info", version="0.1.0") == 2
+
+
+def test_gauges_are_of_now_and_nothing_is_left_of_what_ended(console: Console) -> None:
+    until(lambda: total(scraped(console), "tts_tasks_running") == 0)
+    samples = scraped(console)
+    assert 0 <= total(samples, "cpu_usage") <= 2, "a share for each of two workers"
+    queues = {dict(labels)["queue"] for name, labels in samples if name == "tts_queue_messages"}
+    assert queues == {"voxchord", "cpu.text", "cpu.semantic", "cpu.stitch", "gpu.speaker", "gpu.diffusion"}
+    assert total(samples, "tts_stats_rows_dropped_total") == 0
+
+
+def test_what_waits_has_a_length_and_an_age(console: Console) -> None:
+    """Messages for a queue that nobody serves for now: the worker is told to leave it."""
+    app = Celery(broker=console.broker, backend=console.broker)
+    worker = _worker(app)
+    app.control.cancel_consumer("cpu.stitch", reply=True, destination=worker)
+    try:
+        headers = {"voxchord_published": time.time()}  # as our own messages say
+        for priority in (0, 9):
+            app.send_task(
+                "voxchord.stitch", ({"job": "none"},), queue="cpu.stitch", headers=headers, priority=priority
+            )
+        until(lambda: total(scraped(console), "tts_queue_messages", queue="cpu.stitch") == 2)
+        until(lambda: total(scraped(console), "tts_queue_oldest_seconds", queue="cpu.stitch") > 1)
+    finally:
+        with redis.Redis.from_url(console.broker) as client:
+            for key in list(client.scan_iter("cpu.stitch*", _type="list")):
+                client.delete(key)
+        app.control.add_consumer("cpu.stitch", reply=True, destination=worker)
+        app.close()
+
+
+def _worker(app: Celery) -> list[str]:
+    return [name for name in app.control.inspect().ping() or {} if name.startswith("work@")]
+
+
+def test_what_was_not_measured_is_not_counted() -> None:
+    registry = CollectorRegistry()
+    attempts = Attempts(registry)
+    for state in STATES:
+        attempts.count({"task_name": "voxchord.text", "state": state})
+    read = registry.get_sample_value
+    assert read("tts_task_attempts_total", {"task": "voxchord.text", "queue": "", "state": "LOST"}) == 1
+    assert read("tts_task_run_seconds_count", {"task": "voxchord.text", "engine": ""}) == 0
+    assert read("tts_task_retries_total", {"task": "voxchord.text"}) == 1
+
+
+def test_labels_are_few_and_buckets_reach_from_a_blink_to_a_quarter_of_an_hour() -> None:
+    registry = CollectorRegistry()
+    Attempts(registry).count({"task_name": "voxchord.diffusion", "state": "SUCCESS", "run_s": 1.0})
+    for family in registry.collect():
+        for sample in family.samples:
+            assert sample.labels.keys() <= LABELS | {"le"}
+    assert (SECONDS[0], SECONDS[-1]) == (0.05, 900)
+    assert 1 in RATIO, "real time is a boundary"
+    assert (BYTES[0], BYTES[-1]) == (2**26, 2**36)

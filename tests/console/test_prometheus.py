@@ -1,0 +1,54 @@
+"""Prometheus' own checker reads the configuration and tries every alert, quiet and loud."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+from prometheus_client import CollectorRegistry
+
+from tasks.metrics import Attempts, Here
+from tests.console.test_compose import COMPOSE
+
+FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"
+
+
+@pytest.mark.parametrize(
+    "arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")]
+)
+def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
+    program = shutil.which("promtool")
+    if program is None:
+        assert "CONSOLE_TEST" not in os.environ, (
+            "make console-test needs promtool (Debian's prometheus has it)"
+        )
+        pytest.skip("no promtool here")
+    done = subprocess.run(
+        [program, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_alert_is_tried_and_asks_for_figures_that_there_are(tmp_path: Path) -> None:
+    registry = CollectorRegistry()
+    Attempts(registry)
+    registry.register(Here(tmp_path, lambda: 0, gpu=False))
+    known = {family.name for family in registry.collect()} | {"tts_build_info", "tts_queue_messages"}
+    known |= {"tts_queue_oldest_seconds"}
+    tried = (FOLDER / "alerts_test.yml").read_text()
+    for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]:
+        for rule in group["rules"]:
+            assert f'alertname="{rule["alert"]}"' in tried
+            assert f"alertname: {rule['alert']}}}" in tried
+            for name in re.findall(r"tts_\w+", rule["expr"]):
+                assert re.sub(r"_(total|bucket|sum|count)$", "", name) in known, name
+
+
+def test_what_is_scraped_are_services_of_compose() -> None:
+    config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
+    jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
+    for target in (*jobs["voxchord"], *jobs["flower"]):
+        assert target.split(":")[0] in COMPOSE["services"]

@@ -1,0 +1,129 @@
+"""What an app without our disk asks Flower for: voices in, manifests, audio and subtitles out."""
+
+import hashlib
+import io
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from celery import Celery
+
+from tests.console.conftest import Console
+
+SCRIPT = "Alice: The heron stood in the weir.\nBob: It stood there for the whole of an hour."
+
+
+def recording(seconds: float = 2.0) -> bytes:
+    """Noise that is loud enough to pass for a voice."""
+    buffer = io.BytesIO()
+    noise = np.random.default_rng(1).uniform(-0.3, 0.3, int(24_000 * seconds))
+    soundfile.write(buffer, noise, 24_000, format="WAV")
+    return buffer.getvalue()
+
+
+@pytest.fixture(scope="module")
+def manifest(console: Console) -> dict[str, Any]:
+    app = Celery(broker=console.broker, backend=console.broker)
+    kwargs = {"script": SCRIPT, "options": {"format": "flac"}}
+    found: dict[str, Any] = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)
+    app.close()
+    return found
+
+
+def test_a_jobs_manifest_audio_and_subtitles(console: Console, manifest: dict[str, Any]) -> None:
+    job = f"/voxchord/jobs/{manifest['job']}"
+    assert console.ask(job).json == manifest
+    audio = console.ask(f"{job}/audio")
+    assert (audio.status, audio.headers["Content-Type"]) == (200, "audio/flac")
+    assert hashlib.sha256(audio.body).hexdigest() == manifest["audio"]["sha256"]
+    assert "heron" in console.ask(f"{job}/subtitles").body.decode()
+    assert console.ask(f"{job}/subtitles?format=vtt").body.startswith(b"WEBVTT")
+    assert console.ask(f"{job}/subtitles?format=ass").status == 400
+    head = console.ask(f"{job}/audio", method="HEAD")
+    assert (head.body, int(head.headers["Content-Length"])) == (b"", manifest["audio"]["bytes"])
+
+
+@pytest.mark.parametrize("asked", ["0-99", "100-", "-50", "5-5", "10-999999999"])
+def test_a_range_gives_that_part(console: Console, manifest: dict[str, Any], asked: str) -> None:
+    path = f"/voxchord/jobs/{manifest['job']}/audio"
+    whole = console.ask(path).body
+    part = console.ask(path, headers={"Range": f"bytes={asked}"})
+    first, _, last = asked.partition("-")
+    expected = whole[int(first) : int(last) + 1 if last else None] if first else whole[-int(last) :]
+    assert (part.status, part.body) == (206, expected)
+    start = len(whole) - int(last) if not first else int(first)
+    assert part.headers["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
+
+
+def test_a_range_outside_or_of_another_kind(console: Console, manifest: dict[str, Any]) -> None:
+    path = f"/voxchord/jobs/{manifest['job']}/audio"
+    outside = console.ask(path, headers={"Range": "bytes=999999999-"})
+    assert (outside.status, outside.headers["Content-Range"]) == (
+        416,
+        f"bytes */{manifest['audio']['bytes']}",
+    )
+    assert console.ask(path, headers={"Range": "bytes=0-1,5-6"}).status == 200
+
+
+def test_a_voice_comes_by_put_and_serves(console: Console) -> None:
+    put = console.ask("/voxchord/voices/ferryman", recording(), method="PUT")
+    assert (put.status, put.json["voice"], len(put.json["hash"])) == (201, "ferryman", 64)
+    again = console.ask("/voxchord/voices/ferryman", recording(), method="PUT")
+    assert again.json["hash"] == put.json["hash"]
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "reason"),
+    [
+        ("ferryman", b"not audio", "not audio"),
+        ("ferryman", recording(0.2), "shorter"),
+        ("..%2Fferryman", recording(), "a name has"),
+        ("%25s", recording(), "a name has"),
+    ],
+)
+def test_a_voice_that_cannot_be_used_is_refused(
+    console: Console, name: str, data: bytes, reason: str
+) -> None:
+    refused = console.ask(f"/voxchord/voices/{name}", data, method="PUT")
+    assert refused.status == 422
+    assert reason in refused.json["error"]
+
+
+def test_nobody_gets_in_without_the_password(console: Console, manifest: dict[str, Any]) -> None:
+    job = f"/voxchord/jobs/{manifest['job']}"
+    for path in (job, f"{job}/audio", f"{job}/subtitles"):
+        assert console.ask(path, credentials="").status == 401
+    assert console.ask("/voxchord/voices/thief", recording(), method="PUT", credentials="").status == 401
+    assert console.ask("/voxchord/voices/thief", recording(), method="PUT", credentials="a:b").status == 401
+
+
+def test_what_is_not_there_is_not_found(console: Console) -> None:
+    for path in ("0" * 20, "0" * 20 + "/audio", "0" * 20 + "/subtitles", "..%2f..%2fplan", "x/audio"):
+        assert console.ask(f"/voxchord/jobs/{path}").status == 404
+
+
+def test_too_large_a_voice_is_refused(console: Console) -> None:
+    assert console.ask("/voxchord/voices/book", bytes(65 << 20), method="PUT").status == 413
+
+
+def test_curl_goes_the_whole_way(console: Console, tmp_path: Path) -> None:
+    def curl(*arguments: str) -> bytes:
+        config = f'user = "{console.credentials}"\nsilent\nfail\n'
+        command = ["curl", "--config", "-", *arguments]
+        return subprocess.run(
+            command, input=config.encode(), capture_output=True, check=True, timeout=90
+        ).stdout
+
+    (tmp_path / "voice.wav").write_bytes(recording())
+    curl("--upload-file", str(tmp_path / "voice.wav"), f"{console.url}/voxchord/voices/boatman")
+    kwargs = {"script": SCRIPT, "voices": {"Alice": "boatman"}, "options": {"format": "mp3"}}
+    (tmp_path / "job.json").write_text(json.dumps({"queue": "voxchord", "kwargs": kwargs}))
+    body = f"@{tmp_path / 'job.json'}"
+    sent = json.loads(curl("--data", body, f"{console.url}/api/task/send-task/voxchord.render"))
+    done = json.loads(curl(f"{console.url}/api/task/result/{sent['task-id']}?timeout=60"))
+    audio = curl(f"{console.url}/voxchord/jobs/{done['result']['job']}/audio")
+    assert hashlib.sha256(audio).hexdigest() == done["result"]["audio"]["sha256"]

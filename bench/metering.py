@@ -3,9 +3,11 @@
     python -m bench.metering
 
 The same task runs with metering on and off in turn, in one process, with a request such as a worker gives
-it. `overhead_us` is the time that an empty task takes longer. The shares are for tasks that compute: CPU time
-of the whole process, the sampling thread included, more than without. `writer_us` is what the worker's main
-process spends on carrying one row into SQLite. The last line is JSON.
+it. `overhead_us` is the time that an empty task takes longer, by the median. The shares are CPU time of the
+whole process, the sampling thread included, that a task of that length costs more, over its length, by the
+mean. Those tasks sleep: the machine's noise on a task that computes is many times what is measured here, and
+what metering reads has left the caches by the time it is read again, as in life. `writer_us` is what the
+worker's main process spends on carrying one row into SQLite. The last line is JSON.
 """
 
 import gc
@@ -24,7 +26,7 @@ from tasks import meter
 from tasks.metering import attempt, note
 
 _EMPTY_TURNS = 3_000
-_TURNS = {0.01: 400, 0.1: 60, 1.0: 12}
+_TURNS = {0.01: 300, 0.1: 60, 1.0: 10}
 
 
 class Metered(Task):  # type: ignore[type-arg]  # generic in the stubs only
@@ -41,12 +43,10 @@ app = Celery("bench", task_cls=Metered)
 
 
 @app.task(name="bench.work")
-def work(rounds: int) -> int:
+def work(seconds: float) -> None:
     note(job="bench", segment=1, engine="none", chars_in=812, audio_s=60.0)
-    total = 0
-    for number in range(rounds):
-        total += number * number
-    return total
+    if seconds:
+        time.sleep(seconds)
 
 
 def main() -> None:
@@ -55,20 +55,19 @@ def main() -> None:
         meter.configure(settings)
         meter.describe_worker("bench@here", "prefork", 2)
         _warm_up()
-        rounds_per_s = _calibrate()
-        off, on = _pairs(0, _EMPTY_TURNS, time.perf_counter)
+        off, on = _pairs(0.0, _EMPTY_TURNS, time.perf_counter)
         result = {"overhead_us": round((statistics.median(on) - statistics.median(off)) * 1e6, 1)}
         for seconds, turns in _TURNS.items():
-            off, on = _pairs(round(rounds_per_s * seconds), turns, time.process_time)
+            off, on = _pairs(seconds, turns, time.process_time)
+            more = statistics.mean(on) - statistics.mean(off)
             name = f"share_{seconds * 1000:g}ms" if seconds < 1 else f"share_{seconds:g}s"
-            more = statistics.median(b - a for a, b in zip(off, on, strict=True))
-            result[name] = round(more / statistics.median(off), 5)
-            print(f"{name}: {more * 1e6:.0f} us more of {statistics.median(off):.4f} s CPU", flush=True)
+            result[name] = round(more / seconds, 5)
+            print(f"{name}: {more * 1e6:.0f} us more", flush=True)
         result["writer_us"] = _writer_us(settings, f"sqlite:///{folder}/history.db")
     print(json.dumps(result))
 
 
-def _run(rounds: int, metered: bool) -> None:
+def _run(seconds: float, metered: bool) -> None:
     work.push_request(
         id="0d3e8f0a-6a52-4a1c-8b1e-0c2f4f1f7a11",
         root_id="0d3e8f0a-6a52-4a1c-8b1e-0c2f4f1f7a11",
@@ -80,23 +79,17 @@ def _run(rounds: int, metered: bool) -> None:
     )
     try:
         Metered.metered = metered
-        work(rounds)
+        work(seconds)
     finally:
         work.pop_request()
 
 
 def _warm_up() -> None:
     for _ in range(50):
-        _run(0, metered=True)
+        _run(0.0, metered=True)
 
 
-def _calibrate() -> float:
-    began = time.process_time()
-    _run(3_000_000, metered=False)
-    return 3_000_000 / (time.process_time() - began)
-
-
-def _pairs(rounds: int, turns: int, clock: Callable[[], float]) -> tuple[list[float], list[float]]:
+def _pairs(seconds: float, turns: int, clock: Callable[[], float]) -> tuple[list[float], list[float]]:
     """Off and on in turn, each first half of the time; seconds by `clock`."""
     taken: dict[bool, list[float]] = {False: [], True: []}
     gc.collect()
@@ -104,7 +97,7 @@ def _pairs(rounds: int, turns: int, clock: Callable[[], float]) -> tuple[list[fl
     for turn in range(turns):
         for metered in (turn % 2 == 0, turn % 2 == 1):
             began = clock()
-            _run(rounds, metered)
+            _run(seconds, metered)
             taken[metered].append(clock() - began)
     gc.enable()
     return taken[False], taken[True]
@@ -116,7 +109,7 @@ def _writer_us(settings: meter.Settings, url: str) -> float:
     writer = Writer(url, settings.spool)
     writer.drain(thorough=False)
     for _ in range(2_000):
-        _run(0, metered=True)
+        _run(0.0, metered=True)
     meter.Meter.rest()
     began = time.process_time()
     written = writer.drain()

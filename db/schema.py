@@ -285,11 +285,21 @@ task_run = Table(
     *_ENERGY,
     *_WORK,
     *_QUALITY,
-    Index(None, "started_epoch"),
     Index(None, "root_id"),
     Index(None, "job"),
     Index(None, "task_id", "attempt"),
-    # Each of the next four holds all that a query or two read, in the order that they group and rank by.
+    # Each of the next six holds all that a query or two read, in the order that they group and rank by.
+    Index(
+        "task_run_waiting_idx",
+        *("started_epoch", "queue", "broker_wait_s", "prefetch_wait_s", "queue_wait_s"),
+    ),
+    Index(
+        "task_run_energy_idx",
+        *("task_name", "engine", "device", "energy_scope", "started_epoch", "audio_s", "cpu_user_s"),
+        *("cpu_system_s", "cpu_children_s", "gpu_active_s", "gpu_energy_j", "cpu_energy_j", "state"),
+        sqlite_where=text("state = 'SUCCESS' AND audio_s > 0"),
+        postgresql_where=text("state = 'SUCCESS' AND audio_s > 0"),
+    ),
     Index(
         "task_run_bound_idx",
         *(

@@ -254,6 +254,28 @@ def upgrade() -> None:
         ],
         unique=False,
     )
+    op.create_index(
+        "task_run_energy_idx",
+        "task_run",
+        [
+            "task_name",
+            "engine",
+            "device",
+            "energy_scope",
+            "started_epoch",
+            "audio_s",
+            "cpu_user_s",
+            "cpu_system_s",
+            "cpu_children_s",
+            "gpu_active_s",
+            "gpu_energy_j",
+            "cpu_energy_j",
+            "state",
+        ],
+        unique=False,
+        sqlite_where=sa.text("state = 'SUCCESS' AND audio_s > 0"),
+        postgresql_where=sa.text("state = 'SUCCESS' AND audio_s > 0"),
+    )
     op.create_index(op.f("task_run_job_idx"), "task_run", ["job"], unique=False)
     op.create_index(
         "task_run_leaks_idx",
@@ -297,8 +319,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("state = 'SUCCESS'"),
         postgresql_where=sa.text("state = 'SUCCESS'"),
     )
-    op.create_index(op.f("task_run_started_epoch_idx"), "task_run", ["started_epoch"], unique=False)
     op.create_index(op.f("task_run_task_id_attempt_idx"), "task_run", ["task_id", "attempt"], unique=False)
+    op.create_index(
+        "task_run_waiting_idx",
+        "task_run",
+        ["started_epoch", "queue", "broker_wait_s", "prefetch_wait_s", "queue_wait_s"],
+        unique=False,
+    )
     op.create_table(
         "task_sample",
         sa.Column("attempt_uid", sa.String(length=36), nullable=False),

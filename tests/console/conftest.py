@@ -24,7 +24,6 @@ from celery import Celery
 from tasks.local import LocalService
 from tasks.settings import Settings
 
-
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
 )

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import socket
 import sqlite3
@@ -22,6 +23,10 @@ from celery import Celery
 
 from tasks.local import LocalService
 from tasks.settings import Settings
+
+thorough = pytest.mark.skipif(
+    "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
+)
 
 
 def until(true: Callable[[], Any], *, within_s: float = 30) -> None:

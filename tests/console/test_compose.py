@@ -17,7 +17,7 @@ import yaml
 from pipeline.engines import registry
 from tasks import flower, workers
 from tasks.settings import PREFIX, Settings, load
-from tests.console.conftest import Console, free_port, until
+from tests.console.conftest import Console, free_port, thorough, until
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -150,6 +150,7 @@ def test_a_workers_command_is_the_one_that_the_local_service_runs_too(console: C
         assert became(process) == workers.command(spec, log_level="WARNING")
 
 
+@thorough
 def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not(console: Console) -> None:
     check = [sys.executable, *OURS["cpu"]["healthcheck"]["test"][2:]]
     assert check[-1] == f"cpu@{OURS['cpu']['hostname']}"
@@ -166,6 +167,7 @@ def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not
     assert not healthy()
 
 
+@thorough
 def test_flowers_command_listens_and_its_health_check_answers(console: Console, tmp_path: Path) -> None:
     port = free_port()
     check = [part.replace("5555", str(port)) for part in OURS["flower"]["healthcheck"]["test"][2:]]
@@ -186,7 +188,7 @@ def test_docker_compose_reads_it(tmp_path: Path) -> None:
         assert "CONSOLE_TEST" not in os.environ, "make console-test needs docker-compose (Debian has it)"
         pytest.skip("no docker-compose here")
     (tmp_path / "env").write_text("\n".join(f"{name}={value}" for name, value in SECRETS.items()))
-    for profile in ("cpu", "gpu"):
+    for profile in ("cpu", "gpu", "metrics"):
         command = [program, "--env-file", str(tmp_path / "env"), "--profile", profile, "config", "--quiet"]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
         assert done.returncode == 0, done.stderr

@@ -13,7 +13,7 @@ from celery import Celery
 from pipeline.errors import OptionError
 from tasks import flower
 from tasks.settings import Settings
-from tests.console.conftest import Console, free_port, until
+from tests.console.conftest import Console, free_port, thorough, until
 
 
 def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:
@@ -94,6 +94,7 @@ def test_a_jobs_tasks_are_found_by_its_id(console: Console) -> None:
     assert "Job and segment" in console.ask("/tasks").body.decode()
 
 
+@thorough
 def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Console, tmp_path: Path) -> None:
     settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
     port = free_port()

@@ -9,7 +9,7 @@ from rich.live import Live
 from rich.table import Table
 
 from cli import connection
-from cli.exits import JobFailed, out, print_json, told
+from cli.exits import JobFailed, Unreachable, out, print_json, told
 from cli.render import deliver, read_option, read_script, register, send
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
@@ -128,11 +128,15 @@ def fetch(
 def cancel(job: JobArgument) -> None:
     """Stop a job; its segments are kept, and the same request takes it up again."""
     with told():
-        store = connection.jobs(connection.settings())
+        found = connection.settings()
+        store = connection.jobs(found)
         name = full_id(store, job)
         if store.manifest(name) is not None:
             raise JobFailed(f"job {name} is finished already")
-        store.cancel(name)
+        connection.standing(found)
+        from tasks.stitch import cancel as cancel_and_answer
+
+        cancel_and_answer(name)
         out.print(f"job {name} is being cancelled", highlight=False)
 
 
@@ -156,15 +160,28 @@ def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     if state != "SUCCEEDED" and store.cancelled(job):
         state = "CANCELLED"
     missing = 0 if manifest else len(store.missing(plan))
+    pause = _pause(found, job) if state == "RUNNING" else None
     return {
         "job": job,
         "state": state,
         "engine": plan.options.engine,
         "segments": plan.segments,
         "segments_done": plan.segments - missing,
+        "paused": pause or "",
         "error": failure or "",
         "audio_s": manifest["duration_s"] if manifest else None,
     }
+
+
+def _pause(found: Settings, job: str) -> str | None:
+    """Why a running job pauses, where a service is up that can tell."""
+    try:
+        connection.standing(found)
+    except Unreachable:
+        return None
+    from tasks.pause import reason
+
+    return reason(job)
 
 
 def _status_table(state: dict[str, Any]) -> Table:

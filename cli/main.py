@@ -5,7 +5,7 @@ import os
 
 import typer
 
-from cli import doctor, jobs, render, report, service, stats, store, voices
+from cli import doctor, jobs, render, report, service, stats, store, trim, voices
 
 app = typer.Typer(
     name="voxchord",
@@ -28,6 +28,7 @@ app.command()(jobs.fetch)
 app.command()(jobs.cancel)
 app.command()(stats.stats)
 app.command()(report.report)
+app.command()(trim.trim)
 app.command()(doctor.doctor)
 app.add_typer(voices.app, name="voices")
 app.add_typer(store.app, name="store")

@@ -161,6 +161,10 @@ class Jobs:
     def mark_sent(self, job: str) -> None:
         self.store.put(f"jobs/{job}/sent", b"")
 
+    def run_no(self, job: str) -> int:
+        """How often the job was begun."""
+        return int(self.store.get(f"jobs/{job}/run") or b"1")
+
     def reopen(self, job: str) -> None:
         """Forget that a job ended or was sent, and keep every segment it has."""
         for folder in ("failed", "tries"):
@@ -168,6 +172,7 @@ class Jobs:
                 self.store.objects.delete(name)
         for flag in ("cancelled", "failure", "manifest", "sent", "published"):
             self.store.objects.delete(f"jobs/{job}/{flag}")
+        self.store.overwrite(f"jobs/{job}/run", str(self.run_no(job) + 1).encode())
         self.open(job)
         self.touch(job)
 

@@ -8,6 +8,7 @@ from db.spool import Spool
 from pipeline.errors import CancelledError
 from pipeline.jobs import Plan
 from tasks.app import history_settings
+from tasks.service import jobs
 
 
 def planned(plan: Plan, root: str) -> None:
@@ -45,4 +46,5 @@ def _spool() -> Spool:
 
 
 def _row(plan: Plan, state: str) -> dict[str, Any]:
-    return {"id": plan.job, "state": state, "updated_epoch_ms": int(time.time() * 1000)}
+    run_no = jobs().run_no(plan.job)
+    return {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": int(time.time() * 1000)}

@@ -199,4 +199,5 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
         "model": plan.options.model or plan.revision,
         "model_version": plan.revision,
         "lang": work.engine.profile.languages[0],
+        "device": "cpu" if work.engine.profile.pool == "prefork" else None,
     }

@@ -1,14 +1,14 @@
 """Sends a worker's task events a few times a second, and not one message per event.
 
 Celery sends what it has at every turn of its loop, which was a third of a worker's main process in the
-pipeline. The events carry their own times, so nothing is lost but a tenth of a second of freshness.
+pipeline. The events carry their own times, so nothing is lost but a third of a second of freshness.
 """
 
 from typing import Any
 
 from celery import bootsteps
 
-_GATHER_S = 0.1
+_GATHER_S = 0.3
 
 
 class GatherEvents(bootsteps.StartStopStep):

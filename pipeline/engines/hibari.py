@@ -6,6 +6,7 @@ pace/ratio so that the words keep their time.
 """
 
 import functools
+import gc
 import json
 import unicodedata
 from collections.abc import Sequence
@@ -157,7 +158,10 @@ def _model() -> "hibari.Hibari":
     """The voice, loaded once per process; one thread each, since a worker has a process per core."""
     import hibari
 
-    return hibari.Hibari(threads=1)
+    model = hibari.Hibari(threads=1)
+    _ = model.g2p  # its lexicons are loaded on first use
+    gc.freeze()  # a quarter of a million entries that every full collection would walk through
+    return model
 
 
 def _tract(reference: Reference) -> VocalTract:

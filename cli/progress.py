@@ -50,6 +50,7 @@ def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
     except PipelineError:
         raise
     except Exception as error:
+        # whatever the worker raised ends this job, and its class need not exist here
         raise JobFailed(f"{type(error).__name__}: {error}") from error
     return manifest
 

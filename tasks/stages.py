@@ -116,6 +116,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     except HandedBackError:
         raise
     except Exception as error:
+        # a header that raises would take the other segments' results with it
         full = pause.as_stores(error)
         if full:
             raise full from error

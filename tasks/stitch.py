@@ -73,6 +73,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
     except (HandedBackError, Ignore):
         raise
     except Exception as error:
+        # a bug ends the job, said without the user's words
         full = pause.as_stores(error)
         if full:
             raise full from error

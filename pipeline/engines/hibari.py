@@ -44,7 +44,9 @@ PRESETS = {
     "finch": VocalTract(ratio=1.16, pace=1.08, pitch=1.15),
     "crane": VocalTract(ratio=0.90, pace=1.05, pitch=0.87),
 }
-"""By a GE2E speaker encoder the cosine is at most 0.75 between two of them and at least 0.94 within one."""
+"""By a GE2E speaker encoder, on the two texts they were chosen on, the cosine is at most 0.75 between two of
+them and at least 0.94 within one.
+"""
 
 
 class Hibari:

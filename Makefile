@@ -29,7 +29,7 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
-	$(PIP) '.[vibevoice,test]'
+	$(PIP) '.[s3,vibevoice,test]'
 	touch $@ $(VENV)/.run
 
 clean:

@@ -50,6 +50,10 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
 
 
 def jobs(found: Settings) -> Jobs:
+    """
+    Raises:
+        OptionError: a store that nothing here can speak to.
+    """
     return Jobs(Store(found.store_url))
 
 

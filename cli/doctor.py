@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 from rich.table import Table
@@ -84,11 +85,17 @@ def _store(found: Settings) -> Iterator[Finding]:
     url = masked(found.store_url)
     try:
         store = connection.jobs(found).store
-        store.overwrite("doctor/probe", b"probe")
-        store.need("doctor/probe")
-        store.objects.delete("doctor/probe")
-    except (PipelineError, OSError, ValueError, ImportError) as error:
+        name = f"probe/{uuid4().hex}"
+        store.put(name, b"first")
+        once = not store.objects.create(name, b"second")
+        store.need(name)
+        store.objects.delete(name)
+    except (PipelineError, OSError, ValueError) as error:
         yield Finding("store", "bad", f"{url}: {error}", "make it writable, or correct VOXCHORD_STORE")
+        return
+    if not once:
+        advice = "two workers could each believe to be the first; take one that knows If-None-Match"
+        yield Finding("store", "bad", f"{url} overwrites what should be created once", advice)
         return
     free = (
         ""

@@ -9,7 +9,14 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 
-from pipeline.errors import CancelledError, DeadlineError, PipelineError, RetryableError, SegmentError
+from pipeline.errors import (
+    CancelledError,
+    DeadlineError,
+    PipelineError,
+    RetryableError,
+    SegmentError,
+    StoreError,
+)
 from tasks.embedded import BrokerError
 from tasks.local import ServiceError
 
@@ -41,6 +48,8 @@ def told() -> Iterator[None]:
     """Turn the expected errors into one line on standard error and an exit code."""
     try:
         yield
+    except StoreError as error:  # a job's own only make it pause
+        fail(str(error), Exit.UNREACHABLE)
     except (SegmentError, CancelledError, DeadlineError, RetryableError) as error:
         fail(str(error), Exit.JOB_FAILED)
     except PipelineError as error:

@@ -49,6 +49,7 @@ def worker(
     """Run one worker of a deployment: `--door 2`, `--cpu 4` or `--gpu 0`."""
     with told():
         found = connection.settings()
+        connection.jobs(found)
         connection.standing(found)
         if [bool(cpu), gpu >= 0, bool(door)].count(True) != 1:
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
@@ -76,6 +77,7 @@ def flower(
     """Run the web console of a deployment, with the password of `VOXCHORD_FLOWER_PASSWORD`."""
     with told():
         found = connection.settings()
+        connection.jobs(found)
         connection.standing(found)
         environment = console.environment(found)
         command = console.command(found, port, address=address, url_prefix=prefix, read_only=read_only)

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from pipeline.jobs import Jobs, speaker_name, stage_name
+from pipeline.objects import SCRATCH
 
 _KEPT = ("voices/", "open/")
 """Registered recordings are the users', not ours to drop; and the list of open jobs says what is in use."""
@@ -21,17 +22,17 @@ def collect(
 ) -> Swept:
     """Remove artifacts older than so long, then the oldest until no more than `keep_bytes` is left.
 
-    A job goes as a whole once it is closed and its newest file is old; what lies under a segment's or a
-    speaker's key goes by its own age.
+    A closed job's files, and what lies under a segment's or a speaker's key, go by their own age. What a
+    process was writing when it died goes by age alone: the young may be in the making.
     """
     now = time.time()
     used = in_use(jobs)
-    objects = sorted(jobs.store.objects.names("."), key=lambda entry: entry[1])
+    objects = sorted(jobs.store.objects.names(), key=lambda entry: entry[1])
     left = sum(size for _, _, size in objects)
     removed = freed = 0
     for name, modified, size in objects:
         old = now - modified > older_than_s
-        over = keep_bytes is not None and left > keep_bytes
+        over = keep_bytes is not None and left > keep_bytes and not name.startswith(f"{SCRATCH}/")
         if not (old or over) or name.startswith(_KEPT) or _covered(name, used):
             continue
         if not dry_run:

@@ -5,265 +5,24 @@ temporary name and moved, and carries its own checksum: a header line `voxchord 
 payload, so that one object is one atomic write. One that doesn't check out counts as missing. The first
 writer wins; a later one adopts what stands.
 
-Local folders are written with the operating system's own exclusive link; any other URL goes through fsspec,
-whose `mode="create"` is If-None-Match on S3 and the like.
+A folder is `pipeline.objects`, any other URL `pipeline.remote`.
 """
 
-import contextlib
 import hashlib
 import json
-import os
-import shutil
-import uuid
-from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any
 
-import fsspec
 import numpy as np
 import safetensors.numpy
 
 from pipeline.engines.protocol import Arrays
-from pipeline.errors import MissingArtifactError, StoreError
+from pipeline.errors import MissingArtifactError
+from pipeline.objects import SCRATCH, LocalObjects, Objects, answering
+from pipeline.remote import remote
 
 _MAGIC = b"voxchord 1 "
 _META = "voxchord.meta"
-_SCRATCH = ".scratch"
-
-
-class Objects(Protocol):
-    """Where bytes lie. Names are relative POSIX paths."""
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Write unless it exists; False if it does. Atomic."""
-        ...
-
-    def replace(self, name: str, data: bytes) -> None: ...
-    def read(self, name: str) -> bytes | None: ...
-    def read_range(self, name: str, start: int, end: int) -> bytes | None:
-        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
-        ...
-
-    def size(self, name: str) -> int | None: ...
-    def delete(self, name: str) -> None: ...
-    def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
-        """(name, modified as seconds since the epoch, bytes) of all objects below the prefix."""
-        ...
-
-    def put_file(self, path: Path, name: str) -> None:
-        """Take over a file; the path may be gone afterwards."""
-        ...
-
-    def get_file(self, name: str, path: Path) -> None: ...
-
-
-_MISSING = (FileNotFoundError, NotADirectoryError)
-
-
-@contextlib.contextmanager
-def _answering(action: str, name: str, *expected: type[OSError]) -> Iterator[None]:
-    """Whatever a file system or a service reports, as one error; but what is expected stays as it is."""
-    try:
-        yield
-    except expected:
-        raise
-    except OSError as error:
-        raise StoreError(f"can't {action} {name}: {error.strerror or type(error).__name__}") from error
-
-
-class LocalObjects:
-    """A folder, private to the user: folders 0700, files 0600."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-
-    def create(self, name: str, data: bytes) -> bool:
-        path = self._path(name)
-        if path.exists():
-            return False
-        temporary = self._write(name, data)
-        try:
-            with _answering("create", name, FileExistsError):
-                self._placed(os.link, temporary, path)
-        except FileExistsError:
-            return False
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-        return True
-
-    def replace(self, name: str, data: bytes) -> None:
-        temporary = self._write(name, data)
-        with _answering("replace", name):
-            self._placed(os.replace, temporary, self._path(name))
-
-    def read(self, name: str) -> bytes | None:
-        try:
-            with _answering("read", name, *_MISSING):
-                return self._path(name).read_bytes()
-        except _MISSING:
-            return None
-
-    def read_range(self, name: str, start: int, end: int) -> bytes | None:
-        try:
-            with _answering("read", name, *_MISSING), open(self._path(name), "rb") as file:
-                file.seek(start)
-                return file.read(end - start)
-        except _MISSING:
-            return None
-
-    def size(self, name: str) -> int | None:
-        try:
-            with _answering("look for", name, *_MISSING):
-                return self._path(name).stat().st_size
-        except _MISSING:
-            return None
-
-    def delete(self, name: str) -> None:
-        with _answering("delete", name), contextlib.suppress(*_MISSING):
-            self._path(name).unlink()
-
-    def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
-        for folder, _, files in os.walk(self._path(prefix)):
-            for file in files:
-                path = Path(folder, file)
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue
-                yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
-
-    def put_file(self, path: Path, name: str) -> None:
-        with _answering("write", name):
-            temporary = self._temporary()
-        try:
-            with _answering("write", name):
-                shutil.move(path, temporary)
-                self._placed(os.replace, temporary, self._path(name))
-        except StoreError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-
-    def get_file(self, name: str, path: Path) -> None:
-        shutil.copyfile(self._path(name), path)
-
-    def scratch(self) -> Path:
-        """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
-        folder = self.root / _SCRATCH
-        if not folder.exists():
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return folder
-
-    def _path(self, name: str) -> Path:
-        return self.root / checked(name)
-
-    def _temporary(self) -> Path:
-        return self.scratch() / uuid.uuid4().hex
-
-    def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
-        """Into a folder that may have to be made first."""
-        try:
-            move(temporary, path)
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            move(temporary, path)
-
-    def _write(self, name: str, data: bytes) -> Path:
-        """A complete file under a temporary name."""
-        with _answering("write", name):
-            temporary = self._temporary()
-        try:
-            with _answering("write", name):
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(handle, "wb") as file:
-                    file.write(data)
-        except StoreError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
-        return temporary
-
-
-class RemoteObjects:
-    """Any fsspec filesystem: S3, GCS, memory, …"""
-
-    def __init__(self, url: str) -> None:
-        self.fs, root = fsspec.core.url_to_fs(url)
-        self.root = str(root).rstrip("/")
-
-    def create(self, name: str, data: bytes) -> bool:
-        try:
-            with _answering("create", name, FileExistsError):
-                self.fs.pipe_file(self._path(name), data, mode="create")
-        except FileExistsError:
-            return False
-        return True
-
-    def replace(self, name: str, data: bytes) -> None:
-        with _answering("write", name):
-            self.fs.pipe_file(self._path(name), data)
-
-    def read(self, name: str) -> bytes | None:
-        try:
-            with _answering("read", name, *_MISSING):
-                data: bytes = self.fs.cat_file(self._path(name))
-        except FileNotFoundError:
-            return None
-        return data
-
-    def read_range(self, name: str, start: int, end: int) -> bytes | None:
-        try:
-            with _answering("read", name, *_MISSING):
-                data: bytes = self.fs.cat_file(self._path(name), start=start, end=end)
-        except FileNotFoundError:
-            return None
-        return data
-
-    def size(self, name: str) -> int | None:
-        try:
-            with _answering("look for", name, *_MISSING):
-                return int(self.fs.info(self._path(name))["size"])
-        except FileNotFoundError:
-            return None
-
-    def delete(self, name: str) -> None:
-        with _answering("delete", name), contextlib.suppress(*_MISSING):
-            self.fs.rm_file(self._path(name))
-
-    def names(self, prefix: str) -> Iterator[tuple[str, float, int]]:
-        with _answering("list", prefix):
-            found = self.fs.find(self._path(prefix), detail=True)
-        for path, info in found.items():
-            modified = info.get("LastModified") or info.get("mtime") or info.get("created")
-            stamp = modified.timestamp() if hasattr(modified, "timestamp") else float(modified or 0)
-            yield str(path)[len(self.root) + 1 :], stamp, int(info["size"])
-
-    def put_file(self, path: Path, name: str) -> None:
-        with _answering("write", name):
-            self.fs.put_file(str(path), self._path(name))
-
-    def get_file(self, name: str, path: Path) -> None:
-        self.fs.get_file(self._path(name), str(path))
-
-    def _path(self, name: str) -> str:
-        checked(name)
-        return f"{self.root}/{name}"
-
-
-def checked(name: str) -> PurePosixPath:
-    """A name as a relative path.
-
-    >>> checked("jobs/3f/plan")
-    PurePosixPath('jobs/3f/plan')
-
-    Raises:
-        ValueError: it would lead out of the store.
-    """
-    path = PurePosixPath(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"not a name in the store: {name!r}")
-    return path
 
 
 class Store:
@@ -271,13 +30,14 @@ class Store:
 
     def __init__(self, url: str) -> None:
         """Args:
-        url: a folder, or any URL that fsspec knows.
+            url: a folder, or any URL that fsspec knows.
+
+        Raises:
+            OptionError: nothing here knows such a URL.
         """
         self.url = url
         local = "://" not in url or url.startswith("file://")
-        self.objects: Objects = (
-            LocalObjects(Path(url.removeprefix("file://"))) if local else RemoteObjects(url)
-        )
+        self.objects: Objects = LocalObjects(Path(url.removeprefix("file://"))) if local else remote(url)
 
     @property
     def local(self) -> bool:
@@ -288,7 +48,7 @@ class Store:
         """Where to make a large file so that taking it over is a move; None is the system's own place."""
         if not isinstance(self.objects, LocalObjects):
             return None
-        with _answering("make", _SCRATCH):
+        with answering("make", SCRATCH):
             return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:

@@ -15,6 +15,8 @@ from tasks.app import settings
 log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
+_LOOK_LATER_S = 15.0
+"""After a store that didn't answer: every look then takes as long as the store is given to answer."""
 _TICK_S = 1.0
 _PAUSED_S = 10.0
 """A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
@@ -74,6 +76,7 @@ class StageControl:
                 self.touched = now
                 self.jobs.touch(self.job)
         except StoreError:
+            self.looked = time.monotonic() + _LOOK_LATER_S
             log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
 
     def stood_still(self, seconds: float) -> None:

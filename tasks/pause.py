@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from uuid import uuid4
 
-from celery import states
+from celery import current_task, states
 from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
@@ -88,12 +88,19 @@ def writable() -> bool:
 
 def _show(job: str | None, state: str, about: dict[str, str] | None) -> None:
     """To whoever waits: a state of Celery's own until the job goes on or ends."""
-    if job is None:  # nothing is planned yet
-        return
-    try:
-        roots = jobs().waiting(job)
-    except StoreError:
-        return
-    for root in roots:
+    for root in _roots(job):
         if app.backend.get_state(root) not in states.READY_STATES:
             app.backend.store_result(root, about, state)
+
+
+def _roots(job: str | None) -> list[str]:
+    """Who waits, as the store has it; where it says nothing, the root of this very message."""
+    request = current_task.request
+    if job is None:  # nothing is planned yet: this is the root
+        return [str(request.id)]
+    try:
+        return list(jobs().waiting(job))
+    except StoreError:
+        root = str(request.root_id)
+        # a root within somebody else's chain has another's id here, and that one has ended or says nothing
+        return [root] if app.backend.get_state(root) in (states.STARTED, PAUSED) else []

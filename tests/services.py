@@ -1,11 +1,15 @@
-"""Real servers for tests and benchmarks: PostgreSQL and Valkey, each from a wheel, on this machine only."""
+"""Real servers for tests and benchmarks: PostgreSQL, Valkey, S3, each from a wheel, on this machine only."""
 
+import logging
 import shutil
 import tempfile
+import threading
 import warnings
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import create_engine, text
@@ -75,3 +79,71 @@ def valkey() -> Iterator[str]:
     """A Valkey server on a free port of the loopback interface; yields its URL."""
     with ValkeyServer(config={"bind": "127.0.0.1"}) as server:
         yield f"redis://127.0.0.1:{server.port}/0"
+
+
+_KEY, _SECRET = "AKIAVOXCHORD", "secretword"
+_BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+
+
+class S3:
+    """moto's S3 behind a gate that counts what is asked, and can be shut."""
+
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
+        from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from werkzeug.serving import make_server
+
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)
+        self.asked: Counter[str] = Counter()
+        """Requests by method."""
+        self.busy = False
+        """Whether it answers 503 to everything."""
+        self._served = DomainDispatcherApplication(create_backend_app)
+        self._server = make_server(address, port, self._gate, threaded=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.environment = {
+            "AWS_ENDPOINT_URL_S3": f"http://{address}:{self._server.server_port}",
+            "AWS_ACCESS_KEY_ID": _KEY,
+            "AWS_SECRET_ACCESS_KEY": _SECRET,
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def _gate(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        self.asked[environ["REQUEST_METHOD"]] += 1
+        if self.busy:
+            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            start_response("503 Slow Down", [("Content-Type", "application/xml")])
+            return [] if environ["REQUEST_METHOD"] == "HEAD" else [_BUSY]
+        answer: Iterable[bytes] = self._served(environ, start_response)
+        return answer
+
+    def new_bucket(self) -> str:
+        """Make an empty bucket; returns its URL."""
+        import boto3
+
+        name = f"test-{uuid4().hex[:12]}"
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.environment["AWS_ENDPOINT_URL_S3"],
+            aws_access_key_id=_KEY,
+            aws_secret_access_key=_SECRET,
+            region_name="us-east-1",
+        )
+        client.create_bucket(Bucket=name)
+        client.close()
+        return f"s3://{name}"
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+@contextmanager
+def s3() -> Iterator[S3]:
+    server = S3()
+    try:
+        yield server
+    finally:
+        server.close()

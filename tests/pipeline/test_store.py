@@ -1,6 +1,7 @@
 import os
 import stat
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -11,16 +12,20 @@ from pipeline.errors import MissingArtifactError, StoreError
 from pipeline.store import Store, packed, unpacked
 
 
-@pytest.fixture(params=["local", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store") if request.param == "local" else f"memory://{tmp_path.name}")
-
-
 def test_what_is_put_is_there(store: Store) -> None:
     assert store.get("a/b") is None
     assert store.put("a/b", b"words")
     assert store.get("a/b") == b"words"
+    assert store.put("ab", b"other")
     assert [name for name, _, _ in store.objects.names("a")] == ["a/b"]
+    assert {name for name, _, _ in store.objects.names() if not name.startswith(".")} == {"a/b", "ab"}
+    assert list(store.objects.names("none")) == []
+    ((_, modified, size),) = store.objects.names("a")
+    assert abs(modified - time.time()) < 60
+    assert size == store.objects.size("a/b")
+    store.objects.delete("a/b")
+    store.objects.delete("a/b")
+    assert store.objects.size("a/b") is None
 
 
 def test_the_first_writer_wins(store: Store) -> None:
@@ -47,8 +52,8 @@ def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
         store.get(name)
 
 
-def test_of_many_writers_at_once_one_wins_and_all_read_the_same(tmp_path: Path) -> None:
-    store, won = Store(str(tmp_path)), []
+def test_of_many_writers_at_once_one_wins_and_all_read_the_same(store: Store) -> None:
+    won = []
     barrier = threading.Barrier(8)
 
     def write(number: int) -> None:
@@ -62,7 +67,7 @@ def test_of_many_writers_at_once_one_wins_and_all_read_the_same(tmp_path: Path) 
     for thread in threads:
         thread.join()
     assert [str(number).encode() for number in won] == [store.get("guard")]
-    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["guard"], "nothing else is left"
+    assert [name for name, _, _ in store.objects.names()] == ["guard"], "nothing else is left"
 
 
 def test_files_are_private_to_the_user(tmp_path: Path) -> None:
@@ -94,3 +99,12 @@ def test_a_part_of_an_object_is_read_without_the_rest(store: Store) -> None:
     assert store.objects.read_range("jobs/a/audio.flac", 2, 5) == b"234"
     assert store.objects.read_range("jobs/a/audio.flac", 8, 50) == b"89"
     assert store.objects.read_range("jobs/none", 0, 5) is None
+
+
+def test_a_file_is_taken_over_and_given_back(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "made").write_bytes(b"audio" * 1000)
+    store.objects.put_file(tmp_path / "made", "jobs/a/audio.flac")
+    store.objects.get_file("jobs/a/audio.flac", tmp_path / "back")
+    assert (tmp_path / "back").read_bytes() == b"audio" * 1000
+    with pytest.raises(StoreError, match="can't read jobs/none"):
+        store.objects.get_file("jobs/none", tmp_path / "none")

@@ -1,0 +1,186 @@
+"""Where the bytes of artifacts lie: the protocol, and a folder of this machine.
+
+Folders are written with the operating system's own exclusive link; `pipeline.remote` is for anything else.
+"""
+
+import contextlib
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePosixPath
+from typing import Protocol
+
+from pipeline.errors import StoreError
+
+SCRATCH = ".scratch"
+
+
+class Objects(Protocol):
+    """Where bytes lie. Names are relative POSIX paths."""
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write unless it exists; False if it does. Atomic."""
+        ...
+
+    def replace(self, name: str, data: bytes) -> None: ...
+    def read(self, name: str) -> bytes | None: ...
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
+        ...
+
+    def size(self, name: str) -> int | None: ...
+    def delete(self, name: str) -> None: ...
+    def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
+        """(name, modified as seconds since the epoch, bytes) of all objects below a folder, or of all."""
+        ...
+
+    def put_file(self, path: Path, name: str) -> None:
+        """Take over a file; the path may be gone afterwards."""
+        ...
+
+    def get_file(self, name: str, path: Path) -> None: ...
+
+
+MISSING = (FileNotFoundError, NotADirectoryError)
+
+
+@contextlib.contextmanager
+def answering(action: str, name: str, *expected: type[OSError]) -> Iterator[None]:
+    """Whatever a file system or a service reports, as one error; but what is expected stays as it is."""
+    try:
+        yield
+    except expected:
+        raise
+    except OSError as error:
+        raise StoreError(f"can't {action} {name}: {error.strerror or type(error).__name__}") from error
+
+
+class LocalObjects:
+    """A folder, private to the user: folders 0700, files 0600."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def create(self, name: str, data: bytes) -> bool:
+        path = self._path(name)
+        if path.exists():
+            return False
+        temporary = self._write(name, data)
+        try:
+            with answering("create", name, FileExistsError):
+                self._placed(os.link, temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+        return True
+
+    def replace(self, name: str, data: bytes) -> None:
+        temporary = self._write(name, data)
+        with answering("replace", name):
+            self._placed(os.replace, temporary, self._path(name))
+
+    def read(self, name: str) -> bytes | None:
+        try:
+            with answering("read", name, *MISSING):
+                return self._path(name).read_bytes()
+        except MISSING:
+            return None
+
+    def read_range(self, name: str, start: int, end: int) -> bytes | None:
+        try:
+            with answering("read", name, *MISSING), open(self._path(name), "rb") as file:
+                file.seek(start)
+                return file.read(end - start)
+        except MISSING:
+            return None
+
+    def size(self, name: str) -> int | None:
+        try:
+            with answering("look for", name, *MISSING):
+                return self._path(name).stat().st_size
+        except MISSING:
+            return None
+
+    def delete(self, name: str) -> None:
+        with answering("delete", name), contextlib.suppress(*MISSING):
+            self._path(name).unlink()
+
+    def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
+        for folder, _, files in os.walk(self._path(prefix) if prefix else self.root):
+            for file in files:
+                path = Path(folder, file)
+                try:
+                    status = path.stat()
+                except FileNotFoundError:
+                    continue
+                yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
+
+    def put_file(self, path: Path, name: str) -> None:
+        with answering("write", name):
+            temporary = self._temporary()
+        try:
+            with answering("write", name):
+                shutil.move(path, temporary)
+                self._placed(os.replace, temporary, self._path(name))
+        except StoreError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+
+    def get_file(self, name: str, path: Path) -> None:
+        with answering("read", name):
+            shutil.copyfile(self._path(name), path)
+
+    def scratch(self) -> Path:
+        """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
+        folder = self.root / SCRATCH
+        if not folder.exists():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    def _path(self, name: str) -> Path:
+        return self.root / checked(name)
+
+    def _temporary(self) -> Path:
+        return self.scratch() / uuid.uuid4().hex
+
+    def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
+        """Into a folder that may have to be made first."""
+        try:
+            move(temporary, path)
+        except FileNotFoundError:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            move(temporary, path)
+
+    def _write(self, name: str, data: bytes) -> Path:
+        """A complete file under a temporary name."""
+        with answering("write", name):
+            temporary = self._temporary()
+        try:
+            with answering("write", name):
+                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+                with open(handle, "wb") as file:
+                    file.write(data)
+        except StoreError:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise
+        return temporary
+
+
+def checked(name: str) -> PurePosixPath:
+    """A name as a relative path.
+
+    >>> checked("jobs/3f/plan")
+    PurePosixPath('jobs/3f/plan')
+
+    Raises:
+        ValueError: it would lead out of the store.
+    """
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"not a name in the store: {name!r}")
+    return path

@@ -1,0 +1,32 @@
+"""Stores of every kind: a folder, memory, and a bucket of an S3 server that stands for all tests here."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from s3fs import S3FileSystem
+
+from pipeline.store import Store
+from tests.services import S3, s3
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[S3]:
+    with s3() as standing:
+        yield standing
+
+
+@pytest.fixture
+def bucket(server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty bucket, with what it takes to reach it in the environment."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    S3FileSystem.clear_instance_cache()  # a test may have asked with other credentials
+    return server.new_bucket()
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Store:
+    if request.param == "s3":
+        return Store(request.getfixturevalue("bucket") + "/below/it")
+    return Store(str(tmp_path / "store") if request.param == "local" else f"memory://{tmp_path.name}")

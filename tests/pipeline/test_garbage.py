@@ -1,0 +1,79 @@
+"""What is old goes; what an open job uses, and what belongs to the users, stays. In every kind of store."""
+
+import io
+
+import numpy as np
+import pytest
+import soundfile
+
+from bench.silence import Silence
+from pipeline.garbage import collect
+from pipeline.jobs import Jobs, Plan, put_audio, stage_name
+from pipeline.plan import SegmentAudio
+from pipeline.request import checked, split_options
+from pipeline.script import parse
+from pipeline.store import Store
+from pipeline.voices import Voices
+
+AGELESS = -60.0
+"""Older than this is all that there is."""
+
+
+@pytest.fixture
+def jobs(store: Store) -> Jobs:
+    return Jobs(store)
+
+
+def planned(jobs: Jobs, script: str) -> Plan:
+    """A job of one segment that has its samples."""
+    engine = Silence()
+    options, rest = split_options({}, engine="silence")
+    request = checked(
+        parse(script, characters_max=1000), {}, options, rest, engine=engine, registered=Voices(jobs.store)
+    )
+    plan = jobs.create(request, engine.profile)
+    for segment in jobs.segments(plan):
+        put_audio(jobs.store, segment.key, np.zeros(8, np.float32), SegmentAudio(8_000, 8, ()))
+    return plan
+
+
+def recording() -> bytes:
+    file = io.BytesIO()
+    sound = 0.3 * np.sin(np.arange(24_000) / 20)
+    soundfile.write(file, sound, 16_000, format="WAV")
+    return file.getvalue()
+
+
+def names(jobs: Jobs) -> set[str]:
+    return {name for name, _, _ in jobs.store.objects.names() if not name.startswith(".")}
+
+
+def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
+    standing, ended = planned(jobs, "Anna: It goes on."), planned(jobs, "Bela: It has ended.")
+    Voices(jobs.store).add("bela", recording())
+    jobs.give_up(ended.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
+    jobs.answered(ended.job, "nobody")
+    before = names(jobs)
+    (gone,) = (stage_name(segment.key, "audio") for segment in jobs.segments(ended))
+    (kept,) = (stage_name(segment.key, "audio") for segment in jobs.segments(standing))
+
+    assert collect(jobs, older_than_s=3600).removed == 0, "all of it is young"
+    assert collect(jobs, older_than_s=AGELESS, dry_run=True).removed > 0
+    assert names(jobs) == before
+
+    swept = collect(jobs, older_than_s=AGELESS)
+    left = names(jobs)
+    assert swept.removed == len(before) - len(left)
+    assert swept.left_bytes == sum(size for _, _, size in jobs.store.objects.names())
+    assert (gone in left, kept in left) == (False, True)
+    assert not any(name.startswith(f"jobs/{ended.job}/") for name in left)
+    assert {name for name in before if name.startswith((f"jobs/{standing.job}/", "voices/", "open/"))} <= left
+
+
+def test_beyond_a_size_the_oldest_go_first(jobs: Jobs) -> None:
+    for number in range(4):
+        jobs.store.put(f"segments/00/{number}/audio", bytes(1000))
+    swept = collect(jobs, older_than_s=3600, keep_bytes=2500)
+    assert swept.left_bytes <= 2500
+    assert swept.removed == 2
+    assert len(names(jobs)) == 2

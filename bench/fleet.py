@@ -45,7 +45,7 @@ class Fleet:
         folder: Path,
         *,
         settings: Mapping[str, str] | None = None,
-        store: Path | None = None,
+        store: Path | str | None = None,
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:

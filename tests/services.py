@@ -82,11 +82,19 @@ def valkey() -> Iterator[str]:
 
 
 _KEY, _SECRET = "AKIAVOXCHORD", "secretword"
-_BUSY = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
+_BUSY = (
+    "503 Slow Down",
+    b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>",
+)
+_STRANGER = (
+    "403 Forbidden",
+    b"<Error><Code>InvalidAccessKeyId</Code><Message>The AWS Access Key Id you provided does not exist in our "
+    b"records.</Message></Error>",
+)
 
 
 class S3:
-    """moto's S3 behind a gate that counts what is asked, and can be shut."""
+    """moto's S3 behind a gate that counts what is asked, refuses strangers, and can be shut."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -111,12 +119,13 @@ class S3:
 
     def _gate(self, environ: Any, start_response: Any) -> Iterable[bytes]:
         self.asked[environ["REQUEST_METHOD"]] += 1
-        if self.busy:
-            environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-            start_response("503 Slow Down", [("Content-Type", "application/xml")])
-            return [] if environ["REQUEST_METHOD"] == "HEAD" else [_BUSY]
-        answer: Iterable[bytes] = self._served(environ, start_response)
-        return answer
+        known = f"Credential={_KEY}/" in environ.get("HTTP_AUTHORIZATION", "")
+        if known and not self.busy:
+            return self._served(environ, start_response)  # type: ignore[no-any-return]
+        environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        status, body = _BUSY if self.busy else _STRANGER
+        start_response(status, [("Content-Type", "application/xml")])
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def new_bucket(self) -> str:
         """Make an empty bucket; returns its URL."""

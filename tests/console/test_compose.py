@@ -47,7 +47,8 @@ def filled(text: str, given: Mapping[str, str]) -> str:
 
 
 def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
-    return {name: filled(value, given) for name, value in OURS[service]["environment"].items()}
+    declared = OURS[service]["environment"].items()
+    return {name: filled(value, given) for name, value in declared if value is not None}
 
 
 def documented() -> dict[str, str]:

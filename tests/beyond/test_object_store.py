@@ -1,0 +1,113 @@
+"""Whole jobs by real workers whose store is an S3 server: the bytes of a folder's, whatever the service does."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.fleet import QUICK, Fleet, until
+from pipeline.store import Store
+from pipeline.voices import Voices
+from tests.console.conftest import thorough
+from tests.services import S3, s3
+
+pytestmark = thorough
+LAYOUT = {"door": "voxchord", "work0": "cpu.stitch,cpu.semantic,cpu.text,gpu.diffusion,gpu.speaker"}
+LIMIT_S = 120
+SCRIPT = "\n".join(
+    f"{'Anna' if turn % 2 else 'Bela'}: Entry {turn}. The tide had turned before we reached the quay, and "
+    "nobody spoke of it. We tied the boat and carried the nets up to the loft."
+    for turn in range(24)
+)
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3]:
+    with s3() as standing:
+        yield standing
+
+
+@pytest.fixture(scope="module")
+def fleet(server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in server.environment.items():
+            patch.setenv(name, value)
+        folder = tmp_path_factory.mktemp("s3")
+        with Fleet(folder, settings=QUICK, store=f"{server.new_bucket()}/voxchord", layout=LAYOUT) as fleet:
+            fleet.start()
+            fleet.ready()
+            yield fleet
+
+
+@pytest.fixture(scope="module")
+def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The file that workers with a folder make."""
+    with Fleet(tmp_path_factory.mktemp("folder"), settings=QUICK, layout=LAYOUT) as fleet:
+        fleet.start()
+        return audio(fleet, fleet.send(SCRIPT).get(timeout=LIMIT_S))
+
+
+def audio(fleet: Fleet, manifest: dict[str, dict[str, str]]) -> bytes:
+    data = fleet.jobs.store.objects.read(manifest["audio"]["name"])
+    assert data is not None
+    return data
+
+
+def test_a_job_has_the_bytes_that_it_has_in_a_folder(fleet: Fleet, server: S3, expected: bytes) -> None:
+    before = server.asked.total()
+    manifest = fleet.send(SCRIPT).get(timeout=LIMIT_S)
+    assert audio(fleet, manifest) == expected
+    assert manifest["segments"] > 3
+    assert (server.asked.total() - before) / manifest["segments"] < 60
+    assert not any(Path(fleet.folder, "state").rglob("*.flac")), "nothing of it lies on the worker's disk"
+
+
+def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, expected: bytes) -> None:
+    result = fleet.send(SCRIPT, {"seed": 7})
+    job = until(fleet.jobs.opened, LIMIT_S)[0]
+    until(lambda: fleet.jobs.plan(job) and fleet.trying("diffusion"), LIMIT_S)
+    server.busy = True
+    try:
+        until(lambda: result.state == "PAUSED", LIMIT_S)
+        assert f"in {fleet.store}: " in result.info["reason"]
+    finally:
+        server.busy = False
+    manifest = result.get(timeout=LIMIT_S)
+    assert manifest["state"] == "done"
+    assert fleet.jobs.failures(job) == {}
+    assert len(audio(fleet, manifest)) > len(expected) / 2
+
+
+def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None:
+    result = fleet.send(SCRIPT, {"seed": 8})
+    job = until(fleet.jobs.opened, LIMIT_S)[0]
+    until(lambda: fleet.jobs.plan(job) and fleet.trying("diffusion"), LIMIT_S)
+    fleet.kill("work0")
+    fleet.start("work0")
+    assert result.get(timeout=LIMIT_S)["state"] == "done"
+
+
+def test_a_recording_that_one_registers_another_decodes_with(fleet: Fleet, expected: bytes) -> None:
+    Voices(Store(str(fleet.store))).add("bela", expected)
+    kwargs = {"script": "Bela: Good evening.", "voices": {"Bela": "bela"}, "options": {}}
+    result = fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+    assert result.get(timeout=LIMIT_S)["state"] == "done"
+
+
+@pytest.mark.parametrize("wrong", ["bucket", "key"])
+def test_a_bucket_or_a_key_that_is_wrong_pauses_the_job_and_is_named_without_its_secret(
+    server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
+) -> None:
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    bucket = "s3://no-such-bucket-here" if wrong == "bucket" else server.new_bucket()
+    if wrong == "key":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER")
+    with Fleet(tmp_path, settings=QUICK, store=bucket, layout={"door": "voxchord"}) as fleet:
+        fleet.start()
+        result = fleet.send("Anna: velvet.")
+        until(lambda: result.state == "PAUSED", LIMIT_S)
+        why = "NoSuchBucket: no such bucket" if wrong == "bucket" else "403: Forbidden"
+        assert f"in {bucket}: {why}" in result.info["reason"]
+        assert b"secretword" not in fleet.log("door")
+        assert b"velvet" not in fleet.log("door")

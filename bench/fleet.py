@@ -45,18 +45,22 @@ class Fleet:
         folder: Path,
         *,
         settings: Mapping[str, str] | None = None,
-        store: Path | str | None = None,
+        store: Path | None = None,
+        store_url: str | None = None,
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         """Args:
         settings: environment variables of the workers.
+        store: a folder for the store, in place of one below `folder`.
+        store_url: a store that is no folder.
         layout: the queues of each worker, by its name.
         pools: Celery's options for a worker's pool, by its name; a prefork pool of one by default.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store or folder / "store"
+        self.store_url = store_url or str(self.store)
         self.layout, self.pools = layout, pools or {}
         self._server: Any = None
         self._port: int | None = None
@@ -66,14 +70,14 @@ class Fleet:
         self.environment = {
             **os.environ,
             "VOXCHORD_STATE": str(folder / "state"),
-            "VOXCHORD_STORE": str(self.store),
+            "VOXCHORD_STORE": self.store_url,
             "VOXCHORD_BROKER_URL": self.url,
             "VOXCHORD_LOG_LEVEL": "INFO",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             **(settings or {}),
         }
-        self.jobs = Jobs(Store(str(self.store)))
+        self.jobs = Jobs(Store(self.store_url))
         self.app = Celery("another-app", broker=self.url, backend=self.url)
         self.app.conf.broker_connection_retry_on_startup = True
 

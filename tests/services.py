@@ -88,8 +88,8 @@ _BUSY = (
 )
 _STRANGER = (
     "403 Forbidden",
-    b"<Error><Code>InvalidAccessKeyId</Code><Message>The AWS Access Key Id you provided does not exist in our "
-    b"records.</Message></Error>",
+    b"<Error><Code>InvalidAccessKeyId</Code>"
+    b"<Message>The AWS Access Key Id you provided does not exist in our records.</Message></Error>",
 )
 
 

@@ -1,4 +1,4 @@
-"""Whole jobs by real workers whose store is an S3 server: the bytes of a folder's, whatever the service does."""
+"""Whole jobs by real workers whose store is an S3 server: the bytes of a folder's, whatever it does."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -32,8 +32,8 @@ def fleet(server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flee
     with pytest.MonkeyPatch.context() as patch:
         for name, value in server.environment.items():
             patch.setenv(name, value)
-        folder = tmp_path_factory.mktemp("s3")
-        with Fleet(folder, settings=QUICK, store=f"{server.new_bucket()}/voxchord", layout=LAYOUT) as fleet:
+        folder, url = tmp_path_factory.mktemp("s3"), f"{server.new_bucket()}/voxchord"
+        with Fleet(folder, settings=QUICK, store_url=url, layout=LAYOUT) as fleet:
             fleet.start()
             fleet.ready()
             yield fleet
@@ -69,7 +69,7 @@ def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, e
     server.busy = True
     try:
         until(lambda: result.state == "PAUSED", LIMIT_S)
-        assert f"in {fleet.store}: " in result.info["reason"]
+        assert f"in {fleet.store_url}: " in result.info["reason"]
     finally:
         server.busy = False
     manifest = result.get(timeout=LIMIT_S)
@@ -88,7 +88,7 @@ def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None
 
 
 def test_a_recording_that_one_registers_another_decodes_with(fleet: Fleet, expected: bytes) -> None:
-    Voices(Store(str(fleet.store))).add("bela", expected)
+    Voices(Store(fleet.store_url)).add("bela", expected)
     kwargs = {"script": "Bela: Good evening.", "voices": {"Bela": "bela"}, "options": {}}
     result = fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
     assert result.get(timeout=LIMIT_S)["state"] == "done"
@@ -103,7 +103,7 @@ def test_a_bucket_or_a_key_that_is_wrong_pauses_the_job_and_is_named_without_its
     bucket = "s3://no-such-bucket-here" if wrong == "bucket" else server.new_bucket()
     if wrong == "key":
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER")
-    with Fleet(tmp_path, settings=QUICK, store=bucket, layout={"door": "voxchord"}) as fleet:
+    with Fleet(tmp_path, settings=QUICK, store_url=bucket, layout={"door": "voxchord"}) as fleet:
         fleet.start()
         result = fleet.send("Anna: velvet.")
         until(lambda: result.state == "PAUSED", LIMIT_S)

@@ -16,8 +16,8 @@ def report(
     """Write a job's report: a timeline, what each stage cost, and advice. One file, no network needed."""
     from sqlalchemy.exc import OperationalError
 
-    from cli.report_page import page
     from db.jobs import find_jobs
+    from db.report_page import page
     from db.story import tell
 
     with told():

@@ -34,6 +34,20 @@ def find_jobs(engine: Engine, start: str, *, limit: int = 20) -> list[str]:
     return [start] if start in found else sorted(set(found))
 
 
+def attempts(engine: Engine, task_id: str, limit: int) -> list[Row]:
+    """The attempts of one task, oldest first, with all their columns."""
+    run = task_run.c
+    query = select(task_run).where(run.task_id == task_id).order_by(run.started_epoch, run.attempt_uid)
+    return _rows(engine, query.limit(limit))
+
+
+def count_attempts(engine: Engine, job_id: str) -> int:
+    """How many attempts a job's report would have to read."""
+    with engine.connect() as connection:
+        query = select(func.count()).select_from(task_run).where(task_run.c.job == job_id)
+        return int(connection.execute(query).scalar_one())
+
+
 def progress(engine: Engine, job_id: str) -> dict[str, Row]:
     """What has been done for a job, by task name.
 

@@ -7,12 +7,13 @@ import os
 from typing import Any
 
 from flower.events import EventsState
-from flower.urls import handlers
+from flower.urls import handlers, settings
+from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
-from tasks import flower
-from tasks.routes import routes
+from tasks import flower, flower_state, history_routes, routes
+from tasks.flower_pages import Pages
 from tasks.settings import load
 
 os.umask(0o077)  # what it has seen is saved by pickle: nobody else may write there
@@ -27,7 +28,7 @@ flower.refuse_openness(
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]
 max_tasks = 20_000
 natural_time = False
-tasks_columns = "name,kwargs,state,received,runtime,worker,uuid"
+tasks_columns = "stage,job,segment,state,voices,audio_s,speed,device,received,runtime,worker,uuid"
 
 _event = EventsState.event
 
@@ -40,6 +41,10 @@ def _without_words(state: EventsState, event: dict[str, Any]) -> None:
 
 
 EventsState.event = _without_words
+EventsState.Task, EventsState.Worker = flower_state.ShownTask, flower_state.ShownWorker
+search._task_sort_key = flower_state.sort_key
+TASK_COLUMNS.update(flower_state.COLUMNS)
+settings["template_loader"] = Pages(settings["template_path"])
 
-handlers[:0] = routes(load().store_url)
-TASK_COLUMNS["kwargs"] = "Job and segment"  # all that is shown of arguments: see tasks.privacy
+_ours = load()
+handlers[:0] = [*routes.routes(_ours.store_url), *history_routes.routes(_ours.history_url)]

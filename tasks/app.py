@@ -11,7 +11,7 @@ from celery import Celery, signals
 from kombu import Queue
 
 from pipeline.engines.registry import ENGINES
-from tasks import history, meter, parent
+from tasks import heartbeat, history, meter, parent
 from tasks import settings as _settings
 from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
@@ -111,6 +111,7 @@ def _private(**_: object) -> None:
     privacy.shut()
 
 
+signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)
 history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
 _history = history.install(history_settings, lambda: settings.history_url)
 if settings.metrics_port:

@@ -37,6 +37,8 @@ WORK_FACTS = frozenset(
     )
 )
 """What `note` takes: columns of `task_run` that only the body knows."""
+SHOWN_FACTS = frozenset(("voices",))
+"""What it takes beside them, for `tasks.showing`: how many voices speak."""
 
 Row = dict[str, Any]
 
@@ -52,10 +54,9 @@ def note(**facts: Any) -> None:
     running = _current.get()
     if running is None:
         return
-    if not facts.keys() <= WORK_FACTS:
-        log.warning(
-            "facts that the history has no column for", extra={"facts": sorted(facts.keys() - WORK_FACTS)}
-        )
+    unknown = facts.keys() - WORK_FACTS - SHOWN_FACTS
+    if unknown:
+        log.warning("facts that the history has no column for", extra={"facts": sorted(unknown)})
     running.note(facts)
 
 
@@ -72,6 +73,7 @@ class attempt:
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
         self.facts: Row = {}
+        self.run_s: float | None = None
         self.failure: BaseException | None = None
         self.used = [0.0] * (len(counters.NAMES) + 1)
         """Its part of the process' counters and, last, of the time: divided where attempts overlap."""
@@ -103,6 +105,7 @@ class attempt:
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         _current.reset(self._token)
+        self.run_s = time.perf_counter() - self.clock
         if self._meter is None:
             return
         try:
@@ -139,7 +142,7 @@ class attempt:
             return
         self._noted = True
         try:
-            self._meter.recorder.renew(self.slot, {**self.row, **self.facts})
+            self._meter.recorder.renew(self.slot, {**self.row, **self._columns()})
         except Exception:
             # statistics never fail a task
             log.exception("an attempt's facts could not be recorded")
@@ -226,8 +229,11 @@ class attempt:
             return mark, "maxrss_lifetime"
         return (max(known), "sampled") if known else (None, None)
 
+    def _columns(self) -> Row:
+        return {name: value for name, value in self.facts.items() if name in WORK_FACTS}
+
     def _work(self, run_s: float) -> Row:
-        facts = {name: value for name, value in self.facts.items() if name in WORK_FACTS}
+        facts = self._columns()
         audio_s = facts.get("audio_s")
         if isinstance(audio_s, int | float) and audio_s > 0:
             facts["rtf"] = run_s / audio_s

@@ -5,6 +5,7 @@ have filled in anything. So they are replaced when the message arrives, before t
 """
 
 import logging
+from collections.abc import Mapping
 from typing import Any
 
 from celery.worker.consumer import consumer
@@ -20,8 +21,8 @@ def shown(args: Any, kwargs: Any) -> str:
     >>> shown([], {"script": "Alice: a secret", "voices": {}})
     ''
     """
-    first = args[0] if args and isinstance(args[0], dict) else {}
-    found = {**first, **(kwargs if isinstance(kwargs, dict) else {})}
+    first = args[0] if args and isinstance(args[0], Mapping) else {}
+    found = {**first, **(kwargs if isinstance(kwargs, Mapping) else {})}
     job, segment = found.get("job"), found.get("segment")
     words = [f"job {job}"] if isinstance(job, str) and job.isalnum() else []
     if isinstance(segment, int):

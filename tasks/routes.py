@@ -2,6 +2,7 @@
 
 `PUT /voxchord/voices/NAME` registers a recording, `GET /voxchord/jobs/JOB` says how a job stands or gives its
 manifest, `…/audio` (with ranges) and `…/subtitles` its files. Files are those that the manifest names.
+`tasks.history_routes` has what the history knows.
 """
 
 import asyncio
@@ -19,6 +20,7 @@ from pipeline.voices import Voices
 
 VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB; Flower's server itself ends at 100 MB."""
+JOB = r"/voxchord/jobs/([0-9a-f]{8,64})"
 _BLOCK = 1 << 20
 _TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}
 _SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
@@ -26,18 +28,11 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
-    """What all routes share: the store, and that nothing blocks Flower's loop."""
-
-    def initialize(self, store_url: str) -> None:
-        self.store_url = store_url
+    """What all routes share: the password, errors as JSON, and that nothing blocks Flower's loop."""
 
     def prepare(self) -> None:
         if not self.current_user:
             raise HTTPError(401)
-
-    @property
-    def jobs(self) -> Jobs:
-        return Jobs(Store(self.store_url))
 
     async def away(self, work: Callable[..., Any], *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(None, work, *arguments)
@@ -51,7 +46,16 @@ class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
         self.finish({"error": reason})
 
 
-class VoiceRoute(Route):
+class StoreRoute(Route):
+    def initialize(self, store_url: str) -> None:
+        self.store_url = store_url
+
+    @property
+    def jobs(self) -> Jobs:
+        return Jobs(Store(self.store_url))
+
+
+class VoiceRoute(StoreRoute):
     async def put(self, name: str) -> None:
         """The body is the bytes of an audio file; answers with the recording's hash."""
         if self.application.options.read_only:
@@ -66,7 +70,7 @@ class VoiceRoute(Route):
         self.write({"voice": name, "hash": digest})
 
 
-class JobRoute(Route):
+class JobRoute(StoreRoute):
     async def get(self, job: str) -> None:
         """The manifest, with `state` 'done' or 'gaps'; before the end how far it is; why it failed."""
         self.write(await self.away(self._standing, job))
@@ -168,11 +172,10 @@ class SubtitlesRoute(JobRoute):
 def routes(store_url: str) -> list[Any]:
     """To stand before Flower's own."""
     given = {"store_url": store_url}
-    job = r"/voxchord/jobs/([0-9a-f]{8,64})"
-    pairs: list[tuple[str, type[Route]]] = [
+    pairs: list[tuple[str, type[StoreRoute]]] = [
         (r"/voxchord/voices/([^/]+)", VoiceRoute),
-        (job, JobRoute),
-        (f"{job}/audio", AudioRoute),
-        (f"{job}/subtitles", SubtitlesRoute),
+        (JOB, JobRoute),
+        (f"{JOB}/audio", AudioRoute),
+        (f"{JOB}/subtitles", SubtitlesRoute),
     ]
     return [url(pattern, handler, given) for pattern, handler in pairs]

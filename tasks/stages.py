@@ -200,5 +200,6 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
         "model": plan.options.model or plan.revision,
         "model_version": plan.revision,
         "lang": work.engine.profile.languages[0],
+        "voices": len(work.segment.speakers),
         "device": "cpu" if work.engine.profile.pool == "prefork" else None,
     }

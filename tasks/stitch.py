@@ -54,7 +54,7 @@ def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
     jobs().answered(plan.job, root)
     if manifest is None:
         raise error or PipelineError("the job has no outcome")
-    note(audio_s=manifest["duration_s"], segments=manifest["segments"])
+    note(audio_s=manifest["duration_s"], segments=manifest["segments"], voices=len(manifest["speakers"]))
     return manifest
 
 

@@ -6,7 +6,7 @@ import celery
 from celery.exceptions import CeleryError
 
 from pipeline.errors import PipelineError
-from tasks import bugs
+from tasks import bugs, showing
 from tasks.metering import attempt
 from tasks.privacy import shown
 
@@ -17,13 +17,14 @@ class VoxchordTask(celery.Task[..., Any]):
     Request = "tasks.privacy:PrivateRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        with attempt(self):
+        with attempt(self) as measured:
             try:
-                return self.run(*args, **kwargs)
+                result = self.run(*args, **kwargs)
             except (PipelineError, CeleryError):
                 raise
             except Exception as error:  # noqa: BLE001 - whatever it is, its words stay here
                 raise bugs.told(error).with_traceback(error.__traceback__) from None
+        return showing.shown(result, measured)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         options.setdefault("argsrepr", "()")

@@ -180,13 +180,15 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             password = local.start_flower(port).read_text().strip()
             console = Console(settings, f"http://127.0.0.1:{port}", password, broker, metrics)
             with _listening(console):
-                until(lambda: _answers(console))
+                until(lambda: _answers(console), within_s=90)
                 yield console
 
 
 def _answers(console: Console) -> bool:
     try:
-        return len(console.ask("/api/workers?refresh=1").json) == 2
+        asked = len(console.ask("/api/workers?refresh=1").json)
+        heard = len(console.ask("/workers?json=1").json["data"])  # by their heartbeats: it listens to events
+        return asked == heard == 2
     except (OSError, ValueError):
         return False
 

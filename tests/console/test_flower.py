@@ -6,13 +6,17 @@ import stat
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import kombu.utils.json
 import pytest
 from celery import Celery
+from celery.utils.saferepr import saferepr
 
 from pipeline.errors import OptionError
 from tasks import flower
 from tasks.settings import Settings
+from tasks.showing import Shown
 from tests.console.conftest import Console, free_port, thorough, until
 
 
@@ -78,20 +82,92 @@ def job_of(console: Console, script: str) -> str:
     return job
 
 
-def listed(console: Console, search: str, prefix: str = "") -> list[dict[str, Any]]:
-    """What the table of the tasks page shows for a search, by name."""
-    query = f"draw=1&start=0&length=100&search[value]={search}&order[0][column]=0&columns[0][data]=name"
+def listed(
+    console: Console, search: str, prefix: str = "", *, by: str = "stage", descending: bool = False
+) -> list[dict[str, Any]]:
+    """What the table of the tasks page shows for a search, sorted by a column."""
+    order = f"order[0][column]=0&order[0][dir]={'desc' if descending else 'asc'}&columns[0][data]={by}"
+    query = f"draw=1&start=0&length=100&search[value]={quote(search)}&{order}"
     found: list[dict[str, Any]] = console.ask(f"{prefix}/tasks/datatable?{query}").json["data"]
     return found
 
 
-def test_a_jobs_tasks_are_found_by_its_id(console: Console) -> None:
-    job = job_of(console, "Alice: A lamp in the window.\nBob: And nobody home.")
-    stages = {f"voxchord.{name}" for name in ("text", "semantic", "speaker", "diffusion", "stitch")}
-    until(lambda: {task["name"] for task in listed(console, job)} >= stages)
-    assert all(task["kwargs"].startswith(f"job {job}") for task in listed(console, job))
+STAGES = ["text", "semantic", "speaker", "diffusion", "stitch"]
+
+
+def finished(console: Console, job: str) -> bool:
+    """Whether Flower has heard that each stage of the job has ended."""
+    rows = listed(console, job)
+    return {row["stage"] for row in rows} >= {*STAGES} and all(row["state"] == "SUCCESS" for row in rows)
+
+
+@pytest.fixture(scope="module")
+def job(console: Console) -> str:
+    """One of several segments, which Flower has heard the end of."""
+    words = "The lamp in the window burned all night and nobody came home to it."
+    made = job_of(console, "\n".join(f"{'AB'[n % 2]}: {n}. {words} {words}" for n in range(30)))
+    until(lambda: finished(console, made))
+    return made
+
+
+def test_a_jobs_tasks_are_found_by_its_id_and_sorted_by_stage(console: Console, job: str) -> None:
+    rows = listed(console, job)
+    stages = [row["stage"] for row in rows]
+    assert stages == sorted(stages, key=STAGES.index), "in the order of the flow"
+    assert all(row["job"] == job for row in rows)
+    assert [row["stage"] for row in listed(console, job, descending=True)] == stages[::-1]
     assert listed(console, "lamp") == []
-    assert "Job and segment" in console.ask("/tasks").body.decode()
+
+
+def test_numbers_are_sorted_by_size(console: Console, job: str) -> None:
+    for column in ("segment", "audio_s", "speed"):
+        found = [row[column] for row in listed(console, f"{job} diffusion", by=column)]
+        assert len(found) > 2
+        assert found == sorted(found)
+
+
+def test_a_task_tells_what_it_made_and_how_fast(console: Console, job: str) -> None:
+    manifest = console.ask(f"/voxchord/jobs/{job}").json
+    decoded = listed(console, f"{job} diffusion", by="segment")
+    assert [row["segment"] for row in decoded] == list(range(manifest["segments"]))
+    for row in decoded:
+        assert (row["voices"], row["device"], row["cache_hit"], row["error"]) == (2, "cpu", False, None)
+        assert row["speed"] == pytest.approx(row["audio_s"] / row["runtime"], rel=0.5)
+    (joined,) = listed(console, f"{job} stitch")
+    assert joined["audio_s"] == pytest.approx(manifest["duration_s"], abs=0.01)
+    assert sum(row["audio_s"] for row in decoded) == pytest.approx(manifest["duration_s"], rel=0.2)
+
+
+def test_a_worker_tells_its_queues_and_its_device(console: Console) -> None:
+    workers = {row["hostname"].split("@")[0]: row for row in console.ask("/workers?json=1").json["data"]}
+    assert workers["door"]["queues"] == "voxchord"
+    assert workers["work"]["queues"] == "cpu.semantic, cpu.stitch, cpu.text, gpu.diffusion, gpu.speaker"
+    assert {row["device"] for row in workers.values()} == {"cpu"}
+
+
+def test_a_result_is_shown_as_figures_and_sent_as_it_is() -> None:
+    result = {"job": "3f9a", "segment": 4, "ok": True}
+    shown = Shown(result, {"voices": 2})
+    assert kombu.utils.json.dumps(shown) == kombu.utils.json.dumps(result)
+    assert saferepr(shown) == "{'voices': 2}"
+
+
+def test_what_others_write_into_events_is_not_taken(console: Console) -> None:
+    """Whoever may write to the broker may send events."""
+    app = Celery(broker=console.broker)
+    sent = ["{'audio_s': 1e999, 'speed': 'quick'}", "{'voices': [1], 'device': {}}", "{'audio_s':", "{[]: 1}"]
+    with app.connection_for_write() as connection, app.events.Dispatcher(connection, "other@host") as events:
+        for number, text in enumerate(sent):
+            about = {"uuid": f"foreign-{number}"}
+            events.send("task-received", name="foreign.task", args="()", kwargs="job ../x", **about)
+            events.send("task-succeeded", result=text, runtime=0.1, **about)
+    app.close()
+    until(lambda: len(listed(console, "state:SUCCESS foreign.task")) == len(sent))
+    for row in listed(console, "foreign.task"):
+        assert row["stage"] == "foreign.task"
+        assert [row[column] for column in ("job", "segment", "voices", "audio_s", "speed", "device")] == [
+            None
+        ] * 6
 
 
 @thorough
@@ -99,7 +175,9 @@ def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Conso
     settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
     port = free_port()
     command = flower.command(settings, port, url_prefix="/console/", read_only=True)
+    nowhere = tmp_path / "none.db"
     env = {**flower.environment(settings), "VOXCHORD_STORE": settings.store}
+    env["VOXCHORD_DATABASE_URL"] = f"sqlite:///{nowhere}"
     other = Console(settings, f"http://127.0.0.1:{port}/console", env["FLOWER_BASIC_AUTH"], console.broker, 0)
 
     def answers() -> bool:
@@ -121,6 +199,8 @@ def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Conso
     assert other.ask(f"/voxchord/jobs/{job}").json["state"] == "done"
     assert other.ask("/voxchord/voices/late", b"x", method="PUT").status == 403, "read-only"
     assert other.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}).status == 403
+    assert other.ask(f"/voxchord/jobs/{job}/report").json == {"error": "there is no history yet"}
+    assert not nowhere.exists(), "it only reads"
     first.send_signal(signal.SIGTERM)
     first.wait(30)
     saved = list(tmp_path.glob("flower.db*"))
@@ -128,7 +208,10 @@ def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Conso
     assert all(stat.S_IMODE(path.stat().st_mode) == 0o600 for path in saved), (
         "pickled: nobody else may write it"
     )
+    env["VOXCHORD_DATABASE_URL"] = "postgresql://me:secret@127.0.0.1:1/gone"
     second = started()
+    away = other.ask(f"/voxchord/jobs/{job}/report")
+    assert (away.status, away.json) == (503, {"error": "the history does not answer"})
     assert listed(other, job), "from before"
     second.send_signal(signal.SIGTERM)
     second.wait(30)

@@ -19,7 +19,7 @@ _WIDE = 1000.0
 _SEGMENTS_SHOWN = 500
 _COLOURS = ("#3b7dd8", "#2a9d8f", "#8d6cc9", "#e08e2b", "#c2557a", "#6b8e23", "#5a6b7b")
 
-_STYLE = """
+STYLE = """
 :root { color-scheme: light dark; --ground: #fff; --ink: #1b2733; --faint: #687684; --line: #d9dfe5;
   --panel: #f5f7f9; --bad: #c62828; --wait: #b9c2cb; }
 @media (prefers-color-scheme: dark) { :root { --ground: #12181f; --ink: #e4e9ee; --faint: #98a5b1;
@@ -74,7 +74,7 @@ def page(story: Story) -> str:
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>{escape(title)}</title><style>{_STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body>{''.join(parts)}</body></html>\n"
     )
 
 

@@ -1,0 +1,113 @@
+"""What Flower keeps of our tasks and workers, so that its tables can show, search and sort it.
+
+Flower fills these classes from events. A task's job and segment come from its shown arguments
+(`tasks.privacy`), its figures from its shown result (`tasks.showing`); a worker says its queues and device in
+its heartbeat (`tasks.heartbeat`). Events may come from any app on the broker, so nothing in them is trusted.
+"""
+
+import ast
+import math
+import re
+from typing import Any
+
+from celery.events.state import Task, Worker
+
+Row = dict[str, Any]
+
+FLOW = ("render", "text", "semantic", "speaker", "diffusion", "stitch", "reconcile")
+COLUMNS = {
+    "stage": "Stage",
+    "job": "Job",
+    "segment": "Segment",
+    "voices": "Voices",
+    "audio_s": "Audio",
+    "speed": "Speed",
+    "device": "Device",
+}
+"""What a task has beside Flower's own columns, and how it is headed."""
+_TASKS: tuple[str, ...] = Task._fields  # type: ignore[attr-defined]  # missing in celery-types
+_WORKERS: tuple[str, ...] = Worker._fields  # type: ignore[attr-defined]  # as above
+_PREFIX = "voxchord."
+_SHOWN = re.compile(r"job ([0-9A-Za-z]{1,64})(?: segment (\d{1,9}))?")
+_FIGURES: dict[str, type | tuple[type, ...]] = {
+    "voices": int,
+    "audio_s": (int, float),
+    "speed": (int, float),
+    "device": str,
+    "error": str,
+    "cache_hit": bool,
+}
+_RESULT_MAX = 1024
+
+
+class ShownTask(Task):
+    """A task with its job and its figures."""
+
+    _fields = (*_TASKS, *COLUMNS, "error", "cache_hit")
+    job = segment = voices = audio_s = speed = device = error = cache_hit = None
+
+    @property
+    def stage(self) -> str | None:
+        """One word for ours, the whole name for those of others."""
+        return self.name.removeprefix(_PREFIX) if self.name else None
+
+    def event(  # type: ignore[override]  # celery's state gives these four
+        self, type_: str, timestamp: Any = None, local_received: Any = None, fields: Row | None = None
+    ) -> None:
+        super().event(type_, timestamp, local_received, fields)
+        self.__dict__.update(read(fields or {}))  # also of one that comes late, or again: a root's stitch
+
+
+class ShownWorker(Worker):
+    """A worker with its queues and its device, as its heartbeats name them."""
+
+    _fields = (*_WORKERS, "queues", "device")
+    queues = device = ""
+
+
+def read(event: Row) -> Row:
+    """What an event says of its task in the texts that it shows.
+
+    >>> read({"kwargs": "job 3f9a segment 4"})
+    {'job': '3f9a', 'segment': 4}
+    >>> read({"result": "{'voices': 2, 'audio_s': 61.3, 'speed': 172.0, 'more': 1}"})
+    {'voices': 2, 'audio_s': 61.3, 'speed': 172.0}
+    >>> read({"result": "{'audio_s': 'quick', 'speed': 1e999}"}), read({"result": "{[]: print}"})
+    ({}, {})
+    """
+    found: Row = {}
+    kwargs, result = event.get("kwargs"), event.get("result")
+    named = _SHOWN.fullmatch(kwargs) if isinstance(kwargs, str) else None
+    if named:
+        found["job"] = named[1]
+        if named[2]:
+            found["segment"] = int(named[2])
+    if isinstance(result, str) and result.startswith("{") and len(result) <= _RESULT_MAX:
+        found |= _figures(result)
+    return found
+
+
+def _figures(text: str) -> Row:
+    try:
+        figures = ast.literal_eval(text)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return {}
+    if not isinstance(figures, dict):
+        return {}
+    return {name: figures[name] for name, kind in _FIGURES.items() if _fits(figures.get(name), kind)}
+
+
+def _fits(value: Any, kind: type | tuple[type, ...]) -> bool:
+    return isinstance(value, kind) and (not isinstance(value, float) or math.isfinite(value))
+
+
+def sort_key(task: Any, column: str, task_id: str) -> tuple[bool, Any, str]:
+    """Numbers by size, stages in the order of the flow, all else by its letters; what is unknown is least."""
+    value = getattr(task, column, None)
+    if value is None:
+        return False, (0, ""), task_id
+    if column == "stage" and value in FLOW:
+        return True, (FLOW.index(value), ""), task_id
+    if isinstance(value, int | float):
+        return True, (value, ""), task_id
+    return True, (len(FLOW), str(value).casefold()), task_id

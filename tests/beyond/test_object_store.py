@@ -8,17 +8,12 @@ import pytest
 from bench.fleet import QUICK, Fleet, until
 from pipeline.store import Store
 from pipeline.voices import Voices
+from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
 from tests.console.conftest import thorough
 from tests.services import S3, s3
 
 pytestmark = thorough
-LAYOUT = {"door": "voxchord", "work0": "cpu.stitch,cpu.semantic,cpu.text,gpu.diffusion,gpu.speaker"}
-LIMIT_S = 120
-SCRIPT = "\n".join(
-    f"{'Anna' if turn % 2 else 'Bela'}: Entry {turn}. The tide had turned before we reached the quay, and "
-    "nobody spoke of it. We tied the boat and carried the nets up to the loft."
-    for turn in range(24)
-)
+SCRIPT = script(24)
 
 
 @pytest.fixture(scope="module")
@@ -40,17 +35,8 @@ def fleet(server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flee
 
 
 @pytest.fixture(scope="module")
-def expected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The file that workers with a folder make."""
-    with Fleet(tmp_path_factory.mktemp("folder"), settings=QUICK, layout=LAYOUT) as fleet:
-        fleet.start()
-        return audio(fleet, fleet.send(SCRIPT).get(timeout=LIMIT_S))
-
-
-def audio(fleet: Fleet, manifest: dict[str, dict[str, str]]) -> bytes:
-    data = fleet.jobs.store.objects.read(manifest["audio"]["name"])
-    assert data is not None
-    return data
+def expected(quiet: Quiet) -> bytes:
+    return quiet.audio(SCRIPT)
 
 
 def test_a_job_has_the_bytes_that_it_has_in_a_folder(fleet: Fleet, server: S3, expected: bytes) -> None:

@@ -1,0 +1,119 @@
+"""Hosts on one machine: each a network namespace on one bridge, with a name and processes of its own.
+
+A host can read the code; the one place where it can write is a `/tmp` that no other sees.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent.parent
+NETWORK = "10.77.0"
+_ENTER = """
+mount --make-rprivate /
+mount -o remount,bind,ro /
+for place in /tmp /run /dev/shm; do mount -t tmpfs none $place; done
+hostname "$0"
+mkdir -p /tmp/home /tmp/here
+cd /tmp/here
+HOME=/tmp/home exec "$@"
+"""
+
+
+@dataclass
+class Host:
+    """One of them. `name` is its namespace's and, within it, the machine's."""
+
+    name: str
+    address: str
+    environment: Mapping[str, str] = field(default_factory=dict)
+    """What its commands are told beside the ordinary."""
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def command(self, *arguments: str) -> list[str]:
+        """A command as it runs there; all that it starts ends with it."""
+        return [
+            *("ip", "netns", "exec", self.name),
+            *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
+            *("sh", "-ec", _ENTER, self.name, *arguments),
+        ]
+
+    def start(self, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
+        with log.open("ab") as out:
+            process = subprocess.Popen(
+                self.command(*arguments),
+                cwd="/",
+                env=self._environment(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,
+            )
+        self.processes.append(process)
+        return process
+
+    def run(self, *arguments: str, stdin: str = "", timeout_s: float = 120) -> str:
+        """What a command prints."""
+        done = subprocess.run(
+            self.command(*arguments),
+            cwd="/",
+            env=self._environment(),
+            input=stdin,
+            capture_output=True,
+            text=True,
+            timeout=timeout_s,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def die(self) -> None:
+        """All at once, as when the power goes: the first process of a namespace takes the others along."""
+        for process in self.processes:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        self.processes.clear()
+
+    def _environment(self) -> dict[str, str]:
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith(("VOXCHORD_", "AWS_"))
+        }
+        return {**clean, "VOXCHORD_STATE": "/tmp/here/state", **self.environment}
+
+
+@contextmanager
+def hosts(*names: str) -> Iterator[list[Host]]:
+    """Hosts that reach each other and nothing else; the first has the bridge, and `.1`."""
+    first, *others = names
+    try:
+        for name in names:
+            _ip("netns", "add", name)
+            _ip("-n", name, "link", "set", "lo", "up")
+        _ip("-n", first, "link", "add", "bridge", "type", "bridge")
+        _ip("-n", first, "addr", "add", f"{NETWORK}.1/24", "dev", "bridge")
+        _ip("-n", first, "link", "set", "bridge", "up")
+        for number, name in enumerate(others, start=2):
+            _ip("-n", first, "link", "add", f"to{number}", "type", "veth", "peer", "eth0", "netns", name)
+            _ip("-n", first, "link", "set", f"to{number}", "master", "bridge", "up")
+            _ip("-n", name, "addr", "add", f"{NETWORK}.{number}/24", "dev", "eth0")
+            _ip("-n", name, "link", "set", "eth0", "up")
+        made = [Host(name, f"{NETWORK}.{number}") for number, name in enumerate(names, start=1)]
+        try:
+            yield made
+        finally:
+            for host in made:
+                host.die()
+    finally:
+        for name in names:
+            with contextlib.suppress(AssertionError):
+                _ip("netns", "del", name)
+
+
+def _ip(*arguments: str) -> None:
+    done = subprocess.run(["ip", *arguments], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, f"ip {' '.join(arguments)} (root and iproute2 are needed): {done.stderr}"

@@ -1,0 +1,138 @@
+"""A job submitted on one host is decoded on another, with nothing shared but the network."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench.fleet import QUICK, until
+from tests.beyond.conftest import LIMIT_S, Quiet, script
+from tests.beyond.hosts import ROOT, Host, hosts
+from tests.console.conftest import thorough
+
+pytestmark = thorough
+SCRIPT = script(30)
+OURS = str(ROOT / "voxchord.py")
+LOOK = """
+import json, sys
+from sqlalchemy import create_engine, text
+with create_engine(sys.argv[1].replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
+    rows = connection.execute(text(sys.argv[2])).all()
+print(json.dumps([list(row) for row in rows]))
+"""
+
+
+@pytest.fixture(scope="module")
+def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host, Host]]:
+    """Servers, door and CPU worker on the first; a decoding worker on the second; nothing on the third."""
+    folder = tmp_path_factory.mktemp("hosts")
+    with hosts("vox-a", "vox-b", "vox-c") as (a, b, c):
+        servers = subprocess.Popen(
+            [
+                *("ip", "netns", "exec", a.name),
+                sys.executable,
+                "-m",
+                "tests.beyond.servers",
+                a.address,
+                folder,
+            ],
+            cwd=ROOT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert servers.stdout
+        assert servers.stdin
+        try:
+            settings = {**json.loads(servers.stdout.readline()), **QUICK, "VOXCHORD_LOG_LEVEL": "INFO"}
+            for host in (a, b, c):
+                host.environment = settings
+            work(a, folder, "--door", "1")
+            work(a, folder, "--cpu", "1")
+            work(b, folder, "--gpu", "0")
+            for name in ("vox-a--door", "vox-a--cpu", "vox-b--gpu"):
+                until(lambda name=name: b" ready." in (folder / name).read_bytes(), LIMIT_S)  # type: ignore[misc]
+            yield a, b, c
+        finally:
+            for host in (a, b, c):
+                host.die()
+            servers.stdin.close()
+            servers.wait(60)
+            servers.stdout.close()
+
+
+def work(host: Host, folder: Path, kind: str, number: str) -> None:
+    host.start(sys.executable, OURS, "worker", kind, number, log=folder / f"{host.name}{kind}")
+
+
+def submit(host: Host, script: str, **options: str) -> None:
+    given = [part for name, value in options.items() for part in ("--option", f"{name}={value}")]
+    host.run(sys.executable, OURS, "submit", "-", *given, stdin=script)
+
+
+def rows(host: Host, query: str) -> list[list[Any]]:
+    url = host.environment["VOXCHORD_DATABASE_URL"]
+    found: list[list[Any]] = json.loads(host.run(sys.executable, "-c", LOOK, url, query))
+    return found
+
+
+def finished(host: Host, jobs: int) -> str:
+    """The newest job, once so many have ended well."""
+    query = "select id from job where state = 'SUCCEEDED' order by created_epoch"
+    return str(until(lambda: len(found := rows(host, query)) >= jobs and found, LIMIT_S, 1)[-1][0])
+
+
+def fetched(host: Host, job: str) -> str:
+    """The hash of the file that `fetch` brings to a host."""
+    program = "$0 $1 fetch $2 -o a.flac >&2 && sha256sum < a.flac"
+    return host.run("sh", "-c", program, sys.executable, OURS, job).split()[0]
+
+
+def test_hosts_share_no_place_to_write(three: tuple[Host, Host, Host]) -> None:
+    a, b, _ = three
+    a.run("sh", "-c", "echo mine > /tmp/mine")
+    assert b.run("sh", "-c", "cat /tmp/mine 2>/dev/null || echo none").strip() == "none"
+    for host in (a, b):
+        for place in (ROOT, Path("/"), Path("/var/tmp"), Path("/root"), Path("/etc")):
+            program = f"touch {place}/written 2>/dev/null && echo wrote || echo refused"
+            assert host.run("sh", "-c", program).strip() == "refused", place
+    names = [host.run("hostname").strip() for host in (a, b)]
+    assert names == ["vox-a", "vox-b"]
+
+
+def test_what_is_submitted_on_one_is_decoded_on_the_other_to_the_same_bytes(
+    three: tuple[Host, Host, Host], quiet: Quiet
+) -> None:
+    a, b, _ = three
+    submit(a, SCRIPT)
+    job = finished(a, 1)
+    expected = hashlib.sha256(quiet.audio(SCRIPT)).hexdigest()
+    assert [fetched(a, job), fetched(b, job)] == [expected, expected]
+    where = rows(
+        a, "select distinct task_name, host from task_run where job is not null and state = 'SUCCESS'"
+    )
+    assert dict(where) == {
+        **{f"voxchord.{stage}": "vox-a" for stage in ("render", "text", "semantic", "stitch")},
+        **{f"voxchord.{stage}": "vox-b" for stage in ("speaker", "diffusion")},
+    }
+
+
+def test_what_a_host_had_in_hand_when_it_died_another_finishes(
+    three: tuple[Host, Host, Host], tmp_path: Path, quiet: Quiet
+) -> None:
+    a, b, c = three
+    submit(a, SCRIPT, seed="9")
+    query = "select count(*) from task_run where task_name = 'voxchord.diffusion'"
+    before = rows(a, query)[0][0]
+    until(lambda: rows(a, query)[0][0] > before, LIMIT_S, 0.2)
+    b.die()
+    work(c, tmp_path, "--gpu", "0")
+    job = finished(a, 2)
+    decoded = rows(a, "select job, host from task_run where task_name = 'voxchord.diffusion'")
+    assert {tuple(row) for row in decoded} >= {(job, "vox-b"), (job, "vox-c")}
+    assert fetched(a, job) == hashlib.sha256(quiet.audio(SCRIPT, {"seed": 9})).hexdigest()

@@ -11,8 +11,7 @@ run: $(VENV)/.run
 test: $(VENV)/.test lint
 	$(VENV)/bin/python -m pytest
 
-# The console's tests, and those of more than one machine, with the tools that Debian has: docker-compose,
-# promtool, … None of them is skipped.
+# The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
 	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/console tests/beyond
 

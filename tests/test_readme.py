@@ -35,6 +35,12 @@ def test_every_command_it_shows_exists() -> None:
     assert shown <= set(get_command(app).commands)  # type: ignore[attr-defined]
 
 
+def test_what_it_shows_of_node_are_lines_of_the_example() -> None:
+    program = [line.strip() for line in (ROOT / "examples/node/render.mjs").read_text().splitlines()]
+    (shown,) = re.findall(r"```js\n(.*?)```", README, re.DOTALL)
+    assert [line for line in shown.splitlines() if line.strip() not in program] == []
+
+
 def test_every_bench_it_names_exists() -> None:
     for name in re.findall(r"bench\.(\w+)", README):
         assert (ROOT / "bench" / f"{name}.py").exists() or name == "NAME", name

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -18,6 +17,7 @@ from pipeline.engines import registry
 from tasks import flower, workers
 from tasks.settings import PREFIX, Settings, load
 from tests.console.conftest import Console, free_port, thorough, until
+from tests.tools import tool
 
 ROOT = Path(__file__).parent.parent.parent
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -184,10 +184,7 @@ def test_flowers_command_listens_and_its_health_check_answers(console: Console, 
 
 def test_docker_compose_reads_it(tmp_path: Path) -> None:
     """Against the compose specification's schema, which Debian's `docker-compose config` holds."""
-    program = shutil.which("docker-compose")
-    if program is None:
-        assert "CONSOLE_TEST" not in os.environ, "make console-test needs docker-compose (Debian has it)"
-        pytest.skip("no docker-compose here")
+    program = tool("docker-compose")
     (tmp_path / "env").write_text("\n".join(f"{name}={value}" for name, value in SECRETS.items()))
     for profile in ("cpu", "gpu", "metrics"):
         command = [program, "--env-file", str(tmp_path / "env"), "--profile", profile, "config", "--quiet"]

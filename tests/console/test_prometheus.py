@@ -1,8 +1,6 @@
 """Prometheus' own checker reads the configuration and tries every alert, quiet and loud."""
 
-import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -12,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from tasks.metrics import Attempts, Here
 from tests.console.test_compose import COMPOSE
+from tests.tools import tool
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"
 
@@ -20,12 +19,7 @@ FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"
     "arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")]
 )
 def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
-    program = shutil.which("promtool")
-    if program is None:
-        assert "CONSOLE_TEST" not in os.environ, (
-            "make console-test needs promtool (Debian's prometheus has it)"
-        )
-        pytest.skip("no promtool here")
+    program = tool("promtool")
     done = subprocess.run(
         [program, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
     )

@@ -1,0 +1,67 @@
+"""A job from Node: the program of `examples/node`, as npm sets it up from its lock."""
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.console.conftest import Console, thorough
+from tests.console.test_routes import recording
+from tests.tools import tool
+
+EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "node"
+SCRIPT = "Alice: The ferryman hums a barcarolle.\nBob: He always does."
+
+pytestmark = thorough
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The example with what it depends on, away from the repository."""
+    copy = tmp_path_factory.mktemp("node") / "example"
+    shutil.copytree(EXAMPLE, copy)
+    command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    (copy / "alice.wav").write_bytes(recording())
+    return copy
+
+
+def rendered(console: Console, folder: Path, script: str, output: str) -> subprocess.CompletedProcess[str]:
+    """Run the example as the README does."""
+    (folder / "script.txt").write_text(script)
+    reach = {"BROKER_URL": console.broker, "FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
+    return subprocess.run(
+        [tool("node"), "render.mjs", "script.txt", "alice.wav", output],
+        cwd=folder,
+        env={"PATH": os.environ["PATH"], **reach},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_node_brings_a_voice_waits_and_fetches_the_audio(console: Console, folder: Path) -> None:
+    done = rendered(console, folder, SCRIPT, "play.mp3")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    assert (manifest["state"], manifest["file_format"], manifest["speakers"]) == (
+        "done",
+        "mp3",
+        ["Alice", "Bob"],
+    )
+    audio = (folder / "play.mp3").read_bytes()
+    assert hashlib.sha256(audio).hexdigest() == manifest["audio"]["sha256"]
+    assert not console.telling("barcarolle")
+
+
+def test_node_hears_why_a_job_was_refused(console: Console, folder: Path) -> None:
+    done = rendered(console, folder, "Alice: [pause:soon] Hello.", "play.mp3")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("ScriptError: ")
+    assert "1" in done.stderr, "the line"

@@ -1,0 +1,25 @@
+"""Programs that tests take from Debian (`tests/debian.txt`)."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+_LIST = Path(__file__).parent / "debian.txt"
+
+
+def packages() -> dict[str, str]:
+    """The package that brings a program, by the program's name."""
+    lines = (line.partition("#")[0].split() for line in _LIST.read_text().splitlines())
+    return {program: package for package, *programs in filter(None, lines) for program in programs}
+
+
+def tool(program: str) -> str:
+    """Where a program is. Without it a test is skipped; in `make console-test` it fails, naming the package."""
+    package = packages()[program]
+    found = shutil.which(program)
+    if found is None:
+        assert "CONSOLE_TEST" not in os.environ, f"no {program} here: apt-get install {package}"
+        pytest.skip(f"no {program} here (Debian's {package})")
+    return found

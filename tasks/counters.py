@@ -227,6 +227,13 @@ class _Cgroup:
             counter.close()
 
 
+def mem_limit_bytes() -> int | None:
+    """What the cgroup may use; None: as much as there is."""
+    cgroup = _Cgroup()
+    cgroup.close()
+    return cgroup.mem_limit_bytes
+
+
 def oom_kills() -> tuple[float, str]:
     """How many processes the kernel killed for memory, and where it counted: cgroup or host."""
     cgroup = _Cgroup()

@@ -24,6 +24,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db import spool
+from tasks import counters
 from tasks.identity import PUBLISHED
 from tasks.nvml import Nvml
 
@@ -104,9 +105,10 @@ def _add(counter: Counter, value: float | None) -> None:
 class Here(Collector):
     """What is asked at the moment of the scrape: this worker, its machine, its spool."""
 
-    def __init__(self, spool_folder: Path, written: Callable[[], int], *, gpu: bool) -> None:
-        self._folder, self._written = spool_folder, written
+    def __init__(self, spool_folder: Path, written: Callable[[], int], *, slots: int, gpu: bool) -> None:
+        self._folder, self._written, self._slots = spool_folder, written, slots
         self._nvml = Nvml.load() if gpu else None
+        self._limit_bytes = counters.mem_limit_bytes()
         psutil.cpu_percent()  # the first call has nothing to compare with
 
     def collect(self) -> Iterable[Metric]:
@@ -115,12 +117,22 @@ class Here(Collector):
         for name in sorted(set(names)):
             running.add_metric([name], names.count(name))
         yield running
+        yield GaugeMetricFamily("tts_worker_slots", "Attempts that it can run at once.", self._slots)
+        yield from self._memory()
         yield GaugeMetricFamily("cpu_usage", "Share of the machine's CPU in use.", psutil.cpu_percent() / 100)
         yield from self._gpu_memory()
         yield CounterMetricFamily("tts_stats_rows_written", "Rows in the history.", self._written())
         yield CounterMetricFamily("tts_stats_rows_dropped", "Rows lost.", spool.dropped(self._folder))
         pending = spool.pending_bytes(self._folder)
         yield GaugeMetricFamily("tts_stats_spool_bytes", "Bytes that wait for the database.", pending)
+
+    def _memory(self) -> Iterable[Metric]:
+        used = memory_bytes(psutil.Process())
+        if used is not None:
+            yield GaugeMetricFamily("tts_worker_memory_bytes", "Its processes, shared pages once.", used)
+        if self._limit_bytes is not None:
+            limit = self._limit_bytes
+            yield GaugeMetricFamily("tts_worker_memory_limit_bytes", "What its cgroup may use.", limit)
 
     def _gpu_memory(self) -> Iterable[Metric]:
         if self._nvml is None:
@@ -132,6 +144,23 @@ class Here(Collector):
             if memory is not None:
                 used.add_metric([index], memory.used)
         yield used
+
+
+def memory_bytes(process: psutil.Process) -> int | None:
+    """Memory of a process and all below it. Pages that several share are divided among them, so that children
+    forked from one parent add up to what they use.
+    """
+    shares = [_share_bytes(each.pid) for each in (process, *process.children(recursive=True))]
+    known = [share for share in shares if share is not None]
+    return sum(known) if known else None
+
+
+def _share_bytes(pid: int) -> int | None:
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
+    except OSError:
+        return None  # it has ended, or it isn't Linux
+    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
 
 
 class Queues(Collector):
@@ -194,13 +223,13 @@ class Metrics:
             for row in rows:
                 self.attempts.count(row)
 
-    def serve(self, port: int, address: str, *, gpu: bool, queues: bool) -> int:
+    def serve(self, port: int, address: str, *, slots: int, gpu: bool, queues: bool) -> int:
         """Listen on the first free port of ten, since a machine may have several workers; returns it.
 
         Raises:
             OSError: all are taken.
         """
-        self.registry.register(Here(self._folder, lambda: self._written, gpu=gpu))
+        self.registry.register(Here(self._folder, lambda: self._written, slots=slots, gpu=gpu))
         if queues:
             self.registry.register(Queues(self._app, time.time))
         for candidate in range(port, port + _PORTS):
@@ -221,7 +250,8 @@ def install(app: Celery, spool_folder: Path, version: str, *, port: int, address
         served = {str(queue) for queue in app.amqp.queues.consume_from}
         gpu = bool(os.environ.get("CUDA_VISIBLE_DEVICES")) and "prefork" not in sender.pool.__module__
         try:
-            metrics.serve(port, address, gpu=gpu, queues="voxchord" in served)
+            slots = int(sender.pool.limit)
+            metrics.serve(port, address, slots=slots, gpu=gpu, queues="voxchord" in served)
         except OSError as error:
             log.error("no metrics: the port can't be had", extra={"port": port, "reason": error.strerror})
 

@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from tasks.metrics import Attempts, Here
-from tests.console.test_compose import COMPOSE
+from tests.console.compose import COMPOSE
 from tests.tools import tool
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"
@@ -29,9 +29,9 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
 def test_every_alert_is_tried_and_asks_for_figures_that_there_are(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     Attempts(registry)
-    registry.register(Here(tmp_path, lambda: 0, gpu=False))
+    registry.register(Here(tmp_path, lambda: 0, slots=1, gpu=False))
     known = {family.name for family in registry.collect()} | {"tts_build_info", "tts_queue_messages"}
-    known |= {"tts_queue_oldest_seconds"}
+    known |= {"tts_queue_oldest_seconds", "tts_worker_memory_limit_bytes"}
     tried = (FOLDER / "alerts_test.yml").read_text()
     for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]:
         for rule in group["rules"]:
@@ -44,5 +44,6 @@ def test_every_alert_is_tried_and_asks_for_figures_that_there_are(tmp_path: Path
 def test_what_is_scraped_are_services_of_compose() -> None:
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
-    for target in (*jobs["voxchord"], *jobs["flower"]):
+    assert jobs.keys() == {"voxchord", "flower", "node", "dcgm"}
+    for target in (target for targets in jobs.values() for target in targets):
         assert target.split(":")[0] in COMPOSE["services"]

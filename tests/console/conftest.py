@@ -23,6 +23,7 @@ from celery import Celery
 
 from tasks.local import LocalService
 from tasks.settings import Settings
+from tests.console.stack import Stack, running
 
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
@@ -221,3 +222,10 @@ class _listening:
                         own.drain_events(timeout=0.2)
                     except TimeoutError:
                         continue
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """What compose starts, natively, after some jobs."""
+    with running(tmp_path_factory.mktemp("stack")) as stack:
+        yield stack

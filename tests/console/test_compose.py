@@ -4,51 +4,19 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from pipeline.engines import registry
 from tasks import flower, workers
 from tasks.settings import PREFIX, Settings, load
+from tests.console.compose import COMPOSE, OURS, ROOT, SECRETS, environment
 from tests.console.conftest import Console, free_port, thorough, until
 from tests.tools import tool
-
-ROOT = Path(__file__).parent.parent.parent
-COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-OURS = {
-    name: service
-    for name, service in COMPOSE["services"].items()
-    if service.get("command", [""])[0] == "python"
-}
-SECRETS = {
-    "REDIS_PASSWORD": "brokerword",
-    "POSTGRES_PASSWORD": "dataword",
-    "VOXCHORD_FLOWER_PASSWORD": "me:word",
-}
-
-
-def filled(text: str, given: Mapping[str, str]) -> str:
-    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in, from the inside out."""
-    pattern = re.compile(r"\$\{(\w+)(?::([-?])([^${}]*))?\}")
-    while found := pattern.search(text):
-        name, kind, rest = found.groups()
-        if kind == "?" and not given.get(name):
-            raise KeyError(name)
-        text = (
-            text[: found.start()] + (given.get(name) or (rest if kind == "-" else "")) + text[found.end() :]
-        )
-    return text
-
-
-def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
-    declared = OURS[service]["environment"].items()
-    return {name: filled(value, given) for name, value in declared if value is not None}
 
 
 def documented() -> dict[str, str]:
@@ -84,7 +52,15 @@ def test_compose_hands_every_setting_on_with_its_default() -> None:
 @pytest.mark.parametrize("secret", SECRETS)
 def test_without_a_password_nothing_starts(secret: str) -> None:
     assert documented()[secret] == "", "the example holds no password of its own"
-    for name in ["flower"] if "FLOWER" in secret else list(OURS):
+    users = {
+        name
+        for name, service in COMPOSE["services"].items()
+        if any("${" + secret in str(value) for value in service.get("environment", {}).values())
+    }
+    assert users >= (
+        {"flower"} if "FLOWER" in secret else {"grafana"} if "GRAFANA" in secret else OURS.keys()
+    )
+    for name in users:
         with pytest.raises(KeyError, match=secret):
             environment(name, {**SECRETS, secret: ""})
 
@@ -94,11 +70,13 @@ def test_services_are_confined() -> None:
         assert service["restart"] == "unless-stopped", name
         assert {"mem_limit", "healthcheck"} <= service.keys(), name
         assert "no-new-privileges:true" in service["security_opt"], name
-        assert "latest" not in service["image"], name
+        assert re.search(r":v?\d+\.\d+|\$\{IMAGE", service["image"]), f"{name} is pinned"
+        assert service["cap_drop"] == ["ALL"], name
+        assert name in OURS or service.get("user", "root").split(":")[0] != "root" or name == "dcgm-exporter"
         for port in service.get("ports", []):
             assert port.startswith("127.0.0.1:"), name
         if name in OURS:
-            assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"]), name
+            assert service["read_only"] is True, name
     dockerfile = (ROOT / "deploy" / "Dockerfile").read_text()
     assert re.search(r"^USER voxchord$", dockerfile, re.MULTILINE)
     assert not re.search(r"PASSWORD|TOKEN|SECRET", dockerfile)

@@ -1,0 +1,6 @@
+"""Write the JSON that Grafana reads."""
+
+from deploy.dashboards import catalog
+
+for name, text in catalog.rendered().items():
+    (catalog.FOLDER / name).write_text(text)

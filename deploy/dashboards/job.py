@@ -1,0 +1,371 @@
+"""Why did this job take so long? One job's attempts on a line of time, their waits, their cost."""
+
+from deploy.dashboards import panels
+from deploy.dashboards.panels import (
+    Json,
+    about,
+    address,
+    curves,
+    figure,
+    panel,
+    question,
+    sql,
+    table,
+    variable,
+)
+
+JOB = "job = ${job:sqlstring}"
+_STAGES = ("render", "text", "semantic", "speaker", "diffusion", "stitch")
+_COLORS = ("purple", "blue", "light-blue", "orange", "green", "yellow")
+_MADE = "state IN ('SUCCESS', 'IGNORED')"
+_ENDED_AT = "started_at + run_s * INTERVAL '1 second'"
+_SENT_AT = "GREATEST(published_at, eta_at)"
+
+
+def dashboard() -> Json:
+    return panels.dashboard(
+        "job",
+        "One job",
+        "One job from its first message to its file. Choose the job above; a link from Task history also "
+        "sets the range of time.",
+        {
+            "In short": _in_short(),
+            "Line of time": _line_of_time(),
+            "Where the time went": _where_it_went(),
+            "What it used": _use(),
+            "Every segment, every attempt": _each(),
+        },
+        variables=[
+            variable(
+                "job",
+                "Job",
+                sql("""
+SELECT id AS __value,
+    CONCAT(LEFT(id, 12), ' ', state, ' ', to_char(created_at, 'YYYY-MM-DD HH24:MI')) AS __text
+FROM job
+ORDER BY created_epoch DESC
+LIMIT 500
+"""),
+                several=False,
+                why="The newest 500, newest first.",
+            ),
+            address(
+                "flower",
+                "Flower",
+                "http://127.0.0.1:5555",
+                why="Where this browser reaches Flower, for links.",
+            ),
+        ],
+        links=[
+            ("Manifest", "${flower}/voxchord/jobs/${job}"),
+            ("Audio", "${flower}/voxchord/jobs/${job}/audio"),
+            ("Tasks in Flower", "${flower}/tasks?search=${job}"),
+        ],
+        since="now-6h",
+    )
+
+
+def _in_short() -> list[Json]:
+    def of_job(column: str) -> Json:
+        return sql(f"SELECT {column} FROM v_job WHERE id = ${{job:sqlstring}}")
+
+    return [
+        figure("State", "As the job list has it.", of_job("state"), unit="none", text=True),
+        figure("Audio", "Duration of the finished file.", of_job("audio_s"), unit="s"),
+        figure(
+            "From first to last",
+            "From the request to the end; empty while it runs.",
+            of_job(
+                "EXTRACT(EPOCH FROM finished_at - created_at) AS total_s",
+            ),
+            unit="s",
+        ),
+        figure(
+            "Speed",
+            "Seconds of audio per second from start to end. Above 1 is faster than real time.",
+            of_job("speed"),
+            unit="none",
+            steps=((None, "red"), (1, "green")),
+        ),
+        figure(
+            "Segments done",
+            "Of those that were planned.",
+            of_job("CONCAT(segments_done, ' of ', segments) AS segments"),
+            unit="none",
+            text=True,
+        ),
+        figure(
+            "Came to nothing",
+            "Attempts that failed, were lost or were handed back.",
+            of_job("wasted_attempts"),
+            unit="none",
+            steps=((None, "green"), (1, "orange")),
+        ),
+    ]
+
+
+def _line_of_time() -> list[Json]:
+    colors = dict(zip(_STAGES, _COLORS, strict=True)) | {"waits": "semi-dark-red"}
+    mapping = {name: {"color": color, "index": place} for place, (name, color) in enumerate(colors.items())}
+    return [
+        panel(
+            "state-timeline",
+            "Segments, one line each",
+            "What was done for each segment, and red where it waited: for a worker, or behind others that a "
+            "worker had taken. An attempt that came to nothing is named by how it ended.",
+            sql(f"""
+WITH runs AS (
+    SELECT split_part(task_name, '.', 2) AS stage, state, queue_wait_s, started_at,
+        COALESCE('segment ' || to_char(segment, 'FM00000'), split_part(task_name, '.', 2)) AS lane,
+        {_ENDED_AT} AS ended_at, {_SENT_AT} AS sent_at
+    FROM task_run
+    WHERE {JOB} AND run_s IS NOT NULL
+)
+SELECT started_at AS "time", ended_at AS until, lane, CASE WHEN {_MADE} THEN stage ELSE state END AS doing
+FROM runs
+UNION ALL
+SELECT sent_at, started_at, lane, 'waits'
+FROM runs
+WHERE queue_wait_s > 0 AND sent_at < started_at
+ORDER BY lane, "time"
+"""),
+            width=24,
+            height=14,
+            custom={"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
+            options={
+                "mergeValues": False,
+                "showValue": "auto",
+                "alignValue": "left",
+                "rowHeight": 0.9,
+                "perPage": 30,
+                "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
+                "tooltip": {"mode": "single"},
+            },
+            defaults={
+                "mappings": [{"type": "value", "options": mapping}],
+                "displayName": "${__field.labels.lane}",
+            },
+            transformations=[
+                {
+                    "id": "partitionByValues",
+                    "options": {"fields": ["lane"], "keepFields": False, "naming": {"asLabels": True}},
+                }
+            ],
+        ),
+        curves(
+            "Attempts at work",
+            "By stage. A stage that never gets above 1 has one slot; one that ends long after the others has "
+            "a straggler.",
+            sql(_running_count("started_at", _ENDED_AT), over_time=True),
+            unit="none",
+            stacked=True,
+            stepped=True,
+            named="${__field.labels.stage}",
+        ),
+        curves(
+            "Attempts that wait",
+            "By stage, from the moment their message was sent, or their back-off was over.",
+            sql(_running_count(_SENT_AT, "started_at"), over_time=True),
+            unit="none",
+            stacked=True,
+            stepped=True,
+            named="${__field.labels.stage}",
+        ),
+    ]
+
+
+def _running_count(start: str, end: str) -> str:
+    """How many spans of time are open at each moment that one begins or ends."""
+    return f"""
+WITH changes AS (
+    SELECT {start} AS at, split_part(task_name, '.', 2) AS stage, 1 AS change
+    FROM task_run WHERE {JOB} AND run_s IS NOT NULL AND {start} <= {end}
+    UNION ALL
+    SELECT {end}, split_part(task_name, '.', 2), -1
+    FROM task_run WHERE {JOB} AND run_s IS NOT NULL AND {start} <= {end}
+)
+SELECT DISTINCT at AS "time", stage, SUM(change) OVER (PARTITION BY stage ORDER BY at) AS n
+FROM changes
+ORDER BY 1
+"""
+
+
+def _where_it_went() -> list[Json]:
+    return [
+        table(
+            "Stages",
+            about("job"),
+            question("job", job="${job:sqlstring}"),
+            units={".*_s": "s", "peak_mib": "mbytes", "share_of_run_pct": "percent"},
+        ),
+        table(
+            "What stands out",
+            "Figures that make a job slow, the bound from which each is worth acting on, and what would "
+            "change it. `voxchord.py report JOB` tells more, in sentences.",
+            sql(_STANDS_OUT),
+            units={"figure": "percentunit", "bound": "percentunit"},
+            width=12,
+            height=9,
+        ),
+        table(
+            "Waits",
+            "By stage: in the broker (too few workers on that queue), or in a worker that had taken the "
+            "message and worked at others.",
+            sql(f"""
+SELECT split_part(task_name, '.', 2) AS stage, queue, COUNT(queue_wait_s) AS n,
+    AVG(broker_wait_s) AS broker_mean_s, AVG(prefetch_wait_s) AS prefetch_mean_s,
+    percentile_cont(0.95) WITHIN GROUP (ORDER BY queue_wait_s) AS wait_p95_s, MAX(queue_wait_s) AS wait_max_s
+FROM task_run
+WHERE {JOB}
+GROUP BY task_name, queue
+ORDER BY MAX(queue_wait_s) DESC NULLS LAST
+"""),
+            units={".*_s": "s"},
+            width=12,
+            height=9,
+        ),
+    ]
+
+
+_STANDS_OUT = f"""
+WITH attempts AS (
+    SELECT *, {_ENDED_AT} AS ended_at, {_SENT_AT} AS sent_at,
+        CASE WHEN {_MADE} THEN 0 ELSE run_s END AS wasted_s
+    FROM task_run
+    WHERE {JOB}
+),
+whole AS (
+    SELECT SUM(run_s) AS run_s,
+        EXTRACT(EPOCH FROM MAX(ended_at) - MIN(LEAST(sent_at, started_at)))::float8 AS span_s,
+        SUM(CASE WHEN task_name = 'voxchord.stitch' THEN run_s END) AS stitch_s,
+        SUM(CASE WHEN cpu_wait_s IS NOT NULL THEN run_s END) AS starvable_s,
+        SUM(CASE WHEN gpu_active_s IS NOT NULL THEN run_s END) AS on_device_s,
+        SUM(wasted_s) AS wasted_s, SUM(cpu_wait_s) AS starved_s, SUM(model_load_s) AS loading_s,
+        SUM(gpu_active_s) AS gpu_active_s,
+        MAX(rss_peak_bytes)::float8 / NULLIF(MAX(mem_limit_bytes), 0) AS of_limit
+    FROM attempts
+),
+slots AS (
+    SELECT SUM(concurrency) AS n
+    FROM (
+        SELECT MAX(concurrency) AS concurrency
+        FROM attempts
+        GROUP BY worker
+        HAVING SUM(run_s) >= (SELECT run_s FROM whole) / 20
+    ) busy
+)
+SELECT what, figure, bound, CASE WHEN figure > bound THEN advice ELSE '' END AS advice
+FROM whole, slots, LATERAL (VALUES
+    ('slots at work, of those there are', run_s / NULLIF(span_s * slots.n, 0), 0.85,
+        'all slots worked: more slots would make it faster'),
+    ('work that came to nothing', wasted_s / NULLIF(run_s, 0), 0.02, 'the attempts below say what failed'),
+    ('stood ready with no core free', starved_s / NULLIF(starvable_s, 0), 0.15,
+        'other programs, or too many slots or threads'),
+    ('loading models', loading_s / NULLIF(run_s, 0), 0.05, 'workers that stay up do not pay it again'),
+    ('the stitch alone at the end', stitch_s / NULLIF(span_s, 0), 0.15, 'a quicker format or disk'),
+    ('memory, of its limit', of_limit, 0.85, 'raise the limit before it is killed'),
+    ('device idle while it decoded', 1 - gpu_active_s / NULLIF(on_device_s, 0), 0.5,
+        'more segments at once, if its memory allows')
+) facts (what, figure, bound, advice)
+WHERE figure IS NOT NULL
+ORDER BY figure / bound DESC
+"""
+
+
+def _use() -> list[Json]:
+    def sampled(value: str) -> Json:
+        return sql(
+            f"""
+SELECT started_at + at_ms * INTERVAL '1 millisecond' AS "time", split_part(task_name, '.', 2) AS stage,
+    COALESCE(segment::text, '') AS segment, {value}
+FROM task_sample JOIN task_run USING (attempt_uid)
+WHERE {JOB}
+ORDER BY 1
+""",
+            over_time=True,
+        )
+
+    name = "${__field.labels.stage} ${__field.labels.segment}"
+    return [
+        curves(
+            "Memory",
+            "Resident memory of the process, of attempts that took longer than half a minute.",
+            sampled("task_sample.rss_bytes"),
+            unit="bytes",
+            named=name,
+        ),
+        curves(
+            "CPU",
+            "CPU seconds of the process since the attempt began: a slope of 1 is one core busy all the time, "
+            "a flat line is waiting.",
+            sampled("task_sample.cpu_s"),
+            unit="s",
+            named=name,
+        ),
+        curves(
+            "Device memory",
+            "In use by everybody on the device, while each long attempt ran.",
+            sampled("task_sample.gpu_mem_bytes"),
+            unit="bytes",
+            named=name,
+        ),
+        curves(
+            "Device in use",
+            "Share of time with a kernel running, while each long attempt ran.",
+            sampled("task_sample.gpu_util_pct"),
+            unit="percent",
+            most=100,
+            named=name,
+        ),
+    ]
+
+
+def _each() -> list[Json]:
+    return [
+        table(
+            "Segments",
+            "One line each: what its stages took, how long it waited in all, and where it was decoded.",
+            sql(f"""
+SELECT segment, COUNT(*) AS attempts,
+    {_per_stage()},
+    SUM(queue_wait_s) AS waited_s,
+    MAX(CASE WHEN task_name = 'voxchord.diffusion' AND {_MADE} THEN audio_s END) AS audio_s,
+    MAX(CASE WHEN task_name = 'voxchord.diffusion' AND {_MADE} THEN rtf END) AS rtf,
+    MAX(CASE WHEN task_name = 'voxchord.diffusion' THEN worker END) AS decoded_by,
+    MAX(cache_hit) AS was_there, MAX(rss_peak_bytes) AS rss_peak_bytes
+FROM task_run
+WHERE {JOB} AND segment IS NOT NULL
+GROUP BY segment
+ORDER BY segment
+"""),
+            units={".*_s": "s", "rss_peak_bytes": "bytes"},
+            height=10,
+        ),
+        table(
+            "Attempts",
+            "In the order of their starts. A task's id leads to Flower.",
+            sql(f"""
+SELECT started_at, split_part(task_name, '.', 2) AS stage, segment, attempt, state, queue,
+    queue_wait_s, run_s, cpu_pct, cpu_wait_s, rss_peak_bytes, audio_s, rtf, batch_size, device, worker,
+    worker_pid, exc_type, exc_message, task_id
+FROM v_task_run
+WHERE {JOB}
+ORDER BY started_at
+LIMIT 5000
+"""),
+            units={
+                ".*_s": "s",
+                "started_at": "dateTimeAsIso",
+                "rss_peak_bytes": "bytes",
+                "cpu_pct": "percent",
+            },
+            links={"task_id": ("In Flower", "${flower}/task/${__data.fields.task_id}")},
+            height=12,
+        ),
+    ]
+
+
+def _per_stage() -> str:
+    return ",\n    ".join(
+        f"SUM(CASE WHEN task_name = 'voxchord.{stage}' THEN run_s END) AS {stage}_s" for stage in _STAGES[1:5]
+    )

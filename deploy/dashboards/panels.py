@@ -1,0 +1,377 @@
+"""The few words that dashboards are written in. Each returns what Grafana (12) reads.
+
+A query carries its data source, so that it can be executed outside Grafana as it stands.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from db import queries
+
+Json = dict[str, Any]
+
+PROMETHEUS = {"type": "prometheus", "uid": "voxchord-prometheus"}
+HISTORY = {"type": "grafana-postgresql-datasource", "uid": "voxchord-history"}
+
+COLUMNS = 24
+_SINCE = re.compile(
+    r"(\w*started_epoch) >= \(SELECT MAX\(started_epoch\) FROM task_run\) - /\*:days\*/ 30 \* 86400"
+)
+_PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+|'[^']*')")
+
+
+def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = False) -> Json:
+    """A question to Prometheus.
+
+    Args:
+        legend: names each series by its labels.
+        now: one value instead of a curve.
+        buckets: the series are the counts of a histogram, by `le`.
+    """
+    return {
+        "datasource": PROMETHEUS,
+        "expr": expr,
+        "legendFormat": legend or "__auto",
+        "instant": now,
+        "range": not now,
+        "format": "heatmap" if buckets else "time_series",
+    }
+
+
+def sql(text: str, *, over_time: bool = False) -> Json:
+    """A question to the history.
+
+    Args:
+        over_time: the columns are `time`, labels that are text, and numbers: curves. Else a table.
+    """
+    return {
+        "datasource": HISTORY,
+        "rawQuery": True,
+        "editorMode": "code",
+        "format": "time_series" if over_time else "table",
+        "rawSql": text.strip(),
+    }
+
+
+def question(name: str, *, over_time: str = "", **given: str) -> Json:
+    """One of `db/queries`, over the dashboard's range of time in place of its own.
+
+    Args:
+        over_time: which of its columns make curves, beginning with what is the `time`.
+        given: text for parameters, such as a variable of the dashboard; the others keep their defaults.
+    """
+    lines = queries.source(name).splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
+    text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
+    text = _PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
+    if over_time:
+        text = f'SELECT {over_time}\nFROM (\n{text}\n) asked\nORDER BY "time"'
+    return sql(text, over_time=bool(over_time))
+
+
+def about(name: str) -> str:
+    """What one of `db/queries` answers, without its parameters."""
+    lines = [line for line in queries.about(name).splitlines() if not line.startswith(":")]
+    return " ".join(lines)
+
+
+def panel(
+    kind: str,
+    title: str,
+    why: str,
+    *targets: Json,
+    unit: str = "none",
+    width: int = 12,
+    height: int = 8,
+    steps: Sequence[tuple[float | None, str]] = (),
+    custom: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
+    defaults: Mapping[str, Any] | None = None,
+    overrides: Sequence[Json] = (),
+    transformations: Sequence[Json] = (),
+) -> Json:
+    """One panel, still without its place.
+
+    Args:
+        why: what it answers and how to read it; shown behind the title.
+        steps: thresholds, from the lowest, which has no bound.
+    """
+    for place, target in enumerate(targets):
+        target["refId"] = chr(ord("A") + place)
+    field: Json = {"unit": unit, **(defaults or {})}
+    if steps:
+        field["thresholds"] = {
+            "mode": "absolute",
+            "steps": [{"color": color, "value": bound} for bound, color in steps],
+        }
+    if custom:
+        field["custom"] = dict(custom)
+    return {
+        "type": kind,
+        "title": title,
+        "description": why,
+        "datasource": targets[0]["datasource"],
+        "gridPos": {"w": width, "h": height},
+        "fieldConfig": {"defaults": field, "overrides": list(overrides)},
+        "options": dict(options or {}),
+        "targets": list(targets),
+        "transformations": list(transformations),
+    }
+
+
+_LEGEND = {"displayMode": "list", "placement": "bottom", "showLegend": True, "calcs": []}
+
+
+def curves(
+    title: str,
+    why: str,
+    *targets: Json,
+    unit: str,
+    stacked: bool = False,
+    line_at: float | None = None,
+    most: float | None = None,
+    stepped: bool = False,
+    width: int = 12,
+    named: str = "",
+    overrides: Sequence[Json] = (),
+) -> Json:
+    """Values over time.
+
+    Args:
+        named: how a curve from the history is called, such as `${__field.labels.queue}`.
+        line_at: draws a line that is better not crossed.
+        most: the axis' upper end.
+    """
+    custom: Json = {
+        "drawStyle": "line",
+        "lineInterpolation": "stepAfter" if stepped else "linear",
+        "lineWidth": 1,
+        "fillOpacity": 30 if stacked else 8,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"mode": "normal" if stacked else "none", "group": "A"},
+        "thresholdsStyle": {"mode": "off" if line_at is None else "dashed"},
+    }
+    return panel(
+        "timeseries",
+        title,
+        why,
+        *targets,
+        unit=unit,
+        width=width,
+        custom=custom,
+        steps=() if line_at is None else ((None, "transparent"), (line_at, "red")),
+        options={"legend": _LEGEND, "tooltip": {"mode": "multi", "sort": "desc"}},
+        defaults={"min": 0}
+        | ({} if most is None else {"max": most})
+        | ({"displayName": named} if named else {}),
+        overrides=overrides,
+    )
+
+
+def figure(
+    title: str,
+    why: str,
+    target: Json,
+    *,
+    unit: str,
+    steps: Sequence[tuple[float | None, str]] = ((None, "text"),),
+    width: int = 4,
+    text: bool = False,
+) -> Json:
+    """One value, large, or one text."""
+    reduce = {"calcs": ["lastNotNull"], "fields": "/.*/" if text else "", "values": False}
+    return panel(
+        "stat",
+        title,
+        why,
+        target,
+        unit=unit,
+        width=width,
+        height=4,
+        steps=steps,
+        options={
+            "reduceOptions": reduce,
+            "colorMode": "value",
+            "graphMode": "none" if text or target.get("instant") or "rawSql" in target else "area",
+            "justifyMode": "auto",
+            "textMode": "value",
+        },
+    )
+
+
+def heat_map(
+    title: str, why: str, *targets: Json, unit: str, rows_unit: str = "short", width: int = 12
+) -> Json:
+    """Rows over time, the value in colour: one row per series, or per bucket of a histogram.
+
+    Args:
+        unit: of the colour.
+        rows_unit: of the rows, where they are buckets.
+    """
+    return panel(
+        "heatmap",
+        title,
+        why,
+        *targets,
+        unit=unit,
+        width=width,
+        options={
+            "calculate": False,
+            "cellGap": 1,
+            "color": {"mode": "scheme", "scheme": "Oranges", "steps": 64, "exponent": 0.5, "reverse": False},
+            "cellValues": {"unit": unit},
+            "yAxis": {"unit": rows_unit, "axisPlacement": "left", "reverse": False},
+            "rowsFrame": {"layout": "auto"},
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "tooltip": {"mode": "single", "yHistogram": False},
+        },
+    )
+
+
+def table(
+    title: str,
+    why: str,
+    target: Json,
+    *,
+    units: Mapping[str, str],
+    links: Mapping[str, tuple[str, str]] | None = None,
+    hidden: Sequence[str] = (),
+    width: int = 24,
+    height: int = 8,
+) -> Json:
+    """Rows as they come.
+
+    Args:
+        units: by a column's name, or by a pattern such as `.*_s`.
+        links: title and address by a column's name; the address may use `${__data.fields.NAME}`.
+        hidden: columns that only links need.
+    """
+    overrides = [_override(column, unit=unit) for column, unit in units.items()]
+    for column, (label, url) in (links or {}).items():
+        overrides.append(_override(column, links=[{"title": label, "url": url}]))
+    overrides += [_override(column, **{"custom.hidden": True}) for column in hidden]
+    return panel(
+        "table",
+        title,
+        why,
+        target,
+        width=width,
+        height=height,
+        custom={"align": "auto", "cellOptions": {"type": "auto"}, "filterable": True},
+        options={"showHeader": True, "cellHeight": "sm"},
+        overrides=overrides,
+    )
+
+
+def _override(column: str, **properties: Any) -> Json:
+    pattern = ".*" in column
+    return {
+        "matcher": {
+            "id": "byRegexp" if pattern else "byName",
+            "options": f"/^{column}$/" if pattern else column,
+        },
+        "properties": [{"id": name, "value": value} for name, value in properties.items()],
+    }
+
+
+def variable(name: str, label: str, target: Json, *, several: bool = True, why: str) -> Json:
+    """Something to choose from a list that a query gives; `All` where several may be chosen."""
+    found = target.get("expr") or target["rawSql"]
+    shape = {"query": found, "refId": name} if "expr" in target else found
+    return {
+        "type": "query",
+        "name": name,
+        "label": label,
+        "description": why,
+        "datasource": target["datasource"],
+        "query": shape,
+        "definition": found,
+        "refresh": 2,
+        "sort": 0,
+        "multi": several,
+        "includeAll": several,
+        **({"allValue": ".*"} if several and "expr" in target else {}),
+        "current": {"text": ["All"], "value": ["$__all"]} if several else {},
+        "options": [],
+    }
+
+
+def address(name: str, label: str, url: str, *, why: str) -> Json:
+    """An address that links begin with, to be edited where it isn't this one."""
+    return {
+        "type": "textbox",
+        "name": name,
+        "label": label,
+        "description": why,
+        "query": url,
+        "current": {"text": url, "value": url},
+        "options": [{"text": url, "value": url, "selected": True}],
+    }
+
+
+def dashboard(
+    uid: str,
+    title: str,
+    why: str,
+    sections: Mapping[str, Sequence[Json]],
+    *,
+    variables: Sequence[Json] = (),
+    links: Sequence[tuple[str, str]] = (),
+    since: str = "now-1h",
+    refresh: str = "30s",
+) -> Json:
+    """Sections of panels, each filled from the left, line by line."""
+    placed: list[Json] = []
+    top = 0
+    for name, panels in sections.items():
+        placed.append(
+            {"type": "row", "title": name, "collapsed": False, "panels": [], "gridPos": _at(0, top)}
+        )
+        top = _fill(placed, panels, top + 1)
+    for number, each in enumerate(placed, start=1):
+        each["id"] = number
+    return {
+        "uid": f"voxchord-{uid}",
+        "title": f"voxchord / {title}",
+        "description": why,
+        "tags": ["voxchord"],
+        "editable": False,
+        "schemaVersion": 39,
+        "graphTooltip": 1,
+        "time": {"from": since, "to": "now"},
+        "refresh": refresh,
+        "timezone": "",
+        "links": [
+            {
+                "type": "dashboards",
+                "title": "voxchord",
+                "tags": ["voxchord"],
+                "asDropdown": False,
+                "includeVars": False,
+                "keepTime": True,
+            },
+            *({"type": "link", "title": title, "url": url, "targetBlank": True} for title, url in links),
+        ],
+        "templating": {"list": list(variables)},
+        "annotations": {"list": []},
+        "panels": placed,
+    }
+
+
+def _at(x: int, y: int, width: int = COLUMNS, height: int = 1) -> Json:
+    return {"x": x, "y": y, "w": width, "h": height}
+
+
+def _fill(placed: list[Json], panels: Sequence[Json], top: int) -> int:
+    left = line = 0
+    for each in panels:
+        width, height = each["gridPos"]["w"], each["gridPos"]["h"]
+        if left + width > COLUMNS:
+            left, top, line = 0, top + line, 0
+        each["gridPos"] = _at(left, top, width, height)
+        placed.append(each)
+        left, line = left + width, max(line, height)
+    return top + line

@@ -1,0 +1,304 @@
+"""What is used, what is full, what waits for it? Machine, workers, devices and the history's own, from "
+"Prometheus."""
+
+from deploy.dashboards import panels
+from deploy.dashboards.panels import Json, curves, heat_map, promql, variable
+
+_MIB = 1048576
+"""DCGM counts device memory in MiB."""
+
+
+def dashboard() -> Json:
+    return panels.dashboard(
+        "resources",
+        "Resources",
+        "Use, saturation and errors of what the service runs on: cores, memory, storage, devices.",
+        {
+            "Machine": _machine(),
+            "Workers": _workers(),
+            "Devices": _devices(),
+            "The history itself": _history(),
+        },
+        variables=[
+            variable(
+                "machine",
+                "Machine",
+                promql("label_values(node_cpu_seconds_total, instance)"),
+                why="Machines with a node exporter.",
+            )
+        ],
+    )
+
+
+def _machine() -> list[Json]:
+    here = 'instance=~"$machine"'
+    busy = f'node_cpu_seconds_total{{{here},mode="idle"}}'
+    return [
+        heat_map(
+            "CPU heat map",
+            "Each row is a core, the colour the share of time that it was busy. A few hot rows are slots "
+            "with one thread each; all hot is a full machine.",
+            promql(f"1 - rate({busy}[$__rate_interval])", "{{instance}} core {{cpu}}"),
+            unit="percentunit",
+        ),
+        curves(
+            "CPU by kind of work",
+            "Share of all cores. `iowait` is waiting for storage, `steal` is what the hypervisor took.",
+            promql(
+                f'sum by (mode) (rate(node_cpu_seconds_total{{{here},mode!="idle"}}[$__rate_interval])) '
+                f"/ scalar(count({busy}))",
+                "{{mode}}",
+            ),
+            unit="percentunit",
+            stacked=True,
+            most=1,
+        ),
+        curves(
+            "Memory",
+            "In use is all that could not be given to a program at once. At the dashed total something is "
+            "killed.",
+            promql(
+                f"node_memory_MemTotal_bytes{{{here}}} - node_memory_MemAvailable_bytes{{{here}}}",
+                "{{instance}} in use",
+            ),
+            promql(f"node_memory_Cached_bytes{{{here}}}", "{{instance}} page cache"),
+            promql(f"node_memory_MemTotal_bytes{{{here}}}", "{{instance}} total"),
+            unit="bytes",
+            overrides=_dashed(".*total"),
+        ),
+        curves(
+            "Pressure",
+            "Share of time that some task stood still for want of a core, memory or storage. It rises before "
+            "anything fails.",
+            *(
+                promql(f"rate(node_pressure_{what}_waiting_seconds_total{{{here}}}[$__rate_interval])", what)
+                for what in ("cpu", "memory", "io")
+            ),
+            unit="percentunit",
+        ),
+        curves(
+            "Storage read and written",
+            "By disk, all programs together.",
+            promql(
+                f"sum by (device) (rate(node_disk_read_bytes_total{{{here}}}[$__rate_interval]))",
+                "{{device}} read",
+            ),
+            promql(
+                f"sum by (device) (rate(node_disk_written_bytes_total{{{here}}}[$__rate_interval]))",
+                "{{device}} written",
+            ),
+            unit="Bps",
+        ),
+        curves(
+            "Storage left",
+            "Share of each file system that is free. Where the store is full, jobs pause; where the spool's "
+            "disk is full, rows of the history are lost.",
+            promql(
+                f'node_filesystem_avail_bytes{{{here},fstype!~"tmpfs|overlay|squashfs"}} '
+                f'/ node_filesystem_size_bytes{{{here},fstype!~"tmpfs|overlay|squashfs"}}',
+                "{{mountpoint}}",
+            ),
+            unit="percentunit",
+            most=1,
+        ),
+    ]
+
+
+def _workers() -> list[Json]:
+    return [
+        curves(
+            "Slots at work",
+            "Attempts under way, and how many the workers could run. At the dashed line more jobs wait.",
+            promql("sum by (instance) (tts_tasks_running) or 0 * tts_worker_slots", "{{instance}} at work"),
+            promql("tts_worker_slots", "{{instance}} slots"),
+            unit="none",
+            stepped=True,
+            overrides=_dashed(".*slots"),
+        ),
+        curves(
+            "Memory of workers",
+            "All processes of a worker, shared pages counted once; dashed the limit of its container, where "
+            "it has one. The alert MemoryNearLimit begins at 90 % of it.",
+            promql("tts_worker_memory_bytes", "{{instance}}"),
+            promql("tts_worker_memory_limit_bytes", "{{instance}} limit"),
+            unit="bytes",
+            overrides=_dashed(".*limit"),
+        ),
+        curves(
+            "CPU by stage",
+            "Cores that attempts kept busy, by stage. Counted when an attempt ends, so a long one is a "
+            "spike.",
+            promql(
+                "sum by (task) (rate(tts_task_cpu_seconds_total[$__rate_interval]))",
+                "{{task}}",
+            ),
+            unit="none",
+            stacked=True,
+        ),
+        curves(
+            "CPU in use, as workers see it",
+            "Share of the machine's cores, whoever uses them. One curve per worker.",
+            promql("cpu_usage", "{{instance}}"),
+            unit="percentunit",
+            most=1,
+        ),
+        heat_map(
+            "Peak memory of attempts",
+            "Distribution of each attempt's own peak, exact also in a reused process. A second band above "
+            "the first is a kind of job that needs more.",
+            promql(
+                "sum by (le) (increase(tts_task_rss_peak_bytes_bucket[$__rate_interval]))",
+                "{{le}}",
+                buckets=True,
+            ),
+            unit="short",
+            rows_unit="bytes",
+        ),
+        curves(
+            "Peak memory, one in a hundred",
+            "What one in a hundred attempts of a stage exceeds: what its slot must have.",
+            promql(
+                "histogram_quantile(0.99, sum by (task, le) "
+                "(rate(tts_task_rss_peak_bytes_bucket[$__rate_interval])))",
+                "{{task}}",
+            ),
+            unit="bytes",
+        ),
+        curves(
+            "Storage by stage",
+            "Bytes that attempts read from and wrote to storage; what the page cache answered is not in it.",
+            promql(
+                "sum by (task, direction) (rate(tts_task_io_bytes_total[$__rate_interval]))",
+                "{{task}} {{direction}}",
+            ),
+            unit="Bps",
+        ),
+        curves(
+            "Workers that Flower hears",
+            "1 while a worker's heartbeats arrive. One that answers Prometheus and is silent here has lost "
+            "the broker.",
+            promql("flower_worker_online", "{{worker}}"),
+            unit="none",
+            stepped=True,
+            most=1,
+        ),
+    ]
+
+
+def _devices() -> list[Json]:
+    return [
+        curves(
+            "Device memory",
+            "As the driver counts it, everybody's together; dashed what there is. The alert DeviceMemoryFull "
+            "begins at 95 %.",
+            promql(f"DCGM_FI_DEV_FB_USED * {_MIB}", "device {{gpu}} in use"),
+            promql(f"(DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE) * {_MIB}", "device {{gpu}} total"),
+            unit="bytes",
+            overrides=_dashed(".*total"),
+        ),
+        curves(
+            "Device in use",
+            "Share of time with at least one kernel running. It says nothing of how full the device was "
+            "meanwhile.",
+            promql("DCGM_FI_DEV_GPU_UTIL", "device {{gpu}}"),
+            unit="percent",
+            most=100,
+        ),
+        heat_map(
+            "Device heat map",
+            "Each row is a device, the colour its share of time in use. A cold row beside hot ones has no "
+            "worker, or no jobs on its queue.",
+            promql("DCGM_FI_DEV_GPU_UTIL", "device {{gpu}}"),
+            unit="percent",
+        ),
+        curves(
+            "Power",
+            "By device.",
+            promql("DCGM_FI_DEV_POWER_USAGE", "device {{gpu}}"),
+            unit="watt",
+        ),
+        curves(
+            "Temperature",
+            "By device. Near its limit a device lowers its clock, and decoding slows down.",
+            promql("DCGM_FI_DEV_GPU_TEMP", "device {{gpu}}"),
+            unit="celsius",
+        ),
+        curves(
+            "Device memory, as workers see it",
+            "Of the device that a decoding worker is pinned to; needs no DCGM exporter.",
+            promql("gpu_memory_used", "{{instance}} device {{device}}"),
+            unit="bytes",
+        ),
+        curves(
+            "Device memory of attempts, one in a hundred",
+            "What one in a hundred attempts exceeds, by stage and device.",
+            promql(
+                "histogram_quantile(0.99, sum by (task, device, le) "
+                "(rate(tts_task_gpu_memory_peak_bytes_bucket[$__rate_interval])))",
+                "{{task}} {{device}}",
+            ),
+            unit="bytes",
+        ),
+        curves(
+            "Device time by stage",
+            "Devices that attempts kept busy. Counted when an attempt ends.",
+            promql("sum by (task) (rate(tts_task_gpu_active_seconds_total[$__rate_interval]))", "{{task}}"),
+            unit="none",
+            stacked=True,
+        ),
+        curves(
+            "Power of attempts",
+            "Energy of attempts over time, by what was measured and who shares it (`energy_scope` in the "
+            "history).",
+            promql(
+                "sum by (source, scope) (rate(tts_task_energy_joules_total[$__rate_interval]))",
+                "{{source}} {{scope}}",
+            ),
+            unit="watt",
+        ),
+    ]
+
+
+def _history() -> list[Json]:
+    return [
+        curves(
+            "Rows written",
+            "Rows that came into the database, per second and worker.",
+            promql("rate(tts_stats_rows_written_total[$__rate_interval])", "{{instance}}"),
+            unit="ops",
+            width=8,
+        ),
+        curves(
+            "Rows that wait on disk",
+            "Bytes of the spool, by worker; workers of one machine share one. The alert HistoryFallsBehind "
+            "begins at the line.",
+            promql("tts_stats_spool_bytes", "{{instance}}"),
+            unit="bytes",
+            line_at=64 * _MIB,
+            width=8,
+        ),
+        curves(
+            "Rows lost",
+            "Since each worker's start. Anything above 0 was an overflowing spool: the database was away too "
+            "long.",
+            promql("tts_stats_rows_dropped_total", "{{instance}}"),
+            unit="none",
+            line_at=1,
+            width=8,
+        ),
+    ]
+
+
+def _dashed(series: str) -> list[Json]:
+    """Limits are drawn as dashed lines without a fill."""
+    properties = {
+        "custom.lineStyle": {"fill": "dash", "dash": [8, 6]},
+        "custom.fillOpacity": 0,
+        "color": {"mode": "fixed", "fixedColor": "text"},
+    }
+    return [
+        {
+            "matcher": {"id": "byRegexp", "options": f"/{series}/"},
+            "properties": [{"id": name, "value": value} for name, value in properties.items()],
+        }
+    ]

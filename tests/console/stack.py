@@ -1,0 +1,154 @@
+"""Compose's services on this machine, and jobs that they have done: what dashboards and alerts look at."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import time
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from celery import Celery
+
+from tasks.recorder import Wreck
+from tests.console.compose import ROOT, SECRETS
+from tests.console.natively import Containers
+
+SERVICES = (
+    *("redis", "postgres", "door", "cpu", "decode", "flower"),
+    *("node-exporter", "dcgm-exporter", "prometheus"),
+)
+"""All of compose but Grafana, which isn't to be had here, and `gpu0`, which is `decode` with a device."""
+SECRETS_AND_FIGURES = {
+    **SECRETS,
+    "VOXCHORD_METRICS_PORT": "9300",
+    "VOXCHORD_METRICS_ADDRESS": "0.0.0.0",  # noqa: S104 - a network of its own
+}
+"""What `.env` says for `--profile metrics`."""
+_LONG_S = 32
+"""The history keeps samples of attempts that take longer than 30 s."""
+_TURN = " ".join(
+    9 * ["The heron stood beside the weir and counted slowly while rain came over the far hills to him."]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    """The running services, and how a test reaches them."""
+
+    containers: Containers
+    prometheus: str
+    history: str
+    """URL of the database as Grafana's data source has it: its role, its password."""
+    began: float
+    jobs: list[str]
+    """Finished ones, in their order."""
+
+    def ask(self, path: str, **parameters: Any) -> Any:
+        """Prometheus' HTTP API."""
+        url = f"{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
+        with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback
+            found = json.load(answer)
+        assert found["status"] == "success", found
+        return found["data"]
+
+
+def script(segments: int, seed: str) -> str:
+    """So many turns, each long enough to be a segment.
+
+    >>> len(script(2, "a").splitlines()), len(script(1, "a").split())
+    (2, 166)
+    """
+    return "\n".join(f"{('Anna', 'Bert')[n % 2]}: {seed} number {n}. {_TURN}" for n in range(segments))
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[Stack]:
+    """Bring everything up, and let it do what leaves traces: jobs that end well, one that fails, a slow "
+    "one."""
+    began = time.time()
+    with Containers(
+        folder, SECRETS_AND_FIGURES, {"./deploy/prometheus": _often(folder / "prometheus")}
+    ) as containers:
+        containers.up(*SERVICES)
+        broker = f"redis://:{SECRETS['REDIS_PASSWORD']}@127.0.0.1:{containers.publish('redis', 6379)}/0"
+        prometheus = f"http://127.0.0.1:{containers.publish('prometheus', 9090)}"
+        stack = Stack(containers, prometheus, _history(containers), began, [])
+        with Celery(broker=broker, backend=broker) as app:
+            _work(stack, app)
+        yield stack
+
+
+def _often(folder: Path) -> Path:
+    """Prometheus' folder as shipped, but for how often it looks: a test doesn't wait for minutes."""
+    shutil.copytree(ROOT / "deploy" / "prometheus", folder)
+    config = folder / "prometheus.yml"
+    text = re.sub(r"(scrape|evaluation)_interval: 15s", r"\1_interval: 1s", config.read_text())
+    config.write_text(text)
+    return folder
+
+
+def _history(containers: Containers) -> str:
+    """As the provisioned data source says, but for the port."""
+    text = (ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "voxchord.yml").read_text()
+    source = next(each for each in yaml.safe_load(text)["datasources"] if each["uid"] == "voxchord-history")
+    name, port = source["url"].split(":")
+    variable = source["secureJsonData"]["password"].removeprefix("$")
+    database = source["jsonData"]["database"]
+    published = containers.publish(name, int(port))
+    return f"postgresql://{source['user']}:{SECRETS[variable]}@127.0.0.1:{published}/{database}"
+
+
+def _work(stack: Stack, app: Celery) -> None:
+    def job(text: str, **options: Any) -> Any:
+        return app.send_task("voxchord.render", kwargs={"script": text, "options": options}, queue="voxchord")
+
+    stack.jobs.append(job(script(2, "First")).get(timeout=120)["job"])  # counters are born
+    time.sleep(3)  # and seen, so that the next jobs are seen to raise them
+    refused = job("Anna: Hello.", format="tape")
+    assert refused.get(timeout=60, propagate=False).__class__.__name__ == "OptionError"
+    long = job(script(1, "Long"))
+    _hold_up(stack.containers.folder / "volumes" / "decode" / "history" / "open")
+    stack.jobs.append(long.get(timeout=120)["job"])
+    stack.jobs.append(job(script(40, "Many")).get(timeout=240)["job"])
+    _until_recorded(stack)
+
+
+def _hold_up(recorders: Path) -> None:
+    """Let the process that decodes stand still for a while, as on a machine that does: its attempt takes "
+    "long."""
+    deadline = time.monotonic() + 60
+    while not (busy := list(_decoding(recorders))):
+        assert time.monotonic() < deadline, "nothing decodes"
+        time.sleep(0.01)
+    pid = busy[0].pid
+    os.kill(pid, signal.SIGSTOP)
+    time.sleep(_LONG_S)
+    os.kill(pid, signal.SIGCONT)
+
+
+def _decoding(recorders: Path) -> Iterator[Wreck]:
+    """The flight recorders of processes that decode right now."""
+    for path in recorders.glob("*.open"):
+        recorder = Wreck(path)
+        if any(record["task_name"] == "voxchord.diffusion" for record in recorder.records()):
+            yield recorder
+
+
+def _until_recorded(stack: Stack) -> None:
+    """Prometheus has seen what the history holds of the last job: workers count rows as they write them."""
+    deadline = time.monotonic() + 60
+    query = 'sum(tts_task_attempts_total{task="voxchord.stitch"})'
+    while not any(
+        float(each["value"][1]) >= len(stack.jobs) for each in stack.ask("query", query=query)["result"]
+    ):
+        assert time.monotonic() < deadline, "the last job's rows did not come"
+        time.sleep(0.5)
+    time.sleep(2)

@@ -1,0 +1,281 @@
+"""Every expression of every dashboard and alert, asked of a real Prometheus and a real PostgreSQL.
+
+Both are fed by the same jobs, done by the workers that compose would start. Grafana itself isn't to be had
+here: that the dashboards look well in one is not shown.
+"""
+
+import json
+import math
+import re
+import time
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+import psycopg
+import pytest
+import yaml
+
+from db.database import open_database
+from db.story import tell
+from deploy.dashboards import catalog
+from deploy.dashboards.panels import COLUMNS
+from tests.console.compose import COMPOSE, ROOT
+from tests.console.conftest import thorough
+from tests.console.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
+from tests.console.stack import Stack
+from tests.services import postgres
+
+GRAFANA = ROOT / "deploy" / "grafana"
+VARIABLES = {"task": ".*", "machine": ".*"}
+EMPTY_HERE = {
+    "Device memory, as workers see it": "NVML of a worker that is pinned to a device",
+    "Device memory of attempts, one in a hundred": "attempts on a device",
+    "Device time by stage": "attempts on a device",
+    "Power of attempts": "attempts on a device; CPU energy is never measured yet",
+    "Device memory": "samples of attempts on a device",
+    "Device in use": "samples of attempts on a device",
+    "Models per device": "attempts on a device",
+    "Newest release against the one before": "attempts of two versions of the code",
+}
+"""Panels without data on this machine, by what they would need."""
+FED_BY_A_FAKE = "DCGM_"
+"""Device figures of DCGM come from `tests/console/dcgm`: written by hand in its exporter's format."""
+
+
+def expected_empty(question: Question) -> bool:
+    return question.place in EMPTY_HERE and FED_BY_A_FAKE not in question.text
+
+
+def finite(series: list[Json]) -> bool:
+    values = (value for each in series for _, value in each.get("values") or [each["value"]])
+    return any(math.isfinite(float(value)) for value in values)
+
+
+@thorough
+@pytest.mark.parametrize("question", [each for each in questions() if each.is_promql], ids=str)
+def test_prometheus_answers(stack: Stack, question: Question) -> None:
+    now = time.time()
+    expr = Range(stack.began, now).promql(question.text, VARIABLES)
+    if found := re.fullmatch(r"label_values\((\w+), (\w+)\)", expr):
+        assert stack.ask(f"label/{found[2]}/values", **{"match[]": found[1]})
+        return
+    if question.target["instant"]:
+        series = stack.ask("query", query=expr, time=now)["result"]
+    else:
+        series = stack.ask("query_range", query=expr, start=stack.began, end=now, step=1)["result"]
+    if expected_empty(question):
+        assert not series, "it has data: take it off the list"
+        return
+    assert finite(series), expr
+    named = set(re.findall(r"\{\{(\w+)\}\}", question.target["legendFormat"]))
+    assert named <= {label for each in series for label in each["metric"]}, "the legend's labels"
+
+
+@thorough
+@pytest.mark.parametrize("question", [each for each in questions() if not each.is_promql], ids=str)
+def test_the_history_answers(stack: Stack, question: Question) -> None:
+    columns, rows = asked(stack, question)
+    if expected_empty(question):
+        assert not any(any(cell is not None for cell in row[-1:]) for row in rows), "take it off the list"
+        return
+    assert rows, question.text
+    if question.target["format"] == "time_series":
+        numbers = [
+            place
+            for place, cell in enumerate(rows[0])
+            if isinstance(cell, int | float) and columns[place] != "time"
+        ]
+        assert columns[0] == "time"
+        assert any(row[place] is not None for row in rows for place in numbers)
+        assert mentioned(question.panel, "__field.labels") <= set(columns)
+    if question.panel["type"] == "table":
+        assert mentioned(question.panel, "__data.fields") <= set(columns)
+        for override in question.panel["fieldConfig"]["overrides"]:
+            matcher = override["matcher"]
+            pattern = (
+                matcher["options"].strip("/")
+                if matcher["id"] == "byRegexp"
+                else re.escape(matcher["options"])
+            )
+            assert any(re.fullmatch(pattern.strip("^$"), column) for column in columns), matcher
+    if question.panel["type"] == "state-timeline":
+        named = question.panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
+        assert {row[columns.index("doing")] for row in rows} <= named.keys()
+        assert "waits" in {row[columns.index("doing")] for row in rows}
+
+
+def asked(stack: Stack, question: Question) -> tuple[list[str], list[tuple[Any, ...]]]:
+    """As Grafana's role asks, over the time since the stack came up."""
+    variables = {
+        "job": stack.jobs[-1:],
+        "task": [f"voxchord.{name}" for name in ("diffusion", "text", "render")],
+    }
+    if "task_sample" in question.text:
+        variables["job"] = stack.jobs[1:2]  # the long one
+    text = Range(stack.began, time.time() + 1).sql(question.text, variables)
+    with (
+        psycopg.connect(stack.history, options="-c timezone=UTC") as connection,
+        connection.cursor() as cursor,
+    ):
+        cursor.execute(text.encode())
+        assert cursor.description is not None
+        return [column.name for column in cursor.description], cursor.fetchall()
+
+
+@thorough
+def test_the_dashboards_role_can_only_read(stack: Stack) -> None:
+    with psycopg.connect(stack.history) as connection:
+        for statement in ("DELETE FROM task_run", "SET transaction_read_only = off; DELETE FROM job"):
+            with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)):
+                connection.execute(statement)
+            connection.rollback()
+
+
+@thorough
+def test_what_stands_out_says_what_the_report_says(stack: Stack) -> None:
+    """The share of slots at work, reckoned in SQL, is the one that the advice reckons in Python."""
+    question = next(each for each in questions() if each.place == "What stands out")
+    _, rows = asked(stack, question)
+    engine = open_database(stack.history.replace("postgresql://", "postgresql+psycopg://"))
+    story = tell(engine, stack.jobs[-1])
+    engine.dispose()
+    assert story is not None
+    used = sum(row["run_s"] or 0 for row in story.attempts) / story.span_s / story.slots()
+    figures = {row[0]: row[1] for row in rows}
+    assert figures["slots at work, of those there are"] == pytest.approx(used, rel=0.05)
+
+
+@thorough
+def test_every_alert_looks_at_figures_that_there_are(stack: Stack) -> None:
+    """Prometheus evaluates each rule without an error, and each has something to compare with its bound."""
+    now = time.time()
+    groups = stack.ask("rules")["groups"]
+    rules = [rule for group in groups for rule in group["rules"]]
+    shipped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]
+    assert {rule["name"] for rule in rules} == {rule["alert"] for group in shipped for rule in group["rules"]}
+    for rule in rules:
+        assert rule["health"] == "ok", rule
+        compared = re.sub(r"(==|[<>]=?)\s*([\d.]+( \* \d+)*)", r">= bool 0 * \2", rule["query"])
+        assert compared != rule["query"]
+        if "absent" in compared:
+            compared = re.search(r"absent\((\w+)\)", compared)[1]  # type: ignore[index]  # it is there
+        series = stack.ask("query_range", query=compared, start=stack.began, end=now, step=1)["result"]
+        assert finite(series), f"{rule['name']}: {compared}"
+
+
+def test_the_json_is_what_the_modules_say() -> None:
+    """`python -m deploy.dashboards` writes it."""
+    there = {path.name: path.read_text() for path in catalog.FOLDER.glob("*.json")}
+    assert there == catalog.rendered()
+
+
+def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
+    for file, dashboard in dashboards().items():
+        for panel in panels(dashboard):
+            assert len(panel["description"]) > 5, (file, panel["title"])
+            assert panel["fieldConfig"]["defaults"]["unit"], (file, panel["title"])
+            if panel["type"] == "table":
+                assert any(
+                    each["id"] == "unit"
+                    for one in panel["fieldConfig"]["overrides"]
+                    for each in one["properties"]
+                ), panel["title"]
+            for step in panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])[1:]:
+                assert step["value"] is not None
+
+
+def test_panels_lie_side_by_side() -> None:
+    for file, dashboard in dashboards().items():
+        cells: list[set[tuple[int, int]]] = []
+        for panel in dashboard["panels"]:
+            at = panel["gridPos"]
+            assert at["x"] + at["w"] <= COLUMNS
+            cells.append(
+                {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+            )
+        assert not any(one & other for one, other in combinations(cells, 2)), file
+        assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+
+
+def test_what_they_refer_to_is_there() -> None:
+    """Data sources, variables, and each other."""
+    found = dashboards()
+    uids = {dashboard["uid"]: dashboard for dashboard in found.values()}
+    assert len(uids) == len(found) == 4
+    sources = provisioned("datasources")["datasources"]
+    known = {source["uid"]: source["type"] for source in sources}
+    for question in questions():
+        assert known[question.target["datasource"]["uid"]] == question.target["datasource"]["type"]
+    for file, dashboard in found.items():
+        defined = {variable["name"] for variable in dashboard["templating"]["list"]}
+        text = json.dumps(dashboard["panels"]) + json.dumps(dashboard["links"])
+        used = set(re.findall(r"\$\{?(?!__)(\w+)", text))
+        assert used == defined, file
+        for uid, query in re.findall(r"/d/([\w-]+)\?([^\"]*)", text):
+            targets = {variable["name"] for variable in uids[uid]["templating"]["list"]}
+            assert set(re.findall(r"var-(\w+)=", query)) <= targets
+
+
+def test_they_ask_for_figures_that_there_are() -> None:
+    ours = set(re.findall(r'"(tts_\w+)"', (ROOT / "tasks" / "metrics.py").read_text()))
+    device = re.findall(r"^(DCGM_\w+)\{", (ROOT / "tests/console/dcgm/metrics").read_text(), re.MULTILINE)
+    for question in questions():
+        if question.is_promql:
+            for name in re.findall(r"\b(tts_\w+)", question.text):
+                assert re.sub(r"_(total|bucket|sum|count)$", "", name) in ours, name
+            assert set(re.findall(r"\b(DCGM_\w+)", question.text)) <= set(device)
+
+
+def test_they_ask_for_columns_that_there_are() -> None:
+    """An empty history answers every question with nothing, and without an error."""
+    with postgres(durable=False) as server:
+        url = server.new_database()
+        open_database(url).dispose()
+        asked = Range(0, 3600)
+        with psycopg.connect(url) as connection:
+            for question in questions():
+                if not question.is_promql:
+                    text = asked.sql(question.text, {"job": ["none"], "task": ["voxchord.text"]})
+                    connection.execute(text.encode())
+
+
+def test_alerts_that_a_panel_names_begin_at_its_line() -> None:
+    shipped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]
+    exprs = {rule["alert"]: rule["expr"] for group in shipped for rule in group["rules"]}
+    named = 0
+    for dashboard in dashboards().values():
+        for panel in panels(dashboard):
+            for alert in re.findall(r"alert (\w+)", panel["description"]):
+                steps = panel["fieldConfig"]["defaults"].get("thresholds", {}).get("steps", [])
+                bounds = [step["value"] for step in steps if step["value"] is not None]
+                written = re.findall(r"[<>] ([\d.]+(?: \* \d+)*)", exprs[alert])
+                reckoned = {math.prod(float(part) for part in each.split(" * ")) for each in written}
+                stated = re.findall(r"at ([\d.]+) %", panel["description"])
+                assert set(bounds) & reckoned or {float(each) / 100 for each in stated} & reckoned, panel[
+                    "title"
+                ]
+                named += 1
+    assert named >= 6
+
+
+def test_the_data_sources_are_those_of_compose() -> None:
+    service = COMPOSE["services"]["grafana"]
+    for source in provisioned("datasources")["datasources"]:
+        assert source["editable"] is False
+        host = source["url"].removeprefix("http://").split(":")[0]
+        assert host in service["depends_on"]
+        for secret in source.get("secureJsonData", {}).values():
+            assert secret.removeprefix("$") in service["environment"], "the password comes by the environment"
+    mounted = {target: source for source, target, *_ in (volume.split(":") for volume in service["volumes"])}
+    assert ROOT / mounted["/etc/grafana/provisioning"] == GRAFANA / "provisioning"
+    provider = provisioned("dashboards")["providers"][0]
+    assert ROOT / mounted[provider["options"]["path"]] == catalog.FOLDER
+    home = service["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"]
+    assert (catalog.FOLDER / home.rpartition("/")[2]).exists()
+
+
+def provisioned(kind: str) -> Mapping[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((GRAFANA / "provisioning" / kind / "voxchord.yml").read_text())
+    assert loaded["apiVersion"] == 1
+    return loaded

@@ -57,9 +57,10 @@ LIMIT 500
             ),
         ],
         links=[
+            ("Report, with advice", "${flower}/voxchord/jobs/${job}/report"),
             ("Manifest", "${flower}/voxchord/jobs/${job}"),
             ("Audio", "${flower}/voxchord/jobs/${job}/audio"),
-            ("Tasks in Flower", "${flower}/tasks?search=${job}"),
+            ("Tasks in Flower", "${flower}/tasks"),
         ],
         since="now-6h",
     )

@@ -344,7 +344,7 @@ ORDER BY segment
         ),
         table(
             "Attempts",
-            "In the order of their starts. A task's id leads to Flower.",
+            "In the order of their starts. A task's id leads to Flower, its stage to all that was measured.",
             sql(f"""
 SELECT started_at, split_part(task_name, '.', 2) AS stage, segment, attempt, state, queue,
     queue_wait_s, run_s, cpu_pct, cpu_wait_s, rss_peak_bytes, audio_s, rtf, batch_size, device, worker,
@@ -360,7 +360,10 @@ LIMIT 5000
                 "rss_peak_bytes": "bytes",
                 "cpu_pct": "percent",
             },
-            links={"task_id": ("In Flower", "${flower}/task/${__data.fields.task_id}")},
+            links={
+                "task_id": ("In Flower", "${flower}/task/${__data.fields.task_id}"),
+                "stage": ("All that was measured", "${flower}/voxchord/tasks/${__data.fields.task_id}"),
+            },
             height=12,
         ),
     ]

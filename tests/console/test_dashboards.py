@@ -4,10 +4,12 @@ Both are fed by the same jobs, done by the workers that compose would start. Gra
 here: that the dashboards look well in one is not shown.
 """
 
+import base64
 import json
 import math
 import re
 import time
+import urllib.request
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
@@ -20,7 +22,7 @@ from db.database import open_database
 from db.story import tell
 from deploy.dashboards import catalog
 from deploy.dashboards.panels import COLUMNS
-from tests.console.compose import COMPOSE, ROOT
+from tests.console.compose import COMPOSE, ROOT, SECRETS
 from tests.console.conftest import thorough
 from tests.console.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
 from tests.console.stack import Stack
@@ -130,6 +132,23 @@ def test_the_dashboards_role_can_only_read(stack: Stack) -> None:
             with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)):
                 connection.execute(statement)
             connection.rollback()
+
+
+@thorough
+def test_links_lead_to_pages_of_flower(stack: Stack) -> None:
+    attempts = next(each for each in questions() if each.place == "Attempts")
+    columns, rows = asked(stack, attempts)
+    own = {"flower": stack.flower, "job": stack.jobs[-1]}
+    row = {f"__data.fields.{name}": str(cell) for name, cell in zip(columns, rows[0], strict=True)}
+    text = json.dumps(dashboards()["job.json"])
+    addresses = set(re.findall(r'"url": "(\$\{flower\}[^"]*)"', text))
+    assert len(addresses) >= 5
+    login = base64.b64encode(SECRETS["VOXCHORD_FLOWER_PASSWORD"].encode()).decode()
+    for address in addresses:
+        url = re.sub(r"\$\{([\w.]+)\}", lambda found: (own | row)[found[1]], address)
+        request = urllib.request.Request(url, headers={"Authorization": f"Basic {login}"})  # noqa: S310 - loopback
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310 - loopback
+            assert answer.status == 200, address
 
 
 @thorough

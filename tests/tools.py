@@ -16,7 +16,7 @@ def packages() -> dict[str, str]:
 
 
 def tool(program: str) -> str:
-    """Where a program is. Without it a test is skipped; in `make console-test` it fails and names the package."""
+    """Where a program is. Without it a test is skipped; `make console-test` fails, with the package."""
     package = packages()[program]
     found = shutil.which(program)
     if found is None:

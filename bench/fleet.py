@@ -47,6 +47,7 @@ class Fleet:
         settings: Mapping[str, str] | None = None,
         store: Path | None = None,
         store_url: str | None = None,
+        broker_url: str | None = None,
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -54,6 +55,7 @@ class Fleet:
         settings: environment variables of the workers.
         store: a folder for the store, in place of one below `folder`.
         store_url: a store that is no folder.
+        broker_url: a broker in place of the embedded server, which then keeps the results.
         layout: the queues of each worker, by its name.
         pools: Celery's options for a worker's pool, by its name; a prefork pool of one by default.
         """
@@ -71,14 +73,15 @@ class Fleet:
             **os.environ,
             "VOXCHORD_STATE": str(folder / "state"),
             "VOXCHORD_STORE": self.store_url,
-            "VOXCHORD_BROKER_URL": self.url,
+            "VOXCHORD_BROKER_URL": broker_url or self.url,
+            "VOXCHORD_RESULT_URL": self.url,
             "VOXCHORD_LOG_LEVEL": "INFO",
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             **(settings or {}),
         }
         self.jobs = Jobs(Store(self.store_url))
-        self.app = Celery("another-app", broker=self.url, backend=self.url)
+        self.app = Celery("another-app", broker=broker_url or self.url, backend=self.url)
         self.app.conf.broker_connection_retry_on_startup = True
 
     # -- the broker --------------------------------------------------------------------------------------

@@ -2,20 +2,21 @@
 
 Settings follow what was measured on Celery 5.7 with Redis: late acknowledgement, bounded retries of tasks
 that kill their worker, a short visibility timeout that living workers renew, keys of our own for what is in
-flight (the default ones are shared with every other app on the broker).
+flight (the default ones are shared with every other app on the broker). What depends on the broker is in
+`tasks.broker`.
 """
 
 import os
 
 from celery import Celery, signals
-from kombu import Queue
 
 from pipeline.engines.registry import ENGINES
 from tasks import heartbeat, history, meter, parent
 from tasks import settings as _settings
+from tasks.broker import Broker, queue, redis_tls, sentinel_options
 from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
-from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.queues import QUEUES
 from tasks.reminder import SendReconcile
 from tasks.visibility import RenewVisibility
 
@@ -28,18 +29,22 @@ def _broker_url() -> str:
     return settings.broker_url or url_of_running(settings.state) or "memory://"
 
 
-def _result_backend(broker: str) -> str:
-    url = settings.result_url or broker
+def _result_backend(url: str) -> str:
     if url.startswith(("redis://", "rediss://", "redis+socket://", "socket://")):
         return f"tasks.backend:ReliableRedisBackend+{url}"
+    if url.startswith("sentinel://"):
+        return f"tasks.backend:ReliableSentinelBackend+{url}"
     return "cache+memory://" if url == "memory://" else url
 
 
-app = Celery("voxchord", task_cls="tasks.task:VoxchordTask")
-_broker = _broker_url()
+app = Celery("voxchord", task_cls="tasks.task:VoxchordTask", amqp="tasks.broker:Wire")
+broker = Broker(
+    _broker_url(), settings.visibility_timeout_s, master=settings.sentinel_master, tls_ca=settings.tls_ca
+)
+_results = settings.result_url or broker.url
 app.conf.update(
-    broker_url=_broker,
-    result_backend=_result_backend(_broker),
+    broker_url=broker.url,
+    result_backend=_result_backend(_results),
     include=["tasks.render", "tasks.stages", "tasks.stitch", "tasks.reconcile"],
     # JSON only: no pickle in, none out
     task_serializer="json",
@@ -48,7 +53,7 @@ app.conf.update(
     accept_content=["json"],
     result_accept_content=["json"],
     # where work goes
-    task_queues=[Queue(name, routing_key=name) for name in QUEUES],
+    task_queues=[queue(name) for name in QUEUES],
     task_default_queue="voxchord",
     task_create_missing_queues=True,  # gpu.<host>.<n> are made by the workers that serve them
     task_routes={task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks},
@@ -67,20 +72,14 @@ app.conf.update(
     },
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
-    broker_transport_options={
+    broker_transport_options=broker.transport_options(),
+    broker_use_ssl=broker.tls(),
+    broker_heartbeat=settings.visibility_timeout_s,  # of AMQP
+    result_backend_transport_options={
         "visibility_timeout": settings.visibility_timeout_s,
-        "unacked_key": "voxchord.unacked",
-        "unacked_index_key": "voxchord.unacked_index",
-        "unacked_mutex_key": "voxchord.unacked_mutex",
-        "unacked_mutex_expire": max(2, settings.visibility_timeout_s // 6),  # its holder may die too
-        "unacked_restore_interval": max(1, settings.visibility_timeout_s // 12),
-        "unacked_restore_throttle": 1,
-        "priority_steps": list(PRIORITY_STEPS),
-        "queue_order_strategy": "priority",
-        "socket_keepalive": True,
-        "health_check_interval": 25,
+        **sentinel_options(_results, settings.sentinel_master),
     },
-    result_backend_transport_options={"visibility_timeout": settings.visibility_timeout_s},
+    redis_backend_use_ssl=redis_tls(_results, settings.tls_ca),
     result_backend_always_retry=True,
     result_backend_max_retries=200,
     result_expires=_DAY_S,

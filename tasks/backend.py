@@ -7,13 +7,13 @@ keyed by task and index; so the order is turned round, and counting is tried aga
 
 from typing import Any
 
-from celery.backends.redis import RedisBackend
+from celery.backends.redis import RedisBackend, SentinelBackend
 
 _PART_RETRIES = 200
 
 
-class ReliableRedisBackend(RedisBackend):
-    """`result_backend = "tasks.backend:ReliableRedisBackend+redis://…"`."""
+class _PartFirst(RedisBackend):
+    """The order of the two."""
 
     def mark_as_done(
         self,
@@ -35,3 +35,11 @@ class ReliableRedisBackend(RedisBackend):
         self._ensure_retryable(  # type: ignore[attr-defined]  # private to celery, which is pinned
             part, request, state, result, propagate=propagate, max_retries=_PART_RETRIES, **kwargs
         )
+
+
+class ReliableRedisBackend(_PartFirst):
+    """`result_backend = "tasks.backend:ReliableRedisBackend+redis://…"`."""
+
+
+class ReliableSentinelBackend(_PartFirst, SentinelBackend):
+    """The same with Sentinels, who say which server is the master: `…+sentinel://a:26379;sentinel://b:26379`."""

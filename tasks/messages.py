@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.app import app
+from tasks.broker import counts
 from tasks.queues import PRIORITY_STEPS, QUEUES
 
 _SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
@@ -41,7 +42,7 @@ def standing() -> Standing:
         if hasattr(channel, "unacked_key"):
             with channel.conn_or_acquire() as client:
                 return _found(_payloads(client, channel, names))
-        busy = any(channel.queue_declare(name, passive=True).message_count for name in names)
+        busy = any(counts(connection, names).values())
         return Standing(frozenset(), frozenset(), known=False, busy=busy)
 
 

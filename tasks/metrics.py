@@ -25,6 +25,7 @@ from prometheus_client.registry import Collector
 
 from db import spool
 from tasks import counters
+from tasks.broker import counts
 from tasks.identity import PUBLISHED
 from tasks.nvml import Nvml
 
@@ -164,7 +165,7 @@ def _share_bytes(pid: int) -> int | None:
 
 
 class Queues(Collector):
-    """Length of each queue, and for how long its oldest message waits, where the broker is a Redis.
+    """Length of each queue, and for how long its oldest message waits, where the broker can be asked that.
 
     A message of ours says when it was sent; one from another app doesn't, and has no age.
     """
@@ -178,7 +179,10 @@ class Queues(Collector):
         with self._app.connection_for_read() as connection:
             channel: Any = connection.default_channel
             if not hasattr(channel, "conn_or_acquire"):
-                return  # RabbitMQ has an endpoint of its own
+                for name, waiting in counts(connection, sorted(self._app.amqp.queues)).items():
+                    length.add_metric([name], waiting)
+                yield length
+                return
             with channel.conn_or_acquire() as client:
                 for name in sorted(self._app.amqp.queues):
                     keys = [channel._q_for_pri(name, priority) for priority in channel.priority_steps]

@@ -14,7 +14,7 @@ from celery.canvas import Signature
 from kombu.utils import json
 
 from pipeline.jobs import Plan
-from tasks.app import app
+from tasks.app import app, broker
 from tasks.queues import device_queue, priority
 from tasks.service import jobs
 from tasks.stages import SegmentRef, diffusion, semantic, speaker, text
@@ -63,7 +63,7 @@ def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
     gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}
-        step: dict[str, Any] = {"priority": priority(position)}
+        step: dict[str, Any] = {"priority": broker.priority(priority(position))}
         yield chain(
             text.s(ref).set(**step),
             semantic.s().set(**step),

@@ -26,9 +26,18 @@ class Settings:
         default=Path(".voxchord"),
         metadata={"doc": "Folder for the embedded broker, the local store, the history and spools."},
     )
-    broker_url: str = field(default="", metadata={"doc": "Broker (Redis protocol or AMQP). Empty: embedded."})
+    broker_url: str = field(
+        default="", metadata={"doc": "Broker (Redis protocol, Sentinels or AMQP). Empty: embedded."}
+    )
     result_url: str = field(
         default="", metadata={"doc": "Result backend (Redis protocol). Empty: the broker."}
+    )
+    sentinel_master: str = field(
+        default="mymaster", metadata={"doc": "What Sentinels (`sentinel://…;sentinel://…`) call the group."}
+    )
+    tls_ca: str = field(
+        default="",
+        metadata={"doc": "Certificates to trust at `rediss://` and `amqps://`: a file. Empty: the system's."},
     )
     store: str = field(default="", metadata={"doc": "Artifact store: a folder or any fsspec URL."})
     database_url: str = field(
@@ -122,7 +131,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
             raise OptionError(name, "is no setting of voxchord")
         entry = known[name]
         values[entry.name] = _read(name, value, getattr(Settings(), entry.name))
-    return Settings(**values)
+    found = Settings(**values)
+    if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
+        raise OptionError("VOXCHORD_RESULT_URL", "has to name a Redis: an AMQP broker keeps no results")
+    return found
 
 
 def _read(name: str, value: str, default: Any) -> Any:

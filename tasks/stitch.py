@@ -20,7 +20,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Plan, checked_id
 from tasks import announce, bugs, pause, publish
-from tasks.app import app
+from tasks.app import app, broker
 from tasks.control import StageControl
 from tasks.metering import note
 from tasks.service import engine_of, jobs
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 _LIMIT_S = 3600.0
 _JOINS_MAX = 3
-FIRST = 0
+FIRST = broker.priority(0)
 """Its priority: whoever waits has waited for all segments already."""
 
 

@@ -24,8 +24,8 @@ class RenewVisibility(bootsteps.StartStopStep):
 
     def start(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel
-        if not hasattr(channel.qos, "unacked_index_key"):
-            return  # a broker with consumers of its own, such as RabbitMQ
+        if not hasattr(channel, "visibility_timeout"):
+            return  # a broker that knows when a consumer is gone, such as RabbitMQ
         interval_s = channel.visibility_timeout / _RENEWALS_PER_TIMEOUT
         self.timer = consumer.timer.call_repeatedly(interval_s, renew, (consumer,))
 

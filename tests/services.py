@@ -1,9 +1,13 @@
 """Real servers for tests and benchmarks: PostgreSQL, Valkey, S3, each from a wheel, on this machine only."""
 
 import logging
+import os
 import shutil
+import socket
+import subprocess
 import tempfile
 import threading
+import time
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -156,3 +160,84 @@ def s3() -> Iterator[S3]:
         yield server
     finally:
         server.close()
+
+
+_RABBIT = Path("/usr/lib/rabbitmq/bin")
+
+
+class Rabbit:
+    """Debian's RabbitMQ on loopback, with its data in a folder of its own."""
+
+    def __init__(self, folder: Path, *, config: str = "") -> None:
+        assert _RABBIT.exists(), "Debian's rabbitmq-server is needed"
+        self.folder, self._port, self._names_port = folder, free_port(), free_port()
+        (folder / "rabbitmq.conf").write_text(f"listeners.tcp.1 = 127.0.0.1:{self._port}\n{config}\n")
+        self._environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(folder),
+            "RABBITMQ_NODENAME": f"voxchord{self._port}@localhost",
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+            "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "-kernel inet_dist_use_interface {127,0,0,1}",
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "ERL_EPMD_PORT": str(self._names_port),
+        }
+        self.url = f"amqp://guest:guest@127.0.0.1:{self._port}//"
+        self._process = subprocess.Popen(
+            [_RABBIT / "rabbitmq-server"],
+            cwd=folder,
+            env=self._environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._wait()
+
+    def ask(self, *command: str) -> str:
+        """What `rabbitmqctl` says."""
+        done = subprocess.run(
+            [_RABBIT / "rabbitmqctl", "--quiet", *command],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=True,
+        )
+        return done.stdout
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline and self._process.poll() is None:
+            try:
+                socket.create_connection(("127.0.0.1", self._port), timeout=1).close()
+            except OSError:
+                time.sleep(0.2)
+            else:
+                return
+        raise AssertionError("RabbitMQ did not come up")
+
+    def close(self) -> None:
+        self._process.terminate()
+        self._process.wait(60)
+        names = {**self._environment, "ERL_EPMD_RELAXED_COMMAND_CHECK": "true"}
+        subprocess.run(
+            ["epmd", "-port", str(self._names_port), "-kill"], env=names, capture_output=True, check=False
+        )
+
+
+@contextmanager
+def rabbitmq(folder: Path) -> Iterator[Rabbit]:
+    server = Rabbit(folder)
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

@@ -84,7 +84,8 @@ def rows(host: Host, query: str) -> list[list[Any]]:
 def finished(host: Host, jobs: int) -> str:
     """The newest job, once so many have ended well."""
     query = "select id from job where state = 'SUCCEEDED' order by created_epoch"
-    return str(until(lambda: len(found := rows(host, query)) >= jobs and found, LIMIT_S, 1)[-1][0])
+    until(lambda: len(rows(host, query)) >= jobs, LIMIT_S, 1)
+    return str(rows(host, query)[-1][0])
 
 
 def fetched(host: Host, job: str) -> str:

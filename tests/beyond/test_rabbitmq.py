@@ -1,0 +1,130 @@
+"""RabbitMQ in place of Redis as broker, on one node of Debian's; results stay in a Redis."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bench.fleet import QUICK, Fleet, until
+from pipeline.errors import OptionError
+from tasks.broker import Broker
+from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.settings import load
+from tests.beyond.conftest import LIMIT_S, Quiet, audio, script
+from tests.console.conftest import thorough
+from tests.faults.mischief import SETTING, deeds
+from tests.faults.scripts import script as deeds_of
+from tests.services import Rabbit, rabbitmq
+from tests.tools import tool
+
+pytestmark = thorough
+WORK = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
+
+
+@pytest.fixture(scope="module")
+def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
+    tool("rabbitmq-server")
+    with rabbitmq(tmp_path_factory.mktemp("rabbit")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def fleet(rabbit: Rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    settings = {**QUICK, "VOXCHORD_ENGINES": SETTING, "VOXCHORD_METERING": "1"}
+    layout = {"door": "voxchord", "work0": WORK, "work1": f"{WORK},gpu.here.7"}
+    folder = tmp_path_factory.mktemp("fleet")
+    with Fleet(folder, settings=settings, broker_url=rabbit.url, layout=layout) as fleet:
+        fleet.start()
+        fleet.ready()
+        yield fleet
+
+
+def queues(rabbit: Rabbit) -> dict[str, tuple[int, int]]:
+    """Messages that wait, and messages that workers hold, by queue."""
+    said = rabbit.ask(
+        "list_queues", "--no-table-headers", "name", "messages_ready", "messages_unacknowledged"
+    )
+    rows = [line.split("\t") for line in said.splitlines() if line.count("\t") == 2]
+    return {name: (int(ready), int(held)) for name, ready, held in rows}
+
+
+def state(fleet: Fleet) -> Path:
+    return fleet.folder / "state"
+
+
+def test_a_job_has_the_bytes_that_it_has_with_redis_and_leaves_nothing_behind(
+    fleet: Fleet, rabbit: Rabbit, quiet: Quiet
+) -> None:
+    text = script(12)
+    manifest = fleet.send(text).get(timeout=LIMIT_S)
+    assert audio(fleet, manifest) == quiet.audio(text)
+    until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES), LIMIT_S)
+
+
+def test_queues_are_durable_and_urgent_messages_pass(fleet: Fleet, rabbit: Rabbit) -> None:
+    said = rabbit.ask("list_queues", "--no-table-headers", "name", "durable", "arguments")
+    rows = {line.split("\t")[0]: line for line in said.splitlines()}
+    for name in (*QUEUES, "gpu.here.7"):
+        assert "\ttrue\t" in rows[name]
+        assert ("x-max-priority" in rows[name]) == (name != "voxchord"), (
+            "other apps declare the door, plainly"
+        )
+    numbers = [Broker(rabbit.url, 60, "", "").priority(step) for step in PRIORITY_STEPS]
+    assert numbers == [3, 2, 1, 0], "on AMQP the highest is served first"
+
+
+def test_the_work_of_a_worker_that_is_killed_comes_back(fleet: Fleet) -> None:
+    result = fleet.send(deeds_of("killed", *["wait2"] * 6), {"engine": "mischief"})
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    fleet.kill("work1")
+    manifest = result.get(timeout=LIMIT_S)
+    assert (manifest["segments"], manifest["state"]) == (6, "done")
+    plan = fleet.jobs.need(manifest["job"])
+    seen = deeds(state(fleet))
+    assert sum(seen.count(f"decode {segment.seed}") for segment in fleet.jobs.segments(plan)) <= 6 + 1
+    fleet.start("work1")
+    fleet.ready("work1")
+
+
+def test_a_process_that_is_killed_is_replaced_and_its_segment_done_again(fleet: Fleet) -> None:
+    manifest = fleet.send(deeds_of("child", "dieonce", ""), {"engine": "mischief"}).get(timeout=LIMIT_S)
+    assert manifest["state"] == "done"
+
+
+def test_a_job_that_is_cancelled_answers_at_once_and_its_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
+    known = set(fleet.jobs.opened())
+    result = fleet.send(deeds_of("cancelled", *["wait30"] * 8), {"engine": "mischief"})
+    job = until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S).pop()
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    fleet.jobs.cancel(job)  # the flag alone: the reconciler finds it and answers
+    with pytest.raises(Exception, match=r"cancelled"):
+        result.get(timeout=LIMIT_S)
+    until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES if name != "voxchord"), LIMIT_S)
+
+
+def test_a_short_job_passes_a_long_one(fleet: Fleet) -> None:
+    long = fleet.send(deeds_of("long", *["wait0.3"] * 90), {"engine": "mischief"})
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    fleet.send(deeds_of("short", "", ""), {"engine": "mischief"}).get(timeout=LIMIT_S)
+    assert not long.ready()
+    assert long.get(timeout=LIMIT_S)["segments"] == 90
+
+
+def test_a_job_that_asks_for_a_device_goes_to_its_queue(fleet: Fleet) -> None:
+    manifest = fleet.send("Anna: There.", {"device": "here.7"}).get(timeout=LIMIT_S)
+    assert manifest["state"] == "done"
+
+
+def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rabbit) -> None:
+    known = set(fleet.jobs.opened())
+    result = fleet.send(deeds_of("lost", *["wait3"] * 6), {"engine": "mischief"})
+    until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S)
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    for name in WORK.split(","):
+        rabbit.ask("purge_queue", name)
+    assert result.get(timeout=LIMIT_S)["segments"] == 6
+
+
+def test_without_a_place_for_results_nothing_starts() -> None:
+    with pytest.raises(OptionError, match="VOXCHORD_RESULT_URL"):
+        load({"VOXCHORD_BROKER_URL": "amqps://me@host//"})

@@ -43,7 +43,7 @@ def queue(name: str) -> Queue:
     return Queue(name, routing_key=name, queue_arguments=arguments)
 
 
-class Queues(amqp.Queues):  # type: ignore[misc]  # celery-types has no such class
+class Queues(amqp.Queues):
     """A device's queue is made by whoever names it first, a worker or a sender, and is the same from both."""
 
     def new_missing(self, name: str) -> Queue:

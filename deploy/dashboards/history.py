@@ -48,7 +48,8 @@ def _jobs() -> list[Json]:
 SELECT id AS job, created_at, state, engine, segments, speakers, words, audio_s, speed,
     finished_epoch - created_epoch AS total_s, run_s, cpu_s, queue_wait_s, wasted_attempts, rss_peak_bytes,
     error,
-    1000 * (created_epoch - 5) AS from_ms, 1000 * (COALESCE(finished_epoch, $__unixEpochTo()) + 5) AS to_ms
+    1000 * (created_epoch - 5) AS from_ms,
+    1000 * (COALESCE(finished_epoch, EXTRACT(EPOCH FROM now())::bigint) + 5) AS to_ms
 FROM v_job
 WHERE $__unixEpochFilter(created_epoch)
 ORDER BY created_at DESC

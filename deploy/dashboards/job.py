@@ -1,5 +1,6 @@
 """Why did this job take so long? One job's attempts on a line of time, their waits, their cost."""
 
+from db.schema import STATES
 from deploy.dashboards import panels
 from deploy.dashboards.panels import (
     Json,
@@ -107,6 +108,7 @@ def _in_short() -> list[Json]:
 
 def _line_of_time() -> list[Json]:
     colors = dict(zip(_STAGES, _COLORS, strict=True)) | {"waits": "semi-dark-red"}
+    colors |= {state: "text" for state in STATES if state not in {"SUCCESS", "IGNORED"}}
     mapping = {name: {"color": color, "index": place} for place, (name, color) in enumerate(colors.items())}
     return [
         panel(
@@ -115,12 +117,17 @@ def _line_of_time() -> list[Json]:
             "What was done for each segment, and red where it waited: for a worker, or behind others that a "
             "worker had taken. An attempt that came to nothing is named by how it ended.",
             sql(f"""
-WITH runs AS (
+WITH attempts AS (
     SELECT split_part(task_name, '.', 2) AS stage, state, queue_wait_s, started_at,
         COALESCE('segment ' || to_char(segment, 'FM00000'), split_part(task_name, '.', 2)) AS lane,
         {_ENDED_AT} AS ended_at, {_SENT_AT} AS sent_at
     FROM task_run
     WHERE {JOB} AND run_s IS NOT NULL
+),
+runs AS (
+    SELECT stage, state, queue_wait_s, started_at, lane, ended_at,
+        GREATEST(sent_at, LAG(ended_at) OVER (PARTITION BY lane ORDER BY started_at)) AS sent_at
+    FROM attempts
 )
 SELECT started_at AS "time", ended_at AS until, lane, CASE WHEN {_MADE} THEN stage ELSE state END AS doing
 FROM runs
@@ -132,7 +139,7 @@ ORDER BY lane, "time"
 """),
             width=24,
             height=14,
-            custom={"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
+            custom={"fillOpacity": 80, "lineWidth": 0},
             options={
                 "mergeValues": False,
                 "showValue": "auto",

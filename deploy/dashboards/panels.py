@@ -280,7 +280,7 @@ def _override(column: str, **properties: Any) -> Json:
 def variable(name: str, label: str, target: Json, *, several: bool = True, why: str) -> Json:
     """Something to choose from a list that a query gives; `All` where several may be chosen."""
     found = target.get("expr") or target["rawSql"]
-    shape = {"query": found, "refId": name} if "expr" in target else found
+    shape = {"query": found, "qryType": 1, "refId": name} if "expr" in target else found
     return {
         "type": "query",
         "name": name,
@@ -288,7 +288,6 @@ def variable(name: str, label: str, target: Json, *, several: bool = True, why: 
         "description": why,
         "datasource": target["datasource"],
         "query": shape,
-        "definition": found,
         "refresh": 2,
         "sort": 0,
         "multi": several,

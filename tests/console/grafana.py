@@ -1,6 +1,7 @@
 """Dashboards as Grafana reads them: their questions, with variables and macros filled in as Grafana does it.
 
-Macros as in Grafana's `pkg/tsdb/grafana-postgresql-datasource/macros.go` and `pkg/promlib/models/query.go`.
+Macros as in Grafana's `pkg/tsdb/grafana-postgresql-datasource/macros.go` and `pkg/promlib/models/query.go`;
+one that isn't known there is an error there, and here.
 """
 
 import json
@@ -75,7 +76,6 @@ class Range:
         known: dict[str, Callable[[], str]] = {
             "timeFilter": lambda: f"{column} BETWEEN '{since}' AND '{until}'",
             "unixEpochFilter": lambda: f"{column} >= {first} AND {column} <= {last}",
-            "unixEpochTo": lambda: str(last),
             "unixEpochGroupAlias": lambda: f'{grouped} AS "time"',
             "interval": lambda: f"{INTERVAL_S}s",
         }

@@ -11,7 +11,7 @@ import re
 import time
 import urllib.request
 from collections.abc import Mapping
-from itertools import combinations
+from itertools import combinations, groupby, pairwise
 from typing import Any
 
 import psycopg
@@ -105,6 +105,9 @@ def test_the_history_answers(stack: Stack, question: Question) -> None:
         named = question.panel["fieldConfig"]["defaults"]["mappings"][0]["options"]
         assert {row[columns.index("doing")] for row in rows} <= named.keys()
         assert "waits" in {row[columns.index("doing")] for row in rows}
+        assert columns[:2] == ["time", "until"], "Grafana takes a second time for the end of a state"
+        for lane, spans in groupby(rows, key=lambda row: row[columns.index("lane")]):
+            assert all(one[1] <= other[0] for one, other in pairwise(spans)), f"{lane}: one cuts another"
 
 
 def asked(stack: Stack, question: Question) -> tuple[list[str], list[tuple[Any, ...]]]:

@@ -1,130 +1,116 @@
-"""Continuous batching at VibeVoice 1.5B's full size: jobs that arrive over time, some segments that run away.
+"""Continuous batching in a real worker, at VibeVoice 1.5B's full size: jobs that arrive over time, some
+segments that run away.
 
-Segments are as long as the planner makes them, scaled down in words, and so in frames and in prompts, that a
-run takes minutes. They enter the engine from threads, as a worker's tasks do, and are compared with full
-slots in the same run; static batches are reckoned from the step times measured in it. Takes about ten minutes
-on two cores, 7 GB of memory and 5.4 GB of disk.
+Scripts go through the whole pipeline: a door, a worker for the CPU stages, and the decoding worker, which
+runs in the bench's own process, so that its slots can be looked at. Segments are those that the planner
+makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
+compared with full slots, measured on the same decoder before and after; static batches are reckoned from the
+step times. Takes about eight minutes on two cores, 8 GB of memory and 5.4 GB of disk.
 """
 
 import argparse
+import io
 import json
 import os
 import random
+import signal
+import socket
 import statistics
 import tempfile
 import threading
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import soundfile
 import torch
 
-from pipeline.engines.protocol import Arrays, Line, SegmentText
-from pipeline.engines.vibevoice.adapter import VibeVoice
+from bench.fleet import Fleet
+from bench.scaled import SCALE, SETTING
+from pipeline.engines import registry
+from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoder import Decoder, Request
+from pipeline.engines.vibevoice.device import Precision, Spoken, assemble
 from pipeline.engines.vibevoice.scheduler import Scheduler
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.transport import unpack
+from pipeline.jobs import stage_name
+from pipeline.voices import Voices
+from tasks import workers
 
+RATE_HZ = 24_000
 TURN_WORDS = 25
-RUNAWAY_SHARE = 0.03
+REFERENCE_S = 30.0
+WORDS = 200
+"""Of a segment, on the mean."""
 VOICE_FRAMES = 225
 """Of a reference of 30 seconds."""
+ARRIVALS = ((0.0, 0.6), (10.0, 0.2), (20.0, 0.2))
+"""When the jobs come, and how large each is."""
+_LIMIT_S = 1800
 
 
-@dataclass(frozen=True)
-class Planned:
-    """A segment, when its job arrives, and how long it turns out."""
-
-    semantic: Arrays
-    voices: tuple[Arrays, ...]
-    seed: int
-    arrives_s: float
-
-    @property
-    def frames(self) -> int:
-        return int(self.semantic.meta["frames_max"])
-
-
-class Patient:
-    """Never stops a segment."""
-
-    def check(self) -> None:
-        pass
-
-    def frames(self, done: int) -> None:
-        pass
-
-
-class Occupancy:
-    """Looks at the slots until nothing waits any more: what comes after is the tail."""
+class Slots(threading.Thread):
+    """Looks at the slots from the first step until nothing waits any more: what comes after is the tail."""
 
     def __init__(self, batch: Scheduler) -> None:
+        super().__init__(daemon=True)
         self.batch, self.over = batch, threading.Event()
         self.steps = self.filled = 0
-        self.start = self.end = time.perf_counter()
-        self.thread = threading.Thread(target=self._watch, daemon=True)
-        self.thread.start()
+        self.begin = self.end = 0.0
 
-    def _watch(self) -> None:
-        while not self.over.wait(0.02):
-            if self.batch.waiting or not self.steps:
+    def run(self) -> None:
+        while not self.over.wait(0.01):
+            if self.batch.steps and not self.begin:
+                self.begin = time.perf_counter()
+            if self.batch.steps and self.batch.waiting:
                 self.steps, self.filled, self.end = self.batch.steps, self.batch.filled, time.perf_counter()
 
 
-def voice(seed: int, frames: int, hidden: int) -> Arrays:
-    """An embedding: the sound doesn't matter here, only how long it is."""
-    made = torch.randn(frames, hidden, generator=torch.Generator().manual_seed(seed)) * 0.02
-    return Arrays({"voice": made.bfloat16().view(torch.uint16).numpy()}, {"kind": "BF16"})
+def recording(seed: int, seconds: float) -> bytes:
+    """A voice's recording; how it sounds doesn't matter here, only how long it is."""
+    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
+    file = io.BytesIO()
+    soundfile.write(file, samples, RATE_HZ, format="WAV")
+    return file.getvalue()
 
 
-def plan(engine: VibeVoice, jobs: Sequence[tuple[float, int]], scale: float) -> list[Planned]:
-    """Jobs of (arrival, segments), each with two voices of its own."""
-    dice, found = random.Random(1), []
-    for job, (arrives_s, count) in enumerate(jobs):
-        voices = tuple(voice(10 * job + slot, round(VOICE_FRAMES * scale), 1536) for slot in range(2))
-        for number in range(count):
-            last = number == count - 1
-            words = dice.randint(40, 150) if last else dice.randint(150, 250)
-            semantic = prompt(engine, round(words * scale), speakers=2)
-            expected = int(semantic.meta["frames"])
-            length = 2 * expected if dice.random() < RUNAWAY_SHARE else round(expected * dice.gauss(1, 0.1))
-            meta = {**semantic.meta, "frames_max": str(max(4, length))}
-            found.append(Planned(Arrays(semantic.arrays, meta), voices, 100 * job + number, arrives_s))
-    return found
+def script(seed: int, words: int, scale: float) -> str:
+    """Two speakers who take turns, in sentences of a few short words each."""
+    dice, lines = random.Random(seed), list[str]()
+    while words > 0:
+        turn = max(3, round(dice.uniform(0.5, 1.5) * TURN_WORDS * scale))
+        said = [dice.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(turn)]
+        lines.append(f"{'AB'[len(lines) % 2]}: {' '.join(said)}.")
+        words -= turn
+    return "\n".join(lines)
 
 
-def prompt(engine: VibeVoice, words: int, speakers: int) -> Arrays:
-    options = engine.options({})
-    turns = [min(TURN_WORDS, words - at) for at in range(0, max(1, words), TURN_WORDS)]
-    lines = [Line(n % speakers, "a " * max(1, length)) for n, length in enumerate(turns)]
-    lines += [Line(slot, "a") for slot in range(len(lines), speakers)]
-    return engine.semantic(engine.text(SegmentText(tuple(lines), speakers, 0), options), options)
+def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[float, float]]) -> list[int]:
+    """Send the jobs when they are due and wait for all; returns the frames of their segments."""
+    begin, sent = time.perf_counter(), []
+    for number, (due_s, share) in enumerate(arrivals):
+        time.sleep(max(0.0, begin + due_s - time.perf_counter()))
+        text = script(segments + number, round(share * segments * WORDS * scale), scale)
+        kwargs = {"script": text, "voices": {"A": f"v{2 * number}", "B": f"v{2 * number + 1}"}}
+        sent.append(fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord"))
+    frames = []
+    for result in sent:
+        job = result.get(timeout=_LIMIT_S, interval=0.2, disable_sync_subtasks=False)["job"]
+        for segment in fleet.jobs.segments(fleet.jobs.need(job)):
+            samples = fleet.jobs.store.need_arrays(stage_name(segment.key, "audio")).arrays["samples"].size
+            frames.append(samples // 3200)
+    return frames
 
 
-def run(engine: VibeVoice, segments: Sequence[Planned], threads: int) -> float:
-    """All segments, each from its job's arrival on; returns the seconds."""
-    options, begin = engine.options({"dtype": "bfloat16"}), time.perf_counter()
-
-    def speak(one: Planned) -> None:
-        time.sleep(max(0.0, one.arrives_s - (time.perf_counter() - begin)))
-        engine.diffusion(one.semantic, one.voices, one.seed, options, Patient())
-
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(speak, segments))
-    return time.perf_counter() - begin
-
-
-def step_times(decoder: Decoder, frames: int = 4) -> list[float]:
+def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
     """Seconds of a step with 1, 2, ... rows at work."""
-    rows = torch.full((40, 1536), 0.02, dtype=decoder.dtype)
-    found = []
+    rows, found = torch.full((40, 1536), 0.02, dtype=decoder.dtype), []
     for slot in range(decoder.limits.slots):
         noise = torch.Generator().manual_seed(slot)
-        decoder.admit(slot, Request(rows, (30,), noise, tokens_max=500, choose=always(decoder)))
+        decoder.admit(slot, Request(rows, (30,), noise, tokens_max=500))
         took = []
         for _ in range(frames + 1):
             start = time.perf_counter()
@@ -134,11 +120,6 @@ def step_times(decoder: Decoder, frames: int = 4) -> list[float]:
     for slot in range(decoder.limits.slots):
         decoder.release(slot)
     return found
-
-
-def always(decoder: Decoder) -> Any:
-    frame = decoder.tokens.legal.index(decoder.tokens.audio)
-    return lambda scores, number: frame
 
 
 def static_s(lengths: Sequence[int], times: Sequence[float], *, leave: bool) -> float:
@@ -152,50 +133,47 @@ def static_s(lengths: Sequence[int], times: Sequence[float], *, leave: bool) -> 
     return total
 
 
-def prefill(engine: VibeVoice, decoder: Decoder, segments: int) -> tuple[float, float]:
+def prefill(engine: Any, decoder: Decoder, segments: int) -> tuple[float, float]:
     """Seconds to read that many prompts of full length with the same four voices: alone, and sharing."""
-    from pipeline.engines.vibevoice.device import Spoken, assemble
-    from pipeline.engines.vibevoice.transport import unpack
-
-    took = []
+    voices = tuple(torch.randn(VOICE_FRAMES, 1536).mul(0.02).to(decoder.dtype) for _ in range(4))
+    took, options = [], engine.options({})
     for shared in (False, True):
-        begin = time.perf_counter()
+        took.append(0.0)
         for number in range(segments):
-            semantic = prompt(engine, 200 + number, speakers=4)
-            voices = tuple(unpack(voice(s, VOICE_FRAMES, 1536).arrays["voice"], "BF16") for s in range(4))
-            places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
+            lines = tuple(Line(turn % 4, "a " * TURN_WORDS) for turn in range(WORDS // TURN_WORDS))
+            semantic = engine.semantic(engine.text(SegmentText(lines, 4, number), options), options)
+            places = tuple(int(place) for place in semantic.arrays["voices"])
             words = unpack(semantic.arrays["vectors"], semantic.meta["kind"])
             rows, cuts = assemble(Spoken(words, places, voices, 1, 1, number, 1.3, 10))
+            start = time.perf_counter()
             decoder.admit(0, Request(rows, cuts if shared else (), torch.Generator(), tokens_max=1))
+            took[-1] += time.perf_counter() - start
             decoder.release(0)
-        took.append(time.perf_counter() - begin)
     return took[0], took[1]
 
 
-def measure(folder: Path, slots: int, jobs: Sequence[tuple[float, int]], scale: float) -> dict[str, Any]:
-    settings = Settings(device="cpu", slots=slots, positions=2048, frames=512, idle_s=3600)
-    engine = VibeVoice(str(folder), settings)
-    segments = plan(engine, jobs, scale)
-    run(engine, segments[:1], 1)
-    batch = engine.device.scheduler(torch.bfloat16)
+def measure(fleet: Fleet, folder: Path, slots: int, segments: int, scale: float) -> dict[str, Any]:
+    engine: Any = registry.load("scaled", str(folder), slots)
+    run(fleet, slots, scale, [(0.0, 1.0)])
+    batch = engine.device.scheduler(Precision(torch.bfloat16))
     decoder = batch.decoder
     assert decoder is not None
     before = step_times(decoder)
     batch.steps = batch.filled = 0
-    watch = Occupancy(batch)
-    whole_s = run(engine, segments, slots + 2)
+    watch = Slots(batch)
+    watch.start()
+    lengths = run(fleet, segments, scale, ARRIVALS)
     watch.over.set()
+    watch.join()
     times = [min(pair) for pair in zip(before, step_times(decoder), strict=True)]
-    lengths, full_fps = [one.frames for one in segments], slots / times[-1]
-    fps, busy_fps = sum(lengths) / whole_s, watch.filled / (watch.end - watch.start)
-    prefill_s, shared_s = prefill(engine, decoder, 4)
+    full_fps, fps = slots / times[-1], watch.filled / (watch.end - watch.begin)
+    prefill_s, shared_s = prefill(engine, decoder, slots)
     return {
-        "segments": len(segments),
+        "segments": len(lengths),
         "frames": sum(lengths),
         "full_slots_fps": round(full_fps, 2),
         "fps": round(fps, 2),
-        "fps_share": round(busy_fps / full_fps, 3),
-        "fps_share_with_tail": round(fps / full_fps, 3),
+        "fps_share": round(fps / full_fps, 3),
         "occupancy": round(watch.filled / (watch.steps * slots), 3),
         "over_static": round(fps * static_s(lengths, times, leave=False) / sum(lengths), 2),
         "over_sorted": round(fps * static_s(sorted(lengths), times, leave=True) / sum(lengths), 2),
@@ -205,24 +183,77 @@ def measure(folder: Path, slots: int, jobs: Sequence[tuple[float, int]], scale: 
     }
 
 
+@contextmanager
+def service(folder: Path, checkpoint: Path, slots: int, scale: float) -> Iterator[Fleet]:
+    """Broker, door and the CPU stages; this process gets the settings for the decoding worker."""
+    settings = {
+        "VOXCHORD_ENGINE": "scaled",
+        "VOXCHORD_ENGINES": SETTING,
+        "VOXCHORD_MODEL": "full",
+        "VOXCHORD_MODELS": f"full={checkpoint}",
+        "VOXCHORD_SLOTS": str(slots),
+        "VOXCHORD_LOG_LEVEL": "WARNING",
+        SCALE: str(scale),
+    }
+    layout = {"door": "voxchord", "cpu": "cpu.stitch,cpu.semantic,cpu.text"}
+    with Fleet(folder, settings=settings, layout=layout) as fleet:
+        for number in range(2 * len(ARRIVALS)):
+            Voices(fleet.jobs.store).add(f"v{number}", recording(number, max(1.0, REFERENCE_S * scale)))
+        fleet.start()
+        os.environ.update({name: value for name, value in fleet.environment.items() if "THREADS" not in name})
+        yield fleet
+
+
+def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
+    """Do the work in a thread while this one is the decoding worker, as `voxchord.py worker --gpu 0` is."""
+    from tasks.app import app
+
+    spec = workers.gpu(0, registry.load("vibevoice").profile, slots)
+    found: dict[str, Any] = {}
+
+    def beside() -> None:
+        try:
+            found.update(work())
+        finally:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    worker = app.Worker(
+        hostname=f"{spec.name}@{socket.gethostname()}",
+        queues=list(spec.queues),
+        pool=spec.pool,
+        concurrency=spec.concurrency,
+        loglevel="WARNING",
+        without_gossip=True,
+        without_mingle=True,
+    )
+    threading.Thread(target=beside, daemon=True).start()
+    worker.start()
+    if not found:
+        raise SystemExit("the measurement ended with an error; see above")
+    return found
+
+
 def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--slots", type=int, default=8)
-    wanted.add_argument("--segments", type=int, default=80, help="of all jobs together")
-    wanted.add_argument("--scale", type=float, default=0.1, help="of a segment's words")
+    wanted.add_argument("--segments", type=int, default=60, help="of all jobs together, on the mean")
+    wanted.add_argument("--scale", type=float, default=0.2, help="of a segment's words")
     wanted.add_argument("--threads", type=int, default=os.cpu_count())
     wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
-    third = args.segments // 6
-    jobs = [(0.0, args.segments - 2 * third), (10.0, third), (20.0, third)]
     with tempfile.TemporaryDirectory() as scratch:
-        folder = args.folder or Path(scratch)
-        if not (folder / "config.json").is_file():
+        checkpoint = args.folder or Path(scratch) / "checkpoint"
+        if not (checkpoint / "config.json").is_file():
             from bench import fullsize
 
-            fullsize.save(folder)
-        print(json.dumps(measure(folder, args.slots, jobs, args.scale)))
+            fullsize.save(checkpoint)
+        with service(Path(scratch) / "service", checkpoint.absolute(), args.slots, args.scale) as fleet:
+            found = with_worker(
+                lambda: measure(fleet, checkpoint.absolute(), args.slots, args.segments, args.scale),
+                args.slots,
+            )
+        print(json.dumps(found))
 
 
 if __name__ == "__main__":

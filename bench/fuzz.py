@@ -3,24 +3,26 @@
     python -m bench.fuzz [--inputs 100000]
 
 Whatever comes in, either it is taken, or one of the project's own errors says why not. Anything else stops
-the run, and so does an input that takes longer than five seconds; the peak of memory is in the output. No
-error may repeat the words of a script. Much of the memory is hypothesis' own book of what it has tried. About
-fifteen minutes on one core.
+the run, and so does an input that takes longer than five seconds, or that takes more memory than
+`INPUT_BYTES_MAX`: the kernel's high-water mark is set back before each. No error may repeat the words of a
+script. Hypothesis keeps book of what it has tried, so it begins anew now and then. About fifteen minutes on
+one core.
 """
 
 import argparse
 import functools
 import io
 import json
-import resource
 import signal
 import string
 import time
 from collections.abc import Callable
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import numpy as np
+import psutil
 import soundfile
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
@@ -31,6 +33,9 @@ from pipeline.request import split_options
 from pipeline.script import parse
 
 LONGEST_S = 5
+INPUT_BYTES_MAX = 64 << 20
+_ANEW = 5_000
+"""Inputs until hypothesis begins anew."""
 _WORD = "zyxwordzyx"
 """Stands in scripts; must not stand in what is said of them."""
 
@@ -198,7 +203,29 @@ TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] 
 """What takes the input, what the input is, and its share."""
 
 
-def run(name: str, inputs: int, *, start: int = 1) -> int:
+class Memory:
+    """What one input takes, beyond what the process had before it."""
+
+    def __init__(self) -> None:
+        self.largest = self.before = 0
+
+    def begin(self) -> None:
+        Path("/proc/self/clear_refs").write_text("5")
+        self.before = self._peak()
+
+    def end(self) -> None:
+        taken = self._peak() - self.before
+        self.largest = max(self.largest, taken)
+        if taken > INPUT_BYTES_MAX:
+            raise MemoryError(f"an input took {taken:,} bytes")
+
+    @staticmethod
+    def _peak() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def run(name: str, inputs: int, memory: Memory, *, start: int = 1) -> int:
     """Throw so many inputs at one target; returns how many there were."""
     take, strategy, _ = TARGETS[name]
     thrown = 0
@@ -215,11 +242,13 @@ def run(name: str, inputs: int, *, start: int = 1) -> int:
     def throw(value: Any) -> None:
         nonlocal thrown
         thrown += 1
+        memory.begin()
         signal.alarm(LONGEST_S)
         try:
             take(value)
         finally:
             signal.alarm(0)
+        memory.end()
 
     before = signal.signal(signal.SIGALRM, _too_long)
     try:
@@ -237,20 +266,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--inputs", type=int, default=100_000)
     asked = parser.parse_args()
-    began, thrown, peaks = time.monotonic(), dict.fromkeys(TARGETS, 0), {}
+    began, thrown, largest, sizes = time.monotonic(), dict.fromkeys(TARGETS, 0), {}, {}
     for name, (_, _, share) in TARGETS.items():
-        start = 1
+        start, memory = 1, Memory()
         while thrown[name] < asked.inputs * share:  # a strategy that runs dry begins again elsewhere
-            thrown[name] += run(name, round(asked.inputs * share) - thrown[name], start=start)
+            more = min(_ANEW, round(asked.inputs * share) - thrown[name])
+            thrown[name] += run(name, more, memory, start=start)
             start += 1
-        peaks[name] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+        largest[name], sizes[name] = memory.largest, psutil.Process().memory_info().rss
     print(
         json.dumps(
             {
                 "inputs": sum(thrown.values()),
                 **thrown,
                 "wall_s": round(time.monotonic() - began),
-                "rss_max_bytes_after": peaks,
+                "input_bytes_max": largest,
+                "rss_bytes_after": sizes,
             }
         )
     )

@@ -1,6 +1,7 @@
-"""Peak memory of the stages at VibeVoice 1.5B's full size, each in a process of its own.
+"""Peak memory of the stages at VibeVoice 1.5B's full size, each in a process of its own; then 96 minutes of
+segments of a tiny checkpoint through one real worker, whose memory must not grow.
 
-Takes about four minutes on two cores, 7 GB of memory and 5.4 GB of disk.
+Takes about six minutes on two cores, 7 GB of memory and 5.4 GB of disk.
 """
 
 import argparse
@@ -9,6 +10,7 @@ import multiprocessing
 import os
 import resource
 import tempfile
+import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -16,18 +18,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import torch
 
+from bench.batching import recording, script
+from bench.fleet import Fleet
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
-from pipeline.engines.vibevoice.device import Device
+from pipeline.engines.vibevoice.device import Device, Precision
 from pipeline.engines.vibevoice.settings import Settings
+from pipeline.voices import Voices
+from tasks.workers import WAITING
+from tests.vibevoice import tiny
 
 SLOTS = 8
 PROMPT = 360
+FIVE_MINUTES_S = 300
 
 Stage = Callable[[Path, float], dict[str, Any]]
 
@@ -36,7 +45,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     """Full slots for so long; the caches count as far as they were written."""
     limits = Limits(SLOTS, positions=2048, frames=1024)
     device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
-    decoder = device.decoder(torch.bfloat16, SLOTS)
+    decoder = device.decoder(Precision(torch.bfloat16), SLOTS)
     rows = torch.full((PROMPT, 1536), 0.02, dtype=torch.bfloat16)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)
@@ -80,6 +89,63 @@ def semantic(folder: Path, seconds: float) -> dict[str, Any]:
     return {"vectors": list(engine.semantic(tokens, options).arrays["vectors"].shape)}
 
 
+def growth(folder: Path, minutes: float) -> dict[str, Any]:
+    """One decoding worker's largest memory in its first five minutes of audio, and from then to the end."""
+    settings = {
+        "VOXCHORD_ENGINE": "vibevoice",
+        "VOXCHORD_MODEL": "tiny",
+        "VOXCHORD_MODELS": f"tiny={tiny.save(folder / 'tiny', talkative=True)}",
+        "VOXCHORD_SLOTS": str(SLOTS),
+        "VOXCHORD_LOG_LEVEL": "WARNING",
+    }
+    layout = {
+        "door": "voxchord",
+        "cpu": "cpu.stitch,cpu.semantic,cpu.text",
+        "gpu0": "gpu.diffusion,gpu.speaker",
+    }
+    pools = {"gpu0": ("-P", "threads", "-c", str(SLOTS + WAITING))}
+    with Fleet(folder / "service", settings=settings, layout=layout, pools=pools) as fleet:
+        for name, seed in (("a", 1), ("b", 2)):
+            Voices(fleet.jobs.store).add(name, recording(seed, 3.0))
+        fleet.start()
+        sizes = Sizes(fleet.workers["gpu0"].pid)
+        sizes.start()
+        made_s, until_five, number = 0.0, 0, 0
+        while made_s < 60 * minutes:
+            number += 1
+            kwargs = {"script": paused(number), "voices": {"A": "a", "B": "b"}}
+            result = fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+            made_s += result.get(timeout=600)["duration_s"]
+            if not until_five and made_s >= FIVE_MINUTES_S:
+                until_five, sizes.largest = sizes.largest, 0
+        sizes.ended.set()
+        sizes.join()
+    return {
+        "audio_minutes": round(made_s / 60, 1),
+        "jobs": number,
+        "largest_in_5_minutes_bytes": until_five,
+        "largest_later_bytes": sizes.largest,
+        "growth": round(sizes.largest / until_five, 3),
+    }
+
+
+def paused(number: int) -> str:
+    """As many segments as there are slots, of half a minute each."""
+    return "\n[pause:1s]\n".join(script(100 * number + part, 60, 1.0) for part in range(SLOTS))
+
+
+class Sizes(threading.Thread):
+    """The largest that a process was, as far as looked at."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self.process, self.ended, self.largest = psutil.Process(pid), threading.Event(), 0
+
+    def run(self) -> None:
+        while not self.ended.wait(0.1):
+            self.largest = max(self.largest, self.process.memory_info().rss)
+
+
 def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
     torch.set_num_threads(threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -105,6 +171,7 @@ def measure(stage: Stage, folder: Path, seconds: float, threads: int) -> dict[st
 def main() -> None:
     wanted = argparse.ArgumentParser(description=__doc__)
     wanted.add_argument("--seconds", type=float, default=120.0, help="of full slots")
+    wanted.add_argument("--minutes", type=float, default=96.0, help="of audio for the growth")
     wanted.add_argument("--threads", type=int, default=os.cpu_count())
     wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
@@ -115,9 +182,10 @@ def main() -> None:
 
             fullsize.save(folder)
         stages: dict[str, Stage] = {"semantic": semantic, "speaker": speaker, "diffusion": decode}
-        print(
-            json.dumps({n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()})
-        )
+        found = {n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()}
+    with tempfile.TemporaryDirectory() as scratch:
+        found["growth"] = growth(Path(scratch), args.minutes)
+    print(json.dumps(found))
 
 
 if __name__ == "__main__":

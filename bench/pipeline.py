@@ -38,7 +38,7 @@ class Free(Control):
     def check(self) -> None:
         return
 
-    def frames(self, done: int) -> None:
+    def frames(self, done: int, together: int = 1) -> None:
         return
 
 

@@ -35,7 +35,7 @@ class Free:
     def check(self) -> None:
         """Go on."""
 
-    def frames(self, done: int) -> None:
+    def frames(self, done: int, together: int = 1) -> None:
         """Nothing to count."""
 
 

@@ -55,9 +55,8 @@ def worker(
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
         if gpu >= 0:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
-            spec = workers.gpu(
-                gpu, engine.profile, slots or (1 if engine.profile.pool == "prefork" else workers.SLOTS)
-            )
+            at_once = 1 if engine.profile.pool == "prefork" else workers.SLOTS
+            spec = workers.gpu(gpu, engine.profile, slots or found.slots or at_once)
         else:
             spec = workers.cpu(cpu) if cpu else workers.door(door)
     os.chdir(ROOT)

@@ -43,7 +43,8 @@ class StageControl:
     def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
         self.jobs, self.job, self.limit_s = jobs, job, limit_s
         self.started = self.looked = self.touched = self.alive = time.monotonic()
-        self.done = 0
+        self.done = self.shared = 0
+        self.first_s: float | None = None
 
     def __enter__(self) -> "StageControl":
         _watch.over(self)
@@ -66,8 +67,17 @@ class StageControl:
             self.looked = now
             self._look(now)
 
-    def frames(self, done: int) -> None:
+    def frames(self, done: int, together: int = 1) -> None:
+        if done and self.first_s is None:
+            self.first_s = time.monotonic() - self.started
+        self.shared += (done - self.done) * together
         self.done = done
+
+    def facts(self) -> dict[str, float | int]:
+        """Seconds to the first frame, and how many segments were decoded together on the mean."""
+        if not self.done or self.first_s is None:
+            return {}
+        return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done)}
 
     def _look(self, now: float) -> None:
         try:

@@ -81,7 +81,7 @@ class LocalService:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = registry.load(self.settings.engine, model).profile
         self._return_orphans()
-        for spec in workers.local(profile, self.concurrency):
+        for spec in workers.local(profile, self.concurrency, self.settings.slots or workers.SLOTS):
             self.start(spec)
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._keeper.start()

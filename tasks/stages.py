@@ -105,7 +105,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
             jobs(), job, 60 + _SLOWEST * work.segment.words / work.engine.profile.words_per_s
         )
         with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
-            note(**stage(work, control))
+            note(**stage(work, control), **control.facts())
         _touch(job)
     except (StoreError, CancelledError):
         raise

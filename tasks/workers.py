@@ -10,7 +10,9 @@ from pipeline.engines.protocol import Profile
 from tasks.queues import CPU, DOOR, GPU, device_queue
 
 SLOTS = 8
-"""Threads of a worker that decodes many segments at once, where nobody says how many."""
+"""Segments that a worker decodes at once, where nobody says how many."""
+WAITING = 4
+"""Threads beyond its slots, so that one that falls free finds its next segment there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,16 +40,17 @@ def cpu(concurrency: int) -> WorkerSpec:
 def gpu(device: int, profile: Profile, slots: int) -> WorkerSpec:
     """Speakers and diffusion on one device, or on the CPU where the engine runs there."""
     queues = (*GPU, device_queue(f"{socket.gethostname()}.{device}"))
-    return WorkerSpec(f"gpu{device}", queues, profile.pool, slots, device=str(device))
+    tasks = slots + WAITING if profile.pool == "threads" else slots
+    return WorkerSpec(f"gpu{device}", queues, profile.pool, tasks, device=str(device))
 
 
-def local(profile: Profile, concurrency: int) -> tuple[WorkerSpec, ...]:
+def local(profile: Profile, concurrency: int, slots: int = SLOTS) -> tuple[WorkerSpec, ...]:
     """All that one machine needs. A process that decodes one segment at a time takes every stage; one that
     decodes many at once is left alone with that.
     """
     if profile.pool == "prefork":
         return door(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
-    return door(), cpu(concurrency), gpu(0, profile, SLOTS)
+    return door(), cpu(concurrency), gpu(0, profile, slots)
 
 
 def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:

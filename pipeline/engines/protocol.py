@@ -113,8 +113,8 @@ class Control(Protocol):
         """
         ...
 
-    def frames(self, done: int) -> None:
-        """Told how many frames of the segment are decoded (for progress and metering)."""
+    def frames(self, done: int, together: int = 1) -> None:
+        """Told how many frames of the segment are decoded, and how many segments its last step had."""
         ...
 
 

@@ -27,7 +27,7 @@ class Free:
     def check(self) -> None:
         self.checks += 1
 
-    def frames(self, done: int) -> None:
+    def frames(self, done: int, together: int = 1) -> None:
         """Nothing to count."""
 
 

@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 import soundfile
 from celery import Celery
+from sqlalchemy import RowMapping, select
 from transformers import VibeVoiceProcessor
 
+from db.database import open_database
+from db.schema import task_run
 from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.adapter import PROFILE
 from pipeline.jobs import Jobs, stage_name
@@ -20,6 +23,7 @@ from pipeline.store import Store
 from pipeline.voices import Voices
 from tasks.local import LocalService
 from tasks.settings import Settings
+from tests.tasks.conftest import until
 from tests.vibevoice import reference, segments, tiny
 
 RATE_HZ = 24_000
@@ -75,6 +79,7 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
         kwargs = {"script": SCRIPT, "voices": {"Alice": "a", "Bob": "b"}, "options": {"dtype": "float64"}}
         manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=120)
     assert manifest["segments"] == 3, "this engine gets its pauses between segments"
+    assert_the_decodes_cost_is_told(settings, manifest["job"])
     model = reference.load(checkpoint)
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)
     for segment in jobs.segments(jobs.need(manifest["job"])):
@@ -91,6 +96,22 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
         expected, _ = reference.generate(model, inputs, [segment.seed], tokens_max=most)
         assert found.size > PROFILE.frame_rate_hz
         assert segments.relative_error(found, expected[0].float()) <= 1e-6, "float32 in the store"
+
+
+def assert_the_decodes_cost_is_told(settings: Settings, job: str) -> None:
+    """What only the loop knows is in the history: the wait for the first frame, and the company."""
+    history = open_database(settings.history_url)
+    query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == "voxchord.diffusion")
+
+    def rows() -> list[RowMapping]:
+        with history.connect() as connection:
+            return list(connection.execute(query).mappings())
+
+    until(lambda: len(rows()) == 3)
+    for row in rows():
+        assert 1 <= row["batch_size"] <= 3
+        assert 0 < row["ttfa_s"] <= row["run_s"]
+    history.dispose()
 
 
 def chat(names: tuple[str, ...], lines: tuple[Line, ...]) -> list[Mapping[str, object]]:

@@ -7,13 +7,13 @@ class Watch:
     """Remembers how far the segment is."""
 
     def __init__(self) -> None:
-        self.looks = self.done = 0
+        self.looks = self.done = self.together = 0
 
     def check(self) -> None:
         self.looks += 1
 
-    def frames(self, done: int) -> None:
-        self.done = done
+    def frames(self, done: int, together: int = 1) -> None:
+        self.done, self.together = done, together
 
 
 class CancelAt(Watch):

@@ -2,12 +2,20 @@
 
 from pathlib import Path
 
+import numpy as np
+import pytest
 import torch
 
+from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
+from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.options import canonical
 from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.weights import Weights
+from pipeline.errors import OptionError
 from tests.vibevoice.controls import Watch
 from tests.vibevoice.test_adapter import prepare, script
 
@@ -26,9 +34,33 @@ def test_eight_bits_are_within_two_percent() -> None:
 
 
 def test_a_segment_is_spoken_in_eight_bits(talkative: Path) -> None:
-    settings = Settings(device="cpu", slots=2, positions=1024, frames=512, quantize=True)
+    settings = Settings(device="cpu", slots=2, positions=1024, frames=512)
     engine = VibeVoice(str(talkative), settings)
-    options = engine.options({"dtype": "bfloat16"})
+    options = engine.options({"dtype": "bfloat16", "quantize": True})
     semantic, voices = prepare(engine, script(0))
     (heard,) = engine.diffusion(semantic, voices, 1, options, Watch())
     assert len(heard.samples) == 3200 * int(semantic.meta["frames_max"])
+    plain = engine.options({"dtype": "bfloat16"})
+    (other,) = engine.diffusion(semantic, voices, 1, plain, Watch())
+    assert not np.array_equal(heard.samples, other.samples), "eight bits are another sound"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_eight_bits_go_with_bfloat16_alone(dtype: str) -> None:
+    with pytest.raises(OptionError, match=f"quantize.*not in {dtype}"):
+        canonical({"dtype": dtype, "quantize": True})
+
+
+def test_half_of_the_language_models_weights_is_known_to_be_saved(talkative: Path) -> None:
+    checkpoint = open_checkpoint(str(talkative)).check()
+    architecture = checkpoint.architecture
+    whole = memory.decoder_bytes(architecture, memory.HALF)
+    model = Model(Weights(checkpoint, torch.bfloat16, torch.device("cpu")), 512, Int8Linear)
+    products = [
+        product
+        for layer in model.language.layers
+        for product in (layer.joined, layer.out, layer.gate, layer.up, layer.down)
+    ]
+    saved = sum(product.inner * product.outer for product in products)
+    assert memory.decoder_bytes(architecture, memory.HALF, quantized=True) == whole - saved
+    assert {product.weight.dtype for product in products} == {torch.int8}

@@ -15,7 +15,7 @@ import torch
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import DeadlineError, EngineError
 from tests.vibevoice import tiny
@@ -63,6 +63,36 @@ def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
         for future in (first, *others):
             future.result()
     assert ended == [60, 30, 10, 3]
+
+
+def test_a_short_segment_is_not_passed_over_for_ever(model: Model) -> None:
+    batch, ended = scheduler(model, 1), []
+
+    def run(frames: int) -> None:
+        batch.decode(request(frames), frames, Watch())
+        ended.append(frames)
+
+    with ThreadPoolExecutor(9) as threads:
+        futures = [threads.submit(run, 60)]
+        until(lambda: bool(batch.active))
+        futures.append(threads.submit(run, 3))
+        until(lambda: len(batch.waiting) == 1)
+        futures += [threads.submit(run, 20 + n) for n in range(7)]
+        until(lambda: len(batch.waiting) == 8)
+        for future in futures:
+            future.result()
+    assert ended.index(3) == 1 + PASSED_MAX
+
+
+def test_a_segment_is_told_how_many_were_decoded_with_it(model: Model) -> None:
+    batch, watch = scheduler(model, 3), Watch()
+    with ThreadPoolExecutor(3) as threads:
+        others = [threads.submit(batch.decode, request(40, n), 40, Watch()) for n in (1, 2)]
+        until(lambda: len(batch.active) == 2)
+        batch.decode(request(9), 9, watch)
+        for other in others:
+            other.result()
+    assert watch.together == 3
 
 
 def test_slots_stay_filled_while_segments_wait(model: Model) -> None:
@@ -117,7 +147,7 @@ import torch
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import OutOfMemoryError
 from tests.vibevoice.controls import Watch

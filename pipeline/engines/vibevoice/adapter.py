@@ -62,7 +62,7 @@ class VibeVoice:
     @property
     def slots(self) -> int:
         """Segments decoded at once on this machine, in the default type."""
-        return self.device.slots(self.device.dtype("auto"))
+        return self.device.slots(self.device.precision("auto", quantized=False))
 
     def refuses(self, text: str) -> str | None:
         """Nothing: the tokenizer knows every character."""
@@ -151,7 +151,8 @@ class VibeVoice:
             guidance=float(options["guidance"]),
             steps=int(options["steps"]),
         )
-        samples = self.device.speak(spoken, self.device.dtype(str(options["dtype"])), control)
+        precision = self.device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
+        samples = self.device.speak(spoken, precision, control)
         if not samples.size:
             raise EngineError("the model ended the segment before its first frame")
         if len(samples) >= spoken.frames_max * self.checkpoint.architecture.hop:

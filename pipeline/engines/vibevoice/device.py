@@ -25,6 +25,15 @@ from pipeline.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
+class Precision:
+    """What a decoder computes with."""
+
+    dtype: torch.dtype
+    quantized: bool = False
+    """Whether the language model's weights are held in eight bits: half its memory, another sound."""
+
+
+@dataclass(frozen=True, slots=True)
 class Spoken:
     """What is to be spoken, and how."""
 
@@ -51,7 +60,7 @@ class Device:
         if self.device.type == "cpu":
             keep_blocks()
         self.lock = threading.Lock()
-        self.schedulers: dict[torch.dtype, Scheduler] = {}
+        self.schedulers: dict[Precision, Scheduler] = {}
         self.encoders: dict[torch.dtype, Lazy[speaker.SpeakerEncoder]] = {}
         self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
@@ -66,15 +75,27 @@ class Device:
             able = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
         return torch.bfloat16 if able else torch.float32
 
-    def slots(self, dtype: torch.dtype) -> int:
+    def precision(self, dtype: str, *, quantized: bool) -> Precision:
+        """
+        Raises:
+            EngineError: the device doesn't compute in bfloat16, and eight-bit weights are asked for.
+        """
+        found = Precision(self.dtype(dtype), quantized)
+        if quantized and found.dtype != torch.bfloat16:
+            raise EngineError("eight-bit weights compute in bfloat16, which this device has not")
+        return found
+
+    def slots(self, precision: Precision) -> int:
         """Segments decoded at once: as set, or as many as fit."""
         settings, architecture = self.settings, self.checkpoint.architecture
         if settings.slots is not None:
             return settings.slots
+        item_bytes = precision.dtype.itemsize
         return memory.fitting_slots(
             self._free_bytes(),
-            memory.decoder_bytes(architecture, dtype.itemsize) + settings.prefix_bytes,
-            memory.slot_bytes(architecture, settings.positions, settings.frames, dtype.itemsize),
+            memory.decoder_bytes(architecture, item_bytes, quantized=precision.quantized)
+            + settings.prefix_bytes,
+            memory.slot_bytes(architecture, settings.positions, settings.frames, item_bytes),
             settings.slots_max,
         )
 
@@ -91,7 +112,7 @@ class Device:
                 self.voices.popitem(last=False)
         return found
 
-    def speak(self, spoken: Spoken, dtype: torch.dtype, control: Control) -> npt.NDArray[np.float32]:
+    def speak(self, spoken: Spoken, precision: Precision, control: Control) -> npt.NDArray[np.float32]:
         """(n,) samples; blocks until they are there.
 
         Raises:
@@ -113,7 +134,7 @@ class Device:
             most = min(spoken.frames_max, room)
             return Request(prompt, cuts, noise, most, spoken.guidance, spoken.steps)
 
-        samples = self.scheduler(dtype).decode(make, spoken.frames, control)
+        samples = self.scheduler(precision).decode(make, spoken.frames, control)
         return samples.astype(np.float32, copy=False)
 
     def _free_bytes(self) -> int:
@@ -134,25 +155,25 @@ class Device:
                 )
             return self.encoders[dtype]
 
-    def scheduler(self, dtype: torch.dtype) -> Scheduler:
-        """The one that decodes in that type."""
+    def scheduler(self, precision: Precision) -> Scheduler:
+        """The one that decodes in that precision."""
         with self.lock:
-            if dtype not in self.schedulers:
-                self.schedulers[dtype] = Scheduler(
-                    lambda slots: self.decoder(dtype, slots), self.slots(dtype), self.settings.idle_s
+            if precision not in self.schedulers:
+                self.schedulers[precision] = Scheduler(
+                    lambda slots: self.decoder(precision, slots), self.slots(precision), self.settings.idle_s
                 )
-            return self.schedulers[dtype]
+            return self.schedulers[precision]
 
     def _fixed_shapes(self) -> bool:
         """Whether equal bits need equal shapes: oneDNN's kernels don't, a GPU's do."""
         return self.settings.reproducible and self.device.type != "cpu"
 
-    def decoder(self, dtype: torch.dtype, slots: int) -> Decoder:
+    def decoder(self, precision: Precision, slots: int) -> Decoder:
         """Load the parts that speak."""
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
-        linear = Int8Linear if settings.quantize and dtype == torch.bfloat16 else Linear
-        model = Model(self._weights(dtype), max(settings.positions, settings.frames) + 1, linear)
+        linear = Int8Linear if precision.quantized else Linear
+        model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
         return Decoder(model, limits, fixed_shapes=self._fixed_shapes())
 
 

@@ -9,6 +9,7 @@ import psutil
 from pipeline.engines.vibevoice.architecture import Architecture, Shape, Stack
 
 TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
+LANGUAGE = "model.language_model.layers."
 SPEAKER = ("model.audio_tower.encoder.", "model.multi_modal_projector.", "model.latent_")
 RESERVE_BYTES = 512 << 20
 """For what a step computes with, and the libraries themselves."""
@@ -26,10 +27,12 @@ def _bytes(shapes: Iterable[Shape], item_bytes: int) -> int:
     return sum(prod(shape) for shape in shapes) * item_bytes
 
 
-def decoder_bytes(architecture: Architecture, item_bytes: int) -> int:
+def decoder_bytes(architecture: Architecture, item_bytes: int, *, quantized: bool = False) -> int:
     """The weights that the loop uses: no embedding table, no acoustic encoder."""
     unused = (*TABLES, architecture.acoustic_encoder.root)
-    return _bytes((s for name, s in architecture.shapes().items() if not name.startswith(unused)), item_bytes)
+    used = {name: s for name, s in architecture.shapes().items() if not name.startswith(unused)}
+    saved = (s for name, s in used.items() if quantized and name.startswith(LANGUAGE) and len(s) > 1)
+    return _bytes(used.values(), item_bytes) - _bytes(saved, item_bytes - 1)
 
 
 def speaker_bytes(architecture: Architecture, item_bytes: int) -> int:

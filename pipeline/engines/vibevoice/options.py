@@ -3,7 +3,7 @@
 from pipeline.engines.protocol import Options
 from pipeline.errors import OptionError
 
-DEFAULTS: Options = {"dtype": "auto", "guidance": 1.3, "steps": 10}
+DEFAULTS: Options = {"dtype": "auto", "guidance": 1.3, "quantize": False, "steps": 10}
 DTYPES = ("auto", "bfloat16", "float16", "float32", "float64")
 
 
@@ -11,7 +11,7 @@ def canonical(given: Options) -> Options:
     """With defaults filled in, in the order of their names.
 
     >>> canonical({"steps": 5})
-    {'dtype': 'auto', 'guidance': 1.3, 'steps': 5}
+    {'dtype': 'auto', 'guidance': 1.3, 'quantize': False, 'steps': 5}
 
     Raises:
         OptionError: unknown, or outside its range.
@@ -20,9 +20,11 @@ def canonical(given: Options) -> Options:
         if name not in DEFAULTS:
             raise OptionError(name, f"unknown; vibevoice has {', '.join(DEFAULTS)}")
     found = {**DEFAULTS, **given}
+    dtype = _dtype(found["dtype"])
     return {
-        "dtype": _dtype(found["dtype"]),
+        "dtype": dtype,
         "guidance": _number("guidance", found["guidance"], 0.0, 20.0),
+        "quantize": _quantize(found["quantize"], dtype),
         "steps": _count("steps", found["steps"], 2, 100),
     }
 
@@ -31,6 +33,14 @@ def _dtype(value: object) -> str:
     if value not in DTYPES:
         raise OptionError("dtype", f"{value!r} is none of {', '.join(DTYPES)}")
     return str(value)
+
+
+def _quantize(value: object, dtype: str) -> bool:
+    if not isinstance(value, bool):
+        raise OptionError("quantize", f"{value!r} is neither true nor false")
+    if value and dtype not in ("auto", "bfloat16"):
+        raise OptionError("quantize", f"eight-bit weights compute in bfloat16, not in {dtype}")
+    return value
 
 
 def _number(name: str, value: object, low: float, high: float) -> float:

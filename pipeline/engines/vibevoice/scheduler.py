@@ -1,12 +1,11 @@
 """Segments of many threads, decoded by one: continuous batching.
 
 A segment's own thread waits here and looks at its control every frame; the decoding thread never waits for
-it. A slot that falls free takes the longest segment that waits before the next frame.
+it. A slot that falls free takes, before the next frame, the longest segment that waits; but none is passed
+over for ever, or a short job would wait for the end of a long one.
 """
 
 import gc
-import heapq
-import itertools
 import logging
 import threading
 from collections.abc import Callable
@@ -24,6 +23,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.2
 """How often a segment that waits, or whose frame takes long, looks at its control."""
+PASSED_MAX = 4
+"""So many later segments go before one that waits; then it is its turn."""
 
 
 @dataclass(slots=True, eq=False)
@@ -32,8 +33,14 @@ class Entry:
 
     make: Callable[[], Request]
     """Makes the request anew: it is decoded from its start again if the device ran out of memory."""
+    length: int
+    """Its expected frames."""
+    passed: int = 0
+    """How many segments that came later went before it."""
     row: Row | None = None
     frames: int = 0
+    together: int = 1
+    """Segments at work in its last step."""
     finished: bool = False
     given_up: bool = False
     error: Exception | None = None
@@ -50,8 +57,8 @@ class Scheduler:
         """
         self.make, self.slots, self.idle_s = make, slots, idle_s
         self.changed = threading.Condition()
-        self.waiting: list[tuple[int, int, Entry]] = []
-        self.order = itertools.count()
+        self.waiting: list[Entry] = []
+        """In the order in which they came."""
         self.active: dict[int, Entry] = {}
         self.thread: threading.Thread | None = None
         self.decoder: Decoder | None = None
@@ -61,33 +68,33 @@ class Scheduler:
         """Block until that segment is spoken; returns its samples, (n,).
 
         Args:
-            length: its expected frames; the longest waiting segment goes first.
+            length: its expected frames.
 
         Raises:
             OutOfMemoryError: not even one slot fits the device.
             DeviceLostError: the accelerator reported a fault.
             Exception: what `control.check` raised; only this segment leaves.
         """
-        entry = Entry(make)
-        self._enter(entry, length)
+        entry = Entry(make, length)
+        self._enter(entry)
         try:
             while not self._wait(entry):
                 control.check()
-                control.frames(entry.frames)
+                control.frames(entry.frames, entry.together)
         except BaseException:
             with self.changed:
                 entry.given_up = True
             raise
         if entry.error is not None:
             raise entry.error
-        control.frames(entry.frames)
+        control.frames(entry.frames, entry.together)
         if entry.row is None:
             raise RuntimeError("a finished segment has a row")
         return entry.row.samples()
 
-    def _enter(self, entry: Entry, length: int) -> None:
+    def _enter(self, entry: Entry) -> None:
         with self.changed:
-            heapq.heappush(self.waiting, (-length, next(self.order), entry))
+            self.waiting.append(entry)
             if self.thread is None:
                 self.thread = threading.Thread(target=self._run, name="vibevoice", daemon=True)
                 self.thread.start()
@@ -145,18 +152,24 @@ class Scheduler:
             entry.row = decoder.admit(slot, entry.make())
 
     def _next(self) -> Entry | None:
+        """Of those that wait the longest, unless the first of them has been passed over often enough."""
         with self.changed:
-            while self.waiting:
-                entry = heapq.heappop(self.waiting)[2]
-                if not entry.given_up:
-                    return entry
-        return None
+            self.waiting = [entry for entry in self.waiting if not entry.given_up]
+            if not self.waiting:
+                return None
+            first = self.waiting[0]
+            chosen = first if first.passed >= PASSED_MAX else max(self.waiting, key=lambda one: one.length)
+            for entry in self.waiting[: self.waiting.index(chosen)]:
+                entry.passed += 1
+            self.waiting.remove(chosen)
+            return chosen
 
     def _collect(self, decoder: Decoder) -> None:
         with self.changed:
+            together = len(self.active)
             for slot, entry in list(self.active.items()):
                 row = decoder.row(slot)
-                entry.frames = len(row.frames)
+                entry.frames, entry.together = len(row.frames), together
                 if row.done:
                     decoder.release(slot)
                     del self.active[slot]
@@ -174,8 +187,8 @@ class Scheduler:
             log.warning("out of memory", extra={"slots": self.slots})
             with self.changed:
                 for entry in self.active.values():
-                    entry.row = None
-                    heapq.heappush(self.waiting, (-(1 << 30), next(self.order), entry))
+                    entry.row, entry.passed = None, PASSED_MAX
+                self.waiting[:0] = self.active.values()
                 self.active.clear()
             self.decoder = None
             _give_back()
@@ -183,7 +196,7 @@ class Scheduler:
     def _fail(self, error: Exception) -> None:
         """Every segment at work fails with that error; without any, those that wait for the decoder."""
         with self.changed:
-            failed = list(self.active.values()) or [entry for *_, entry in self.waiting]
+            failed = list(self.active.values()) or self.waiting[:]
             if not self.active:
                 self.waiting.clear()
             self.active.clear()

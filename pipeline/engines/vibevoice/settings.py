@@ -24,8 +24,6 @@ class Settings:
     """Speaker embeddings that are kept."""
     reproducible: bool = True
     """The same segment gives the same bits in any company, for the same number of slots."""
-    quantize: bool = False
-    """Hold the language model's weights in eight bits (bfloat16 only): half its memory, another sound."""
     reference_s: float = 30.0
     """A longer reference is cut."""
     idle_s: float = 300.0

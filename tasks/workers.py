@@ -66,8 +66,11 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
 
 
 def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
-    """The environment: one thread per slot for numeric libraries where slots are processes."""
-    single: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS") if spec.pool == "prefork" else ()
+    """The environment: one thread per slot for numeric libraries where slots are processes, one heap for all
+    threads where they are threads.
+    """
+    prefork: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    single = prefork if spec.pool == "prefork" else ("MALLOC_ARENA_MAX",)
     device = (
         {}
         if spec.device is None

@@ -1,4 +1,4 @@
-"""The memory of a step's results is kept for the next step, not given back to the system in between.
+"""The memory of a step's results is kept for the next step, and given back to the system now and then.
 
 By default glibc unmaps large blocks, or trims its heap, as they are freed; touching the pages anew costs more
 than the computation (a norm over 25,600 x 32 numbers: 3.2 ms against 0.4 ms).
@@ -6,6 +6,7 @@ than the computation (a norm over 25,600 x 32 numbers: 3.2 ms against 0.4 ms).
 
 import ctypes
 import sys
+from collections.abc import Callable
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 BLOCK_BYTES = 32 << 20
@@ -18,10 +19,23 @@ def keep_blocks() -> None:
 
     The heaps that other threads get otherwise are unmapped whenever they are empty.
     """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    mallopt = _glibc("mallopt")
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES)
         mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
         mallopt(M_ARENA_MAX, 1)
+
+
+def give_back() -> None:
+    """What is free, wherever it lies. Segments of many lengths leave holes, and a heap with holes only grows:
+    by a third in two hours.
+    """
+    trim = _glibc("malloc_trim")
+    if trim is not None:
+        trim(0)
+
+
+def _glibc(name: str) -> Callable[..., int] | None:
+    if not sys.platform.startswith("linux"):
+        return None
+    return getattr(ctypes.CDLL(None), name, None)

@@ -15,6 +15,11 @@ from pipeline.engines.vibevoice.weights import Weights, wide
 
 ROOT = "model.language_model."
 
+ROUND = 16
+"""Prompts are read as if they had a multiple of so many positions: for every shape that a product ever had,
+oneDNN keeps a kernel (a worker grew by a third in two hours).
+"""
+
 Attend = Callable[[int, torch.Tensor], torch.Tensor]
 """(layer, joined (rows, heads + 2 * key heads, head size)) to (rows, hidden)."""
 
@@ -97,17 +102,19 @@ class LanguageModel:
     def prefill(self, x: torch.Tensor, cache: Cache, slot: int, start: int) -> torch.Tensor:
         """Positions `start` and on of one row: x (positions, hidden) to the last one's state (hidden,).
 
-        The cache must hold the row's first `start` positions; it then holds these too.
+        The cache must hold the row's first `start` positions; it then holds these too. Products are computed
+        of a few positions more (`ROUND`).
         """
-        end = start + len(x)
+        count, more = len(x), -len(x) % ROUND
+        end = start + count
         angles = self.rotary.angles(torch.arange(start, end, device=x.device))
-        mask = torch.ones(len(x), end, dtype=torch.bool, device=x.device).tril(start) if start else None
+        mask = torch.ones(count, end, dtype=torch.bool, device=x.device).tril(start) if start else None
         past = cache.view(slot, end)
 
         def attend(layer: int, joined: torch.Tensor) -> torch.Tensor:
-            turned = self.rotary.turn(joined, angles).transpose(0, 1)
+            turned = self.rotary.turn(joined[:count], angles).transpose(0, 1)
             heads, keys = self.language.heads, self.language.key_heads
-            cache.put(layer, slot, start, turned[heads:].view(2, keys, len(x), -1))
+            cache.put(layer, slot, start, turned[heads:].view(2, keys, count, -1))
             seen = F.scaled_dot_product_attention(
                 turned[None, :heads],
                 past[0][layer],
@@ -116,9 +123,9 @@ class LanguageModel:
                 is_causal=mask is None,
                 enable_gqa=True,
             )
-            return seen[0].transpose(0, 1).reshape(len(x), -1)
+            return F.pad(seen[0].transpose(0, 1).reshape(count, -1), (0, 0, 0, more))
 
-        return self._through(x, attend)[-1]
+        return self._through(F.pad(x, (0, 0, 0, more)), attend)[count - 1]
 
     def _split(self, joined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries (rows, key heads, queries per key, head size) and pairs (rows, 2, key heads, head size)."""

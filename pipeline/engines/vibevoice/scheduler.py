@@ -8,6 +8,7 @@ over for ever, or a short job would wait for the end of a long one.
 import gc
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control
+from pipeline.engines.vibevoice import allocator
 from pipeline.engines.vibevoice.decoder import Decoder, Request, Row
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
@@ -23,6 +25,8 @@ log = logging.getLogger(__name__)
 
 LOOK_S = 0.2
 """How often a segment that waits, or whose frame takes long, looks at its control."""
+TIDY_S = 30.0
+"""How often the holes between blocks are given back; the pages that are needed again cost some 20 ms."""
 PASSED_MAX = 4
 """So many later segments go before one that waits; then it is its turn."""
 
@@ -63,6 +67,7 @@ class Scheduler:
         self.thread: threading.Thread | None = None
         self.decoder: Decoder | None = None
         self.steps = self.filled = 0
+        self.tidied = time.monotonic()
 
     def decode(self, make: Callable[[], Request], length: int, control: Control) -> npt.NDArray[np.floating]:
         """Block until that segment is spoken; returns its samples, (n,).
@@ -136,6 +141,9 @@ class Scheduler:
             self.steps += 1
             self.filled += len(self.active)
             self._collect(self.decoder)
+        if time.monotonic() - self.tidied > TIDY_S:
+            self.tidied = time.monotonic()
+            allocator.give_back()
 
     def _dismiss(self, decoder: Decoder) -> None:
         for slot, entry in list(self.active.items()):
@@ -217,5 +225,6 @@ def _is_lost(error: RuntimeError) -> bool:
 
 def _give_back() -> None:
     gc.collect()
+    allocator.give_back()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

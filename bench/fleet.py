@@ -48,6 +48,7 @@ class Fleet:
         store: Path | None = None,
         store_url: str | None = None,
         broker_url: str | None = None,
+        app: Celery | None = None,
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
@@ -56,6 +57,7 @@ class Fleet:
         store: a folder for the store, in place of one below `folder`.
         store_url: a store that is no folder.
         broker_url: a broker in place of the embedded server, which then keeps the results.
+        app: who sends; one that knows just the URLs by default.
         layout: the queues of each worker, by its name.
         pools: Celery's options for a worker's pool, by its name; a prefork pool of one by default.
         """
@@ -81,7 +83,7 @@ class Fleet:
             **(settings or {}),
         }
         self.jobs = Jobs(Store(self.store_url))
-        self.app = Celery("another-app", broker=broker_url or self.url, backend=self.url)
+        self.app = app or Celery("another-app", broker=broker_url or self.url, backend=self.url)
         self.app.conf.broker_connection_retry_on_startup = True
 
     # -- the broker --------------------------------------------------------------------------------------

@@ -71,9 +71,19 @@ def _broker(found: Settings) -> Iterator[Finding]:
         return
     from kombu import Connection
 
+    from tasks.broker import of as broker_of
+
+    broker = broker_of(found, found.broker_url)
     try:
-        with Connection(found.broker_url, connect_timeout=3) as connected:
+        with Connection(
+            broker.url,
+            connect_timeout=3,
+            ssl=broker.tls() or False,
+            transport_options=broker.transport_options(),
+        ) as connected:
             connected.ensure_connection(max_retries=1, timeout=3)
+            with connected.channel():
+                pass
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own
         advice = "start it, or correct VOXCHORD_BROKER_URL"
         yield Finding("broker", "bad", f"{masked(found.broker_url)}: {type(error).__name__}", advice)

@@ -13,7 +13,8 @@ from celery import Celery, signals
 from pipeline.engines.registry import ENGINES
 from tasks import heartbeat, history, meter, parent
 from tasks import settings as _settings
-from tasks.broker import Broker, queue, redis_tls, sentinel_options
+from tasks.broker import of as broker_of
+from tasks.broker import queue, redis_tls, sentinel_options
 from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
 from tasks.queues import QUEUES
@@ -38,9 +39,7 @@ def _result_backend(url: str) -> str:
 
 
 app = Celery("voxchord", task_cls="tasks.task:VoxchordTask", amqp="tasks.broker:Wire")
-broker = Broker(
-    _broker_url(), settings.visibility_timeout_s, master=settings.sentinel_master, tls_ca=settings.tls_ca
-)
+broker = broker_of(settings, _broker_url())
 _results = settings.result_url or broker.url
 app.conf.update(
     broker_url=broker.url,

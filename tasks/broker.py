@@ -21,6 +21,7 @@ from celery.app import amqp
 from kombu import Queue
 
 from tasks.queues import DOOR, PRIORITY_STEPS
+from tasks.settings import Settings
 
 _AMQP = ("amqp://", "amqps://", "pyamqp://")
 _HOLD_MS = 2 * 3600 * 1000
@@ -102,6 +103,11 @@ class Broker:
         if self.url.startswith("amqps://"):
             return {"cert_reqs": ssl.CERT_REQUIRED, "ca_certs": self.tls_ca or None, "server_hostname": None}
         return redis_tls(self.url, self.tls_ca)
+
+
+def of(settings: Settings, url: str) -> Broker:
+    """The broker at a URL, as the settings say."""
+    return Broker(url, settings.visibility_timeout_s, master=settings.sentinel_master, tls_ca=settings.tls_ca)
 
 
 def sentinel_options(url: str, master: str) -> dict[str, Any]:

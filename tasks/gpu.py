@@ -104,11 +104,12 @@ class Gpu:
         memory = nvml.ask("nvmlDeviceGetMemoryInfo", handle)
         cuda = nvml.ask("nvmlSystemGetCudaDriverVersion")
         driver = f"{cuda // 1000}.{cuda % 1000 // 10}" if cuda else None
+        mig = nvml.ask("nvmlDeviceIsMigDeviceHandle", handle)
         return row | {
             "gpu_count": row["gpu_count"] or nvml.ask("nvmlDeviceGetCount"),
             "gpu_uuid": nvml.ask("nvmlDeviceGetUUID", handle),
             "gpu_name": nvml.ask("nvmlDeviceGetName", handle) or row.get("gpu_name"),
-            "gpu_mig": nvml.ask("nvmlDeviceIsMigDeviceHandle", handle),
+            "gpu_mig": getattr(mig, "value", mig),  # the only one that pynvml leaves in ctypes' wrapping
             "driver_version": nvml.ask("nvmlSystemGetDriverVersion"),
             "cuda_version": row.get("cuda_version") or driver,
             "gpu_mem_total_bytes": memory.total if memory is not None else None,

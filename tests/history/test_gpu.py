@@ -2,6 +2,7 @@
 
 import os
 import sys
+from ctypes import c_uint
 from types import SimpleNamespace
 from typing import Any
 
@@ -49,8 +50,8 @@ class Driver:
     def nvmlDeviceGetName(self, handle: str) -> str:
         return "NVIDIA H100 80GB HBM3"
 
-    def nvmlDeviceIsMigDeviceHandle(self, handle: str) -> int:
-        return 0
+    def nvmlDeviceIsMigDeviceHandle(self, handle: str) -> c_uint:
+        return c_uint(0)  # as pynvml answers
 
     def nvmlSystemGetDriverVersion(self) -> str:
         return "570.86.15"

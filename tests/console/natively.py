@@ -131,6 +131,8 @@ class Containers:
     """What `.env` would hold."""
     replaced: Mapping[str, Path] = field(default_factory=dict)
     """Folders in place of those that compose mounts from the repository."""
+    driver: Path | None = None
+    """A folder with the driver's library, for services that reserve devices: NVIDIA's runtime brings it."""
     running: dict[str, Container] = field(default_factory=dict)
     _ending: ExitStack = field(default_factory=ExitStack)
 
@@ -193,13 +195,16 @@ class Containers:
         holder = self._hold(name, "--net", "--uts", "--mount", "--propagation", "private")
         ours = service.get("command", [""])[0] == "python"
         user = str(service.get("user", _IMAGE_USER if ours else "0:0"))
+        image = {"PATH": _IMAGE_PATH, "HOME": "/tmp", **_IMAGE.get(name, {})}
+        if _wants_device(service):
+            image["LD_LIBRARY_PATH"] = "/natively/driver"
         container = Container(
             name,
             address,
             holder,
             self._folder("trees", name),
             self._folder("logs") / f"{name}.log",
-            {"PATH": _IMAGE_PATH, "HOME": "/tmp", **_IMAGE.get(name, {}), **environment(name, self.secrets)},
+            {**image, **environment(name, self.secrets)},
             _USERS.get(user, user),
             self._limit(name, service["mem_limit"]),
         )
@@ -255,6 +260,8 @@ class Containers:
         yield from _bind(_wheels(), tree, str(_wheels()), "ro")
         yield from _bind(Path(sys.prefix), tree, "/venv", "ro")
         yield from _bind(self.folder / "bin", tree, "/natively/bin", "ro")
+        if self.driver is not None and _wants_device(container.service):
+            yield from _bind(self.driver, tree, "/natively/driver", "ro")
         yield from _bind(ROOT, tree, "/app", "ro")
         for name in ("hosts", "passwd"):
             yield f"mount --bind {shlex.quote(str(self.folder / name))} {tree}/etc/{name}"
@@ -295,6 +302,10 @@ class Containers:
         folder = self.folder.joinpath(*parts)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
+
+
+def _wants_device(service: Mapping[str, Any]) -> bool:
+    return "devices" in service.get("deploy", {}).get("resources", {}).get("reservations", {})
 
 
 def _wheels() -> Path:

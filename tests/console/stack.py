@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import signal
+import subprocess
 import time
 import urllib.parse
 import urllib.request
@@ -20,12 +21,13 @@ from celery import Celery
 from tasks.recorder import Wreck
 from tests.console.compose import ROOT, SECRETS
 from tests.console.natively import Containers
+from tests.tools import tool
 
 SERVICES = (
-    *("redis", "postgres", "door", "cpu", "decode", "flower"),
+    *("redis", "postgres", "door", "cpu", "decode", "gpu0", "flower"),
     *("node-exporter", "dcgm-exporter", "prometheus"),
 )
-"""All of compose but Grafana, which isn't to be had here, and `gpu0`, which is `decode` with a device."""
+"""All of compose but Grafana, which isn't to be had here. `gpu0` finds a driver that stands for a device."""
 SECRETS_AND_FIGURES = {
     **SECRETS,
     "VOXCHORD_METRICS_PORT": "9300",
@@ -75,9 +77,8 @@ def running(folder: Path) -> Iterator[Stack]:
     """Bring everything up, and let it do what leaves traces: jobs that end well, one that fails, a slow "
     "one."""
     began = time.time()
-    with Containers(
-        folder, SECRETS_AND_FIGURES, {"./deploy/prometheus": _often(folder / "prometheus")}
-    ) as containers:
+    shipped = {"./deploy/prometheus": _often(folder / "prometheus")}
+    with Containers(folder, SECRETS_AND_FIGURES, shipped, _driver(folder / "driver")) as containers:
         containers.up(*SERVICES)
         broker = f"redis://:{SECRETS['REDIS_PASSWORD']}@127.0.0.1:{containers.publish('redis', 6379)}/0"
         prometheus, flower = (
@@ -96,6 +97,15 @@ def _often(folder: Path) -> Path:
     config = folder / "prometheus.yml"
     text = re.sub(r"(scrape|evaluation)_interval: 15s", r"\1_interval: 1s", config.read_text())
     config.write_text(text)
+    return folder
+
+
+def _driver(folder: Path) -> Path:
+    """The stand-in for NVIDIA's library: what is above it is ours, and real."""
+    folder.mkdir()
+    source = ROOT / "tests" / "console" / "driver" / "nvml.c"
+    compiler = [tool("gcc"), "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
+    subprocess.run(compiler, check=True, timeout=60)
     return folder
 
 
@@ -118,8 +128,8 @@ def _work(stack: Stack, app: Celery) -> None:
     time.sleep(3)  # and seen, so that the next jobs are seen to raise them
     refused = job("Anna: Hello.", format="tape")
     assert refused.get(timeout=60, propagate=False).__class__.__name__ == "OptionError"
-    long = job(script(1, "Long"))
-    _hold_up(stack.containers.folder / "volumes" / "decode" / "history" / "open")
+    long = job(script(1, "Long"), device="gpu0.0")
+    _hold_up(stack.containers.folder / "volumes" / "gpu0" / "history" / "open")
     stack.jobs.append(long.get(timeout=120)["job"])
     stack.jobs.append(job(script(40, "Many")).get(timeout=240)["job"])
     _until_recorded(stack)

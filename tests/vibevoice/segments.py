@@ -9,6 +9,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.graphs import Record
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.weights import Weights
 from tests.vibevoice import reference
@@ -102,9 +103,11 @@ def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
     return made
 
 
-def decoder(weights: Weights, slots: int, *, fixed_shapes: bool = False) -> Decoder:
+def decoder(
+    weights: Weights, slots: int, *, fixed_shapes: bool = False, record: Record | None = None
+) -> Decoder:
     limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
-    return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes)
+    return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes, record=record)
 
 
 @functools.cache

@@ -12,10 +12,19 @@ class Cache:
     """`slots` rows of `capacity` positions; a CPU gives the pages when they are first written."""
 
     def __init__(
-        self, language: Language, slots: int, capacity: int, dtype: torch.dtype, device: torch.device
+        self,
+        language: Language,
+        slots: int,
+        capacity: int,
+        dtype: torch.dtype,
+        device: torch.device,
+        *,
+        clear: bool = False,
     ) -> None:
+        """`clear`: positions that nothing was written to are finite, as a `Window` needs them."""
         self.capacity = capacity
-        self.store = torch.empty(
+        make = torch.zeros if clear else torch.empty
+        self.store = make(
             language.layers,
             slots,
             2,
@@ -61,7 +70,7 @@ class Reader:
         self.positions = torch.tensor(positions, device=device)
         self.pasts = [cache.view(slot, at + 1) for slot, at in zip(slots, positions, strict=True)]
 
-    def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> list[torch.Tensor]:
+    def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         """Write each row's key and value, and let its queries look at its past.
 
         Args:
@@ -69,10 +78,33 @@ class Reader:
             pairs: (rows, 2, key heads, head size).
 
         Returns:
-            per row (1, key heads, queries per key, head size).
+            As queries.
         """
         self.cache.write(layer, self.slots, self.positions, pairs)
-        return [
-            F.scaled_dot_product_attention(query, keys[layer], values[layer])
-            for query, (keys, values) in zip(torch.split(queries, 1), self.pasts, strict=True)
-        ]
+        return torch.cat(
+            [
+                F.scaled_dot_product_attention(query, keys[layer], values[layer])
+                for query, (keys, values) in zip(torch.split(queries, 1), self.pasts, strict=True)
+            ]
+        )
+
+
+class Window:
+    """The pasts of all slots in one product, whatever they hold: a `Reader` whose shapes never change.
+
+    Every slot looks at its whole row, masked to what it has. That is more to read, but no number of it
+    depends on a length, so it can be recorded as a CUDA graph, and a row's bits don't depend on the others.
+    """
+
+    def __init__(self, cache: Cache, positions: torch.Tensor) -> None:
+        """`positions` (slots,): where each writes next."""
+        self.cache, self.positions = cache, positions
+        self.slots = torch.arange(len(positions), device=positions.device)
+        places = torch.arange(cache.capacity, device=positions.device)
+        self.mask = (places <= positions[:, None])[:, None, None]
+
+    def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
+        """As `Reader.attend`."""
+        self.cache.write(layer, self.slots, self.positions, pairs)
+        keys, values = self.cache.layers[layer].unbind(1)
+        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=self.mask)

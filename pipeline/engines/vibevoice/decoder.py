@@ -6,13 +6,15 @@ mates beyond the rounding of half precision. A slot may be refilled before any s
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.vibevoice.cache import Cache, Reader
+from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.convolution import Stream
+from pipeline.engines.vibevoice.graphs import Graphed, Record, Work
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.prefix import Prefixes
 from pipeline.engines.vibevoice.weights import wide
@@ -75,19 +77,34 @@ class Limits:
 class Decoder:
     """The state of every slot, and the step that moves them all."""
 
-    def __init__(self, model: Model, limits: Limits, *, fixed_shapes: bool = False) -> None:
-        """`fixed_shapes`: compute every slot in every step, whether it is at work or not."""
+    def __init__(
+        self, model: Model, limits: Limits, *, fixed_shapes: bool = False, record: Record | None = None
+    ) -> None:
+        """Args:
+        fixed_shapes: compute every slot in every step, whether it is at work or not.
+        record: with it the parts of a step are recorded and launched as one; needs fixed shapes.
+        """
         self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[Row | None] = [None] * limits.slots
         slots, language = limits.slots, model.language.language
-        self.positive = Cache(language, slots, limits.positions, self.dtype, self.device)
-        self.negative = Cache(language, slots, limits.frames + 1, self.dtype, self.device)
+        held: Any = {"dtype": self.dtype, "device": self.device, "clear": fixed_shapes}
+        self.positive = Cache(language, slots, limits.positions, **held)
+        self.negative = Cache(language, slots, limits.frames + 1, **held)
         self.speech_memories = model.speech.memories(slots)
         self.listener_memories = model.listener.memories(slots)
         self.prefixes = Prefixes(limits.prefix_bytes)
         self.states = torch.zeros(2, slots, language.hidden, dtype=self.dtype, device=self.device)
         self.start_state, self.start_pairs = self._read_start()
+        self.sampler: Work = model.sampler
+        self.speech: Work = lambda x: model.speech(x, self.speech_memories)
+        self.listener: Work = lambda x: model.listener(x, self.listener_memories)
+        self.language: Work = self._listen
+        if record is not None:
+            self.sampler = Graphed(self.sampler, record)
+            self.speech = Graphed(self.speech, record, lambda: self.speech_memories)
+            self.listener = Graphed(self.listener, record, lambda: self.listener_memories)
+            self.language = Graphed(self.language, record)
 
     @torch.inference_mode()
     def _read_start(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -181,8 +198,13 @@ class Decoder:
         rows = computed if self.fixed_shapes else speaking
         latents = self._sample(rows, speaking).to(self.dtype)[:, None]
         speech, listener = self.model.speech, self.model.listener
-        audio = self._stream(speech, self.model.unscaled(latents), self.speech_memories, rows, speaking)
-        sense = self._stream(listener, audio, self.listener_memories, rows, speaking)
+        unscaled = self.model.unscaled(latents)
+        if len(rows) == self.limits.slots:
+            audio = self._whole(self.speech, unscaled, self.speech_memories, speaking)
+            sense = self._whole(self.listener, audio, self.listener_memories, speaking)
+        else:
+            audio = self._part(speech, unscaled, self.speech_memories, speaking)
+            sense = self._part(listener, audio, self.listener_memories, speaking)
         heard = self.model.acoustic.plus(latents, self.model.semantic(sense))[:, 0]
         samples = audio[..., 0].to(wide(self.dtype)).cpu().numpy()
         for slot in speaking:
@@ -199,7 +221,7 @@ class Decoder:
         steps = {slot: self.row(slot).request.steps for slot in speaking}
         latents = noise
         for count in sorted(set(steps.values())):
-            made = self.model.sampler(positive, negative, noise, guidance, count)
+            made = self.sampler(positive, negative, noise, guidance, count)
             members = [rows.index(slot) for slot in speaking if steps[slot] == count]
             latents = latents.index_copy(0, torch.tensor(members, device=self.device), made[members])
         return latents
@@ -214,22 +236,25 @@ class Decoder:
             guidance[at] = request.guidance
         return noise.to(self.device), guidance.to(self.device)
 
-    def _stream(
-        self,
-        stream: Stream,
-        x: torch.Tensor,
-        memories: list[torch.Tensor],
-        rows: list[int],
-        speaking: list[int],
+    def _whole(
+        self, stream: Work, x: torch.Tensor, memories: list[torch.Tensor], speaking: list[int]
     ) -> torch.Tensor:
-        """Run a stack for `rows`, and move on the memories of those that speak."""
-        if len(speaking) == self.limits.slots:
-            return stream(x, memories)
-        moved = [memory[rows] for memory in memories]
+        """Run a stack for every slot; the memories of those that don't speak stay as they were."""
+        quiet = [slot for slot in range(self.limits.slots) if slot not in speaking]
+        before = [memory[quiet] for memory in memories] if quiet else []
+        y = stream(x)
+        for memory, old in zip(memories if quiet else [], before, strict=True):
+            memory[quiet] = old
+        return y
+
+    def _part(
+        self, stream: Stream, x: torch.Tensor, memories: list[torch.Tensor], speaking: list[int]
+    ) -> torch.Tensor:
+        """Run a stack for the slots that speak."""
+        moved = [memory[speaking] for memory in memories]
         y = stream(x, moved)
-        kept = [rows.index(slot) for slot in speaking]
         for memory, new in zip(memories, moved, strict=True):
-            memory[speaking] = new[kept]
+            memory[speaking] = new
         return y
 
     def _advance(self, x: torch.Tensor, computed: list[int]) -> None:
@@ -237,16 +262,23 @@ class Decoder:
         positions = [
             (row.position, row.negative_position) if (row := self.rows[slot]) else (0, 0) for slot in computed
         ]
-        readers = (
-            Reader(self.positive, computed, [positive for positive, _ in positions]),
-            Reader(self.negative, computed, [negative for _, negative in positions]),
-        )
-        self.states[:, computed] = self.model.language.step(x.repeat(2, 1), readers).view(
-            2, len(computed), -1
-        )
+        if self.fixed_shapes:
+            heard = self.language(x, torch.tensor(positions, device=self.device).T.contiguous())
+        else:
+            readers = (
+                Reader(self.positive, computed, [positive for positive, _ in positions]),
+                Reader(self.negative, computed, [negative for _, negative in positions]),
+            )
+            heard = self.model.language.step(x.repeat(2, 1), readers)
+        self.states[:, computed] = heard.view(2, len(computed), -1)
         for slot in computed:
             if (row := self.rows[slot]) is not None:
                 row.position += 1
+
+    def _listen(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        """Every slot's next states (2 * slots, hidden): x (slots, hidden), positions (2, slots)."""
+        readers = Window(self.positive, positions[0]), Window(self.negative, positions[1])
+        return self.model.language.step(x.repeat(2, 1), readers)
 
     def row(self, slot: int) -> Row:
         """The segment in that slot."""

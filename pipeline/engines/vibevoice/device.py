@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference
-from pipeline.engines.vibevoice import memory, speaker
+from pipeline.engines.vibevoice import graphs, memory, speaker
 from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -174,7 +174,9 @@ class Device:
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if precision.quantized else Linear
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
-        return Decoder(model, limits, fixed_shapes=self._fixed_shapes())
+        fixed = self._fixed_shapes()
+        graphed = graphs.record if fixed and self.device.type == "cuda" else None
+        return Decoder(model, limits, fixed_shapes=fixed, record=graphed)
 
 
 def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.architecture import Language
-from pipeline.engines.vibevoice.cache import Cache, Reader
+from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.weights import Weights, wide
 
@@ -83,18 +83,15 @@ class LanguageModel:
         self.layers = [Layer(weights, f"{ROOT}layers.{n}.", linear) for n in range(language.layers)]
         self.norm = weights(f"{ROOT}norm.weight")
 
-    def step(self, x: torch.Tensor, readers: Sequence[Reader]) -> torch.Tensor:
+    def step(self, x: torch.Tensor, readers: Sequence[Reader | Window]) -> torch.Tensor:
         """One position of every row of every reader, in their order: x (rows, hidden) to (rows, hidden)."""
         angles = self.rotary.angles(torch.cat([reader.positions for reader in readers]))
-        sizes = [len(reader.pasts) for reader in readers]
+        sizes = [len(reader.positions) for reader in readers]
 
         def attend(layer: int, joined: torch.Tensor) -> torch.Tensor:
             parts = self._split(self.rotary.turn(joined, angles))
-            seen: list[torch.Tensor] = []
-            for reader, query, pair in zip(
-                readers, *(torch.split(part, sizes) for part in parts), strict=True
-            ):
-                seen += reader.attend(layer, query, pair)
+            of_readers = zip(readers, *(torch.split(part, sizes) for part in parts), strict=True)
+            seen = [reader.attend(layer, query, pair) for reader, query, pair in of_readers]
             return torch.cat(seen).view(len(joined), -1)
 
         return self._through(x, attend)

@@ -1,0 +1,87 @@
+"""The units start what compose starts, end as a worker wants to, and are what systemd accepts."""
+
+import configparser
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tasks.settings import PREFIX, load
+from tests.console.compose import COMPOSE, ROOT
+from tests.console.conftest import thorough
+from tests.tools import tool
+
+FOLDER = ROOT / "deploy" / "systemd"
+HOME = "/opt/voxchord"
+SERVICES = {
+    "voxchord-door.service": "door",
+    "voxchord-cpu.service": "cpu",
+    "voxchord-gpu@.service": "gpu0",
+    "voxchord-flower.service": "flower",
+}
+
+
+def unit(name: str) -> configparser.ConfigParser:
+    parsed = configparser.ConfigParser(interpolation=None, strict=True)
+    parsed.optionxform = str  # type: ignore[assignment, method-assign]  # as the standard library's page has it
+    parsed.read(FOLDER / name)
+    return parsed
+
+
+def test_every_unit_is_looked_at() -> None:
+    assert {path.name for path in FOLDER.glob("*.service")} == set(SERVICES)
+
+
+@pytest.mark.parametrize(("name", "service"), SERVICES.items())
+def test_a_unit_starts_what_compose_starts(name: str, service: str) -> None:
+    service_of = unit(name)["Service"]
+    python, *command = service_of["ExecStart"].replace("%i", "0").split()
+    expected = [part.replace("0.0.0.0", "127.0.0.1") for part in COMPOSE["services"][service]["command"]]  # noqa: S104 - replaced
+    assert (python, command) == (f"{HOME}/.venv/bin/python", expected[1:])
+    assert service_of["WorkingDirectory"] == HOME
+    assert service_of["MemoryMax"].lower() == COMPOSE["services"][service]["mem_limit"]
+
+
+@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service != "flower"])
+def test_a_worker_is_told_alone_and_has_time_to_hand_its_work_back(name: str) -> None:
+    service = unit(name)["Service"]
+    assert service["KillMode"] == "mixed", "a child of the pool that gets SIGTERM dies of it"
+    assert f"{service['TimeoutStopSec']}s" == COMPOSE["services"]["door"]["stop_grace_period"]
+    assert (service["Restart"], service["OOMPolicy"]) == ("always", "continue")
+
+
+def test_the_example_of_the_environment_is_read() -> None:
+    lines = (FOLDER / "environment.example").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    found = load({name: value for name, value in given.items() if name.startswith(PREFIX)})
+    state = f"/var/lib/{unit('voxchord-door.service')['Service']['StateDirectory']}"
+    assert str(found.state) == state
+
+
+@thorough
+def test_systemd_accepts_them_and_finds_them_confined(tmp_path: Path) -> None:
+    analyze = tool("systemd-analyze")
+    for path in FOLDER.glob("voxchord*"):
+        (tmp_path / path.name).write_text(path.read_text().replace(HOME, str(ROOT)))
+    units = [str(tmp_path / name.replace("@", "@0")) for name in SERVICES]
+    (tmp_path / "voxchord-gpu@0.service").symlink_to(tmp_path / "voxchord-gpu@.service")
+    done = subprocess.run(
+        [analyze, "verify", "--man=no", "--recursive-errors=no", *units, str(tmp_path / "voxchord.target")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for place in units:
+        said = subprocess.run(
+            [analyze, "security", "--offline=true", "--no-pager", place],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=True,
+        )
+        exposure = re.search(r"exposure level for .*: (\d+\.\d+)", said.stdout)
+        assert exposure, said.stdout[-300:]
+        assert float(exposure[1]) < 4, said.stdout

@@ -102,12 +102,14 @@ def _fits(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def sort_key(task: Any, column: str, task_id: str) -> tuple[bool, Any, str]:
-    """Numbers by size, stages in the order of the flow, all else by its letters; what is unknown is least."""
+    """Numbers by size, stages as they follow each other and by segment, all else by its letters; what is
+    unknown is least.
+    """
     value = getattr(task, column, None)
     if value is None:
         return False, (0, ""), task_id
     if column == "stage" and value in FLOW:
-        return True, (FLOW.index(value), ""), task_id
+        return True, (FLOW.index(value), f"{task.segment or 0:09d}"), task_id
     if isinstance(value, int | float):
         return True, (value, ""), task_id
     return True, (len(FLOW), str(value).casefold()), task_id

@@ -114,6 +114,8 @@ def test_a_jobs_tasks_are_found_by_its_id_and_sorted_by_stage(console: Console, 
     rows = listed(console, job)
     stages = [row["stage"] for row in rows]
     assert stages == sorted(stages, key=STAGES.index), "in the order of the flow"
+    decoded = [row["segment"] for row in rows if row["stage"] == "diffusion"]
+    assert decoded == sorted(decoded)
     assert all(row["job"] == job for row in rows)
     assert [row["stage"] for row in listed(console, job, descending=True)] == stages[::-1]
     assert listed(console, "lamp") == []

@@ -1,0 +1,106 @@
+"""Flower in a real browser while a job runs. Pictures of its pages are left in `out/console`."""
+
+import json
+import os
+import random
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from celery import Celery
+
+from tests.console.conftest import Console, thorough, until
+from tests.console.test_flower import STAGES, listed
+from tests.tools import tool
+
+HERE = Path(__file__).parent / "browser"
+PICTURES = HERE.parent.parent.parent / "out" / "console"
+WORDS = "the mill stood by the river where a heron waited for the frost and nobody in the village had seen it"
+
+pytestmark = thorough
+
+
+@pytest.fixture(scope="session")
+def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the programs that drive the browser, with what they depend on."""
+    folder = tmp_path_factory.mktemp("browser") / "programs"
+    shutil.copytree(HERE, folder)
+    command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def walked(driver: Path, program: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
+    """What one of the programs saw; it leaves its pictures in `out/console`."""
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    home = str(driver)  # chromium keeps files below it
+    given = {
+        "PATH": os.environ["PATH"],
+        "HOME": home,
+        "CHROMIUM": tool("chromium"),
+        "PICTURES": str(PICTURES),
+    }
+    done = subprocess.run(
+        [tool("node"), program, *arguments],
+        cwd=driver,
+        env={**given, **environment},
+        capture_output=True,
+        text=True,
+        timeout=180,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
+def long_script() -> str:
+    """About two hours of audio, so that a browser has the time to look while it is made."""
+    words, order = WORDS.split(), random.Random(7)
+    turns = (" ".join(order.choices(words, k=order.randint(8, 40))) for _ in range(900))
+    return "\n\n".join(
+        f"{name}: {turn.capitalize()}." for name, turn in zip("ABCD" * 225, turns, strict=True)
+    )
+
+
+@pytest.fixture
+def running_job(console: Console) -> Iterator[str]:
+    """The id of a job that has begun to decode; cancelled by its end or done."""
+    app = Celery(broker=console.broker, backend=console.broker)
+    before = {row["uuid"] for row in listed(console, "name:voxchord.diffusion")}
+    sent = app.send_task("voxchord.render", kwargs={"script": long_script()}, queue="voxchord")
+
+    def decoded() -> list[str]:
+        rows = listed(console, "name:voxchord.diffusion state:SUCCESS")
+        return [row["job"] for row in rows if row["uuid"] not in before]
+
+    until(lambda: len(decoded()) >= 3, within_s=60)
+    yield decoded()[0]
+    sent.get(timeout=240)
+    app.close()
+
+
+def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, running_job: str) -> None:
+    environment = {"FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
+    seen = walked(driver, "flower.mjs", environment, running_job)
+    assert seen["complaints"] == []
+    assert seen["stateOnTasks"] == "running"
+    assert any("work@" in row and "gpu.diffusion" in row and "cpu" in row for row in seen["workers"])
+    assert seen["stages"] == sorted(seen["stages"], key=STAGES.index)
+    assert set(seen["jobs"]) == {running_job[:8]}
+    stage, job, segment, state, voices, audio, speed, device, *_ = seen["decoded"]
+    assert (stage, job, state, voices, device) == ("diffusion", running_job[:8], "SUCCESS", "4", "cpu")
+    assert segment.isdigit()
+    assert float(audio.removesuffix(" s")) > 10
+    speeds = [float(text.removesuffix("×")) for text in seen["speeds"]]
+    assert speeds == sorted(speeds, reverse=True)
+    assert float(speed.removesuffix("×")) == speeds[0]
+    assert seen["attempts"].startswith("Task ")
+    assert seen["report"][0] == f"Job {running_job}" == seen["reportFromTable"]
+    assert {"What stands out", "Timeline", "Stages"} <= set(seen["report"])
+    assert not seen["wide"], "nothing sticks out of the page"
+    assert any(row.startswith("gpu.diffusion") for row in seen["broker"])

@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from celery import Celery
 
+from tests.console.compose import ROOT, SECRETS
 from tests.console.conftest import Console, thorough, until
+from tests.console.stack import Stack
 from tests.console.test_flower import STAGES, listed
 from tests.tools import tool
 
 HERE = Path(__file__).parent / "browser"
-PICTURES = HERE.parent.parent.parent / "out" / "console"
+PICTURES = ROOT / "out" / "console"
 WORDS = "the mill stood by the river where a heron waited for the frost and nobody in the village had seen it"
 
 pytestmark = thorough
@@ -104,3 +107,21 @@ def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, r
     assert {"What stands out", "Timeline", "Stages"} <= set(seen["report"])
     assert not seen["wide"], "nothing sticks out of the page"
     assert any(row.startswith("gpu.diffusion") for row in seen["broker"])
+
+
+def test_composes_services_show_their_workers_a_report_and_what_is_scraped(
+    stack: Stack, driver: Path
+) -> None:
+    environment = {"FLOWER_URL": stack.flower, "PROMETHEUS_URL": stack.prometheus}
+    environment["FLOWER_LOGIN"] = SECRETS["VOXCHORD_FLOWER_PASSWORD"]
+    seen = walked(driver, "stack.mjs", environment, stack.jobs[-1])
+    assert seen["complaints"] == []
+    workers = {row.split("@")[0]: row for row in seen["workers"]}
+    assert workers.keys() == {"door", "cpu", "gpu0"}
+    assert "cpu.stitch" in workers["cpu"]
+    assert "gpu.decode.0, gpu.diffusion, gpu.speaker" in workers["gpu0"], "its own queue too"
+    assert {f"Job {stack.jobs[-1]}", "Timeline", "Stages"} <= set(seen["report"])
+    for job, up in {"voxchord": "3/4", "flower": "1/1", "node": "1/1", "dcgm": "1/1"}.items():
+        assert f"{job} ({up} up)" in seen["targets"], "all but the worker that wants a GPU"
+    for group in yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]:
+        assert all(rule["alert"] in seen["alerts"] for rule in group["rules"])

@@ -143,6 +143,7 @@ def _hold_up(recorders: Path) -> None:
         assert time.monotonic() < deadline, "nothing decodes"
         time.sleep(0.01)
     pid = busy[0].pid
+    time.sleep(0.2)  # past the beginning, before the end: the model is yet to be loaded
     os.kill(pid, signal.SIGSTOP)
     time.sleep(_LONG_S)
     os.kill(pid, signal.SIGCONT)

@@ -34,6 +34,11 @@ def test_the_example_names_every_setting_with_its_default_and_its_sentence() -> 
         assert re.search(rf"# {re.escape(entry.metadata['doc'])}\n(# )?{name}=", text)
 
 
+def test_the_example_names_all_that_compose_asks_for() -> None:
+    asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
+    assert asked <= documented().keys()
+
+
 def test_compose_hands_every_setting_on_with_its_default() -> None:
     for name in OURS:
         given = environment(name, SECRETS)

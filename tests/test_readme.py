@@ -8,6 +8,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
+from db import queries
 from pipeline.engines.registry import ENGINES
 from pipeline.request import FORMATS, ON_ERROR, JobOptions
 from tasks.queues import QUEUES
@@ -44,6 +45,18 @@ def test_what_it_shows_of_node_are_lines_of_the_example() -> None:
 def test_every_bench_it_names_exists() -> None:
     for name in re.findall(r"bench\.(\w+)", README):
         assert (ROOT / "bench" / f"{name}.py").exists() or name == "NAME", name
+
+
+def test_what_the_page_on_sizing_tells_to_run_exists() -> None:
+    page = (ROOT / "deploy" / "SIZING.md").read_text()
+    for name in re.findall(r"bench\.(\w+)", page):
+        assert (ROOT / "bench" / f"{name}.py").exists(), name
+    for query, given in re.findall(r"stats (\w+)((?: -p \w+=[\w.]+)*)", page):
+        assert set(re.findall(r"-p (\w+)=", given)) <= set(queries.parameters(query))
+    for command in re.findall(r"voxchord\.py (\w+)", page):
+        assert command in get_command(app).commands  # type: ignore[attr-defined]
+    for setting in re.findall(r"VOXCHORD_\w+", page):
+        assert setting in {PREFIX + entry.name.upper() for entry in fields(Settings)}
 
 
 def test_every_folder_it_names_exists() -> None:

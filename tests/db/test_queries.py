@@ -148,3 +148,34 @@ def test_unmeasured_energy_stays_unknown(engine: Engine) -> None:
     (row,) = queries.run(engine, "energy").records()
     assert row["wh_per_audio_h"] is None
     assert row["energy_measured_share"] == 0
+
+
+def test_sizing_counts_a_device_once_for_all_that_it_decodes_at_once(engine: Engine) -> None:
+    hour = 1_800_000_000
+
+    def decode(start_s: int, end_s: int, **more: Any) -> dict[str, Any]:
+        return attempt(
+            **{
+                **{"engine": "e", "device": "cuda:0", "pool": "threads", "worker": "g", "audio_s": 1200.0},
+                **{"started_epoch": hour + start_s, "finished_epoch": hour + end_s, "run_s": end_s - start_s},
+                **more,
+            }
+        )
+
+    one = {"pool": "prefork", "task_name": "voxchord.text", "device": "cpu", "worker": "c", "audio_s": None}
+    fill(
+        engine,
+        [
+            decode(0, 60),
+            decode(20, 100),
+            decode(30, 40, state="FAILURE", audio_s=None),
+            decode(200, 300),
+            decode(400, 401, **one),
+            decode(400, 403, **one),
+        ],
+    )
+    device, process = queries.run(engine, "sizing", hours=240, use=0.5).records()
+    assert (device["task_name"], device["audio_h"]) == ("voxchord.diffusion", pytest.approx(1))
+    assert device["busy_s_per_audio_h"] == pytest.approx(200), "0 to 100 and 200 to 300, not 250"
+    assert device["places"] == pytest.approx(200 / 3600 * 240 / 24 / 0.5)
+    assert (process["busy_s_per_audio_h"], process["n"]) == (pytest.approx(4), 2)

@@ -17,6 +17,7 @@ def planned(plan: Plan, root: str) -> None:
         {
             **_row(plan, "RUNNING"),
             "root_id": root,
+            "created_at": plan.created_s,
             "created_epoch": int(plan.created_s),
             "engine": plan.options.engine,
             "format": plan.options.format,
@@ -29,20 +30,23 @@ def planned(plan: Plan, root: str) -> None:
 
 
 def finished(plan: Plan, manifest: dict[str, Any]) -> None:
-    row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"], "finished_epoch": int(time.time())}
-    _spool().append("job", {**_row(plan, "SUCCEEDED"), **row})
+    row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"]}
+    _spool().append("job", {**_row(plan, "SUCCEEDED"), **_ended(), **row})
 
 
 def failed(plan: Plan, error: Exception) -> None:
     state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
-    _spool().append(
-        "job", {**_row(plan, state), "error": str(error)[:500], "finished_epoch": int(time.time())}
-    )
+    _spool().append("job", {**_row(plan, state), **_ended(), "error": str(error)[:500]})
 
 
 @functools.cache
 def _spool() -> Spool:
     return Spool(history_settings.spool)
+
+
+def _ended() -> dict[str, Any]:
+    now = time.time()
+    return {"finished_at": now, "finished_epoch": int(now)}
 
 
 def _row(plan: Plan, state: str) -> dict[str, Any]:

@@ -340,7 +340,8 @@ SELECT segment, COUNT(*) AS attempts,
     MAX(CASE WHEN task_name = 'voxchord.diffusion' AND {_MADE} THEN audio_s END) AS audio_s,
     MAX(CASE WHEN task_name = 'voxchord.diffusion' AND {_MADE} THEN rtf END) AS rtf,
     MAX(CASE WHEN task_name = 'voxchord.diffusion' THEN worker END) AS decoded_by,
-    MAX(cache_hit) AS was_there, MAX(rss_peak_bytes) AS rss_peak_bytes
+    MAX(CASE WHEN task_name = 'voxchord.diffusion' THEN cache_hit END) AS was_there,
+    MAX(rss_peak_bytes) AS rss_peak_bytes
 FROM task_run
 WHERE {JOB} AND segment IS NOT NULL
 GROUP BY segment

@@ -41,6 +41,12 @@ EMPTY_HERE = {
 A device is stood for, at the outermost edge, by what is in `tests/console`: `driver` is a library in place of
 NVIDIA's, and `dcgm` what its exporter would say, written by hand in that format.
 """
+NULL_HERE = {
+    *("error", "exc_message", "exc_type"),  # no attempt of the job failed
+    *("lost_gpu_s", "lost_wh"),  # none failed on a device
+    *("model_load_s", "model_load_mean_s", "model_load_max_s", "run_cold_mean_s"),  # no engine says it yet
+}
+"""Columns of tables that may have nothing but NULL."""
 
 
 def expected_empty(question: Question) -> bool:
@@ -85,7 +91,11 @@ def test_the_history_answers(stack: Stack, question: Question) -> None:
         assert columns[0] == "time"
         assert any(isinstance(cell, int | float | Decimal) for cell in values)
         assert mentioned(question.panel, "__field.labels") <= set(columns)
+    if question.panel["type"] == "stat":
+        assert rows[0][0] is not None
     if question.panel["type"] == "table":
+        empty = {name for place, name in enumerate(columns) if all(row[place] is None for row in rows)}
+        assert empty <= NULL_HERE, f"{empty - NULL_HERE} are never filled"
         assert mentioned(question.panel, "__data.fields") <= set(columns)
         for override in question.panel["fieldConfig"]["overrides"]:
             matcher = override["matcher"]

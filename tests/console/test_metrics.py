@@ -10,10 +10,10 @@ import redis
 from celery import Celery
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
-from sqlalchemy import select
+from sqlalchemy import Table, select
 
 from db.database import open_database
-from db.schema import STATES, task_run
+from db.schema import STATES, job, task_run
 from tasks.metrics import BYTES, RATIO, SECONDS, Attempts
 from tests.console.conftest import Console, until
 
@@ -41,10 +41,10 @@ def total(samples: Samples, name: str, **labels: str) -> float:
     )
 
 
-def rows(console: Console) -> list[dict[str, Any]]:
+def rows(console: Console, table: Table = task_run) -> list[dict[str, Any]]:
     engine = open_database(console.settings.history_url)
     with engine.connect() as connection:
-        found = [dict(row) for row in connection.execute(select(task_run)).mappings()]
+        found = [dict(row) for row in connection.execute(select(table)).mappings()]
     engine.dispose()
     return found
 
@@ -72,6 +72,10 @@ def test_counters_hold_what_the_history_holds(console: Console) -> None:
         assert total(samples, name, task="voxchord.diffusion") == pytest.approx(expected), name
     assert total(samples, "tts_task_rtf_ratio_bucket", le="1.0", task="voxchord.diffusion") == len(made)
     assert total(samples, "tts_build_info", version="0.1.0") == 2
+    told = next(row for row in rows(console, job) if row["id"] == manifest["job"])
+    assert int(told["created_at"].timestamp()) == told["created_epoch"]
+    assert told["created_at"] < told["finished_at"]
+    assert int(told["finished_at"].timestamp()) == told["finished_epoch"]
 
 
 def test_gauges_are_of_now_and_nothing_is_left_of_what_ended(console: Console) -> None:

@@ -5,7 +5,7 @@
 Whatever comes in, either it is taken, or one of the project's own errors says why not. Anything else stops
 the run, and so does an input that takes longer than five seconds, or that takes more memory than
 `INPUT_BYTES_MAX`: the kernel's high-water mark is set back before each. No error may repeat the words of a
-script. Hypothesis keeps book of what it has tried, so it begins anew now and then. About fifteen minutes on
+script. Hypothesis keeps book of what it has tried, so it begins anew now and then. About eight minutes on
 one core.
 """
 

@@ -10,7 +10,6 @@ import multiprocessing
 import os
 import resource
 import tempfile
-import threading
 import time
 from collections.abc import Callable
 from multiprocessing.connection import Connection
@@ -18,11 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import torch
 
-from bench.batching import recording, script
-from bench.fleet import Fleet
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
@@ -30,13 +26,9 @@ from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device, Precision
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.voices import Voices
-from tasks.workers import WAITING
-from tests.vibevoice import tiny
 
 SLOTS = 8
 PROMPT = 360
-FIVE_MINUTES_S = 300
 
 Stage = Callable[[Path, float], dict[str, Any]]
 
@@ -89,66 +81,6 @@ def semantic(folder: Path, seconds: float) -> dict[str, Any]:
     return {"vectors": list(engine.semantic(tokens, options).arrays["vectors"].shape)}
 
 
-def growth(folder: Path, minutes: float) -> dict[str, Any]:
-    """One decoding worker's largest memory in its first five minutes of audio, and from then to the end."""
-    settings = {
-        "VOXCHORD_ENGINE": "vibevoice",
-        "VOXCHORD_MODEL": "tiny",
-        "VOXCHORD_MODELS": f"tiny={tiny.save(folder / 'tiny', talkative=True)}",
-        "VOXCHORD_SLOTS": str(SLOTS),
-        "VOXCHORD_LOG_LEVEL": "WARNING",
-        "MALLOC_ARENA_MAX": "1",  # as `tasks.workers.environment` has it
-    }
-    layout = {
-        "door": "voxchord",
-        "cpu": "cpu.stitch,cpu.semantic,cpu.text",
-        "gpu0": "gpu.diffusion,gpu.speaker",
-    }
-    pools = {"gpu0": ("-P", "threads", "-c", str(SLOTS + WAITING))}
-    with Fleet(folder / "service", settings=settings, layout=layout, pools=pools) as fleet:
-        for name, seed in (("a", 1), ("b", 2)):
-            Voices(fleet.jobs.store).add(name, recording(seed, 3.0))
-        fleet.start()
-        sizes = Sizes(fleet.workers["gpu0"].pid)
-        sizes.start()
-        made_s, until_five, number = 0.0, 0, 0
-        while made_s < 60 * minutes:
-            number += 1
-            kwargs = {"script": paused(number), "voices": {"A": "a", "B": "b"}}
-            result = fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
-            made_s += result.get(timeout=600)["duration_s"]
-            if not until_five and made_s >= FIVE_MINUTES_S:
-                until_five, sizes.largest = sizes.largest, 0
-        at_the_end = sizes.process.memory_info().rss
-        sizes.ended.set()
-        sizes.join()
-    return {
-        "audio_minutes": round(made_s / 60, 1),
-        "jobs": number,
-        "largest_in_5_minutes_bytes": until_five,
-        "largest_later_bytes": sizes.largest,
-        "at_the_end_bytes": at_the_end,
-        "growth": round(sizes.largest / until_five, 3),
-    }
-
-
-def paused(number: int) -> str:
-    """As many segments as there are slots, of half a minute each."""
-    return "\n[pause:1s]\n".join(script(100 * number + part, 60, 1.0) for part in range(SLOTS))
-
-
-class Sizes(threading.Thread):
-    """The largest that a process was, as far as looked at."""
-
-    def __init__(self, pid: int) -> None:
-        super().__init__(daemon=True)
-        self.process, self.ended, self.largest = psutil.Process(pid), threading.Event(), 0
-
-    def run(self) -> None:
-        while not self.ended.wait(0.1):
-            self.largest = max(self.largest, self.process.memory_info().rss)
-
-
 def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
     torch.set_num_threads(threads)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -186,6 +118,8 @@ def main() -> None:
             fullsize.save(folder)
         stages: dict[str, Stage] = {"semantic": semantic, "speaker": speaker, "diffusion": decode}
         found = {n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()}
+    from bench.growth import growth  # here, so that the stages' processes don't hold what it imports
+
     with tempfile.TemporaryDirectory() as scratch:
         found["growth"] = growth(Path(scratch), args.minutes)
     print(json.dumps(found))

@@ -7,7 +7,8 @@ it. `overhead_us` is the time that an empty task takes longer, by the median. Th
 whole process, the sampling thread included, that a task of that length costs more, over its length, by the
 mean. Those tasks sleep: the machine's noise on a task that computes is many times what is measured here, and
 what metering reads has left the caches by the time it is read again, as in life. `writer_us` is what the
-worker's main process spends on carrying one row into SQLite. The last line is JSON.
+worker's main process spends on carrying one row into SQLite. The last line is JSON. Under a
+minute.
 """
 
 import gc

@@ -102,8 +102,10 @@ class S3:
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+        from s3fs import S3FileSystem
         from werkzeug.serving import make_server
 
+        S3FileSystem.clear_instance_cache()  # it knows what it opened by the URL, not by the server
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.asked: Counter[str] = Counter()
         """Requests by method."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bench.fleet import QUICK, Fleet, until
+from pipeline.errors import StoreError
 from pipeline.store import Store
 from pipeline.voices import Voices
 from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
@@ -62,6 +63,19 @@ def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, e
     assert manifest["state"] == "done"
     assert fleet.jobs.failures(job) == {}
     assert len(audio(fleet, manifest)) > len(expected) / 2
+
+
+def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, server: S3) -> None:
+    objects = fleet.jobs.store.objects
+    server.busy = True
+    try:
+        with pytest.raises(StoreError, match=f"can't create a in {fleet.store_url}: SlowDown: Please reduce"):
+            objects.create("a", b"1")
+        with pytest.raises(StoreError, match=f"can't look for a in {fleet.store_url}: 503"):
+            objects.size("a")
+    finally:
+        server.busy = False
+    assert objects.create("a", b"1")
 
 
 def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None:

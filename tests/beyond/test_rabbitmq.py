@@ -125,6 +125,26 @@ def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rab
     assert result.get(timeout=LIMIT_S)["segments"] == 6
 
 
+def test_a_broker_that_restarts_in_mid_job_has_lost_nothing(fleet: Fleet, rabbit: Rabbit) -> None:
+    result = fleet.send(deeds_of("restart", *["wait1"] * 12), {"engine": "mischief"})
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    rabbit.ask("stop_app")
+    rabbit.ask("start_app")
+    manifest = result.get(timeout=LIMIT_S)
+    assert (manifest["segments"], manifest["state"]) == (12, "done")
+    until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES), LIMIT_S)
+
+
+def test_a_worker_that_is_told_to_stop_hands_back_what_it_has(fleet: Fleet) -> None:
+    result = fleet.send(deeds_of("stopped", *["wait2"] * 6), {"engine": "mischief"})
+    until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
+    fleet.workers["work1"].terminate()
+    fleet.workers["work1"].wait(60)
+    assert result.get(timeout=LIMIT_S)["state"] == "done"
+    fleet.start("work1")
+    fleet.ready("work1")
+
+
 def test_without_a_place_for_results_nothing_starts() -> None:
     with pytest.raises(OptionError, match="VOXCHORD_RESULT_URL"):
         load({"VOXCHORD_BROKER_URL": "amqps://me@host//"})

@@ -102,19 +102,6 @@ def test_a_bucket_that_is_not_there_is_an_error_that_names_it(bucket: str, tmp_p
         assert "in s3://no-such-bucket-here/x: NoSuchBucket: no such bucket" in said
 
 
-def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(server: S3, bucket: str) -> None:
-    objects = Store(bucket).objects
-    server.busy = True
-    try:
-        with pytest.raises(StoreError, match=f"can't create a in {bucket}: SlowDown: Please reduce"):
-            objects.create("a", b"1")
-        with pytest.raises(StoreError, match=f"can't look for a in {bucket}: 503"):
-            objects.size("a")
-    finally:
-        server.busy = False
-    assert objects.create("a", b"1")
-
-
 def test_a_service_that_is_gone_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     S3FileSystem.clear_instance_cache()

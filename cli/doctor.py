@@ -10,6 +10,7 @@ from typing import Annotated
 from uuid import uuid4
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli import connection
@@ -50,7 +51,7 @@ def doctor(
         marks = {"ok": "[green]ok[/]", "off": "[dim]off[/]", "bad": "[bold red]bad[/]"}
         for finding in findings:
             advice = f"\n→ {finding.advice}" if finding.advice else ""
-            table.add_row(marks[finding.state], finding.what, finding.detail + advice)
+            table.add_row(marks[finding.state], finding.what, escape(finding.detail + advice))
         out.print(table)
     if any(finding.state == "bad" for finding in findings):
         raise typer.Exit(Exit.BAD_INPUT)

@@ -8,6 +8,7 @@ from enum import IntEnum
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from pipeline.errors import (
     CancelledError,
@@ -67,7 +68,7 @@ def fail(message: str, code: Exit) -> None:
     Raises:
         typer.Exit: always.
     """
-    err.print(f"[bold red]error:[/] {message}", highlight=False, soft_wrap=True)
+    err.print(f"[bold red]error:[/] {escape(message)}", highlight=False, soft_wrap=True)
     raise typer.Exit(code)
 
 

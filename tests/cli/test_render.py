@@ -109,6 +109,17 @@ def test_an_unknown_setting_is_refused_by_name(run: Run) -> None:
     assert "VOXCHORD_BROKER" in done.stderr
 
 
+def test_a_store_that_nothing_can_speak_to_is_refused_at_once(run: Run) -> None:
+    done = run("worker", "--door", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
+    assert done.returncode == 3
+    assert "nosuch://bucket/x" in done.stderr
+    assert "secretword" not in done.stderr
+
+
+def test_brackets_in_a_message_stay(run: Run) -> None:
+    assert "'[bold]x'" in run("fetch", "[bold]x", "-o", "x.flac").stderr
+
+
 def test_doctor_names_what_cannot_be_reached(run: Run) -> None:
     assert run("doctor").returncode == 0
     done = run("doctor", "--json", VOXCHORD_BROKER_URL="redis://:secret@127.0.0.1:1/0")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.exits import Unreachable
+from pipeline.engines.registry import ENGINES
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
@@ -24,8 +25,10 @@ if TYPE_CHECKING:
 
 
 def settings() -> Settings:
-    """The settings of the environment."""
-    return load()
+    """The settings of the environment; the engines that they add are known from here on."""
+    found = load()
+    ENGINES.update(found.engines)
+    return found
 
 
 def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple[Settings, str | None]:
@@ -88,5 +91,6 @@ def standing(found: Settings) -> "Celery":
 def _app() -> "Celery":
     from tasks.app import app
 
+    app.conf.result_backend_always_retry = False  # who waits here is told that the broker is away
     app.loader.import_default_modules()
     return app

@@ -10,6 +10,7 @@ from rich.table import Table
 
 from cli import connection
 from cli.exits import JobFailed, Unreachable, out, print_json, told
+from cli.patience import Patience
 from cli.render import deliver, read_option, read_script, register, send
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
@@ -176,12 +177,12 @@ def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
 def _pause(found: Settings, job: str) -> str | None:
     """Why a running job pauses, where a service is up that can tell."""
     try:
-        connection.standing(found)
+        app = connection.standing(found)
     except Unreachable:
         return None
     from tasks.pause import reason
 
-    return reason(job)
+    return Patience(app).ask(lambda: reason(job))
 
 
 def _status_table(state: dict[str, Any]) -> Table:

@@ -1,10 +1,10 @@
 """The live display of a job: per stage what waits, runs and is done; audio so far; speed; time left."""
 
+import contextlib
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from celery.events.state import State
@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.exits import JobFailed, err
+from cli.patience import Patience
 from db.jobs import get_job, progress
 from pipeline.errors import PipelineError
 
@@ -34,17 +35,20 @@ def watch(app: "Celery", result: "AsyncResult[Any]", history: "Engine", *, quiet
         PipelineError: the request was refused.
         JobFailed: it ended without a file.
     """
+    patience = Patience(app)
     if quiet:
+        while not patience.ask(result.ready):
+            time.sleep(_REFRESH_S)
         return outcome(result)
-    with live(app, history, str(result.id)) as display, Live(console=err, transient=True) as screen:
-        while not result.ready():
+    with live(app, history, str(result.id), patience) as display, Live(console=err, transient=True) as screen:
+        while not patience.ask(result.ready):
             screen.update(display.picture())
             time.sleep(_REFRESH_S)
     return outcome(result)
 
 
 def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
-    """The manifest, or the reason in words."""
+    """The manifest of a job that has ended, or the reason in words."""
     try:
         manifest: dict[str, Any] = result.get()
     except PipelineError:
@@ -58,14 +62,19 @@ def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
 class Display:
     """What is known of a job: done from the history, running from the workers' events."""
 
-    def __init__(self, history: "Engine", root: str) -> None:
-        self.history, self.root = history, root
+    def __init__(self, history: "Engine", root: str, patience: Patience) -> None:
+        self.history, self.root, self.patience = history, root, patience
         self.state: Any = State()
         self.started = time.monotonic()
         self.job: str | None = None
         self.audio_at_start: float | None = None
 
     def picture(self) -> RenderableType:
+        if self.patience.away_since is not None:
+            return Group(self._standing(), Text("the broker does not answer; waiting for it", style="yellow"))
+        return self._standing()
+
+    def _standing(self) -> RenderableType:
         running = self._running()
         row = get_job(self.history, self.job) if self.job else None
         if not row:
@@ -108,20 +117,24 @@ class Display:
         return words
 
 
-@contextmanager
-def live(app: "Celery", history: "Engine", root: str) -> Iterator[Display]:
+@contextlib.contextmanager
+def live(app: "Celery", history: "Engine", root: str, patience: Patience) -> Iterator[Display]:
     """A display that follows the workers' events from a thread."""
-    display = Display(history, root)
+    display = Display(history, root, patience)
     ended = threading.Event()
 
-    def follow() -> None:
+    def listen() -> None:
         with app.connection_for_read() as connection:
             receiver = app.events.Receiver(connection, handlers={"*": display.state.event})
             while not ended.is_set():
-                try:
+                with contextlib.suppress(TimeoutError):
                     receiver.capture(limit=None, timeout=1, wakeup=False)
-                except TimeoutError:
-                    continue
+
+    def follow() -> None:
+        while not ended.is_set():
+            with contextlib.suppress(*patience.errors):
+                listen()
+            ended.wait(_REFRESH_S)
 
     threading.Thread(target=follow, name="events", daemon=True).start()
     try:

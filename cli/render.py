@@ -1,14 +1,17 @@
 """`render`: one script, here and now, to one file."""
 
 import shutil
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.table import Table
 
 from cli import connection
 from cli.exits import JobFailed, out, print_json, told
+from cli.patience import Patience
 from cli.progress import watch
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
@@ -19,6 +22,8 @@ from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
+
+_AGAIN_S = 1.0
 
 
 def render(
@@ -164,11 +169,18 @@ def register(given: list[str], voices: Voices) -> dict[str, str]:
 
 
 def send(app: Any, script: str, voices: dict[str, str], options: dict[str, Any]) -> "AsyncResult[Any]":
-    """What any other app does too."""
+    """What any other app does too; while the broker is away, again under the same id."""
     kwargs = {"script": script, "voices": voices, "options": options}
-    result: AsyncResult[Any] = app.send_task(
-        "voxchord.render", kwargs=kwargs, queue="voxchord", kwargsrepr="", argsrepr="()"
-    )
+    task_id, patience = str(uuid4()), Patience(app)
+
+    def sent() -> "AsyncResult[Any]":
+        result: AsyncResult[Any] = app.send_task(
+            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="", argsrepr="()"
+        )
+        return result
+
+    while (result := patience.ask(sent)) is None:
+        time.sleep(_AGAIN_S)
     return result
 
 

@@ -1,0 +1,92 @@
+"""Commands that wait for a job, while the broker is away for some seconds and comes back."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+
+from bench.fleet import ROOT, Fleet, until
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tests.faults.scripts import script
+
+LIMIT_S = 90
+AWAY_S = 2.0
+
+
+Start = Callable[..., subprocess.Popen[str]]
+
+
+@pytest.fixture
+def start(fleet: Fleet) -> Iterator[Start]:
+    """Starts one of our commands in a process of its own, at the fleet's broker and store."""
+    with contextlib.ExitStack() as started:
+
+        def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
+            process = subprocess.Popen(
+                [sys.executable, "voxchord.py", *map(str, arguments)],
+                cwd=ROOT,
+                env={**fleet.environment, "COLUMNS": "200", **environment},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
+
+        yield start
+
+
+def ended(process: subprocess.Popen[str]) -> str:
+    """What it printed, once it has ended well."""
+    printed, complaints = process.communicate(timeout=LIMIT_S)
+    assert process.returncode == 0, complaints
+    assert "Traceback" not in complaints
+    return printed
+
+
+def test_commands_outlive_a_broker_that_goes_away(fleet: Fleet, start: Start, tmp_path: Path) -> None:
+    source, other = tmp_path / "script.txt", tmp_path / "other.txt"
+    source.write_text(script("away", *["wait1.5"] * 6))
+    other.write_text(script("later", "", ""))
+    known = set(fleet.jobs.opened())
+    shown = start("render", source, "-o", tmp_path / "shown.wav")
+    quiet = start("render", source, "-o", tmp_path / "quiet.wav", "--json")
+    job = until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S).pop()
+    until(lambda: fleet.jobs.plan(job), LIMIT_S)
+    watching = start("status", job, "--watch")
+    until(lambda: len(fleet.jobs.waiting(job)) == 2, LIMIT_S)  # both renders have been heard
+    fleet.kill_broker()
+    asking = start("status", job, "--json")  # begins while it is away, as does the next
+    sending = start("render", other, "-o", tmp_path / "later.wav", "--json")
+    time.sleep(AWAY_S)
+    assert [each.poll() for each in (shown, quiet, watching, sending)] == [None] * 4
+    fleet.start_broker()
+    assert json.loads(ended(asking))["job"] == job
+    assert json.loads(ended(quiet))["segments"] == 6
+    assert "times real time" in ended(shown)
+    assert "SUCCEEDED" in ended(watching)
+    assert (tmp_path / "shown.wav").read_bytes() == (tmp_path / "quiet.wav").read_bytes()
+    assert json.loads(ended(sending))["segments"] == 2
+
+
+def test_render_outlives_the_death_of_its_own_broker(start: Start, tmp_path: Path) -> None:
+    """The embedded one, which its keeper starts again at the same place."""
+    source, store = tmp_path / "script.txt", tmp_path / "state" / "store"
+    source.write_text(script("own", *["wait1"] * 4))
+    own = {"VOXCHORD_STATE": str(tmp_path / "state"), "VOXCHORD_STORE": "", "VOXCHORD_BROKER_URL": ""}
+    rendering = start("render", source, "-o", tmp_path / "own.wav", "--json", **own)
+    jobs = Jobs(Store(str(store)))
+    job = until(jobs.opened, LIMIT_S)[0]
+    until(lambda: jobs.plan(job) and len(jobs.missing(jobs.need(job))) < 4, LIMIT_S)
+    family = psutil.Process(rendering.pid).children(recursive=True)
+    (server,) = (each for each in family if "valkey" in each.name())
+    server.kill()
+    assert json.loads(ended(rendering))["segments"] == 4

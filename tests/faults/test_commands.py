@@ -14,6 +14,7 @@ import pytest
 from bench.fleet import ROOT, Fleet, until
 from pipeline.jobs import Jobs
 from pipeline.store import Store
+from tests.console.conftest import thorough
 from tests.faults.scripts import script
 
 LIMIT_S = 90
@@ -21,6 +22,9 @@ AWAY_S = 2.0
 
 
 Start = Callable[..., subprocess.Popen[str]]
+
+
+pytestmark = thorough
 
 
 @pytest.fixture

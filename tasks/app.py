@@ -19,6 +19,7 @@ from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
 from tasks.queues import QUEUES
 from tasks.reminder import SendReconcile
+from tasks.standstill import EndAtStandstill
 from tasks.visibility import RenewVisibility
 
 settings = _settings.load()
@@ -95,7 +96,8 @@ app.conf.update(
     enable_utc=True,
 )
 SendReconcile.interval_s = settings.reconcile_s
-app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile))
+EndAtStandstill.limit_s = settings.visibility_timeout_s
+app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill))
 app.steps["worker"].add(parent.EndWithStarter)
 app.user_options["worker"].add(parent.OPTION)
 

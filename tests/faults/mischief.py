@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from billiard.process import current_process
+
 from bench.silence import Silence
 from pipeline.engines.protocol import Arrays, Control, Options, SegmentText, Utterance
 
 SETTING = "mischief=tests.faults.mischief:Mischief"
-DEEDS = ("poison", "dieonce", "hangonce", "faulty", "between")
+DEEDS = ("poison", "dieonce", "hangonce", "faulty", "between", "mute")
 
 
 class Mischief(Silence):
@@ -73,6 +75,8 @@ def _do(word: str, seed: int, control: Control) -> None:
         time.sleep(3600)
     if word == "between":
         _die_between_part_and_success()
+    if word == "mute":
+        _say_nothing()
 
 
 def _die_between_part_and_success() -> None:
@@ -81,3 +85,9 @@ def _die_between_part_and_success() -> None:
 
     backend: Any = app.backend
     backend.store_result = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _say_nothing() -> None:
+    """An empty message to the main process, at which Celery stops to listen to this one."""
+    process: Any = current_process()
+    os.write(process.outq._writer.fileno(), bytes(4))

@@ -23,6 +23,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from bench.fleet import Fleet, until
@@ -211,6 +212,25 @@ def test_a_worker_that_never_comes_back_leaves_its_segments_to_the_other(fleet: 
 def test_a_decode_that_hangs_ends_its_process_and_is_done_by_another(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("hang", "hangonce", "")))
     assert sorted(decodes(fleet, manifest["job"])) == [1, 2]
+
+
+def test_a_worker_that_takes_messages_and_begins_none_hands_them_back_and_ends(fleet: Fleet) -> None:
+    (child,) = fleet.children("door")
+    child.suspend()  # it hangs where no task is that could be watched
+    result = fleet.send(script("still", ""))
+    assert fleet.workers["door"].wait(LIMIT_S) == -signal.SIGKILL
+    until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert fleet.client.hlen("voxchord.unacked") == 0, "nobody has to wait for what it held"
+    fleet.start("door")
+    assert done(result)["segments"] == 1
+
+
+def test_a_worker_that_no_longer_hears_its_process_hands_back_what_it_holds_and_ends(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("mute", "", "mute", "")))
+    assert manifest["segments"] == 3
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1], "what was made is kept"
+    until(lambda: -signal.SIGKILL in [fleet.workers[name].poll() for name in ("work0", "work1")])
+    until(lambda: queued(fleet) == 0, LIMIT_S)
 
 
 def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fleet) -> None:

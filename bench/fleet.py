@@ -37,7 +37,10 @@ LAYOUT: Mapping[str, str] = {
 
 
 class Fleet:
-    """A broker and workers by name; stops what it started."""
+    """A broker and workers by name; stops what it started.
+
+    The workers read a pipe that only this process can write to, and end when it does, however it ends.
+    """
 
     def __init__(
         self,
@@ -68,6 +71,7 @@ class Fleet:
         self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._logged: dict[str, int] = {}
+        self._sign_of_life, self._alive = os.pipe()
         self.environment = {
             **os.environ,
             "VOXCHORD_STATE": str(folder / "state"),
@@ -108,7 +112,7 @@ class Fleet:
     def start(self, *names: str) -> None:
         for name in names or self.layout:
             command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-n", f"{name}@%h"]
-            command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle"]
+            command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle", "--with-starter"]
             command += ["--loglevel", self.environment["VOXCHORD_LOG_LEVEL"]]
             command += self.pools.get(name, ("-P", "prefork", "-c", "1"))
             with (self.folder / f"{name}.log").open("ab") as log:
@@ -117,7 +121,7 @@ class Fleet:
                     command,
                     cwd=ROOT,
                     env=self.environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=self._sign_of_life,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
@@ -152,6 +156,8 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for end in (self._sign_of_life, self._alive):
+            os.close(end)
         self.app.close()
         self._valkey.stop()
 

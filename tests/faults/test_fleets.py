@@ -1,11 +1,27 @@
 """Test runs on one machine leave each other alone, also what an earlier one left behind."""
 
+import subprocess
+import sys
 from pathlib import Path
 
+import psutil
 import pytest
 import redis
 
+from bench.fleet import ROOT, until
 from bench.valkey import Valkey
+
+_LIMIT_S = 60
+_FLEET = """
+import sys, time
+from pathlib import Path
+from bench.fleet import Fleet
+fleet = Fleet(Path(sys.argv[1]), layout={"door": "voxchord"})
+fleet.start()
+fleet.ready()
+print(fleet.workers["door"].pid, fleet.broker_pid, flush=True)
+time.sleep(600)
+"""
 
 
 def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
@@ -26,3 +42,24 @@ def test_a_server_that_was_killed_comes_back_with_its_data_at_its_url(tmp_path: 
     server.start()
     assert (server.url, server.client.get("kept")) == (url, b"1")
     server.stop()
+
+
+def test_workers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _FLEET, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with run:
+        assert run.stdout
+        door, broker = map(psutil.Process, map(int, run.stdout.readline().split()))
+        family = [door, *door.children(recursive=True)]
+        run.kill()
+    until(lambda: all(ended(process) for process in family), _LIMIT_S)
+    broker.kill()
+
+
+def ended(process: psutil.Process) -> bool:
+    """Also if nobody has asked how yet."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

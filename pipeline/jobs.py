@@ -406,16 +406,18 @@ _plans: dict[tuple[str, str], Plan] = {}
 def _plan(store: Store, job: str) -> Plan | None:
     """Plans don't change once written, so a process keeps those it has read (a few kB each)."""
     key = (store.url, job)
-    if key not in _plans:
+    plan = _plans.get(key)  # held on to: another thread may clear them at any moment
+    if plan is None:
         found = _get_either(store, f"jobs/{job}/plan")
         if found is None:
             return None
         found["options"] = JobOptions(**found["options"])
         found["speakers"] = tuple(Speaker(**speaker) for speaker in found["speakers"])
+        plan = Plan(**found)
         if len(_plans) >= 64:
             _plans.clear()
-        _plans[key] = Plan(**found)
-    return _plans[key]
+        _plans[key] = plan
+    return plan
 
 
 @functools.lru_cache(maxsize=8)

@@ -61,11 +61,19 @@ def jobs(found: Settings) -> Jobs:
 
 
 def history(found: Settings) -> "Engine":
-    """The history's database, made if it isn't there."""
-    from db.database import open_database
+    """The history's database, made if it isn't there.
+
+    Raises:
+        OptionError: a URL that can't be used.
+        sqlalchemy.exc.OperationalError: it does not answer.
+    """
+    from db.database import DatabaseUrlError, open_database
 
     found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return open_database(found.history_url)
+    try:
+        return open_database(found.history_url)
+    except DatabaseUrlError as error:
+        raise OptionError("VOXCHORD_DATABASE_URL", str(error)) from None
 
 
 @contextlib.contextmanager

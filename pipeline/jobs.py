@@ -26,7 +26,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline import errors
 from pipeline.engines.protocol import Arrays, Options, Profile, Samples
@@ -42,13 +42,18 @@ _JOB = re.compile(r"[0-9a-f]{20}")
 _SPANS = "spans"
 
 
+def is_id(job: object) -> TypeGuard[str]:
+    """Whether it can be a job's id."""
+    return isinstance(job, str) and _JOB.fullmatch(job) is not None
+
+
 def checked_id(job: object) -> str:
     """A job's id, before it becomes part of a name in the store.
 
     Raises:
         OptionError: it can't be one.
     """
-    if not isinstance(job, str) or not _JOB.fullmatch(job):
+    if not is_id(job):
         raise OptionError("job", "is not the id of a job: 20 hexadecimal digits")
     return job
 

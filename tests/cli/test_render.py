@@ -92,6 +92,8 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
         (["render", "examples/radio_play.txt", "-o", "/proc/nowhere/x.flac"], 3, "can't write to"),
         (["render", "LICENSE"], 2, "--output"),
         (["status", "123"], 3, "begins no job"),
+        (["status", "../jobs"], 3, "begins no job"),
+        (["stats", "speed", "-p", "days=inf"], 2, "days takes a number"),
         (["submit", "examples/radio_play.txt"], 5, "no service is up"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
         (["worker"], 5, "no service is up"),

@@ -48,7 +48,8 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
         path = Path(model).expanduser()
         place = str(path.absolute()) if path.exists() else model
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
-        os.environ["VOXCHORD_MODELS"] = f"{model}={place}"
+        known_models = {**found.models, model: place}
+        os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())
     return load(), model
 
 

@@ -8,7 +8,6 @@ compared with full slots, measured on the same decoder before and after; static 
 step times. Takes about eight minutes on two cores, 8 GB of memory and 5.4 GB of disk.
 """
 
-import argparse
 import io
 import json
 import os
@@ -28,6 +27,7 @@ import numpy as np
 import soundfile
 import torch
 
+from bench import fullsize
 from bench.fleet import Fleet
 from bench.scaled import SCALE, SETTING
 from pipeline.engines import registry
@@ -234,25 +234,20 @@ def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--slots", type=int, default=8)
     wanted.add_argument("--segments", type=int, default=60, help="of all jobs together, on the mean")
     wanted.add_argument("--scale", type=float, default=0.2, help="of a segment's words")
-    wanted.add_argument("--threads", type=int, default=os.cpu_count())
-    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        checkpoint = args.folder or Path(scratch) / "checkpoint"
-        if not (checkpoint / "config.json").is_file():
-            from bench import fullsize
-
-            fullsize.save(checkpoint)
-        with service(Path(scratch) / "service", checkpoint.absolute(), args.slots, args.scale) as fleet:
-            found = with_worker(
-                lambda: measure(fleet, checkpoint.absolute(), args.slots, args.segments, args.scale),
-                args.slots,
-            )
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        fullsize.checkpoint(args.folder) as checkpoint,
+        service(Path(scratch), checkpoint, args.slots, args.scale) as fleet,
+    ):
+        found = with_worker(
+            lambda: measure(fleet, checkpoint, args.slots, args.segments, args.scale), args.slots
+        )
         print(json.dumps(found))
 
 

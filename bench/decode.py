@@ -5,13 +5,10 @@ frame by frame, so that both meet the same seconds of the machine. Takes about f
 11 GB of memory and 5.4 GB of disk.
 """
 
-import argparse
 import json
 import multiprocessing
-import os
 import resource
 import statistics
-import tempfile
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -21,7 +18,7 @@ from typing import Any
 
 import torch
 
-from bench import roofline
+from bench import fullsize, roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -179,19 +176,12 @@ def run(folder: Path, rows: list[int], frames: int, threads: int) -> dict[str, A
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--rows", default="1,4,8", help="batch sizes")
     wanted.add_argument("--frames", type=int, default=12, help="frames of each")
-    wanted.add_argument("--threads", type=int, default=os.cpu_count())
-    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = args.folder or Path(scratch)
-        if not (folder / "config.json").is_file():
-            from bench import fullsize
-
-            fullsize.save(folder)
+    with fullsize.checkpoint(args.folder) as folder:
         print(
             json.dumps(run(folder, [int(count) for count in args.rows.split(",")], args.frames, args.threads))
         )

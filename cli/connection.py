@@ -48,7 +48,8 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
         path = Path(model).expanduser()
         place = str(path.absolute()) if path.exists() else model
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
-        os.environ["VOXCHORD_MODELS"] = f"{model}={place}"
+        known_models = {**found.models, model: place}
+        os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())
     return load(), model
 
 
@@ -61,11 +62,19 @@ def jobs(found: Settings) -> Jobs:
 
 
 def history(found: Settings) -> "Engine":
-    """The history's database, made if it isn't there."""
-    from db.database import open_database
+    """The history's database, made if it isn't there.
+
+    Raises:
+        OptionError: a URL that can't be used.
+        sqlalchemy.exc.OperationalError: it does not answer.
+    """
+    from db.database import DatabaseUrlError, open_database
 
     found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return open_database(found.history_url)
+    try:
+        return open_database(found.history_url)
+    except DatabaseUrlError as error:
+        raise OptionError("VOXCHORD_DATABASE_URL", str(error)) from None
 
 
 @contextlib.contextmanager

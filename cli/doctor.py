@@ -16,7 +16,7 @@ from rich.table import Table
 from cli import connection
 from cli.exits import Exit, out, print_json, told
 from pipeline.engines import registry
-from pipeline.errors import PipelineError
+from pipeline.errors import OptionError, PipelineError
 from tasks.embedded import url_of_running
 from tasks.settings import Settings, masked
 
@@ -121,6 +121,8 @@ def _history(found: Settings) -> Iterator[Finding]:
 
     try:
         connection.history(found).dispose()
+    except OptionError as error:
+        yield Finding("history", "bad", error.reason, f"correct {error.option}")
     except SQLAlchemyError as error:
         advice = "jobs run without it; rows wait in the spool until it is back"
         yield Finding("history", "bad", f"{masked(found.history_url)}: {type(error).__name__}", advice)

@@ -9,6 +9,7 @@ from enum import IntEnum
 import typer
 from rich.console import Console
 from rich.markup import escape
+from sqlalchemy.exc import OperationalError
 
 from pipeline.errors import (
     CancelledError,
@@ -59,6 +60,8 @@ def told() -> Iterator[None]:
         fail(str(error), Exit.JOB_FAILED)
     except (Unreachable, ServiceError, BrokerError) as error:
         fail(str(error), Exit.UNREACHABLE)
+    except OperationalError:  # its own words hold the statement
+        fail("the history's database does not answer", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)
 

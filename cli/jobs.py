@@ -13,7 +13,7 @@ from cli.exits import JobFailed, Unreachable, out, print_json, told
 from cli.patience import Patience
 from cli.render import deliver, read_option, read_script, register, send
 from pipeline.errors import OptionError
-from pipeline.jobs import Jobs
+from pipeline.jobs import Jobs, is_id
 from pipeline.request import split_options
 from pipeline.voices import Voices
 from tasks.settings import Settings
@@ -100,7 +100,7 @@ def status(
         else:
             out.print(_status_table(state))
         if state["state"] in ("FAILED", "CANCELLED"):
-            raise JobFailed(state["error"])
+            raise JobFailed(state["error"] or f"job {name} was cancelled")
 
 
 def fetch(
@@ -147,7 +147,8 @@ def full_id(store: Jobs, prefix: str) -> str:
     Raises:
         OptionError: none does, or several do.
     """
-    found = [prefix] if store.plan(prefix) else [name for name in store.ids() if name.startswith(prefix)]
+    whole = is_id(prefix) and store.plan(prefix)
+    found = [prefix] if whole else [name for name in store.ids() if name.startswith(prefix)]
     if len(found) != 1:
         raise OptionError("job", f"{prefix!r} begins {len(found) or 'no'} job{'s' if found else ''}")
     return found[0]

@@ -13,7 +13,7 @@ from cli import connection
 from cli.exits import JobFailed, out, print_json, told
 from cli.patience import Patience
 from cli.progress import watch
-from pipeline.errors import OptionError
+from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
 from pipeline.script import parse
@@ -163,9 +163,21 @@ def register(given: list[str], voices: Voices) -> dict[str, str]:
         path = Path(voice)
         if path.is_file():
             voice = path.stem
-            voices.add(voice, path.read_bytes())
+            voices.add(voice, read_recording(voice, path))
         mapping[speaker] = voice
     return mapping
+
+
+def read_recording(voice: str, path: Path) -> bytes:
+    """A recording's bytes.
+
+    Raises:
+        VoiceError: they can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VoiceError(voice, f"can't read {path}: {error.strerror}") from None
 
 
 def send(app: Any, script: str, voices: dict[str, str], options: dict[str, Any]) -> "AsyncResult[Any]":

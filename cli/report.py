@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import connection
-from cli.exits import Exit, Unreachable, fail, out, told
+from cli.exits import Exit, fail, out, told
 
 
 def report(
@@ -14,17 +14,12 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
 ) -> None:
     """Write a job's report: a timeline, what each stage cost, and advice. One file, no network needed."""
-    from sqlalchemy.exc import OperationalError
-
     from db.jobs import find_jobs
     from db.report_page import page
     from db.story import tell
 
     with told():
-        try:
-            engine = connection.history(connection.settings())
-        except OperationalError:
-            raise Unreachable("the history's database does not answer") from None
+        engine = connection.history(connection.settings())
         found = find_jobs(engine, job)
         story = tell(engine, found[0]) if len(found) == 1 else None
         engine.dispose()

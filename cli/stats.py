@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import connection
-from cli.exits import Exit, Unreachable, fail, out, print_json, told
+from cli.exits import Exit, fail, out, print_json, told
 
 
 def stats(
@@ -69,14 +69,9 @@ def _list(json: bool) -> None:
 
 
 def _ask(name: str, given: dict[str, str]) -> Any:
-    from sqlalchemy.exc import OperationalError
-
     from db import queries
 
-    try:
-        engine = connection.history(connection.settings())
-    except OperationalError:
-        raise Unreachable("the history's database does not answer") from None
+    engine = connection.history(connection.settings())
     try:
         return queries.run(engine, name, **given)
     finally:

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import connection
-from cli.exits import Unreachable, out, print_json, told
+from cli.exits import out, print_json, told
 
 
 def trim(
@@ -19,17 +19,12 @@ def trim(
     """
     from dataclasses import asdict
 
-    from sqlalchemy.exc import OperationalError
-
     from db import retention
 
     with told():
-        try:
-            engine = connection.history(connection.settings())
-            done = retention.trim(engine, days=days, sample_days=sample_days)
-            engine.dispose()
-        except OperationalError:
-            raise Unreachable("the history's database does not answer") from None
+        engine = connection.history(connection.settings())
+        done = retention.trim(engine, days=days, sample_days=sample_days)
+        engine.dispose()
         if json:
             print_json(asdict(done))
         else:

@@ -8,8 +8,8 @@ from rich.table import Table
 
 from cli import connection
 from cli.exits import out, print_json, told
+from cli.render import read_recording
 from pipeline.engines import registry
-from pipeline.errors import VoiceError
 from pipeline.voices import Voices
 
 app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
@@ -24,10 +24,7 @@ def add(
 ) -> None:
     """Register a recording under a name; the same name again replaces it for new jobs."""
     with told():
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise VoiceError(name, f"can't read {file}: {error.strerror}") from None
+        data = read_recording(name, file)
         digest = Voices(connection.jobs(connection.settings()).store).add(name, data)
         out.print(f"{name}  {digest}", highlight=False)
 

@@ -134,6 +134,6 @@ def _like(default: Any, parameter: str, value: Any) -> Any:
     kind = str if default is None else type(default)
     try:
         number = float(value) if kind is int else kind(value)
-    except ValueError:
+        return int(number) if kind is int and number == int(number) else number
+    except (ValueError, OverflowError):  # infinity is no whole number
         raise QueryError(f"{parameter} takes a number, not {value!r}") from None
-    return int(number) if kind is int and number == int(number) else number

@@ -70,13 +70,13 @@ class Story:
 
 
 def tell(engine: Engine, job_id: str) -> Story | None:
-    """Read a job's story; None while no attempt of it is recorded."""
+    """Read a job's story; None while no attempt that began is recorded."""
     with engine.connect() as connection:
         rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
-        if not rows:
-            return None
         found = connection.execute(select(job).where(job.c.id == job_id)).mappings().first()
         attempts = sorted((_timed(dict(row)) for row in rows if row["started_at"]), key=_start)
+        if not attempts:
+            return None
         pids = {row["worker_pid"] for row in attempts}
         workers = {row["worker"] for row in attempts}
         of_workers = select(worker_proc).where(worker_proc.c.worker.in_(workers), worker_proc.c.pid.in_(pids))

@@ -179,10 +179,8 @@ class Writer:
             return
         try:
             self._insert(tables)
-        except (DataError, IntegrityError) as error:
-            self._insert_singly(tables, error)
         except StatementError as error:
-            if isinstance(error, DBAPIError):
+            if not _is_the_rows(error):
                 raise
             self._insert_singly(tables, error)
 
@@ -214,12 +212,22 @@ class Writer:
             for row in batch:
                 try:
                     self._insert({table: [row]})
-                except (DataError, IntegrityError) as error:
+                except StatementError as error:
+                    if not _is_the_rows(error):
+                        raise
                     self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
         self.refused += 1
         log.warning("a row of the history was left out", extra={"error": _name(error)})
+
+
+def _is_the_rows(error: StatementError) -> bool:
+    """Whether what a row says is to blame, and not the database: the same row would be refused again.
+
+    What never reached the database, such as a time beyond the calendar, is a `StatementError` and no more.
+    """
+    return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def _name(error: Exception) -> str:

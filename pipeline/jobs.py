@@ -4,13 +4,14 @@ jobs/<job>/plan               the whole but for the words; written last, so that
 jobs/<job>/plan.<page>        256 segments with their words
 jobs/<job>/published          the task id of the root that sent the segments (exclusive create)
 jobs/<job>/sent               they have all been sent
+jobs/<job>/run                how often it was begun, from the second time on
 jobs/<job>/roots/<…>          a root that waits for the outcome: its task id and the task that will answer it
 jobs/<job>/pulse              when something was last done for it
 jobs/<job>/cancelled          a flag that every stage looks at
 jobs/<job>/tries/<segment>.<stage>.<…>  an attempt that began; gone when it has ended in good order
 jobs/<job>/failed/<segment>   why a segment can't be made
 jobs/<job>/failure            why the job has no file
-jobs/<job>/manifest           the result; its presence means finished
+jobs/<job>/manifest           the result; its presence means finished. Beside it lie the files that it names
 open/<job>                    somebody still waits: the jobs that a reconciler has to look at
 segments/<..>/<key>/<stage>   what the stages made, shared by all jobs
 speakers/<..>/<key>           speaker embeddings, one per voice and engine
@@ -26,7 +27,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, astuple, dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from pipeline import errors
 from pipeline.engines.protocol import Arrays, Options, Profile, Samples
@@ -42,13 +43,18 @@ _JOB = re.compile(r"[0-9a-f]{20}")
 _SPANS = "spans"
 
 
+def is_id(job: object) -> TypeGuard[str]:
+    """Whether it can be a job's id."""
+    return isinstance(job, str) and _JOB.fullmatch(job) is not None
+
+
 def checked_id(job: object) -> str:
     """A job's id, before it becomes part of a name in the store.
 
     Raises:
         OptionError: it can't be one.
     """
-    if not isinstance(job, str) or not _JOB.fullmatch(job):
+    if not is_id(job):
         raise OptionError("job", "is not the id of a job: 20 hexadecimal digits")
     return job
 
@@ -406,16 +412,18 @@ _plans: dict[tuple[str, str], Plan] = {}
 def _plan(store: Store, job: str) -> Plan | None:
     """Plans don't change once written, so a process keeps those it has read (a few kB each)."""
     key = (store.url, job)
-    if key not in _plans:
+    plan = _plans.get(key)  # held on to: another thread may clear them at any moment
+    if plan is None:
         found = _get_either(store, f"jobs/{job}/plan")
         if found is None:
             return None
         found["options"] = JobOptions(**found["options"])
         found["speakers"] = tuple(Speaker(**speaker) for speaker in found["speakers"])
+        plan = Plan(**found)
         if len(_plans) >= 64:
             _plans.clear()
-        _plans[key] = Plan(**found)
-    return _plans[key]
+        _plans[key] = plan
+    return plan
 
 
 @functools.lru_cache(maxsize=8)

@@ -79,7 +79,7 @@ class LocalObjects:
 
     def replace(self, name: str, data: bytes) -> None:
         temporary = self._write(name, data)
-        with answering("replace", name):
+        with _or_gone(temporary), answering("replace", name):
             self._placed(os.replace, temporary, self._path(name))
 
     def read(self, name: str) -> bytes | None:
@@ -121,14 +121,9 @@ class LocalObjects:
     def put_file(self, path: Path, name: str) -> None:
         with answering("write", name):
             temporary = self._temporary()
-        try:
-            with answering("write", name):
-                shutil.move(path, temporary)
-                self._placed(os.replace, temporary, self._path(name))
-        except StoreError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with _or_gone(temporary), answering("write", name):
+            shutil.move(path, temporary)
+            self._placed(os.replace, temporary, self._path(name))
 
     def get_file(self, name: str, path: Path) -> None:
         with answering("read", name):
@@ -159,16 +154,22 @@ class LocalObjects:
         """A complete file under a temporary name."""
         with answering("write", name):
             temporary = self._temporary()
-        try:
-            with answering("write", name):
-                handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-                with open(handle, "wb") as file:
-                    file.write(data)
-        except StoreError:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise
+        with _or_gone(temporary), answering("write", name):
+            handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with open(handle, "wb") as file:
+                file.write(data)
         return temporary
+
+
+@contextlib.contextmanager
+def _or_gone(temporary: Path) -> Iterator[None]:
+    """What is not placed leaves no file behind: a store that refuses is asked again and again."""
+    try:
+        yield
+    except StoreError:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def checked(name: str) -> PurePosixPath:

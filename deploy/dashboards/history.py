@@ -61,41 +61,39 @@ LIMIT 200
             hidden=("from_ms", "to_ms"),
             height=9,
         ),
-        curves(
+        _per_span(
             "Jobs that ended",
             "Per span of time, by how they ended.",
-            sql(
-                """
+            """
 SELECT $__unixEpochGroupAlias(finished_epoch, $__interval), state, COUNT(*) AS jobs
 FROM job
 WHERE $__unixEpochFilter(finished_epoch)
 GROUP BY 1, state
 ORDER BY 1
 """,
-                over_time=True,
-            ),
             unit="none",
-            stacked=True,
-            named="${__field.labels.state}",
+            by="state",
         ),
-        curves(
+        _per_span(
             "Audio made",
             "Seconds of decoded audio per span of time, by engine; what was there already is not counted.",
-            sql(
-                f"""
+            f"""
 SELECT $__unixEpochGroupAlias(finished_epoch, $__interval), engine, SUM(audio_s) AS audio_s
 FROM task_run
 WHERE {IN_RANGE} AND task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND COALESCE(cache_hit, 0) = 0
 GROUP BY 1, engine
 ORDER BY 1
 """,
-                over_time=True,
-            ),
             unit="s",
-            stacked=True,
-            named="${__field.labels.engine}",
+            by="engine",
         ),
     ]
+
+
+def _per_span(title: str, why: str, query: str, *, unit: str, by: str) -> Json:
+    """Sums per span of time, one on top of the other, by a column of the query."""
+    named = f"${{__field.labels.{by}}}"
+    return curves(title, why, sql(query, over_time=True), unit=unit, stacked=True, named=named)
 
 
 def _costs() -> list[Json]:

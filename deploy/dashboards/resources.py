@@ -53,7 +53,7 @@ def _machine() -> list[Json]:
             stacked=True,
             most=1,
         ),
-        curves(
+        _memory(
             "Memory",
             "In use is all that could not be given to a program at once. At the dashed total something is "
             "killed.",
@@ -63,8 +63,7 @@ def _machine() -> list[Json]:
             ),
             promql(f"node_memory_Cached_bytes{{{here}}}", "{{instance}} page cache"),
             promql(f"node_memory_MemTotal_bytes{{{here}}}", "{{instance}} total"),
-            unit="bytes",
-            overrides=_dashed(".*total"),
+            bound="total",
         ),
         curves(
             "Pressure",
@@ -115,14 +114,13 @@ def _workers() -> list[Json]:
             stepped=True,
             overrides=_dashed(".*slots"),
         ),
-        curves(
+        _memory(
             "Memory of workers",
             "All processes of a worker, shared pages counted once; dashed the limit of its container, where "
             "it has one. The alert MemoryNearLimit begins at 90 % of it.",
             promql("tts_worker_memory_bytes", "{{instance}}"),
             promql("tts_worker_memory_limit_bytes", "{{instance}} limit"),
-            unit="bytes",
-            overrides=_dashed(".*limit"),
+            bound="limit",
         ),
         curves(
             "CPU by stage",
@@ -187,14 +185,13 @@ def _workers() -> list[Json]:
 
 def _devices() -> list[Json]:
     return [
-        curves(
+        _memory(
             "Device memory",
             "As the driver counts it, everybody's together; dashed what there is. The alert DeviceMemoryFull "
             "begins at 95 %.",
             promql(f"DCGM_FI_DEV_FB_USED * {_MIB}", "device {{gpu}} in use"),
             promql(f"(DCGM_FI_DEV_FB_USED + DCGM_FI_DEV_FB_FREE) * {_MIB}", "device {{gpu}} total"),
-            unit="bytes",
-            overrides=_dashed(".*total"),
+            bound="total",
         ),
         curves(
             "Device in use",
@@ -287,6 +284,11 @@ def _history() -> list[Json]:
             width=8,
         ),
     ]
+
+
+def _memory(title: str, why: str, *targets: Json, bound: str) -> Json:
+    """Bytes in use, and a dashed line that they can't cross: the series that `bound` ends the names of."""
+    return curves(title, why, *targets, unit="bytes", overrides=_dashed(f".*{bound}"))
 
 
 def _dashed(series: str) -> list[Json]:

@@ -1,6 +1,5 @@
 """The engines by name. An adapter is imported only when asked for: the CPU path starts without torch."""
 
-import functools
 import importlib
 import inspect
 
@@ -12,10 +11,11 @@ ENGINES = {
     "vibevoice": "pipeline.engines.vibevoice.adapter:VibeVoice",
 }
 
+_loaded: dict[tuple[str, str | None, int | None], Engine] = {}
 
-@functools.cache
+
 def load(name: str, model: str | None = None, slots: int | None = None) -> Engine:
-    """The engine of that name, one per process and model.
+    """The engine of that name, one per process and model, whichever of several threads asks first.
 
     Args:
         model: a checkpoint, as the engine names them; None is the engine's own default.
@@ -24,6 +24,12 @@ def load(name: str, model: str | None = None, slots: int | None = None) -> Engin
     Raises:
         OptionError: no such engine, or a model given to an engine that has none.
     """
+    standing = _loaded.get((name, model, slots))
+    # an engine loads nothing until it is used, so of two that were made at once one may be thrown away
+    return standing or _loaded.setdefault((name, model, slots), _made(name, model, slots))
+
+
+def _made(name: str, model: str | None, slots: int | None) -> Engine:
     if name not in ENGINES:
         raise OptionError("engine", f"{name!r} is unknown; there are {', '.join(sorted(ENGINES))}")
     module, _, cls = ENGINES[name].partition(":")

@@ -37,20 +37,26 @@ def certificate(folder: Path) -> Certificate:
 
 
 @contextmanager
-def server(folder: Path, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "redis.conf").write_text("")  # a Sentinel writes what it learns into its file
-    command = [tool("redis-server"), str(folder / "redis.conf"), "--dir", str(folder)]
+def running(file: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """With that configuration; killed at the end."""
     process = subprocess.Popen(
-        [*command, "--bind", "127.0.0.1", "--port", str(port), *arguments],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        [tool("redis-server"), str(file), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
     try:
         yield process
     finally:
         process.kill()
         process.wait()
+
+
+@contextmanager
+def server(folder: Path, port: int, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / "redis.conf"
+    file.write_text("")  # a Sentinel writes what it learns into its file
+    place = ("--dir", str(folder), "--bind", "127.0.0.1", "--port", str(port))
+    with running(file, *place, *arguments) as process:
+        yield process
 
 
 @contextmanager
@@ -110,17 +116,10 @@ def sentinels(folder: Path) -> Iterator[Group]:
 
 @contextmanager
 def _sentinel(folder: Path, port: int, watch: str) -> Iterator[None]:
-    (folder / "sentinel.conf").write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{watch}")
-    process = subprocess.Popen(
-        [tool("redis-server"), str(folder / "sentinel.conf"), "--sentinel"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
+    file = folder / "sentinel.conf"
+    file.write_text(f"port {port}\nbind 127.0.0.1\ndir {folder}\n{watch}")
+    with running(file, "--sentinel"):
         yield
-    finally:
-        process.kill()
-        process.wait()
 
 
 def _replicated(port: int) -> bool:

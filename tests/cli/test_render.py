@@ -92,6 +92,8 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
         (["render", "examples/radio_play.txt", "-o", "/proc/nowhere/x.flac"], 3, "can't write to"),
         (["render", "LICENSE"], 2, "--output"),
         (["status", "123"], 3, "begins no job"),
+        (["status", "../jobs"], 3, "begins no job"),
+        (["stats", "speed", "-p", "days=inf"], 2, "days takes a number"),
         (["submit", "examples/radio_play.txt"], 5, "no service is up"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
         (["worker"], 5, "no service is up"),
@@ -107,6 +109,24 @@ def test_an_unknown_setting_is_refused_by_name(run: Run) -> None:
     done = run("jobs", VOXCHORD_BROKER="redis://x")
     assert done.returncode == 3
     assert "VOXCHORD_BROKER" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "words"),
+    [
+        ("postgresql://me:secretword@127.0.0.1:1/x", 5, "the history's database does not answer"),
+        ("mysql://me:secretword@127.0.0.1/x", 3, "VOXCHORD_DATABASE_URL"),
+    ],
+)
+@pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
+def test_a_history_that_cannot_be_asked_is_one_line(
+    run: Run, arguments: list[str], url: str, code: int, words: str
+) -> None:
+    done = run(*arguments, VOXCHORD_DATABASE_URL=url)
+    assert (done.returncode, done.stdout) == (code, "")
+    assert words in done.stderr
+    assert "secretword" not in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_a_store_that_nothing_can_speak_to_is_refused_at_once(run: Run) -> None:

@@ -1,10 +1,7 @@
 """Flower in a real browser while a job runs. Pictures of its pages are left in `out/console`."""
 
 import json
-import os
 import random
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,6 +10,7 @@ import pytest
 import yaml
 from celery import Celery
 
+from tests.console import node
 from tests.console.compose import ROOT, SECRETS
 from tests.console.conftest import Console, thorough, until
 from tests.console.stack import Stack
@@ -29,33 +27,15 @@ pytestmark = thorough
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the programs that drive the browser, with what they depend on."""
-    folder = tmp_path_factory.mktemp("browser") / "programs"
-    shutil.copytree(HERE, folder)
-    command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr
-    return folder
+    return node.installed(HERE, tmp_path_factory.mktemp("browser") / "programs")
 
 
 def walked(driver: Path, program: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
     """What one of the programs saw; it leaves its pictures in `out/console`."""
     PICTURES.mkdir(parents=True, exist_ok=True)
-    home = str(driver)  # chromium keeps files below it
-    given = {
-        "PATH": os.environ["PATH"],
-        "HOME": home,
-        "CHROMIUM": tool("chromium"),
-        "PICTURES": str(PICTURES),
-    }
-    done = subprocess.run(
-        [tool("node"), program, *arguments],
-        cwd=driver,
-        env={**given, **environment},
-        capture_output=True,
-        text=True,
-        timeout=180,
-        check=False,
-    )
+    # chromium keeps files below its home
+    given = {"HOME": str(driver), "CHROMIUM": tool("chromium"), "PICTURES": str(PICTURES)}
+    done = node.run(driver, program, *arguments, **given, **environment)
     assert done.returncode == 0, done.stderr
     seen: dict[str, Any] = json.loads(done.stdout)
     return seen

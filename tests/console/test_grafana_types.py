@@ -1,16 +1,14 @@
 """Every dashboard, panel and set of options against the types that Grafana publishes for its version."""
 
 import json
-import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from tests.console import node
 from tests.console.compose import COMPOSE, ROOT
 from tests.console.conftest import thorough
 from tests.console.grafana import dashboards, panels
-from tests.tools import tool
 
 TYPES = ROOT / "tests" / "console" / "grafana_types"
 PANELS = {
@@ -57,13 +55,10 @@ def parts(dashboard: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 @thorough
 def test_they_are_of_grafanas_own_types(tmp_path: Path) -> None:
-    shutil.copytree(TYPES, tmp_path, dirs_exist_ok=True)
+    folder = node.installed(TYPES, tmp_path)
     published = json.loads((TYPES / "package.json").read_text())["dependencies"]["@grafana/schema"]
     assert COMPOSE["services"]["grafana"]["image"] == f"grafana/grafana:{published}"
-    (tmp_path / "dashboards.ts").write_text("\n".join(program()))
-    install = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    compiler = [tool("node"), "node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck"]
-    modules = ["--module", "esnext", "--moduleResolution", "bundler"]
-    for command in (install, [*compiler, *modules, "dashboards.ts"]):
-        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=180, check=False)
-        assert done.returncode == 0, done.stdout + done.stderr
+    (folder / "dashboards.ts").write_text("\n".join(program()))
+    compiler = ["node_modules/typescript/bin/tsc", "--noEmit", "--strict", "--skipLibCheck"]
+    done = node.run(folder, *compiler, "--module", "esnext", "--moduleResolution", "bundler", "dashboards.ts")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -2,16 +2,14 @@
 
 import hashlib
 import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from tests.console import node
 from tests.console.conftest import Console, thorough
 from tests.console.test_routes import recording
-from tests.tools import tool
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "node"
 SCRIPT = "Alice: The ferryman hums a barcarolle.\nBob: He always does."
@@ -22,11 +20,7 @@ pytestmark = thorough
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The example with what it depends on, away from the repository."""
-    copy = tmp_path_factory.mktemp("node") / "example"
-    shutil.copytree(EXAMPLE, copy)
-    command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-    done = subprocess.run(command, cwd=copy, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr
+    copy = node.installed(EXAMPLE, tmp_path_factory.mktemp("node") / "example")
     (copy / "alice.wav").write_bytes(recording())
     return copy
 
@@ -35,15 +29,7 @@ def rendered(console: Console, folder: Path, script: str, output: str) -> subpro
     """Run the example as the README does."""
     (folder / "script.txt").write_text(script)
     reach = {"BROKER_URL": console.broker, "FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
-    return subprocess.run(
-        [tool("node"), "render.mjs", "script.txt", "alice.wav", output],
-        cwd=folder,
-        env={"PATH": os.environ["PATH"], **reach},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
+    return node.run(folder, "render.mjs", "script.txt", "alice.wav", output, **reach)
 
 
 def test_node_brings_a_voice_waits_and_fetches_the_audio(console: Console, folder: Path) -> None:

@@ -41,19 +41,28 @@ def run(stage: str, start: float, run_s: float, **facts: Any) -> dict[str, Any]:
     )
 
 
-def story_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> Story:
+def record(engine: Engine, *attempts: dict[str, Any], **job: Any) -> None:
     with writing(engine) as connection:
         for row in attempts:
             rows.insert(
                 connection, "task_run", [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1]]
             )
         rows.insert(connection, "job", [{"id": "j", "state": "SUCCEEDED", **job}])
+
+
+def story_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> Story:
+    record(engine, *attempts, **job)
     story = tell(engine, "j")
     assert story is not None
     return story
 
 
 def test_a_job_without_attempts_has_no_story(engine: Engine) -> None:
+    assert tell(engine, "j") is None
+
+
+def test_a_job_of_which_nothing_began_has_no_story(engine: Engine) -> None:
+    record(engine, run("text", 0, 1, state="LOST", started_at=None))
     assert tell(engine, "j") is None
 
 

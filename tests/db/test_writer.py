@@ -93,10 +93,11 @@ def test_a_row_that_cannot_be_stored_does_not_hold_up_the_others(
     rows.append("task_run", {"attempt_uid": "no name or state"})
     rows.append("no such table", {})
     rows.append("task_run", attempt(unknown_field=1, io_rchar=2**70))
+    rows.append("task_run", attempt(started_at=1e300))
     rows.append("task_run", attempt(unknown_field=1))
     with running(url, tmp_path) as writer:
         until(lambda: count(engine) == 2)
-    assert writer.refused == 4
+    assert writer.refused == 5
 
 
 def test_a_torn_line_at_the_end_of_a_dead_process_is_left_out(

@@ -78,6 +78,7 @@ def test_the_json_form_says_the_same() -> None:
         ("Alice: Hi.\nBob: Wait[pause:2]", 2, "not a pause"),
         ("Alice: Hi.\nBob: Wait[pause]", 2, "not a pause"),
         ("Alice: Hi.\nBob: [pause:99s]x", 2, "outside"),
+        (f"Alice: Hi.\nBob: [pause:{'9' * 400}s]x", 2, "outside"),
         ("Alice: Hi.\nBob: [pause:1s", 2, "not a pause"),
         ("Alice: Hi.\nAlice: Ho.[pause:1s]", 2, "nothing after it"),
         ("Alice: Hi.\nBob: a \x07 b", 2, "can't be spoken"),
@@ -89,6 +90,7 @@ def test_the_json_form_says_the_same() -> None:
         ('[{"speaker": 1, "txt": "a"}]', 1, "has a speaker and a text"),
         ('[{"speaker": null, "text": "a"}]', 1, "not a name"),
         ('[{"speaker": 1, "text": "a"', 1, "not: "),
+        (f'[{{"speaker": {"1" * 5000}, "text": "a"}}]', 1, "too long"),
     ],
 )
 def test_what_cannot_be_spoken_is_named_by_its_line(source: str | bytes, line: int, words: str) -> None:

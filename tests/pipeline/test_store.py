@@ -85,6 +85,20 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> Non
         Store(str(tmp_path / "store")).put("a/b", b"words")
 
 
+def test_what_cannot_be_placed_leaves_nothing_behind(tmp_path: Path) -> None:
+    store, file = Store(str(tmp_path)), tmp_path / "file"
+    store.overwrite("a", b"words")
+    file.write_bytes(b"audio")
+    for refused in (
+        lambda: store.overwrite("a/b", b"words"),
+        lambda: store.objects.create("a/b", b"words"),
+        lambda: store.objects.put_file(file, "a/b"),
+    ):
+        with pytest.raises(StoreError):
+            refused()
+    assert list((tmp_path / ".scratch").iterdir()) == []
+
+
 def test_equal_arrays_have_equal_bytes_and_come_back() -> None:
     value = Arrays({"b": np.arange(3, dtype=np.int16), "a": np.eye(2, dtype=np.float32)}, {"x": "é"})
     again = Arrays({"a": np.eye(2, dtype=np.float32), "b": np.arange(3, dtype=np.int16)}, {"x": "é"})

@@ -1,0 +1,16 @@
+from pathlib import Path
+
+import pytest
+
+from cli import connection
+
+
+def test_a_checkpoint_of_ones_own_is_known_beside_those_of_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in (("STATE", str(tmp_path)), ("MODELS", "house=/models/house"), ("MODEL", "house")):
+        monkeypatch.setenv(f"VOXCHORD_{name}", value)
+    found, model = connection.with_engine(connection.settings(), None, str(tmp_path / "mine"))
+    assert model == "mine"
+    assert found.checkpoint(model) == str(tmp_path / "mine")
+    assert found.checkpoint(found.model) == "/models/house"

@@ -1,0 +1,65 @@
+"""Test runs on one machine leave each other alone, also what an earlier one left behind."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+import redis
+
+from bench.fleet import ROOT, until
+from bench.valkey import Valkey
+
+_LIMIT_S = 60
+_FLEET = """
+import sys, time
+from pathlib import Path
+from bench.fleet import Fleet
+fleet = Fleet(Path(sys.argv[1]), layout={"door": "voxchord"})
+fleet.start()
+fleet.ready()
+print(fleet.workers["door"].pid, fleet.broker_pid, flush=True)
+time.sleep(600)
+"""
+
+
+def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
+    earlier, server = Valkey(tmp_path / "earlier"), Valkey(tmp_path / "server", appendonly="yes")
+    user, place = earlier.url.rpartition("@")[0], server.url.rpartition("@")[2]
+    earlier.stop()
+    for url in (f"{user}@{place}", f"redis://{place}", f"redis://:word@{place}"):
+        with redis.Redis.from_url(url) as stranger, pytest.raises(redis.RedisError):
+            stranger.brpop(["voxchord"], 1)
+    server.stop()
+
+
+def test_a_server_that_was_killed_comes_back_with_its_data_at_its_url(tmp_path: Path) -> None:
+    server = Valkey(tmp_path, appendonly="yes", appendfsync="always")
+    url = server.url
+    server.client.set("kept", 1)
+    server.kill()
+    server.start()
+    assert (server.url, server.client.get("kept")) == (url, b"1")
+    server.stop()
+
+
+def test_workers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
+    run = subprocess.Popen(
+        [sys.executable, "-c", _FLEET, str(tmp_path)], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    )
+    with run:
+        assert run.stdout
+        door, broker = map(psutil.Process, map(int, run.stdout.readline().split()))
+        family = [door, *door.children(recursive=True)]
+        run.kill()
+    until(lambda: all(ended(process) for process in family), _LIMIT_S)
+    broker.kill()
+
+
+def ended(process: psutil.Process) -> bool:
+    """Also if nobody has asked how yet."""
+    try:
+        return bool(process.status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True

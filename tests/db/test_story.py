@@ -137,7 +137,7 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
         (
             [run("diffusion", 0, 10, model_load_s=2.5)],
             {},
-            "1 attempt loaded a model first, 2.5 s together, 25 % of all work: "
+            "1 attempt waited for a model to be loaded, 2.5 s together, 25 % of all work: "
             "workers that stay up don't pay it again.",
         ),
         (

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 
 import typer
 
@@ -37,5 +38,6 @@ app.add_typer(store.app, name="store")
 def main() -> None:
     """Run the command line."""
     os.umask(0o077)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as cleanly as Ctrl-C does
     logging.basicConfig(level=logging.WARNING)
     app()

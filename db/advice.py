@@ -161,8 +161,9 @@ def _loading(story: Story) -> Iterator[str]:
     load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
     if load_s > 0.05 * all_s:
         yield (
-            f"{len(loads)} attempt{'s' * (len(loads) > 1)} loaded a model first, {seconds(load_s)} together, "
-            f"{_percent(load_s, all_s)} of all work: workers that stay up don't pay it again."
+            f"{len(loads)} attempt{'s' * (len(loads) > 1)} waited for a model to be loaded, "
+            f"{seconds(load_s)} together, {_percent(load_s, all_s)} of all work: "
+            "workers that stay up don't pay it again."
         )
 
 

@@ -32,7 +32,7 @@ h2 { font-size: 1.1rem; margin: 34px 0 8px; }
 h3 { font-size: .95rem; margin: 18px 0 4px; }
 p, li { max-width: 75ch; }
 .faint, .axis, figcaption { color: var(--faint); font-size: .82rem; }
-.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(120px, 1fr)); gap: 8px;
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(250px, 45%), 1fr)); gap: 8px;
   margin: 16px 0; }
 .facts div { background: var(--panel); border-radius: 8px; padding: 8px 12px; }
 .facts b { display: block; font-size: 1.15rem; font-variant-numeric: tabular-nums; }
@@ -91,10 +91,11 @@ def _facts(story: Story) -> str:
     cpu_s = sum(sum(row[name] or 0 for name in _CPU) for row in attempts)
     peaks = [row["rss_peak_bytes"] for row in attempts if row["rss_peak_bytes"]]
     waits = [row["queue_wait_s"] for row in attempts if row["queue_wait_s"] is not None]
+    whole_s, made_s = story.job.get("audio_s"), story.made_s()
     facts = [
         ("from first message to last end", seconds(story.span_s)),
-        ("audio", seconds(story.job["audio_s"]) if story.job.get("audio_s") else "–"),
-        ("times real time", _times(story.job.get("audio_s"), story.span_s)),
+        ("audio" if whole_s else "audio so far", seconds(whole_s or made_s) if whole_s or made_s else "–"),
+        ("times real time", _times(whole_s or made_s, story.span_s)),
         ("work, all slots", seconds(sum(row["run_s"] or 0 for row in attempts))),
         ("CPU time", seconds(cpu_s)),
         ("largest peak of memory", f"{max(peaks) >> 20} MiB" if peaks else "not measured"),

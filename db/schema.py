@@ -259,8 +259,8 @@ _WORK = (
     _column("sample_rate", Integer(), "Samples per second of that audio."),
     _number("rtf", "run_s / audio_s: below 1 is faster than real time."),
     _seconds("ttfa", "From the start to the first audio."),
-    _seconds("model_load", "Time spent loading a model."),
-    _flag("cold_start", "It loaded a model first."),
+    _seconds("model_load", "Time it waited for models to be loaded, by itself or by another attempt."),
+    _flag("cold_start", "It loaded a model first, or waited for one."),
     _count("bytes_out", "Bytes of what it stored."),
 )
 _QUALITY = (

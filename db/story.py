@@ -58,6 +58,15 @@ class Story:
             for number, lane in enumerate(process)
         ]
 
+    def made_s(self) -> float:
+        """Seconds of audio that its segments have, each once; pauses between them are the stitch's."""
+        made = {
+            row["segment"]: float(row["audio_s"])
+            for row in self.attempts
+            if row["state"] == "SUCCESS" and row["segment"] is not None and row["audio_s"]
+        }
+        return sum(made.values())
+
     def slots(self) -> int:
         """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
         slots: dict[str, int] = {}

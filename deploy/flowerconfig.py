@@ -12,7 +12,7 @@ from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
-from tasks import flower, flower_state, history_routes, routes
+from tasks import flower, flower_state, history_routes, parent, routes
 from tasks.flower_pages import Pages
 from tasks.settings import load
 
@@ -23,6 +23,9 @@ flower.refuse_openness(
     authenticated=bool(options.basic_auth or options.auth),
     open_api=bool(os.environ.get("FLOWER_UNAUTHENTICATED_API")),
 )
+
+if os.environ.get(flower.WITH_STARTER):
+    parent.end_with_starter()
 
 # Flower's own histogram ends at 10 s; a decode takes longer. Each a float, or Flower doesn't start.
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]

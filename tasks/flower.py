@@ -9,6 +9,8 @@ from pathlib import Path
 from pipeline.errors import OptionError
 from tasks.settings import Settings
 
+WITH_STARTER = "FLOWER_WITH_STARTER"
+"""In the environment of a console that ends with the command that started it; unknown to Flower itself."""
 CONFIG = Path(__file__).parent.parent / "deploy" / "flowerconfig.py"
 
 
@@ -49,10 +51,12 @@ def command(
     ]
 
 
-def environment(settings: Settings) -> dict[str, str]:
+def environment(settings: Settings, *, with_starter: bool = False) -> dict[str, str]:
     """The password goes by the environment of the process, which is its user's alone."""
-    clean = {name: value for name, value in os.environ.items() if name != "FLOWER_UNAUTHENTICATED_API"}
-    return {**clean, "FLOWER_BASIC_AUTH": password_file(settings).read_text().strip()}
+    without = ("FLOWER_UNAUTHENTICATED_API", WITH_STARTER)
+    clean = {name: value for name, value in os.environ.items() if name not in without}
+    given = {WITH_STARTER: "1"} if with_starter else {}
+    return {**clean, **given, "FLOWER_BASIC_AUTH": password_file(settings).read_text().strip()}
 
 
 def refuse_openness(address: str, *, authenticated: bool, open_api: bool) -> None:

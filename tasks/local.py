@@ -126,9 +126,10 @@ class LocalService:
         return process
 
     def start_flower(self, port: int) -> Path:
-        """Start the console on loopback; returns the file that has its `user:password`."""
+        """Start the console on loopback; returns the file that has its `user:password`. It ends with us."""
         password = flower.password_file(self.settings)
-        self._spawn("flower", flower.command(self.settings, port), flower.environment(self.settings))
+        environment = flower.environment(self.settings, with_starter=True)
+        self._spawn("flower", flower.command(self.settings, port), environment)
         return password
 
     def wait(self) -> None:

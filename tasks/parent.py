@@ -1,4 +1,4 @@
-"""A worker that a command started ends with it: at the end of its standard input it shuts down warmly."""
+"""A process that a command started ends with it: at the end of its standard input it shuts down warmly."""
 
 import os
 import signal
@@ -17,7 +17,12 @@ class EndWithStarter(bootsteps.Step):
     def __init__(self, worker: Any, with_starter: bool = False, **options: Any) -> None:
         super().__init__(worker, **options)
         if with_starter:
-            threading.Thread(target=_watch, name="starter", daemon=True).start()
+            end_with_starter()
+
+
+def end_with_starter() -> None:
+    """End this process when its standard input ends, as SIGTERM ends it."""
+    threading.Thread(target=_watch, name="starter", daemon=True).start()
 
 
 def _watch() -> None:

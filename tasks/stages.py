@@ -14,6 +14,7 @@ from celery import Task
 from celery.exceptions import Ignore, Reject, Retry
 
 from pipeline import stages
+from pipeline.engines import loads
 from pipeline.errors import (
     CancelledError,
     HandedBackError,
@@ -83,7 +84,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         note(job=job, segment=segment, cache_hit=True)
         return ref
     try:
-        with pause.until_stored(job):
+        with pause.until_stored(job), loads.counted(lambda seconds: note(model_load_s=seconds)):
             return _tried(task, ref, stage)
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error

@@ -1,4 +1,4 @@
--- What does loading a model cost the attempt that does it? Cold attempts loaded one first, warm ones had it.
+-- What does loading a model cost the attempts that wait for it? Cold ones waited for one first, warm ones had it.
 -- :days  how far to look back from the newest attempt (default 30)
 SELECT task_name, engine, device,
     SUM(CASE WHEN cold_start = 1 THEN 1 ELSE 0 END) AS n_cold,

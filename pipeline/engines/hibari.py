@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.engines.loads import loading
 from pipeline.engines.protocol import (
     Arrays,
     Control,
@@ -158,11 +159,12 @@ class Hibari:
 @functools.cache
 def _model() -> "hibari.Hibari":
     """The voice, loaded once per process; one thread each, since a worker has a process per core."""
-    import hibari
+    with loading():
+        import hibari
 
-    model = hibari.Hibari(threads=1)
-    _ = model.g2p  # its lexicons are loaded on first use
-    gc.freeze()  # a quarter of a million entries that every full collection would walk through
+        model = hibari.Hibari(threads=1)
+        _ = model.g2p  # its lexicons are loaded on first use
+        gc.freeze()  # a quarter of a million entries that every full collection would walk through
     return model
 
 

@@ -1,24 +1,27 @@
 """Hosts on one machine: each a network namespace on one bridge, with a name and processes of its own.
 
-A host can read the code; the one place where it can write is a `/tmp` that no other sees.
+A host can read the code, wherever it lies; the one place where it can write is a `/tmp` that no other sees.
 """
 
-import contextlib
 import os
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent.parent
 NETWORK = "10.77.0"
 _ENTER = """
+name=$0 root=$1; shift
 mount --make-rprivate /
 mount -o remount,bind,ro /
+exec 9< "$root"
 for place in /tmp /run /dev/shm; do mount -t tmpfs none $place; done
-hostname "$0"
+if [ ! -e "$root" ]; then mkdir -p "$root"; mount --no-canonicalize --bind /proc/self/fd/9 "$root"; fi
+exec 9<&-
+hostname "$name"
 mkdir -p /tmp/home /tmp/here
 cd /tmp/here
 HOME=/tmp/home exec "$@"
@@ -27,7 +30,7 @@ HOME=/tmp/home exec "$@"
 
 @dataclass
 class Host:
-    """One of them. `name` is its namespace's and, within it, the machine's."""
+    """One of them. `name` is the machine's, within it."""
 
     name: str
     address: str
@@ -35,12 +38,17 @@ class Host:
     """What its commands are told beside the ordinary."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
+    @property
+    def namespace(self) -> str:
+        """Its network's name, which the whole machine knows: each process that makes hosts has its own."""
+        return f"{self.name}-{os.getpid()}"
+
     def command(self, *arguments: str) -> list[str]:
         """A command as it runs there; all that it starts ends with it."""
         return [
-            *("ip", "netns", "exec", self.name),
+            *("ip", "netns", "exec", self.namespace),
             *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
-            *("sh", "-ec", _ENTER, self.name, *arguments),
+            *("sh", "-ec", _ENTER, self.name, str(ROOT), *arguments),
         ]
 
     def start(self, *arguments: str, log: Path) -> subprocess.Popen[bytes]:
@@ -89,10 +97,12 @@ class Host:
 @contextmanager
 def hosts(*names: str) -> Iterator[list[Host]]:
     """Hosts that reach each other and nothing else; the first has the bridge, and `.1`."""
-    first, *others = names
-    try:
-        for name in names:
+    made = [Host(name, f"{NETWORK}.{number}") for number, name in enumerate(names, start=1)]
+    first, *others = (host.namespace for host in made)
+    with ExitStack() as ending:
+        for name in (first, *others):
             _ip("netns", "add", name)
+            ending.callback(_ip, "netns", "del", name)
             _ip("-n", name, "link", "set", "lo", "up")
         _ip("-n", first, "link", "add", "bridge", "type", "bridge")
         _ip("-n", first, "addr", "add", f"{NETWORK}.1/24", "dev", "bridge")
@@ -102,16 +112,9 @@ def hosts(*names: str) -> Iterator[list[Host]]:
             _ip("-n", first, "link", "set", f"to{number}", "master", "bridge", "up")
             _ip("-n", name, "addr", "add", f"{NETWORK}.{number}/24", "dev", "eth0")
             _ip("-n", name, "link", "set", "eth0", "up")
-        made = [Host(name, f"{NETWORK}.{number}") for number, name in enumerate(names, start=1)]
-        try:
-            yield made
-        finally:
-            for host in made:
-                host.die()
-    finally:
-        for name in names:
-            with contextlib.suppress(AssertionError):
-                _ip("netns", "del", name)
+        for host in made:
+            ending.callback(host.die)
+        yield made
 
 
 def _ip(*arguments: str) -> None:

@@ -34,7 +34,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host
     with hosts("vox-a", "vox-b", "vox-c") as (a, b, c):
         servers = subprocess.Popen(
             [
-                *("ip", "netns", "exec", a.name),
+                *("ip", "netns", "exec", a.namespace),
                 sys.executable,
                 "-m",
                 "tests.beyond.servers",

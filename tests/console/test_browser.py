@@ -86,6 +86,7 @@ def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, r
     assert seen["report"][0] == f"Job {running_job}" == seen["reportFromTable"]
     assert {"What stands out", "Timeline", "Stages"} <= set(seen["report"])
     assert not seen["wide"], "nothing sticks out of the page"
+    assert seen["queues"] == "gpu.diffusion"
     assert any(row.startswith("gpu.diffusion") for row in seen["broker"])
 
 
@@ -96,12 +97,14 @@ def test_composes_services_show_their_workers_a_report_and_what_is_scraped(
     environment["FLOWER_LOGIN"] = SECRETS["VOXCHORD_FLOWER_PASSWORD"]
     seen = walked(driver, "stack.mjs", environment, stack.jobs[-1])
     assert seen["complaints"] == []
-    workers = {row.split("@")[0]: row for row in seen["workers"]}
-    assert workers.keys() == {"door", "cpu", "gpu0"}
-    assert "cpu.stitch" in workers["cpu"]
-    assert "gpu.decode.0, gpu.diffusion, gpu.speaker" in workers["gpu0"], "its own queue too"
+    workers = {row.split()[0]: row for row in seen["workers"]}
+    assert workers.keys() == {"door@door", "cpu@cpu", "gpu0@decode", "gpu0@gpu0"}
+    assert "cpu.stitch" in workers["cpu@cpu"]
+    for host in ("decode", "gpu0"):
+        queues = ", ".join(sorted((f"gpu.{host}.0", "gpu.diffusion", "gpu.speaker")))
+        assert queues in workers[f"gpu0@{host}"], "its own queue too"
     assert {f"Job {stack.jobs[-1]}", "Timeline", "Stages"} <= set(seen["report"])
-    for job, up in {"voxchord": "3/4", "flower": "1/1", "node": "1/1", "dcgm": "1/1"}.items():
-        assert f"{job} ({up} up)" in seen["targets"], "all but the worker that wants a GPU"
+    for job, up in {"voxchord": "4/4", "flower": "1/1", "node": "1/1", "dcgm": "1/1"}.items():
+        assert f"{job} ({up} up)" in seen["targets"]
     for group in yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]:
         assert all(rule["alert"] in seen["alerts"] for rule in group["rules"])

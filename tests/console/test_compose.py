@@ -88,17 +88,18 @@ def test_services_are_confined() -> None:
 
 
 @contextmanager
-def running(
-    service: str, console: Console, *extra: str, state: Path | None = None
-) -> Iterator[subprocess.Popen[bytes]]:
-    """The very command of a service, natively, with its environment but for where the servers are."""
+def running(service: str, console: Console, *extra: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The very command of a service, natively, with its environment but for where the servers are.
+
+    It has a state and a history of its own: rows that it carried would be missing from the others' figures.
+    """
     command = [sys.executable, *OURS[service]["command"][1:], *extra]
     settings = environment(service, SECRETS)
     settings |= {
-        "VOXCHORD_STATE": str(state or console.settings.state),
+        "VOXCHORD_STATE": str(state),
         "VOXCHORD_STORE": console.settings.store_url,
         "VOXCHORD_BROKER_URL": console.broker,
-        "VOXCHORD_DATABASE_URL": console.settings.history_url,
+        "VOXCHORD_DATABASE_URL": "",
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
     process = subprocess.Popen(
@@ -122,7 +123,9 @@ def became(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("service", ["door", "cpu", "decode", "gpu0"])
-def test_a_workers_command_is_the_one_that_the_local_service_runs_too(console: Console, service: str) -> None:
+def test_a_workers_command_is_the_one_that_the_local_service_runs_too(
+    console: Console, service: str, tmp_path: Path
+) -> None:
     profile = registry.load("hibari").profile
     spec = {
         "door": workers.door(2),
@@ -130,12 +133,14 @@ def test_a_workers_command_is_the_one_that_the_local_service_runs_too(console: C
         "decode": workers.gpu(0, profile, 2),
         "gpu0": workers.gpu(0, profile, 1),
     }[service]
-    with running(service, console) as process:
+    with running(service, console, state=tmp_path) as process:
         assert became(process) == workers.command(spec, log_level="WARNING")
 
 
 @thorough
-def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not(console: Console) -> None:
+def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not(
+    console: Console, tmp_path: Path
+) -> None:
     check = [sys.executable, *OURS["cpu"]["healthcheck"]["test"][2:]]
     assert check[-1] == f"cpu@{OURS['cpu']['hostname']}"
     check[-1] = f"cpu@{os.uname().nodename}"
@@ -145,7 +150,7 @@ def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not
         done = subprocess.run(check, cwd=ROOT, env=env, capture_output=True, timeout=60, check=False)
         return done.returncode == 0
 
-    with running("cpu", console):
+    with running("cpu", console, state=tmp_path):
         until(healthy, within_s=60)
     check[check.index("-t") + 1] = "1"
     assert not healthy()

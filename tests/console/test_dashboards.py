@@ -44,7 +44,6 @@ NVIDIA's, and `dcgm` what its exporter would say, written by hand in that format
 NULL_HERE = {
     *("error", "exc_message", "exc_type"),  # no attempt of the job failed
     *("lost_gpu_s", "lost_wh"),  # none failed on a device
-    *("model_load_s", "model_load_mean_s", "model_load_max_s", "run_cold_mean_s"),  # no engine says it yet
 }
 """Columns of tables that may have nothing but NULL."""
 

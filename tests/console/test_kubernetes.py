@@ -133,6 +133,20 @@ def test_pods_are_confined_and_end_gently() -> None:
     assert set(of_kind("PodDisruptionBudget")) == {"door", "cpu", "gpu"}
 
 
+def test_what_flower_has_seen_outlives_its_pod() -> None:
+    pod = of_kind("Deployment")["flower"]["spec"]["template"]["spec"]
+    claims = {
+        volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+        for volume in pod["volumes"]
+        if "persistentVolumeClaim" in volume
+    }
+    (mount,) = (
+        each for each in container(of_kind("Deployment")["flower"])["volumeMounts"] if each["name"] in claims
+    )
+    assert mount["mountPath"] == of_kind("ConfigMap")["voxchord"]["data"]["VOXCHORD_STATE"]
+    assert set(claims.values()) == set(of_kind("PersistentVolumeClaim"))
+
+
 @pytest.mark.parametrize(("name", "queues"), [("gpu", GPU), ("cpu", CPU)])
 def test_what_scaling_counts_is_what_redis_holds(name: str, queues: tuple[str, ...]) -> None:
     """Messages of every priority to every queue, some of them held by a worker, read as KEDA reads them."""

@@ -8,6 +8,7 @@ from db import rows
 from db.advice import advise
 from db.database import writing
 from db.jobs import find_jobs
+from db.report_page import page
 from db.story import Story, tell
 from tests.db.rows import attempt
 
@@ -89,6 +90,20 @@ def test_lanes_hold_what_ran_one_after_the_other(engine: Engine) -> None:
     assert story.span_s == pytest.approx(4.0)
 
 
+def test_the_report_of_a_running_job_says_how_much_audio_there_is(engine: Engine) -> None:
+    story = story_of(
+        engine,
+        run("diffusion", 0, 1, segment=0, audio_s=30.0),
+        run("diffusion", 1, 1, segment=0, audio_s=30.0),
+        run("diffusion", 2, 2, segment=1, audio_s=50.0),
+        run("text", 3, 1, segment=2),
+        state="RUNNING",
+    )
+    assert story.made_s() == 80.0
+    assert "<b>1 min 20 s</b><span>audio so far</span>" in page(story)
+    assert "<b>20.0 ×</b>" in page(story)
+
+
 def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
     story = story_of(engine, run("text", 5, 1, queue_wait_s=None))
     assert story.attempts[0]["published"] is None
@@ -146,7 +161,7 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
         (
             [run("diffusion", 0, 10, model_load_s=2.5)],
             {},
-            "1 attempt loaded a model first, 2.5 s together, 25 % of all work: "
+            "1 attempt waited for a model to be loaded, 2.5 s together, 25 % of all work: "
             "workers that stay up don't pay it again.",
         ),
         (

@@ -1,5 +1,12 @@
 """The service on one machine keeps its own processes up."""
 
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -9,7 +16,7 @@ from celery import Celery
 from bench.fleet import until
 from pipeline.jobs import Jobs
 from pipeline.store import Store
-from tasks.local import LocalService
+from tasks.local import ROOT, LocalService
 from tasks.settings import Settings
 from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script
@@ -44,3 +51,48 @@ def test_a_local_service_outlives_the_death_of_its_worker_and_of_its_broker(
         for log in (settings.state / "logs").iterdir():
             assert password not in log.read_bytes(), log.name
         app.close()
+
+
+@contextmanager
+def up(state: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[psutil.Process]]]:
+    """`up` with Flower, once all of it is there; the command, and all that it started."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = int(probe.getsockname()[1])
+    command = [sys.executable, "voxchord.py", "up", "--workers", "1", "--flower-port", str(port)]
+    environment = {**os.environ, "VOXCHORD_STATE": str(state), "VOXCHORD_LOG_LEVEL": "INFO"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
+    started: list[psutil.Process] = []
+    try:
+        for name in ("door", "work"):
+            until(lambda name=name: b" ready." in log(state, name), 90)  # type: ignore[misc]  # its default
+        until(lambda: listens(port), 90)
+        started = psutil.Process(process.pid).children(recursive=True)
+        yield process, started
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        for each in psutil.wait_procs(started, 1)[1]:
+            each.kill()
+
+
+def log(state: Path, name: str) -> bytes:
+    path = state / "logs" / f"{name}.log"
+    return path.read_bytes() if path.exists() else b""
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+def test_all_that_up_started_ends_with_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
+    """Also where it has no time to stop anything: broker, workers and Flower."""
+    with up(tmp_path / "state") as (command, started):
+        assert any("flower" in process.cmdline() for process in started)
+        command.send_signal(number)
+        assert command.wait(120) == code
+        _, alive = psutil.wait_procs(started, 60)
+        assert not alive

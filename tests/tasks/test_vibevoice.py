@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import soundfile
 from celery import Celery
-from sqlalchemy import RowMapping, select
+from sqlalchemy import Engine, RowMapping, select
 from transformers import VibeVoiceProcessor
 
+from db import queries
 from db.database import open_database
 from db.schema import task_run
 from pipeline.engines.protocol import Line
@@ -79,7 +80,10 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
         kwargs = {"script": SCRIPT, "voices": {"Alice": "a", "Bob": "b"}, "options": {"dtype": "float64"}}
         manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=120)
     assert manifest["segments"] == 3, "this engine gets its pauses between segments"
-    assert_the_decodes_cost_is_told(settings, manifest["job"])
+    history = open_database(settings.history_url)
+    assert_the_decodes_cost_is_told(history, manifest["job"])
+    assert_loading_the_model_is_told(history, manifest["job"])
+    history.dispose()
     model = reference.load(checkpoint)
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)
     for segment in jobs.segments(jobs.need(manifest["job"])):
@@ -98,20 +102,37 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
         assert segments.relative_error(found, expected[0].float()) <= 1e-6, "float32 in the store"
 
 
-def assert_the_decodes_cost_is_told(settings: Settings, job: str) -> None:
+def assert_the_decodes_cost_is_told(history: Engine, job: str) -> None:
     """What only the loop knows is in the history: the wait for the first frame, and the company."""
-    history = open_database(settings.history_url)
-    query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == "voxchord.diffusion")
+    for row in attempts(history, job, "diffusion"):
+        assert 1 <= row["batch_size"] <= 3
+        assert 0 < row["ttfa_s"] <= row["run_s"]
+
+
+def assert_loading_the_model_is_told(history: Engine, job: str) -> None:
+    """By the first attempt that needs it, and by those that wait with it: tokenizer, encoder, decoder."""
+    for stage in ("text", "speaker", "diffusion"):
+        rows = attempts(history, job, stage)
+        cold = [row for row in rows if row["cold_start"] == 1]
+        assert cold, stage
+        assert all(0 < row["model_load_s"] <= row["run_s"] for row in cold)
+        assert all(row["model_load_s"] is None for row in rows if row not in cold)
+    answers = {row["task_name"]: row for row in queries.run(history, "cold_start").records()}
+    diffusion = answers["voxchord.diffusion"]
+    assert 1 <= diffusion["n_cold"] <= 3
+    assert 0 < diffusion["model_load_mean_s"] <= diffusion["run_cold_mean_s"]
+
+
+def attempts(history: Engine, job: str, stage: str) -> list[RowMapping]:
+    """Of that stage, once the history has those of all three segments."""
+    query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == f"voxchord.{stage}")
 
     def rows() -> list[RowMapping]:
         with history.connect() as connection:
             return list(connection.execute(query).mappings())
 
     until(lambda: len(rows()) == 3)
-    for row in rows():
-        assert 1 <= row["batch_size"] <= 3
-        assert 0 < row["ttfa_s"] <= row["run_s"]
-    history.dispose()
+    return rows()
 
 
 def chat(names: tuple[str, ...], lines: tuple[Line, ...]) -> list[Mapping[str, object]]:

@@ -2,15 +2,17 @@
 
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import pytest
 import torch
 from transformers import VibeVoiceProcessor
 
+from pipeline.engines import loads
 from pipeline.engines.protocol import Arrays, Line, Reference, Samples, SegmentText
 from pipeline.engines.registry import load
 from pipeline.engines.vibevoice.adapter import VibeVoice
@@ -18,6 +20,8 @@ from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import CancelledError, EngineError, OptionError, VoiceError
 from tests.vibevoice import reference, segments
 from tests.vibevoice.controls import CancelAt, Watch
+
+T = TypeVar("T")
 
 RATE_HZ = 24_000
 SETTINGS = Settings(device="cpu", slots=3, positions=1024, frames=512, prefix_bytes=1 << 20)
@@ -95,6 +99,30 @@ def outcome(engine: VibeVoice, segment: SegmentText) -> Samples:
         if "before its first frame" not in str(error):
             raise
         return np.zeros(0, np.float32)
+
+
+def test_what_loads_a_model_says_so_once(talkative: Path) -> None:
+    """Text its tokenizer, a speaker the encoder, diffusion the decoder; each for the first time only."""
+    engine, segment = VibeVoice(str(talkative), SETTINGS), script(4)
+    options = engine.options({"dtype": "float32"})
+
+    def loaded(stage: Callable[[], T]) -> tuple[T, float]:
+        told = [0.0]
+        with loads.counted(told.append):
+            return stage(), told[-1]
+
+    def stages() -> list[float]:
+        tokens, text_s = loaded(lambda: engine.text(segment, options))
+        semantic, semantic_s = loaded(lambda: engine.semantic(tokens, options))
+        voice, speaker_s = loaded(lambda: engine.speaker(recording(0), options))
+        voices = [voice] * segment.speakers
+        _, diffusion_s = loaded(lambda: engine.diffusion(semantic, voices, 1, options, Watch()))
+        return [text_s, semantic_s, speaker_s, diffusion_s]
+
+    text_s, semantic_s, speaker_s, diffusion_s = stages()
+    assert min(text_s, speaker_s, diffusion_s) > 0
+    assert semantic_s == 0, "the checkpoint is open, and the table's rows are read where they lie"
+    assert stages() == [0, 0, 0, 0]
 
 
 def test_a_cancelled_segment_leaves_and_the_others_go_on(talkative: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -12,6 +13,7 @@ import psutil
 import pytest
 import torch
 
+from pipeline.engines import loads
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.model import Model
@@ -108,6 +110,36 @@ def test_an_idle_scheduler_holds_nothing_and_starts_again(model: Model) -> None:
     before = batch.decode(request(3), 3, Watch())
     until(lambda: batch.decoder is None and batch.thread is None)
     assert batch.decode(request(3), 3, Watch()).tobytes() == before.tobytes()
+
+
+def test_segments_say_how_long_they_waited_for_the_decoder(model: Model) -> None:
+    """The first one for all of its loading, one that comes meanwhile for the rest, a later one not at all."""
+    begun, come, limits = threading.Event(), threading.Event(), Limits(2, positions=512, frames=256)
+
+    def make(count: int) -> Decoder:
+        begun.set()
+        come.wait(WAIT_S)
+        time.sleep(0.2)
+        return Decoder(model, limits)
+
+    batch = Scheduler(make, 2, 60.0)
+
+    def waited(seed: int) -> list[float]:
+        told: list[float] = []
+        with loads.counted(told.append):
+            batch.decode(request(3, seed), 3, Watch())
+        return told
+
+    with ThreadPoolExecutor(2) as threads:
+        first = threads.submit(waited, 1)
+        begun.wait(WAIT_S)
+        time.sleep(0.1)
+        second = threads.submit(waited, 2)
+        until(lambda: len(batch.waiting) == 2)
+        come.set()
+        (longer,), (shorter,) = first.result(), second.result()
+    assert longer - 0.1 >= shorter >= 0.2
+    assert waited(3) == []
 
 
 def test_a_segment_that_waits_looks_at_its_control_too(model: Model) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice import plan, table
@@ -77,18 +78,22 @@ class VibeVoice:
     @cached_property
     def checkpoint(self) -> Checkpoint:
         """Raises: EngineError if there is none, or it is foreign or incomplete."""
-        return open_checkpoint(self.model).check()
+        with loading():
+            return open_checkpoint(self.model).check()
 
     @cached_property
     def tokenizer(self) -> "Tokenizer":
-        from pipeline.engines.vibevoice.prompt import load_tokenizer
+        with loading():
+            from pipeline.engines.vibevoice.prompt import load_tokenizer
 
-        return load_tokenizer(self.checkpoint.folder)
+            return load_tokenizer(self.checkpoint.folder)
 
     @property
     def device(self) -> "Device":
-        """What runs on the device; one, however many threads ask first."""
-        with self.lock:
+        """What runs on the device; one, however many threads ask first. All of them wait for torch."""
+        if "_device" in vars(self):
+            return self._device
+        with loading(), self.lock:
             return self._device
 
     @cached_property
@@ -99,11 +104,12 @@ class VibeVoice:
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """`ids` (n,) int32 of the prompt, each voice one token."""
+        tokenizer = self.tokenizer
         from pipeline.engines.vibevoice import prompt
 
         texts = [line.text for line in segment.lines]
         return Arrays(
-            {"ids": prompt.encode(self.tokenizer, segment)},
+            {"ids": prompt.encode(tokenizer, segment)},
             {"words": str(plan.count_words(texts)), "lines": str(len(texts)), "text": " ".join(texts)},
         )
 
@@ -123,16 +129,17 @@ class VibeVoice:
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:
         """`voice` (frames, hidden)."""
+        device = self.device
         from pipeline.engines.vibevoice import transport
 
-        dtype = self.device.dtype(str(options["dtype"]))
-        voice, kind = transport.pack(self.device.embed(reference, dtype))
+        voice, kind = transport.pack(device.embed(reference, device.dtype(str(options["dtype"]))))
         return Arrays({"voice": voice}, {"kind": kind})
 
     def diffusion(
         self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
     ) -> Sequence[Utterance]:
         """One utterance with all lines: the model doesn't say where one ends."""
+        device = self.device
         from pipeline.engines.vibevoice.device import Spoken
         from pipeline.engines.vibevoice.transport import unpack
 
@@ -151,8 +158,8 @@ class VibeVoice:
             guidance=float(options["guidance"]),
             steps=int(options["steps"]),
         )
-        precision = self.device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
-        samples = self.device.speak(spoken, precision, control)
+        precision = device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
+        samples = device.speak(spoken, precision, control)
         if not samples.size:
             raise EngineError("the model ended the segment before its first frame")
         if len(samples) >= spoken.frames_max * self.checkpoint.architecture.hop:

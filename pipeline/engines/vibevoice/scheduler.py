@@ -10,12 +10,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.engines import loads
 from pipeline.engines.protocol import Control
 from pipeline.engines.vibevoice import allocator
 from pipeline.engines.vibevoice.decoder import Decoder, Request, Row
@@ -46,6 +47,9 @@ class Entry:
     together: int = 1
     """Segments at work in its last step."""
     finished: bool = False
+    came: float = field(default_factory=loads.now)
+    load_s: float = 0.0
+    """How long it waited for a decoder to be loaded."""
     given_up: bool = False
     error: Exception | None = None
 
@@ -90,6 +94,8 @@ class Scheduler:
             with self.changed:
                 entry.given_up = True
             raise
+        finally:
+            loads.add(entry.load_s)
         if entry.error is not None:
             raise entry.error
         control.frames(entry.frames, entry.together)
@@ -133,7 +139,7 @@ class Scheduler:
     def _turn(self) -> None:
         """Let segments leave, let others in, and make one step."""
         if self.decoder is None:
-            self.decoder = self.make(self.slots)
+            self.decoder = self._load()
         self._dismiss(self.decoder)
         self._admit(self.decoder)
         if self.active:
@@ -144,6 +150,17 @@ class Scheduler:
         if time.monotonic() - self.tidied > TIDY_S:
             self.tidied = time.monotonic()
             allocator.give_back()
+
+    def _load(self) -> Decoder:
+        """A decoder; all that wait have waited for it, also if it can't be had."""
+        began = loads.now()
+        try:
+            return self.make(self.slots)
+        finally:
+            load = loads.Load(began, loads.now())
+            with self.changed:
+                for entry in self.waiting:
+                    entry.load_s += load.since(entry.came)
 
     def _dismiss(self, decoder: Decoder) -> None:
         for slot, entry in list(self.active.items()):

@@ -9,7 +9,7 @@ const seen = {}
 const picture = name => page.screenshot({ path: `${PICTURES}/stack-${name}.png` })
 
 await page.goto(`${FLOWER_URL}/workers`)
-await page.locator('#workers-table tbody tr').nth(2).waitFor()
+await page.locator('#workers-table tbody tr').nth(3).waitFor()
 seen.workers = await page.locator('#workers-table tbody tr').allInnerTexts()
 await picture('workers')
 

@@ -1,0 +1,63 @@
+import threading
+import time
+
+import pytest
+
+from pipeline.engines.loads import Load, add, counted, loading
+from pipeline.errors import EngineError
+
+
+def test_the_account_is_told_the_sum_after_every_load() -> None:
+    told: list[float] = []
+    with counted(told.append):
+        with loading():
+            time.sleep(0.02)
+        add(1.0)
+    assert 0.02 <= told[0] < 1
+    assert told[1:] == [told[0] + 1]
+
+
+def test_what_a_load_loads_in_turn_is_part_of_it() -> None:
+    told: list[float] = []
+    with counted(told.append), loading(), loading():
+        add(60.0)
+        time.sleep(0.02)
+    assert len(told) == 1
+    assert 0.02 <= told[0] < 60
+
+
+def test_a_load_that_fails_was_waited_for_too() -> None:
+    told: list[float] = []
+    with counted(told.append):
+        with pytest.raises(EngineError), loading():
+            raise EngineError("no checkpoint")
+        with loading():
+            pass
+    assert len(told) == 2
+
+
+def test_without_an_account_or_in_another_thread_nothing_is_told() -> None:
+    def load() -> None:
+        with loading():
+            pass
+        add(1.0)
+
+    told: list[float] = []
+    with counted(told.append):
+        thread = threading.Thread(target=load)
+        thread.start()
+        thread.join()
+    load()
+    assert told == []
+
+
+def test_no_wait_is_not_told() -> None:
+    told: list[float] = []
+    with counted(told.append):
+        add(0.0)
+    assert told == []
+
+
+def test_who_comes_during_a_load_waits_for_its_rest() -> None:
+    load = Load(began=10, ended=14)
+    assert [load.since(came) for came in (8, 11, 14, 20)] == [4, 3, 0, 0]

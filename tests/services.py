@@ -18,7 +18,7 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine, text
 
-from bench.valkey import Valkey
+from tasks.valkey import Valkey
 
 with warnings.catch_warnings():
     # the wheel looks for a runtime folder when it is imported, and warns of the one that a container lacks

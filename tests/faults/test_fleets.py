@@ -2,6 +2,8 @@
 
 import subprocess
 import sys
+import threading
+from collections import Counter
 from pathlib import Path
 
 import psutil
@@ -9,7 +11,7 @@ import pytest
 import redis
 
 from bench.fleet import ROOT, until
-from bench.valkey import Valkey
+from tasks.valkey import Valkey
 
 _LIMIT_S = 60
 _FLEET = """
@@ -31,6 +33,30 @@ def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
     for url in (f"{user}@{place}", f"redis://{place}", f"redis://:word@{place}"):
         with redis.Redis.from_url(url) as stranger, pytest.raises(redis.RedisError):
             stranger.brpop(["voxchord"], 1)
+    server.stop()
+
+
+def test_a_server_that_starts_has_no_open_moment(tmp_path: Path) -> None:
+    server, over, answers = Valkey(tmp_path), threading.Event(), Counter[str]()
+
+    def knock() -> None:
+        while not over.is_set():
+            with redis.Redis(port=server.port) as stranger:
+                try:
+                    stranger.llen("voxchord")
+                    answers["open"] += 1
+                except redis.RedisError as error:
+                    answers[type(error).__name__] += 1
+
+    knocking = threading.Thread(target=knock)
+    knocking.start()
+    for _ in range(3):
+        server.kill()
+        server.start()
+    over.set()
+    knocking.join()
+    assert answers["open"] == 0
+    assert answers["NoPermissionError"] > 0
     server.stop()
 
 

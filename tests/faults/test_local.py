@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -46,7 +47,7 @@ def test_a_local_service_outlives_the_death_of_its_worker_and_of_its_broker(
         manifest = until(lambda: jobs.manifest(job), 90)
         assert manifest
         assert manifest["segments"] == 4
-        password = url.partition("//:")[2].partition("@")[0].encode()
+        password = (urlsplit(url).password or "").encode()
         assert password
         for log in (settings.state / "logs").iterdir():
             assert password not in log.read_bytes(), log.name

@@ -77,6 +77,16 @@ def history(found: Settings) -> "Engine":
         raise OptionError("VOXCHORD_DATABASE_URL", str(error)) from None
 
 
+def history_that_answers(found: Settings) -> "Engine | None":
+    """The same for those who can do without it; None where it does not answer."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        return history(found)
+    except SQLAlchemyError:
+        return None
+
+
 @contextlib.contextmanager
 def running(found: Settings, *, concurrency: int | None = None) -> Iterator["Celery"]:
     """A service: the configured one, the one that runs in this folder, or one of our own for so long."""

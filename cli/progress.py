@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli.exits import JobFailed, err
 from cli.patience import Patience
@@ -28,8 +29,10 @@ STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
 _REFRESH_S = 0.4
 
 
-def watch(app: "Celery", result: "AsyncResult[Any]", history: "Engine", *, quiet: bool) -> dict[str, Any]:
-    """Wait for a job and show how it goes; returns its manifest.
+def watch(
+    app: "Celery", result: "AsyncResult[Any]", history: "Engine | None", *, quiet: bool
+) -> dict[str, Any]:
+    """Wait for a job and show how it goes; returns its manifest. It needs no history, nor does the job.
 
     Raises:
         PipelineError: the request was refused.
@@ -62,7 +65,7 @@ def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
 class Display:
     """What is known of a job: done from the history, running from the workers' events."""
 
-    def __init__(self, history: "Engine", root: str, patience: Patience) -> None:
+    def __init__(self, history: "Engine | None", root: str, patience: Patience) -> None:
         self.history, self.root, self.patience = history, root, patience
         self.state: Any = State()
         self.started = time.monotonic()
@@ -76,10 +79,12 @@ class Display:
 
     def _standing(self) -> RenderableType:
         running = self._running()
-        row = get_job(self.history, self.job) if self.job else None
+        try:
+            row, done = self._recorded()
+        except SQLAlchemyError:
+            return self._unrecorded(running)
         if not row:
-            return Text("planning …")
-        done = progress(self.history, row["id"])
+            return Text("planning …") if self.history is not None else self._unrecorded(running)
         table = Table.grid(padding=(0, 2))
         table.add_row("", "waiting", "running", "done", "")
         for stage in STAGES:
@@ -90,6 +95,18 @@ class Display:
             bar = ProgressBar(total=max(1, total), completed=finished, width=30)
             table.add_row(stage, str(waiting), str(active), str(finished), bar)
         return Group(table, Text(self._pace(row, done)))
+
+    def _recorded(self) -> tuple[dict[str, Any] | None, dict[str, Any]]:
+        """The job's row and what is done of it, as the history has it."""
+        if self.history is None or self.job is None:
+            return None, {}
+        row = get_job(self.history, self.job)
+        return row, progress(self.history, row["id"]) if row else {}
+
+    @staticmethod
+    def _unrecorded(running: Counter[str]) -> RenderableType:
+        now = ", ".join(f"{running[stage]} {stage}" for stage in STAGES if running[stage])
+        return Text(f"the history does not answer; the job goes on (running: {now or 'nothing yet'})")
 
     def _running(self) -> Counter[str]:
         running: Counter[str] = Counter()
@@ -118,7 +135,7 @@ class Display:
 
 
 @contextlib.contextmanager
-def live(app: "Celery", history: "Engine", root: str, patience: Patience) -> Iterator[Display]:
+def live(app: "Celery", history: "Engine | None", root: str, patience: Patience) -> Iterator[Display]:
     """A display that follows the workers' events from a thread."""
     display = Display(history, root, patience)
     ended = threading.Event()

@@ -1,5 +1,6 @@
 """`render`: one script, here and now, to one file."""
 
+import contextlib
 import shutil
 import time
 from pathlib import Path
@@ -8,11 +9,13 @@ from uuid import uuid4
 
 import typer
 from rich.table import Table
+from sqlalchemy.exc import SQLAlchemyError
 
 from cli import connection
 from cli.exits import JobFailed, out, print_json, told
 from cli.patience import Patience
 from cli.progress import watch
+from db.jobs import costs
 from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
@@ -22,6 +25,7 @@ from tasks.settings import Settings
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
+    from sqlalchemy import Engine
 
 _AGAIN_S = 1.0
 
@@ -67,13 +71,14 @@ def render(
         writable(output)
         voices = register(voice or [], Voices(connection.jobs(found).store))
         with connection.running(found, concurrency=workers) as app:
+            history = connection.history_that_answers(found)
             result = send(app, source, voices, options)
-            manifest = watch(app, result, connection.history(found), quiet=json)
+            manifest = watch(app, result, history, quiet=json)
         deliver(connection.jobs(found), manifest, output)
         if json:
             print_json(manifest)
         else:
-            _report(found, manifest, output)
+            _report(history, manifest, output)
 
 
 def _options(
@@ -215,14 +220,25 @@ def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
         shutil.move(part, target)
 
 
-def _report(found: Settings, manifest: dict[str, Any], output: Path) -> None:
-    """Where the audio is, and where time and memory went."""
-    from db.jobs import costs
+def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) -> None:
+    """Where the audio is, and where time and memory went, as far as the history says so."""
+    with contextlib.suppress(SQLAlchemyError):
+        if history is not None:
+            out.print(_costs(history, manifest["job"]))
+    minutes, seconds = divmod(round(manifest["duration_s"]), 60)
+    out.print(
+        f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {_number(manifest['speed'], digits=1)} "
+        f"times real time, {manifest['segments']} segments; subtitles and turns beside it.",
+        highlight=False,
+        soft_wrap=True,
+    )
 
-    table = Table(title=f"What job {manifest['job']} cost", title_justify="left", expand=False)
+
+def _costs(history: "Engine", job: str) -> Table:
+    table = Table(title=f"What job {job} cost", title_justify="left", expand=False)
     for name in ("task", "attempts", "run s", "CPU s", "waited s", "peak MiB", "audio s"):
         table.add_column(name, justify="left" if name == "task" else "right")
-    for row in costs(connection.history(found), manifest["job"]):
+    for row in costs(history, job):
         table.add_row(
             row["task_name"].removeprefix("voxchord."),
             str(row["attempts"]),
@@ -230,14 +246,7 @@ def _report(found: Settings, manifest: dict[str, Any], output: Path) -> None:
             _number(row["rss_peak_bytes"] and row["rss_peak_bytes"] / 2**20, digits=0),
             _number(row["audio_s"], digits=1),
         )
-    out.print(table)
-    minutes, seconds = divmod(round(manifest["duration_s"]), 60)
-    out.print(
-        f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {manifest['speed']:.1f} times real time, "
-        f"{manifest['segments']} segments; subtitles and turns beside it.",
-        highlight=False,
-        soft_wrap=True,
-    )
+    return table
 
 
 def _number(value: float | None, *, digits: int = 2) -> str:

@@ -56,6 +56,19 @@ def test_render_makes_the_file_and_says_what_it_cost(run: Run, script: Path, tmp
     assert asked.returncode == 0, asked.stderr
 
 
+@pytest.mark.parametrize("how", ["--json", "--title=Shown"])
+def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
+    run: Run, tmp_path: Path, how: str
+) -> None:
+    script, out = tmp_path / "short.txt", tmp_path / "short.wav"
+    script.write_text("Ann: One line.\nBen: And another.")
+    away = {"VOXCHORD_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
+    done = run("render", script, "-o", out, how, **away)
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+    assert soundfile.info(out).duration > 1
+
+
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
     first = subprocess.Popen(

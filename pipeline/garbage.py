@@ -3,6 +3,7 @@
 import time
 from dataclasses import dataclass
 
+from pipeline.errors import MissingArtifactError, StoreError
 from pipeline.jobs import Jobs, speaker_name, stage_name
 from pipeline.objects import SCRATCH
 
@@ -42,12 +43,22 @@ def collect(
 
 
 def in_use(jobs: Jobs) -> set[str]:
-    """Where everything lies that open jobs use: folders of jobs and segments, names of speakers."""
+    """Where everything lies that open jobs use: folders of jobs and segments, names of speakers.
+
+    Raises:
+        StoreError: an open job's plan is damaged, so nobody knows what it uses.
+    """
     used: set[str] = set()
     for job in jobs.ids():
         if jobs.closed(job):
             continue
-        plan = jobs.need(job)
+        try:
+            plan = jobs.need(job)
+        except MissingArtifactError:
+            raise StoreError(
+                f"the plan of open job {job} is damaged, so what it uses is unknown; render its script again "
+                f"or cancel it first"
+            ) from None
         used.add(f"jobs/{job}")
         used.update(stage_name(segment.key, "").rstrip("/") for segment in jobs.segments(plan))
         used.update(speaker_name(plan, speaker) for speaker in plan.speakers)

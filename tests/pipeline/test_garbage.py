@@ -7,8 +7,9 @@ import pytest
 import soundfile
 
 from bench.silence import Silence
+from pipeline.errors import StoreError
 from pipeline.garbage import collect
-from pipeline.jobs import Jobs, Plan, put_audio, stage_name
+from pipeline.jobs import Jobs, Plan, _plans, put_audio, stage_name
 from pipeline.plan import SegmentAudio
 from pipeline.request import checked, split_options
 from pipeline.script import parse
@@ -68,6 +69,17 @@ def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
     assert (gone in left, kept in left) == (False, True)
     assert not any(name.startswith(f"jobs/{ended.job}/") for name in left)
     assert {name for name in before if name.startswith((f"jobs/{standing.job}/", "voices/", "open/"))} <= left
+
+
+def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs) -> None:
+    job = planned(jobs, "Anna: It goes on.").job
+    for copy in ("plan", "plan~"):
+        jobs.store.objects.replace(f"jobs/{job}/{copy}", b"damaged")
+    before = names(jobs)
+    _plans.clear()  # as in the process that collects, which has read none
+    with pytest.raises(StoreError, match=job):
+        collect(Jobs(jobs.store), older_than_s=AGELESS)
+    assert names(jobs) == before
 
 
 def test_beyond_a_size_the_oldest_go_first(jobs: Jobs) -> None:

@@ -10,7 +10,7 @@ PyAV: libsndfile's Opus runs at its slowest setting, and its MP3 took 40 % longe
 
 import struct
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -62,8 +62,11 @@ def writer(
         opened = FORMATS[file_format](temporary, sample_rate_hz, samples, title)
         try:
             yield opened
-        finally:
-            opened.close()
+        except BaseException:
+            with suppress(OSError, soundfile.LibsndfileError):  # what stopped the write is what matters
+                opened.close()
+            raise
+        opened.close()
         temporary.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
         raise StoreError(f"can't write {path.name}: {error}") from error

@@ -1,8 +1,9 @@
 """Frames per second of `generate()` as transformers ships it and of our loop, at VibeVoice 1.5B's full size.
 
-Random weights in bfloat16. Each runs in a process of its own, as its users would run it, and they take turns
+Random weights in bfloat16, or in float32 as the engine itself has it on processors that don't compute in
+bfloat16 (it takes AVX-512). Each runs in a process of its own, as its users would run it, and they take turns
 frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two cores, with
-11 GB of memory and 5.4 GB of disk.
+11 GB of memory (22 in float32) and 5.4 GB of disk.
 """
 
 import json
@@ -29,7 +30,7 @@ PROMPT = 360
 STEPS = 10
 WARM_UP = 2
 
-Side = Callable[[Connection, Path, int], None]
+Side = Callable[[Connection, Path, torch.dtype, int], None]
 
 
 class Timed:
@@ -59,12 +60,12 @@ class EnoughError(Exception):
     """Stops `generate()`."""
 
 
-def theirs(line: Connection, folder: Path, threads: int) -> None:
+def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
     """`generate()`: for every number of rows that comes, a frame whenever it is asked for one."""
     from transformers import LogitsProcessor, LogitsProcessorList, VibeVoiceForConditionalGeneration
 
     torch.set_num_threads(threads)
-    model = VibeVoiceForConditionalGeneration.from_pretrained(folder, dtype=torch.bfloat16).eval()
+    model = VibeVoiceForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
 
     class Turns(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
         """Waits for its turn before every frame, and lets every token be a frame."""
@@ -93,11 +94,11 @@ def theirs(line: Connection, folder: Path, threads: int) -> None:
             continue
 
 
-def ours(line: Connection, folder: Path, threads: int) -> None:
+def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
     """Our loop, as asked; after each number of rows it sends how long its parts took, at the end its peak."""
     torch.set_num_threads(threads)
     keep_blocks()
-    weights = Weights(open_checkpoint(str(folder)).check(), torch.bfloat16, torch.device("cpu"))
+    weights = Weights(open_checkpoint(str(folder)).check(), dtype, torch.device("cpu"))
     model = Model(weights, positions=1024)
     took_s: dict[str, float] = defaultdict(float)
     for name in ("language", "sampler", "speech", "listener"):
@@ -126,10 +127,10 @@ def filled(model: Model, rows: int) -> Decoder:
     return loop
 
 
-def start(side: Side, folder: Path, threads: int) -> Connection:
+def start(side: Side, folder: Path, dtype: torch.dtype, threads: int) -> Connection:
     spawn = multiprocessing.get_context("spawn")
     here, there = spawn.Pipe()
-    spawn.Process(target=side, args=(there, folder, threads), daemon=True).start()
+    spawn.Process(target=side, args=(there, folder, dtype, threads), daemon=True).start()
     return here
 
 
@@ -155,14 +156,14 @@ def compare(their_line: Connection, our_line: Connection, rows: int, frames: int
     }
 
 
-def run(folder: Path, rows: list[int], frames: int, threads: int) -> dict[str, Any]:
+def run(folder: Path, dtype: torch.dtype, rows: list[int], frames: int, threads: int) -> dict[str, Any]:
     architecture = open_checkpoint(str(folder)).check().architecture
-    lines = [start(side, folder, threads) for side in (theirs, ours)]
+    lines = [start(side, folder, dtype, threads) for side in (theirs, ours)]
     found: dict[str, Any] = {}
     for count in rows:
         made = compare(lines[0], lines[1], count, frames)
-        machine = roofline.measure()
-        least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS)
+        machine = roofline.measure(dtype)
+        least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS, dtype.itemsize)
         made["roofline_share"] = round(least_ms / made["step_ms"]["median"], 3)
         made["machine"] = {
             "read_gb_per_s": round(machine.bytes_per_s / 1e9, 1),
@@ -172,19 +173,19 @@ def run(folder: Path, rows: list[int], frames: int, threads: int) -> dict[str, A
         print(f"{count} rows: {made}", flush=True)
     for line in lines:
         line.send(0)
-    return {"rows": found, "threads": threads, "rss_peak_bytes": lines[1].recv()}
+    return {"rows": found, "dtype": str(dtype), "threads": threads, "rss_peak_bytes": lines[1].recv()}
 
 
 def main() -> None:
     wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--rows", default="1,4,8", help="batch sizes")
     wanted.add_argument("--frames", type=int, default=12, help="frames of each")
+    wanted.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
+    rows, dtype = [int(count) for count in args.rows.split(",")], getattr(torch, args.dtype)
     with fullsize.checkpoint(args.folder) as folder:
-        print(
-            json.dumps(run(folder, [int(count) for count in args.rows.split(",")], args.frames, args.threads))
-        )
+        print(json.dumps(run(folder, dtype, rows, args.frames, args.threads)))
 
 
 if __name__ == "__main__":

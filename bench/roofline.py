@@ -31,15 +31,15 @@ def fastest_s(work: Callable[[], object], times: int = 7) -> float:
 
 
 @torch.inference_mode()
-def measure() -> Machine:
-    """Read bandwidth over 512 MB, and the best rate of bfloat16 products of the model's own shapes."""
+def measure(dtype: torch.dtype) -> Machine:
+    """Read bandwidth over 512 MB, and the best rate of products of the model's own shapes in that type."""
     block = torch.ones(128 << 20)
     read_s = fastest_s(block.sum)
     rates = []
     for outer, inner in ((8960, 1536), (1536, 8960), (8192, 2048)):
-        product = Linear(torch.randn(outer, inner).bfloat16())
+        product = Linear(torch.randn(outer, inner).to(dtype))
         for rows in (64, 256, 1024):
-            x = torch.randn(rows, inner).bfloat16()
+            x = torch.randn(rows, inner).to(dtype)
             rates.append(2 * rows * outer * inner / fastest_s(partial(product, x)))
     return Machine(block.nbytes / read_s, max(rates))
 
@@ -55,39 +55,39 @@ class Part:
         return max(self.size_bytes / machine.bytes_per_s, rows * self.flops / machine.flops_per_s)
 
 
-def parts(architecture: Architecture, steps: int) -> list[Part]:
-    """A frame's parts, one after the other: each reads its weights once per use, in bfloat16."""
+def parts(architecture: Architecture, steps: int, item_bytes: int) -> list[Part]:
+    """A frame's parts, one after the other: each reads its weights once per use."""
     sizes = {name: prod(shape) for name, shape in architecture.shapes().items()}
     language = _sum(sizes, "model.language_model.layers.")
     inner = _sum(sizes, "model.diffusion_head.layers.", "ffn.")
     adapt = _sum(sizes, "model.diffusion_head.layers.", "linear.")
-    found = [Part(2 * language, 4 * language), Part(2 * adapt, 4 * steps * adapt)]
-    found += [Part(2 * inner, 4 * inner)] * steps
+    found = [Part(item_bytes * language, 4 * language), Part(item_bytes * adapt, 4 * steps * adapt)]
+    found += [Part(item_bytes * inner, 4 * inner)] * steps
     for stack in (architecture.acoustic_decoder, architecture.semantic_encoder):
-        found += _stack_parts(stack)
+        found += _stack_parts(stack, item_bytes)
     return found
 
 
-def least_s(architecture: Architecture, machine: Machine, rows: int, steps: int) -> float:
+def least_s(architecture: Architecture, machine: Machine, rows: int, steps: int, item_bytes: int) -> float:
     """No step of so many rows can be faster on that machine."""
-    return sum(part.least_s(machine, rows) for part in parts(architecture, steps))
+    return sum(part.least_s(machine, rows) for part in parts(architecture, steps, item_bytes))
 
 
 def _sum(sizes: dict[str, int], start: str, part: str = "") -> int:
     return sum(size for name, size in sizes.items() if name.startswith(start) and part in name)
 
 
-def _stack_parts(stack: Stack) -> list[Part]:
+def _stack_parts(stack: Stack, item_bytes: int) -> list[Part]:
     """Each stage's weights are used once per step in time, at the stage's own pace."""
     sizes = {name: prod(shape) for name, shape in stack.shapes()}
     ratios = stack.ratios[::-1] if stack.upward else stack.ratios
     time = 1 if stack.upward else stack.hop
     stem = _sum(sizes, f"{stack.root}stem.")
-    found = [Part(2 * stem, 2 * stem * time)]
+    found = [Part(item_bytes * stem, 2 * stem * time)]
     for index, ratio in enumerate(ratios):
         resampling = _sum(sizes, f"{stack.root}conv_layers.{index}.conv")
         blocks = _sum(sizes, f"{stack.root}conv_layers.{index}.stage.")
         before, time = time, time * ratio if stack.upward else time // ratio
-        found.append(Part(2 * resampling, 2 * resampling * min(before, time)))
-        found.append(Part(2 * blocks, 2 * blocks * time))
+        found.append(Part(item_bytes * resampling, 2 * resampling * min(before, time)))
+        found.append(Part(item_bytes * blocks, 2 * blocks * time))
     return found

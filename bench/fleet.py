@@ -69,6 +69,7 @@ class Fleet:
         self.store_url = store_url or str(self.store)
         self.layout, self.pools = layout, pools or {}
         self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
+        self._valkey.start()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._logged: dict[str, int] = {}
         self._sign_of_life, self._alive = os.pipe()

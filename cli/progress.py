@@ -4,9 +4,10 @@ import contextlib
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from celery import states
 from celery.events.state import State
 from rich.console import Group, RenderableType
 from rich.live import Live
@@ -27,27 +28,58 @@ if TYPE_CHECKING:
 
 STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
 _REFRESH_S = 0.4
+_LOST_S = 20.0
+"""The door takes a request up within a second; one that waits for so long may be gone."""
 
 
 def watch(
-    app: "Celery", result: "AsyncResult[Any]", history: "Engine | None", *, quiet: bool
+    app: "Celery",
+    result: "AsyncResult[Any]",
+    history: "Engine | None",
+    ask: Callable[[], "AsyncResult[Any]"],
+    *,
+    quiet: bool,
 ) -> dict[str, Any]:
     """Wait for a job and show how it goes; returns its manifest. It needs no history, nor does the job.
+
+    Args:
+        ask: sends the request again.
 
     Raises:
         PipelineError: the request was refused.
         JobFailed: it ended without a file.
     """
     patience = Patience(app)
+    awaited = Awaited(result, ask, patience)
     if quiet:
-        while not patience.ask(result.ready):
+        while not awaited.ready():
             time.sleep(_REFRESH_S)
         return outcome(result)
     with live(app, history, str(result.id), patience) as display, Live(console=err, transient=True) as screen:
-        while not patience.ask(result.ready):
+        while not awaited.ready():
             screen.update(display.picture())
             time.sleep(_REFRESH_S)
     return outcome(result)
+
+
+class Awaited:
+    """A request that is asked for again while nobody has taken it up: a broker that died may have lost it."""
+
+    def __init__(
+        self, result: "AsyncResult[Any]", ask: Callable[[], "AsyncResult[Any]"], patience: Patience
+    ) -> None:
+        self.result, self.ask, self.patience = result, ask, patience
+        self.since = time.monotonic()
+
+    def ready(self) -> bool:
+        state = self.patience.ask(lambda: self.result.state)
+        now = time.monotonic()
+        if state != states.PENDING:
+            self.since = now
+        elif now - self.since > _LOST_S:
+            self.patience.ask(self.ask)
+            self.since = now
+        return state in states.READY_STATES
 
 
 def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:

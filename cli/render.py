@@ -3,6 +3,7 @@
 import contextlib
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -72,8 +73,8 @@ def render(
         voices = register(voice or [], Voices(connection.jobs(found).store))
         with connection.running(found, concurrency=workers) as app:
             history = connection.history_that_answers(found)
-            result = send(app, source, voices, options)
-            manifest = watch(app, result, history, quiet=json)
+            ask = request(app, source, voices, options)
+            manifest = watch(app, send(app, ask), history, ask, quiet=json)
         deliver(connection.jobs(found), manifest, output)
         if json:
             print_json(manifest)
@@ -185,18 +186,27 @@ def read_recording(voice: str, path: Path) -> bytes:
         raise VoiceError(voice, f"can't read {path}: {error.strerror}") from None
 
 
-def send(app: Any, script: str, voices: dict[str, str], options: dict[str, Any]) -> "AsyncResult[Any]":
-    """What any other app does too; while the broker is away, again under the same id."""
-    kwargs = {"script": script, "voices": voices, "options": options}
-    task_id, patience = str(uuid4()), Patience(app)
+def request(
+    app: Any, script: str, voices: dict[str, str], options: dict[str, Any]
+) -> Callable[[], "AsyncResult[Any]"]:
+    """What any other app does too. Called again it sends the same request under the same id, and whoever
+    takes it up twice does it once.
+    """
+    kwargs, task_id = {"script": script, "voices": voices, "options": options}, str(uuid4())
 
-    def sent() -> "AsyncResult[Any]":
+    def ask() -> "AsyncResult[Any]":
         result: AsyncResult[Any] = app.send_task(
             "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="", argsrepr="()"
         )
         return result
 
-    while (result := patience.ask(sent)) is None:
+    return ask
+
+
+def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
+    """While the broker is away, again."""
+    patience = Patience(app)
+    while (result := patience.ask(ask)) is None:
         time.sleep(_AGAIN_S)
     return result
 

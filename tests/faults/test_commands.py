@@ -81,6 +81,17 @@ def test_commands_outlive_a_broker_that_goes_away(fleet: Fleet, start: Start, tm
     assert json.loads(ended(sending))["segments"] == 2
 
 
+def test_render_asks_again_for_what_the_broker_lost(fleet: Fleet, start: Start, tmp_path: Path) -> None:
+    source = tmp_path / "script.txt"
+    source.write_text(script("lost", "", ""))
+    fleet.kill("door")
+    rendering = start("render", source, "-o", tmp_path / "lost.wav", "--json")
+    until(lambda: any(b"voxchord.render" in payload for _, payload in fleet.payloads()), LIMIT_S)
+    fleet.client.flushall()
+    fleet.start("door")
+    assert json.loads(ended(rendering))["segments"] == 2
+
+
 def test_render_outlives_the_death_of_its_own_broker(start: Start, tmp_path: Path) -> None:
     """The embedded one, which its keeper starts again at the same place."""
     source, store = tmp_path / "script.txt", tmp_path / "state" / "store"

@@ -61,7 +61,9 @@ def up(state: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[psutil.Pro
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
     command = [sys.executable, "voxchord.py", "up", "--workers", "1", "--flower-port", str(port)]
-    environment = {**os.environ, "VOXCHORD_STATE": str(state), "VOXCHORD_LOG_LEVEL": "INFO"}
+    # without the broker of a service that other tests have up: `up` would use that one
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("VOXCHORD_")}
+    environment = {**clean, "VOXCHORD_STATE": str(state), "VOXCHORD_LOG_LEVEL": "INFO"}
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     started: list[psutil.Process] = []
     try:

@@ -56,14 +56,13 @@ def test_render_makes_the_file_and_says_what_it_cost(run: Run, script: Path, tmp
     assert asked.returncode == 0, asked.stderr
 
 
-@pytest.mark.parametrize("how", ["--json", "--title=Shown"])
 def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
-    run: Run, tmp_path: Path, how: str
+    run: Run, tmp_path: Path
 ) -> None:
     script, out = tmp_path / "short.txt", tmp_path / "short.wav"
     script.write_text("Ann: One line.\nBen: And another.")
     away = {"VOXCHORD_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
-    done = run("render", script, "-o", out, how, **away)
+    done = run("render", script, "-o", out, **away)
     assert done.returncode == 0, done.stderr
     assert "Traceback" not in done.stderr
     assert soundfile.info(out).duration > 1
@@ -71,6 +70,8 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
+    # a shell's background job ignores it, and whatever that starts does too
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     first = subprocess.Popen(
         command("render", script, "-o", out, "--workers", "1"),
         cwd=ROOT,

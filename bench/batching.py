@@ -33,7 +33,7 @@ from bench.scaled import SCALE, SETTING
 from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoder import Decoder, Request
-from pipeline.engines.vibevoice.device import Precision, Spoken, assemble
+from pipeline.engines.vibevoice.device import Spoken, assemble
 from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.transport import unpack
 from pipeline.jobs import stage_name
@@ -110,7 +110,7 @@ def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
     rows, found = torch.full((40, 1536), 0.02, dtype=decoder.dtype), []
     for slot in range(decoder.limits.slots):
         noise = torch.Generator().manual_seed(slot)
-        decoder.admit(slot, Request(rows, (30,), noise, tokens_max=500))
+        decoder.admit({slot: Request(rows, (30,), noise, tokens_max=500)})
         took = []
         for _ in range(frames + 1):
             start = time.perf_counter()
@@ -146,7 +146,7 @@ def prefill(engine: Any, decoder: Decoder, segments: int) -> tuple[float, float]
             words = unpack(semantic.arrays["vectors"], semantic.meta["kind"])
             rows, cuts = assemble(Spoken(words, places, voices, 1, 1, number, 1.3, 10))
             start = time.perf_counter()
-            decoder.admit(0, Request(rows, cuts if shared else (), torch.Generator(), tokens_max=1))
+            decoder.admit({0: Request(rows, cuts if shared else (), torch.Generator(), tokens_max=1)})
             took[-1] += time.perf_counter() - start
             decoder.release(0)
     return took[0], took[1]
@@ -155,7 +155,7 @@ def prefill(engine: Any, decoder: Decoder, segments: int) -> tuple[float, float]
 def measure(fleet: Fleet, folder: Path, slots: int, segments: int, scale: float) -> dict[str, Any]:
     engine: Any = registry.load("scaled", str(folder), slots)
     run(fleet, slots, scale, [(0.0, 1.0)])
-    batch = engine.device.scheduler(Precision(torch.bfloat16))
+    batch = engine.device.scheduler(engine.device.precision("auto", quantized=False))
     decoder = batch.decoder
     assert decoder is not None
     before = step_times(decoder)

@@ -1,9 +1,9 @@
 """Frames per second of `generate()` as transformers ships it and of our loop, at VibeVoice 1.5B's full size.
 
-Random weights in bfloat16, or in float32 as the engine itself has it on processors that don't compute in
-bfloat16 (it takes AVX-512). Each runs in a process of its own, as its users would run it, and they take turns
-frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two cores, with
-11 GB of memory (22 in float32) and 5.4 GB of disk.
+Random weights, in what the engine takes on this processor: bfloat16, or float32 where it doesn't compute in
+bfloat16 (that takes AVX-512). Each runs in a process of its own, as its users would run it, and they take
+turns frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two
+cores, with 11 GB of memory (18 in float32) and 5.4 GB of disk.
 """
 
 import json
@@ -23,7 +23,11 @@ from bench import fullsize, roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.device import Device
+from pipeline.engines.vibevoice.linear import halvable
+from pipeline.engines.vibevoice.memory import HALF
 from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
 
 PROMPT = 360
@@ -123,7 +127,7 @@ def filled(model: Model, rows: int) -> Decoder:
     prompt = torch.full((PROMPT, model.embeddings.shape[1]), 0.02, dtype=model.dtype)
     for slot in range(rows):
         noise = torch.Generator().manual_seed(slot)
-        loop.admit(slot, Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS))
+        loop.admit({slot: Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS)})
     return loop
 
 
@@ -160,10 +164,11 @@ def run(folder: Path, dtype: torch.dtype, rows: list[int], frames: int, threads:
     architecture = open_checkpoint(str(folder)).check().architecture
     lines = [start(side, folder, dtype, threads) for side in (theirs, ours)]
     found: dict[str, Any] = {}
+    item_bytes = HALF if halvable(dtype, torch.device("cpu")) else dtype.itemsize
     for count in rows:
         made = compare(lines[0], lines[1], count, frames)
         machine = roofline.measure(dtype)
-        least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS, dtype.itemsize)
+        least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS, item_bytes)
         made["roofline_share"] = round(least_ms / made["step_ms"]["median"], 3)
         made["machine"] = {
             "read_gb_per_s": round(machine.bytes_per_s / 1e9, 1),
@@ -180,11 +185,12 @@ def main() -> None:
     wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--rows", default="1,4,8", help="batch sizes")
     wanted.add_argument("--frames", type=int, default=12, help="frames of each")
-    wanted.add_argument("--dtype", choices=("bfloat16", "float32"), default="bfloat16")
+    wanted.add_argument("--dtype", choices=("auto", "bfloat16", "float32"), default="auto")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
-    rows, dtype = [int(count) for count in args.rows.split(",")], getattr(torch, args.dtype)
+    rows = [int(count) for count in args.rows.split(",")]
     with fullsize.checkpoint(args.folder) as folder:
+        dtype = Device(open_checkpoint(str(folder)), Settings(device="cpu")).dtype(args.dtype)
         print(json.dumps(run(folder, dtype, rows, args.frames, args.threads)))
 
 

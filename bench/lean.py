@@ -23,7 +23,7 @@ from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
-from pipeline.engines.vibevoice.device import Device, Precision
+from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 
 SLOTS = 8
@@ -36,22 +36,23 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     """Full slots for so long; the caches count as far as they were written."""
     limits = Limits(SLOTS, positions=2048, frames=1024)
     device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
-    decoder = device.decoder(Precision(torch.bfloat16), SLOTS)
-    rows = torch.full((PROMPT, 1536), 0.02, dtype=torch.bfloat16)
+    precision = device.precision("auto", quantized=False)
+    decoder = device.decoder(precision, SLOTS)
+    rows = torch.full((PROMPT, 1536), 0.02, dtype=precision.dtype)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)
-        decoder.admit(
-            slot, Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=always(decoder))
-        )
+        request = Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=always(decoder))
+        decoder.admit({slot: request})
     end, frames = time.monotonic() + seconds, 0
     while time.monotonic() < end and frames < limits.frames - 1:
         decoder.step()
         frames += 1
-    architecture = device.checkpoint.architecture
-    weights = memory.decoder_bytes(architecture, memory.HALF)
-    caches = SLOTS * memory.slot_bytes(architecture, PROMPT + frames, frames, memory.HALF)
+    architecture, item_bytes = device.checkpoint.architecture, precision.dtype.itemsize
+    weights = device.decoder_bytes(precision)
+    caches = SLOTS * memory.slot_bytes(architecture, PROMPT + frames, frames, item_bytes)
     caches += decoder.prefixes.size_bytes
     return {
+        "dtype": str(precision.dtype),
         "frames": frames,
         "weights_bytes": weights,
         "caches_bytes": caches,

@@ -11,7 +11,7 @@ from math import prod
 import torch
 
 from pipeline.engines.vibevoice.architecture import Architecture, Stack
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import fastest
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def measure(dtype: torch.dtype) -> Machine:
     read_s = fastest_s(block.sum)
     rates = []
     for outer, inner in ((8960, 1536), (1536, 8960), (8192, 2048)):
-        product = Linear(torch.randn(outer, inner).to(dtype))
+        product = fastest(torch.randn(outer, inner).to(dtype))
         for rows in (64, 256, 1024):
             x = torch.randn(rows, inner).to(dtype)
             rates.append(2 * rows * outer * inner / fastest_s(partial(product, x)))

@@ -20,6 +20,8 @@ from pipeline.errors import OptionError, PipelineError
 from tasks.embedded import url_of_running
 from tasks.settings import Settings, masked
 
+INSTALL = "pip install -c constraints.txt '.[vibevoice]'"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -134,12 +136,13 @@ def _engines(found: Settings) -> Iterator[Finding]:
     yield Finding(
         "engine", "ok", f"{found.engine} by default; there are {', '.join(sorted(registry.ENGINES))}"
     )
-    torch = importlib.util.find_spec("torch") and importlib.util.find_spec("transformers")
-    if not torch:
+    if not _has_torch():
         state = "bad" if found.engine == "vibevoice" else "off"
-        yield Finding(
-            "vibevoice", state, "torch is not installed", "pip install -c constraints.txt '.[vibevoice]'"
-        )
+        yield Finding("vibevoice", state, "torch is not installed", INSTALL)
+
+
+def _has_torch() -> bool:
+    return bool(importlib.util.find_spec("torch") and importlib.util.find_spec("transformers"))
 
 
 def _devices(found: Settings) -> Iterator[Finding]:
@@ -156,6 +159,8 @@ def _devices(found: Settings) -> Iterator[Finding]:
 
 
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
+    if not _has_torch():
+        return [Finding("checkpoint", "bad", "to look at it torch is needed", INSTALL)]
     from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 
     report = inspect_checkpoint(found.models.get(model, model))
@@ -171,8 +176,9 @@ def _checkpoint(found: Settings, model: str) -> list[Finding]:
         Finding(
             "memory",
             "ok",
-            f"{gigabytes['decoder_bytes']:.2f} GB of weights and {gigabytes['slot_bytes']:.2f} GB per slot "
-            f"to decode; {report.slots} slots in the {gigabytes['free_bytes']:.1f} GB that are free",
+            f"{report.dtype} on {report.device}: {gigabytes['decoder_bytes']:.2f} GB of weights and "
+            f"{gigabytes['slot_bytes']:.2f} GB per slot to decode; {report.slots} slots in the "
+            f"{gigabytes['free_bytes']:.1f} GB that are free",
         ),
     ]
 

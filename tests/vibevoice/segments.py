@@ -104,9 +104,14 @@ def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
 
 
 def decoder(
-    weights: Weights, slots: int, *, fixed_shapes: bool = False, record: Record | None = None
+    weights: Weights,
+    slots: int,
+    *,
+    fixed_shapes: bool = False,
+    record: Record | None = None,
+    prefix_bytes: int = 1 << 20,
 ) -> Decoder:
-    limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
+    limits = Limits(slots, positions=128, frames=64, prefix_bytes=prefix_bytes)
     return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes, record=record)
 
 
@@ -122,9 +127,10 @@ def run(loop: Decoder, requests: Sequence[Request]) -> list[Row]:
     """All requests through the slots, each entering as soon as one is free."""
     waiting, rows = list(enumerate(requests)), {}
     while waiting or loop.active:
-        for slot in loop.free[: len(waiting)]:
-            number, one = waiting.pop(0)
-            rows[number] = loop.admit(slot, one)
+        entering = dict(zip(loop.free, waiting, strict=False))
+        del waiting[: len(entering)]
+        admitted = loop.admit({slot: one for slot, (_, one) in entering.items()})
+        rows.update({number: admitted[slot] for slot, (number, _) in entering.items()})
         loop.step()
         for slot in loop.active:
             if loop.row(slot).done:

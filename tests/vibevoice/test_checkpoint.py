@@ -12,6 +12,7 @@ from pipeline.engines.vibevoice import architecture, memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.inspection import inspect_checkpoint
+from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
 from tests.vibevoice import tiny
 
@@ -131,5 +132,5 @@ def test_the_doctor_hears_that_a_complete_checkpoint_fits(checkpoint: Path) -> N
 
 
 def test_the_doctor_hears_that_a_device_is_too_small(checkpoint: Path) -> None:
-    report = inspect_checkpoint(str(checkpoint), free_bytes=100 << 20)
+    report = inspect_checkpoint(str(checkpoint), Settings(memory_bytes=100 << 20))
     assert report.problems[0].endswith("0.1 GB are free")

@@ -1,11 +1,14 @@
 """The loop speaks what transformers' `generate()` speaks, to 1e-9 in double precision."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 
+from pipeline.engines.vibevoice.cache import Cache
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.language import LanguageModel, Piece
 from pipeline.engines.vibevoice.weights import Weights
 from tests.vibevoice import reference, segments
 from tests.vibevoice.reference import Reference
@@ -124,6 +127,40 @@ def test_a_voice_is_read_once_for_all_segments_with_it(model: Reference, weights
     ]
     segments.run(loop, [segments.request(model, one) for one in cases])
     assert len(loop.prefixes.pieces) == 2
+
+
+@pytest.mark.parametrize("kept_bytes", [0, 1 << 20])
+def test_prompts_that_come_together_are_read_together(
+    model: Reference, weights: Weights, kept_bytes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Voices first, each once if it can be kept, then all words; and they speak as if read one by one."""
+    passes: list[int] = []
+    read = LanguageModel.prefill
+
+    def counted(self: LanguageModel, pieces: Sequence[Piece], cache: Cache) -> list[torch.Tensor]:
+        passes.append(len(pieces))
+        return read(self, pieces, cache)
+
+    monkeypatch.setattr(LanguageModel, "prefill", counted)
+    cases = [
+        segments.case(model, 20 + n, seed, segments.spoken(model, 2), voice_seed=seed // 2)
+        for n, seed in enumerate((0, 1, 2, 3))
+    ]
+    loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes)
+    passes.clear()
+    rows = segments.run(loop, [segments.request(model, one) for one in cases])
+    assert passes == ([2, 4] if kept_bytes else [2, 4, 2])
+    for one, row in zip(cases, rows, strict=True):
+        assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
+
+
+def test_a_pass_has_only_so_many_positions(model: Reference, weights: Weights) -> None:
+    loop = segments.decoder(weights, 4)
+    loop.prefill.positions_max = 40
+    cases = [segments.case(model, 20 + n, n, segments.spoken(model, 2)) for n in range(4)]
+    rows = segments.run(loop, [segments.request(model, one) for one in cases])
+    for one, row in zip(cases, rows, strict=True):
+        assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
 
 
 def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(

@@ -80,6 +80,11 @@ class Checkpoint:
                 return found
         return {}
 
+    @property
+    def half(self) -> bool:
+        """Whether all its numbers have sixteen bits."""
+        return all(tensor.kind in ("BF16", "F16") for tensor in self.tensors.values())
+
     def tensor(self, name: str) -> Tensor:
         """Raises: EngineError if there is none of that name."""
         if name not in self.tensors:

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import fastest
 from pipeline.engines.vibevoice.weights import Weights
 
 EPSILON = 1e-6
@@ -13,9 +13,9 @@ class Connector:
     """(..., latent) to (..., hidden)."""
 
     def __init__(self, weights: Weights, root: str) -> None:
-        self.first = Linear(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
+        self.first = fastest(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
         self.norm = weights(f"{root}act.weight")
-        self.second = Linear(weights(f"{root}linear_2.weight"), weights(f"{root}linear_2.bias"))
+        self.second = fastest(weights(f"{root}linear_2.weight"), weights(f"{root}linear_2.bias"))
 
     def __call__(self, latent: torch.Tensor) -> torch.Tensor:
         return self.second(self._inner(latent))

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.architecture import Stack
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import fastest
 from pipeline.engines.vibevoice.weights import Weights, wide
 
 
@@ -33,7 +33,7 @@ class Convolution:
         weight = weights(f"{name}.weight")
         self.kernel, inner = weight.shape[2], weight.shape[1]
         self.memory = (self.kernel - 1, inner)
-        self.product = Linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+        self.product = fastest(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         rows, time, _ = x.shape
@@ -48,7 +48,7 @@ class Downsampling:
         weight = weights(f"{name}.weight")
         self.stride = stride
         self.memory = (stride, weight.shape[1])
-        self.product = Linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+        self.product = fastest(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         rows, time, width = x.shape
@@ -68,7 +68,7 @@ class Upsampling:
         self.stride, self.outer = stride, weight.shape[1]
         self.memory = (stride, self.outer)
         own = bias.repeat(stride)
-        self.product = Linear(
+        self.product = fastest(
             weight.permute(2, 1, 0).reshape(2 * stride * self.outer, -1),
             torch.cat([own, torch.zeros_like(own)]),
         )
@@ -107,7 +107,7 @@ class Block:
     """ConvNeXt: a convolution within each channel, then a perceptron across them, both added to x."""
 
     def __init__(self, weights: Weights, at: str, epsilon: float) -> None:
-        scale, wide_scale = weights(f"{at}gamma"), weights(f"{at}ffn_gamma")
+        scale = weights(f"{at}gamma")
         kernel = weights(f"{at}mixer.conv.weight")
         self.mixer = Mixer(kernel * scale[:, None, None], weights(f"{at}mixer.conv.bias") * scale)
         self.memory = (kernel.shape[2] - 1, len(kernel))
@@ -116,10 +116,9 @@ class Block:
             weights(f"{at}ffn_norm.weight"),
             epsilon,
         )
-        self.wide = Linear(weights(f"{at}ffn.linear1.weight"), weights(f"{at}ffn.linear1.bias"))
-        self.narrow = Linear(
-            weights(f"{at}ffn.linear2.weight") * wide_scale[:, None],
-            weights(f"{at}ffn.linear2.bias") * wide_scale,
+        self.wide = fastest(weights(f"{at}ffn.linear1.weight"), weights(f"{at}ffn.linear1.bias"))
+        self.narrow = fastest(
+            weights(f"{at}ffn.linear2.weight"), weights(f"{at}ffn.linear2.bias"), weights(f"{at}ffn_gamma")
         )
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:

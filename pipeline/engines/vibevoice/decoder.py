@@ -4,7 +4,7 @@ A segment's row sees its own past only, and draws from its own noise, so its sou
 mates beyond the rounding of half precision. A slot may be refilled before any step.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,7 +15,9 @@ import torch
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.graphs import Graphed, Record, Work
+from pipeline.engines.vibevoice.language import Piece
 from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.prefill import POSITIONS_MAX, Prefill, Prompt
 from pipeline.engines.vibevoice.prefix import Prefixes
 from pipeline.engines.vibevoice.weights import wide
 
@@ -94,6 +96,9 @@ class Decoder:
         self.speech_memories = model.speech.memories(slots)
         self.listener_memories = model.listener.memories(slots)
         self.prefixes = Prefixes(limits.prefix_bytes)
+        # Where bits depend on shapes, a prompt's must not depend on those that are read with it.
+        together = 1 if fixed_shapes else POSITIONS_MAX
+        self.prefill = Prefill(model.language, self.positive, self.prefixes, together)
         self.states = torch.zeros(2, slots, language.hidden, dtype=self.dtype, device=self.device)
         self.start_state, self.start_pairs = self._read_start()
         self.sampler: Work = model.sampler
@@ -110,7 +115,7 @@ class Decoder:
     def _read_start(self) -> tuple[torch.Tensor, torch.Tensor]:
         """What the negative branch of every segment starts with: the state after the start of sound alone."""
         start = self.model.embeddings[self.tokens.legal.index(self.tokens.audio_start)]
-        state = self.model.language.prefill(start[None], self.negative, 0, 0)
+        (state,) = self.model.language.prefill([Piece(0, 0, start[None])], self.negative)
         return state, self.negative.copy_out(0, 0, 1)
 
     @property
@@ -123,33 +128,24 @@ class Decoder:
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
     @torch.inference_mode()
-    def admit(self, slot: int, request: Request) -> Row:
-        """Put a segment into a free slot and read its prompt; `step` keeps the row up to date."""
-        row = Row(request, position=len(request.prompt))
-        self.states[0, slot] = self._prefill(slot, request)
-        self.negative.copy_in(slot, 0, self.start_pairs)
-        self.states[1, slot] = self.start_state
-        for memory in (*self.speech_memories, *self.listener_memories):
-            memory[slot] = 0
-        self.rows[slot] = row
-        return row
+    def admit(self, requests: Mapping[int, Request]) -> dict[int, Row]:
+        """Put segments into free slots and read their prompts; `step` keeps the rows up to date.
 
-    def _prefill(self, slot: int, request: Request) -> torch.Tensor:
-        """Read a prompt piece by piece: voices that were read before are copied."""
-        prompt = request.prompt.to(device=self.device, dtype=self.dtype)
-        state, start, key = self.states[0, slot], 0, b""
-        for end in (*request.cuts, len(prompt)):
-            piece = prompt[start:end]
-            key = self.prefixes.key(key, piece)
-            shared = self.prefixes.get(key) if end < len(prompt) else None
-            if shared is not None:
-                self.positive.copy_in(slot, start, shared)
-            else:
-                state = self.model.language.prefill(piece, self.positive, slot, start)
-                if end < len(prompt):
-                    self.prefixes.put(key, self.positive.copy_out(slot, start, end))
-            start = end
-        return state
+        Args:
+            requests: by the slot that each goes into.
+        """
+        states = self.prefill({slot: self._prompt(request) for slot, request in requests.items()})
+        for slot, request in requests.items():
+            self.states[0, slot] = states[slot]
+            self.negative.copy_in(slot, 0, self.start_pairs)
+            self.states[1, slot] = self.start_state
+            for memory in (*self.speech_memories, *self.listener_memories):
+                memory[slot] = 0
+            self.rows[slot] = Row(request, position=len(request.prompt))
+        return {slot: self.row(slot) for slot in requests}
+
+    def _prompt(self, request: Request) -> Prompt:
+        return Prompt(request.prompt.to(device=self.device, dtype=self.dtype), request.cuts)
 
     def release(self, slot: int) -> None:
         """Free a slot, whatever its segment's state."""

@@ -15,7 +15,7 @@ from pipeline.engines.vibevoice.allocator import keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import fastest, halvable
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.scheduler import Scheduler
@@ -87,17 +87,46 @@ class Device:
 
     def slots(self, precision: Precision) -> int:
         """Segments decoded at once: as set, or as many as fit."""
-        settings, architecture = self.settings, self.checkpoint.architecture
+        settings = self.settings
         if settings.slots is not None:
             return settings.slots
-        item_bytes = precision.dtype.itemsize
+        weights_bytes = self.decoder_bytes(precision) + settings.prefix_bytes
         return memory.fitting_slots(
-            self._free_bytes(),
-            memory.decoder_bytes(architecture, item_bytes, quantized=precision.quantized)
-            + settings.prefix_bytes,
-            memory.slot_bytes(architecture, settings.positions, settings.frames, item_bytes),
-            settings.slots_max,
+            self.free_bytes(), weights_bytes, self.slot_bytes(precision), settings.slots_max
         )
+
+    def decoder_bytes(self, precision: Precision) -> int:
+        """Weights of the diffusion stage."""
+        return memory.decoder_bytes(
+            self.checkpoint.architecture,
+            precision.dtype.itemsize,
+            quantized=precision.quantized,
+            halved=self._halved(precision),
+        )
+
+    def speaker_bytes(self, precision: Precision) -> int:
+        """Weights of the speaker stage."""
+        return memory.speaker_bytes(
+            self.checkpoint.architecture, precision.dtype.itemsize, halved=self._halved(precision)
+        )
+
+    def slot_bytes(self, precision: Precision) -> int:
+        """Caches of one slot."""
+        settings = self.settings
+        return memory.slot_bytes(
+            self.checkpoint.architecture, settings.positions, settings.frames, precision.dtype.itemsize
+        )
+
+    def free_bytes(self) -> int:
+        """What the device can give, or what the settings allow."""
+        if self.settings.memory_bytes is not None:
+            return self.settings.memory_bytes
+        if self.device.type == "cuda":
+            return torch.cuda.mem_get_info(self.device)[0]
+        return memory.available_bytes()
+
+    def _halved(self, precision: Precision) -> bool:
+        return self.checkpoint.half and halvable(precision.dtype, self.device)
 
     def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
         """(frames, hidden) of a voice; once for each recording, however many ask at the same time."""
@@ -137,13 +166,6 @@ class Device:
         samples = self.scheduler(precision).decode(make, spoken.frames, control)
         return samples.astype(np.float32, copy=False)
 
-    def _free_bytes(self) -> int:
-        if self.settings.memory_bytes is not None:
-            return self.settings.memory_bytes
-        if self.device.type == "cuda":
-            return torch.cuda.mem_get_info(self.device)[0]
-        return memory.available_bytes()
-
     def _weights(self, dtype: torch.dtype) -> Weights:
         return Weights(self.checkpoint, dtype, self.device)
 
@@ -172,7 +194,7 @@ class Device:
         """Load the parts that speak."""
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
-        linear = Int8Linear if precision.quantized else Linear
+        linear = Int8Linear if precision.quantized else fastest
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
         fixed = self._fixed_shapes()
         graphed = graphs.record if fixed and self.device.type == "cuda" else None

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 
 from pipeline.engines.vibevoice import noise
 from pipeline.engines.vibevoice.architecture import Head
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import fastest
 from pipeline.engines.vibevoice.weights import Weights, wide
 
 
@@ -32,10 +32,10 @@ class Layer:
 
     def __init__(self, weights: Weights, at: str) -> None:
         self.norm = weights(f"{at}norm.weight")
-        self.adapt = Linear(weights(f"{at}linear.weight"))
-        self.gate = Linear(weights(f"{at}ffn.gate_proj.weight"))
-        self.up = Linear(weights(f"{at}ffn.up_proj.weight"))
-        self.down = Linear(weights(f"{at}ffn.down_proj.weight"))
+        self.adapt = fastest(weights(f"{at}linear.weight"))
+        self.gate = fastest(weights(f"{at}ffn.gate_proj.weight"))
+        self.up = fastest(weights(f"{at}ffn.up_proj.weight"))
+        self.down = fastest(weights(f"{at}ffn.down_proj.weight"))
 
     def modulation(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """condition (n, hidden) to shift, scale and gate, each (n, hidden); the norm's weight is in the
@@ -54,11 +54,11 @@ class Sampler:
     def __init__(self, weights: Weights, head: Head, schedule: Mapping[str, Any]) -> None:
         root = "model.diffusion_head."
         self.weights, self.head, self.settings = weights, head, schedule
-        self.noisy = Linear(weights(f"{root}noisy_images_proj.weight"))
-        self.condition = Linear(weights(f"{root}cond_proj.weight"))
+        self.noisy = fastest(weights(f"{root}noisy_images_proj.weight"))
+        self.condition = fastest(weights(f"{root}cond_proj.weight"))
         self.layers = [Layer(weights, f"{root}layers.{index}.") for index in range(head.layers)]
-        self.last_adapt = Linear(weights(f"{root}final_layer.linear_1.weight"))
-        self.last = Linear(weights(f"{root}final_layer.linear_2.weight"))
+        self.last_adapt = fastest(weights(f"{root}final_layer.linear_1.weight"))
+        self.last = fastest(weights(f"{root}final_layer.linear_2.weight"))
         self.schedules: dict[int, Schedule] = {}
 
     def __call__(
@@ -135,5 +135,5 @@ class Sampler:
         frequencies = torch.exp(-math.log(head.period_max) * places / half).to(wide(dtype))
         angles = times.to(dtype).to(wide(dtype))[:, None] * frequencies
         waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(dtype)
-        first, second = Linear(self.weights(f"{root}fc1.weight")), Linear(self.weights(f"{root}fc2.weight"))
+        first, second = fastest(self.weights(f"{root}fc1.weight")), fastest(self.weights(f"{root}fc2.weight"))
         return second(first.activated(waves, "silu"))

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
 
@@ -19,12 +20,15 @@ class Report:
     revision: str | None = None
     parameters: int | None = None
     checkpoint_bytes: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+    """What the device computes with."""
     decoder_bytes: int | None = None
-    """Weights of the diffusion stage, in bfloat16."""
+    """Weights of the diffusion stage, as the device holds them."""
     speaker_bytes: int | None = None
-    """Weights of the speaker stage, in bfloat16."""
+    """Weights of the speaker stage."""
     slot_bytes: int | None = None
-    """Caches of one slot, in bfloat16."""
+    """Caches of one slot."""
     free_bytes: int | None = None
     """Of the device."""
     slots: int | None = None
@@ -35,27 +39,19 @@ class Report:
         return not self.problems
 
 
-def inspect_checkpoint(model: str, settings: Settings | None = None, free_bytes: int | None = None) -> Report:
-    """Look at the checkpoint in that folder or of that id.
-
-    Args:
-        free_bytes: what the device can give; this machine's memory if not given.
-    """
+def inspect_checkpoint(model: str, settings: Settings | None = None) -> Report:
+    """Look at the checkpoint in that folder or of that id, and at the device that would run it."""
     try:
         checkpoint = open_checkpoint(model)
         problems = checkpoint.problems()
     except EngineError as reason:
         return Report(model, (str(reason),))
-    free = memory.available_bytes() if free_bytes is None else free_bytes
-    return _report(model, checkpoint, tuple(problems), settings or Settings(), free)
+    return _report(model, checkpoint, tuple(problems), Device(checkpoint, settings or Settings()))
 
 
-def _report(
-    model: str, checkpoint: Checkpoint, problems: tuple[str, ...], settings: Settings, free: int
-) -> Report:
-    architecture = checkpoint.architecture
-    weights = memory.decoder_bytes(architecture, memory.HALF)
-    slot = memory.slot_bytes(architecture, settings.positions, settings.frames, memory.HALF)
+def _report(model: str, checkpoint: Checkpoint, problems: tuple[str, ...], device: Device) -> Report:
+    precision, free = device.precision("auto", quantized=False), device.free_bytes()
+    weights, slot = device.decoder_bytes(precision), device.slot_bytes(precision)
     if not problems and free < weights + slot + memory.RESERVE_BYTES:
         needed = (weights + slot + memory.RESERVE_BYTES) / 1e9
         problems = (f"it needs {needed:.1f} GB with one slot, and {free / 1e9:.1f} GB are free",)
@@ -66,9 +62,11 @@ def _report(
         revision=checkpoint.revision() if not problems else None,
         parameters=sum(memory.count(tensor.shape) for tensor in checkpoint.tensors.values()),
         checkpoint_bytes=sum(tensor.size_bytes for tensor in checkpoint.tensors.values()),
+        device=str(device.device),
+        dtype=str(precision.dtype).removeprefix("torch."),
         decoder_bytes=weights,
-        speaker_bytes=memory.speaker_bytes(architecture, memory.HALF),
+        speaker_bytes=device.speaker_bytes(precision),
         slot_bytes=slot,
         free_bytes=free,
-        slots=memory.fitting_slots(free, weights + settings.prefix_bytes, slot, settings.slots_max),
+        slots=device.slots(precision),
     )

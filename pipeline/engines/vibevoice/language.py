@@ -1,16 +1,17 @@
-"""The language model (Qwen2, arXiv:2407.10671): one position of many rows, or many positions of one row.
+"""The language model (Qwen2, arXiv:2407.10671): one position of many rows, or many positions of a few.
 
 Equal to transformers' `Qwen2Model`, on weights joined where one product can do the work of several.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.architecture import Language
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import Make, fastest
 from pipeline.engines.vibevoice.weights import Weights, wide
 
 ROOT = "model.language_model."
@@ -27,7 +28,7 @@ Attend = Callable[[int, torch.Tensor], torch.Tensor]
 class Layer:
     """Attention and perceptron, each added to what comes in."""
 
-    def __init__(self, weights: Weights, at: str, linear: type[Linear]) -> None:
+    def __init__(self, weights: Weights, at: str, linear: Make) -> None:
         attention, inner = f"{at}self_attn.", f"{at}mlp."
         self.joined = linear(
             weights.joined(*(f"{attention}{part}_proj.weight" for part in "qkv")),
@@ -67,12 +68,53 @@ class Rotary:
         return torch.addcmul(joined * cosines, joined.roll(self.half, -1), sines)
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Positions of one row that follow each other."""
+
+    slot: int
+    start: int
+    x: torch.Tensor
+    """(positions, hidden)."""
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.x)
+
+
+class Look:
+    """What the positions of a piece see: all before them, and themselves."""
+
+    def __init__(self, cache: Cache, piece: Piece) -> None:
+        self.cache, self.piece, self.past = cache, piece, cache.view(piece.slot, piece.end)
+        count, start, device = len(piece.x), piece.start, cache.store.device
+        self.mask = (
+            torch.ones(count, piece.end, dtype=torch.bool, device=device).tril(start) if start else None
+        )
+
+    def attend(self, layer: int, turned: torch.Tensor, heads: int) -> torch.Tensor:
+        """Keep the keys and values, and look: turned (positions, heads + 2 * key heads, head size) to
+        (positions, hidden).
+        """
+        count, by_head = len(turned), turned.transpose(0, 1)
+        keys = (len(by_head) - heads) // 2
+        pairs = by_head[heads:].view(2, keys, count, -1)
+        self.cache.put(layer, self.piece.slot, self.piece.start, pairs)
+        seen = F.scaled_dot_product_attention(
+            by_head[None, :heads],
+            self.past[0][layer],
+            self.past[1][layer],
+            attn_mask=self.mask,
+            is_causal=self.mask is None,
+            enable_gqa=True,
+        )
+        return seen[0].transpose(0, 1).reshape(count, -1)
+
+
 class LanguageModel:
     """The decoder without its embedding table and without its head."""
 
-    def __init__(
-        self, weights: Weights, language: Language, positions: int, linear: type[Linear] = Linear
-    ) -> None:
+    def __init__(self, weights: Weights, language: Language, positions: int, linear: Make = fastest) -> None:
         """
         Args:
             positions: the longest past that will be asked for.
@@ -96,33 +138,31 @@ class LanguageModel:
 
         return self._through(x, attend)
 
-    def prefill(self, x: torch.Tensor, cache: Cache, slot: int, start: int) -> torch.Tensor:
-        """Positions `start` and on of one row: x (positions, hidden) to the last one's state (hidden,).
+    def prefill(self, pieces: Sequence[Piece], cache: Cache) -> list[torch.Tensor]:
+        """Read parts of several rows at once; returns the state after the last position of each, (hidden,).
 
-        The cache must hold the row's first `start` positions; it then holds these too. Products are computed
-        of a few positions more (`ROUND`).
+        The cache must hold each row's positions before its piece; it then holds the piece's too. Products
+        are computed of all positions together, and of a few more (`ROUND`).
         """
-        count, more = len(x), -len(x) % ROUND
-        end = start + count
-        angles = self.rotary.angles(torch.arange(start, end, device=x.device))
-        mask = torch.ones(count, end, dtype=torch.bool, device=x.device).tril(start) if start else None
-        past = cache.view(slot, end)
+        device = cache.store.device
+        x = torch.cat([piece.x for piece in pieces])
+        more = -len(x) % ROUND
+        angles = self.rotary.angles(
+            torch.cat([torch.arange(piece.start, piece.end, device=device) for piece in pieces])
+        )
+        looks = [Look(cache, piece) for piece in pieces]
+        sizes = [len(piece.x) for piece in pieces]
 
         def attend(layer: int, joined: torch.Tensor) -> torch.Tensor:
-            turned = self.rotary.turn(joined[:count], angles).transpose(0, 1)
-            heads, keys = self.language.heads, self.language.key_heads
-            cache.put(layer, slot, start, turned[heads:].view(2, keys, count, -1))
-            seen = F.scaled_dot_product_attention(
-                turned[None, :heads],
-                past[0][layer],
-                past[1][layer],
-                attn_mask=mask,
-                is_causal=mask is None,
-                enable_gqa=True,
-            )
-            return F.pad(seen[0].transpose(0, 1).reshape(count, -1), (0, 0, 0, more))
+            turned = torch.split(self.rotary.turn(joined[: len(x)], angles), sizes)
+            seen = [
+                look.attend(layer, part, self.language.heads)
+                for look, part in zip(looks, turned, strict=True)
+            ]
+            return F.pad(torch.cat(seen), (0, 0, 0, more))
 
-        return self._through(F.pad(x, (0, 0, 0, more)), attend)[count - 1]
+        states = self._through(F.pad(x, (0, 0, 0, more)), attend)
+        return [part[-1] for part in torch.split(states[: len(x)], sizes)]
 
     def _split(self, joined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries (rows, key heads, queries per key, head size) and pairs (rows, 2, key heads, head size)."""

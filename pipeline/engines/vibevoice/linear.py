@@ -1,64 +1,75 @@
-"""A matrix product with what follows it, in one kernel where there is one.
+"""A matrix product with what follows it, in the fastest kernel that there is for its numbers.
 
-On CPUs the weight is stored in oneDNN's own block format (the packed weight replaces the original), and the
-activation, product or sum that follows runs inside the product's kernel. These kernels also give a row the
-same bits whatever the number of rows, as long as there are two: so one row is computed twice.
+On CPUs the weight is stored as the kernel reads it, and what is stored replaces the original. All of these
+kernels give a row the same bits whatever the number of rows, but for the fewest, which are made more.
 """
 
-from typing import Literal
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.memory import HALVED_MIN
 
 Activation = Literal["silu", "gelu"]
 
 EPILOGUES = {"silu": "swish", "gelu": "gelu"}
 ROWS_HINT = 16
-"""The block format hardly depends on it: one serves a step of any number of rows, and a prefill."""
-
-
-def packable(weight: torch.Tensor) -> bool:
-    """Whether oneDNN has a kernel for numbers of its type on its device."""
-    if weight.device.type != "cpu" or not torch._C._has_mkldnn:
-        return False
-    half = weight.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return half or weight.dtype == torch.float32
+"""oneDNN's block format hardly depends on it: one serves a step of any number of rows, and a prefill."""
+HALVED_ERROR = 2.0**-25
+"""Half the distance of float16's smallest numbers."""
 
 
 class Linear:
-    """x (..., inner) to (..., outer)."""
+    """x (..., inner) to (..., outer), as torch computes it."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         self.outer, self.inner = weight.shape
-        self.bias = bias
-        self.packed = packable(weight)
-        self.weight = weight
-        if self.packed:
-            self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS_HINT)
+        self.weight, self.bias = weight, bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        if self.packed:
-            return self._fused(x, "none")
         return F.linear(x, self.weight, self.bias)
 
     def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
         """activation(x W + b)."""
-        if self.packed:
-            return self._fused(x, EPILOGUES[activation])
-        y = F.linear(x, self.weight, self.bias)
+        y = self(x)
         return F.silu(y) if activation == "silu" else F.gelu(y)
 
     def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
         """(x W + b) * factor."""
-        if self.packed:
-            return self._joined(x, factor, "mul")
-        return F.linear(x, self.weight, self.bias) * factor
+        return self(x) * factor
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
         """x W + b + term."""
-        if self.packed:
-            return self._joined(x, term, "add")
-        return F.linear(x, self.weight, self.bias) + term
+        return self(x) + term
+
+
+class Make(Protocol):
+    """How a product is made of its weight and bias."""
+
+    def __call__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Linear: ...
+
+
+class Blocked(Linear):
+    """oneDNN's: what follows runs inside the product's kernel. One row is computed twice, since only a
+    product of one row has other bits.
+    """
+
+    def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
+        super().__init__(weight, bias)
+        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS_HINT)
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        return self._fused(x, "none")
+
+    def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        return self._fused(x, EPILOGUES[activation])
+
+    def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        return self._joined(x, factor, "mul")
+
+    def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
+        return self._joined(x, term, "add")
 
     def _fused(self, x: torch.Tensor, epilogue: str) -> torch.Tensor:
         algorithm = "none" if epilogue == "gelu" else ""
@@ -76,6 +87,90 @@ class Linear:
             x, other, self.weight, self.bias, operation
         )
         return y
+
+
+class Halved(Linear):
+    """FBGEMM's: float32 arithmetic on a weight that is held in float16, for processors with AVX2.
+
+    A weight of a checkpoint in bfloat16 has so few digits that float16 holds it as it is (its smallest
+    numbers within `HALVED_ERROR`), so this is float32 with half of the memory to hold and to read. The
+    kernel takes up to six rows at once. Its variants for one and two rows have bits of their own, so the
+    rows are filled up to where it needs neither.
+    """
+
+    ROWS = 6
+
+    def __init__(
+        self, weight: torch.Tensor, bias: torch.Tensor | None = None, scale: torch.Tensor | None = None
+    ) -> None:
+        super().__init__(weight, bias)
+        self.weight = torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
+        self.scale = scale
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        y = self._product(x)
+        return y if self.scale is None else y.mul_(self.scale)
+
+    def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
+        y = self(x)
+        return F.silu(y, inplace=True) if activation == "silu" else F.gelu(y)
+
+    def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
+        return self(x).mul_(factor)
+
+    def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
+        if self.scale is None:
+            return self._product(x).add_(term)
+        return torch.addcmul(term, self._product(x), self.scale)
+
+    def _product(self, x: torch.Tensor) -> torch.Tensor:
+        rows = x.reshape(-1, self.inner)
+        count = len(rows)
+        more = max(0, 3 - count) if count <= self.ROWS else -count % self.ROWS
+        y: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(F.pad(rows, (0, 0, 0, more)), self.weight)
+        return y[:count].view(*x.shape[:-1], self.outer)
+
+
+def fastest(
+    weight: torch.Tensor, bias: torch.Tensor | None = None, scale: torch.Tensor | None = None
+) -> Linear:
+    """The product in the best kernel for its numbers.
+
+    Args:
+        weight: (outer, inner).
+        bias: (outer,).
+        scale: (outer,), what its results are multiplied by: (x W + b) * scale.
+    """
+    if halvable(weight.dtype, weight.device) and weight.numel() >= HALVED_MIN and fits_half(weight):
+        return Halved(weight, bias, scale)
+    if scale is not None:
+        weight, bias = weight * scale[:, None], None if bias is None else bias * scale
+    return Blocked(weight, bias) if blockable(weight.dtype, weight.device) else Linear(weight, bias)
+
+
+def blockable(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether oneDNN has a kernel for such numbers there."""
+    if device.type != "cpu" or not torch._C._has_mkldnn:
+        return False
+    half = dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+    return half or dtype == torch.float32
+
+
+def halvable(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether products of float32 with weights of float16 have a kernel there whose rows don't depend on
+    their number: as measured, with AVX2.
+    """
+    return (
+        device.type == "cpu"
+        and dtype == torch.float32
+        and torch.backends.cpu.get_cpu_capability() == "AVX2"
+        and "fbgemm" in torch.backends.quantized.supported_engines
+    )
+
+
+def fits_half(weight: torch.Tensor) -> bool:
+    """Whether float16 holds every number of it within `HALVED_ERROR`."""
+    return bool((weight.half().float() - weight).abs_().max() <= HALVED_ERROR)
 
 
 def _twice(row: torch.Tensor) -> torch.Tensor:

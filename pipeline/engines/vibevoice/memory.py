@@ -15,6 +15,8 @@ RESERVE_BYTES = 512 << 20
 """For what a step computes with, and the libraries themselves."""
 HALF = 2
 """Bytes of a number in half precision."""
+HALVED_MIN = 1 << 18
+"""Numbers of a weight. A smaller one stays in the processor's caches, so that its size costs nothing."""
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
@@ -27,17 +29,27 @@ def _bytes(shapes: Iterable[Shape], item_bytes: int) -> int:
     return sum(prod(shape) for shape in shapes) * item_bytes
 
 
-def decoder_bytes(architecture: Architecture, item_bytes: int, *, quantized: bool = False) -> int:
+def _weight_bytes(shapes: Iterable[Shape], item_bytes: int, *, halved: bool) -> int:
+    """`halved`: whether the large ones are held in half precision (`linear.Halved`)."""
+    sizes = [prod(shape) for shape in shapes]
+    saved = sum(size for size in sizes if halved and size >= HALVED_MIN)
+    return sum(sizes) * item_bytes - saved * (item_bytes - HALF)
+
+
+def decoder_bytes(
+    architecture: Architecture, item_bytes: int, *, quantized: bool = False, halved: bool = False
+) -> int:
     """The weights that the loop uses: no embedding table, no acoustic encoder."""
     unused = (*TABLES, architecture.acoustic_encoder.root)
     used = {name: s for name, s in architecture.shapes().items() if not name.startswith(unused)}
     saved = (s for name, s in used.items() if quantized and name.startswith(LANGUAGE) and len(s) > 1)
-    return _bytes(used.values(), item_bytes) - _bytes(saved, item_bytes - 1)
+    return _weight_bytes(used.values(), item_bytes, halved=halved) - _bytes(saved, item_bytes - 1)
 
 
-def speaker_bytes(architecture: Architecture, item_bytes: int) -> int:
+def speaker_bytes(architecture: Architecture, item_bytes: int, *, halved: bool = False) -> int:
     """The weights that turn a reference into an embedding."""
-    return _bytes((s for name, s in architecture.shapes().items() if name.startswith(SPEAKER)), item_bytes)
+    used = (s for name, s in architecture.shapes().items() if name.startswith(SPEAKER))
+    return _weight_bytes(used, item_bytes, halved=halved)
 
 
 def slot_bytes(architecture: Architecture, positions: int, frames: int, item_bytes: int) -> int:

@@ -6,14 +6,14 @@ from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.diffusion import Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.linear import Make, fastest
 from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Model:
     """Of the embedding table it holds four rows, of the acoustic encoder nothing."""
 
-    def __init__(self, weights: Weights, positions: int, linear: type[Linear] = Linear) -> None:
+    def __init__(self, weights: Weights, positions: int, linear: Make = fastest) -> None:
         """
         Args:
             positions: the longest past that will be asked for.

@@ -5,9 +5,8 @@ CPU cores twice as fast for one or two rows, but slower from eight rows on: so o
 """
 
 import torch
-import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.linear import Activation, Linear
+from pipeline.engines.vibevoice.linear import Linear
 
 LEVELS = 127
 
@@ -16,8 +15,7 @@ class Int8Linear(Linear):
     """x (..., inner) to (..., outer), within about 1 % of the original."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
-        self.outer, self.inner = weight.shape
-        self.bias, self.packed = bias, False
+        super().__init__(weight, bias)
         wide = weight.float()
         scale = wide.abs().amax(1).clamp_(min=1e-8) / LEVELS
         self.weight = (wide / scale[:, None]).round_().to(torch.int8)
@@ -27,12 +25,3 @@ class Int8Linear(Linear):
         rows = x.reshape(-1, self.inner)
         y: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
         return (y if self.bias is None else y + self.bias).view(*x.shape[:-1], self.outer)
-
-    def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
-        return F.silu(self(x)) if activation == "silu" else F.gelu(self(x))
-
-    def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        return self(x) * factor
-
-    def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        return self(x) + term

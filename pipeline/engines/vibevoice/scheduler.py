@@ -169,12 +169,17 @@ class Scheduler:
                 del self.active[slot]
 
     def _admit(self, decoder: Decoder) -> None:
+        """Fill the free slots, all prompts in one go."""
+        came: dict[int, Entry] = {}
         for slot in decoder.free:
             entry = self._next()
             if entry is None:
-                return
-            self.active[slot] = entry
-            entry.row = decoder.admit(slot, entry.make())
+                break
+            came[slot] = self.active[slot] = entry
+        if came:
+            rows = decoder.admit({slot: entry.make() for slot, entry in came.items()})
+            for slot, row in rows.items():
+                came[slot].row = row
 
     def _next(self) -> Entry | None:
         """Of those that wait the longest, unless the first of them has been passed over often enough."""

@@ -93,23 +93,29 @@ class Halved(Linear):
     """FBGEMM's: float32 arithmetic on a weight that is held in float16, for processors with AVX2.
 
     A weight of a checkpoint in bfloat16 has so few digits that float16 holds it as it is (its smallest
-    numbers within `HALVED_ERROR`), so this is float32 with half of the memory to hold and to read. The
-    kernel takes up to six rows at once. Its variants for one and two rows have bits of their own, so the
-    rows are filled up to where it needs neither.
+    numbers within `HALVED_ERROR`), so this is float32 with half of the memory to hold and to read. With a
+    factor in it it would have more digits: factors stay beside it. The kernel takes up to six rows at once.
+    Its variants for one and two rows have bits of their own, so the rows are filled up to where it needs
+    neither.
     """
 
     ROWS = 6
 
     def __init__(
-        self, weight: torch.Tensor, bias: torch.Tensor | None = None, scale: torch.Tensor | None = None
+        self,
+        weight: torch.Tensor,
+        bias: torch.Tensor | None = None,
+        before: torch.Tensor | None = None,
+        after: torch.Tensor | None = None,
     ) -> None:
+        """`before` (inner,) and `after` (outer,): as for `fastest`."""
         super().__init__(weight, bias)
         self.weight = torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
-        self.scale = scale
+        self.before, self.after = before, after
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         y = self._product(x)
-        return y if self.scale is None else y.mul_(self.scale)
+        return y if self.after is None else y.mul_(self.after)
 
     def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
         y = self(x)
@@ -119,32 +125,41 @@ class Halved(Linear):
         return self(x).mul_(factor)
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        if self.scale is None:
+        if self.after is None:
             return self._product(x).add_(term)
-        return torch.addcmul(term, self._product(x), self.scale)
+        return torch.addcmul(term, self._product(x), self.after)
 
     def _product(self, x: torch.Tensor) -> torch.Tensor:
-        rows = x.reshape(-1, self.inner)
+        rows = (x if self.before is None else x * self.before).reshape(-1, self.inner)
         count = len(rows)
-        more = max(0, 3 - count) if count <= self.ROWS else -count % self.ROWS
-        y: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(F.pad(rows, (0, 0, 0, more)), self.weight)
+        left = count % self.ROWS
+        more = self.ROWS - left if left in (1, 2) else 0
+        filled = F.pad(rows, (0, 0, 0, more)) if more else rows
+        y: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(filled, self.weight)
         return y[:count].view(*x.shape[:-1], self.outer)
 
 
 def fastest(
-    weight: torch.Tensor, bias: torch.Tensor | None = None, scale: torch.Tensor | None = None
+    weight: torch.Tensor,
+    bias: torch.Tensor | None = None,
+    *,
+    before: torch.Tensor | None = None,
+    after: torch.Tensor | None = None,
 ) -> Linear:
     """The product in the best kernel for its numbers.
 
     Args:
         weight: (outer, inner).
         bias: (outer,).
-        scale: (outer,), what its results are multiplied by: (x W + b) * scale.
+        before: (inner,), what is put in is multiplied by it: (x * before) W + b.
+        after: (outer,), what comes out is multiplied by it: (x W + b) * after.
     """
     if halvable(weight.dtype, weight.device) and weight.numel() >= HALVED_MIN and fits_half(weight):
-        return Halved(weight, bias, scale)
-    if scale is not None:
-        weight, bias = weight * scale[:, None], None if bias is None else bias * scale
+        return Halved(weight, bias, before, after)
+    if before is not None:
+        weight = weight * before
+    if after is not None:
+        weight, bias = weight * after[:, None], None if bias is None else bias * after
     return Blocked(weight, bias) if blockable(weight.dtype, weight.device) else Linear(weight, bias)
 
 

@@ -37,7 +37,7 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
     A message can name a model and never a path, so a folder or hub id gets a name in the workers' settings.
 
     Raises:
-        OptionError: a model that a service which is up doesn't know.
+        OptionError: a model that a service which is up doesn't know, or whose folder can't be named.
     """
     if engine:
         os.environ["VOXCHORD_ENGINE"] = engine
@@ -47,6 +47,8 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
             raise OptionError("model", f"{model!r} is unknown to the service that is up; it has {known}")
         path = Path(model).expanduser()
         place = str(path.absolute()) if path.exists() else model
+        if "," in place:
+            raise OptionError("model", f"{place!r} has a comma, which parts models; give it another name")
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
         known_models = {**found.models, model: place}
         os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())

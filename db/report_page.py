@@ -95,7 +95,7 @@ def _facts(story: Story) -> str:
     facts = [
         ("from first message to last end", seconds(story.span_s)),
         ("audio" if whole_s else "audio so far", seconds(whole_s or made_s) if whole_s or made_s else "–"),
-        ("times real time", _times(whole_s or made_s, story.span_s)),
+        ("speed against real time", _times(whole_s or made_s, story.span_s)),
         ("work, all slots", seconds(sum(row["run_s"] or 0 for row in attempts))),
         ("CPU time", seconds(cpu_s)),
         ("largest peak of memory", f"{max(peaks) >> 20} MiB" if peaks else "not measured"),

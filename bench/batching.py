@@ -5,7 +5,8 @@ Scripts go through the whole pipeline: a door, a worker for the CPU stages, and 
 runs in the bench's own process, so that its slots can be looked at. Segments are those that the planner
 makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
 compared with full slots, measured on the same decoder before and after; static batches are reckoned from the
-step times. Takes about eight minutes on two cores, 8 GB of memory and 5.4 GB of disk.
+step times. Takes about eight minutes on two cores (with fewer segments twenty where there is no bfloat16),
+8 GB of memory and 5.4 GB of disk.
 """
 
 import io
@@ -152,10 +153,12 @@ def prefill(engine: Any, decoder: Decoder, segments: int) -> tuple[float, float]
     return took[0], took[1]
 
 
-def measure(fleet: Fleet, folder: Path, slots: int, segments: int, scale: float) -> dict[str, Any]:
+def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale: float) -> dict[str, Any]:
     engine: Any = registry.load("scaled", str(folder), slots)
+    precision = engine.device.precision("auto", quantized=False)
+    segments = segments or (60 if precision.dtype == torch.bfloat16 else 24)
     run(fleet, slots, scale, [(0.0, 1.0)])
-    batch = engine.device.scheduler(engine.device.precision("auto", quantized=False))
+    batch = engine.device.scheduler(precision)
     decoder = batch.decoder
     assert decoder is not None
     before = step_times(decoder)
@@ -169,6 +172,7 @@ def measure(fleet: Fleet, folder: Path, slots: int, segments: int, scale: float)
     full_fps, fps = slots / times[-1], watch.filled / (watch.end - watch.begin)
     prefill_s, shared_s = prefill(engine, decoder, slots)
     return {
+        "dtype": str(precision.dtype),
         "segments": len(lengths),
         "frames": sum(lengths),
         "full_slots_fps": round(full_fps, 2),
@@ -236,7 +240,7 @@ def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any
 def main() -> None:
     wanted = fullsize.arguments(__doc__)
     wanted.add_argument("--slots", type=int, default=8)
-    wanted.add_argument("--segments", type=int, default=60, help="of all jobs together, on the mean")
+    wanted.add_argument("--segments", type=int, help="of all jobs together, on the mean (60; in float32 24)")
     wanted.add_argument("--scale", type=float, default=0.2, help="of a segment's words")
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)

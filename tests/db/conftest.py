@@ -10,7 +10,7 @@ from db.database import open_database
 from tests.services import Postgres, postgres
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres_server() -> Iterator[Postgres]:
     with postgres(durable=False) as server:
         yield server

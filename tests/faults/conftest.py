@@ -21,7 +21,7 @@ SETTINGS = {
 STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     layout = {"door": "voxchord", "work0": STAGES, "work1": STAGES}
     with Fleet(tmp_path_factory.mktemp("fleet"), settings=SETTINGS, layout=layout) as fleet:

@@ -23,17 +23,19 @@ from tasks.identity import stamp_published
 from tests.services import Postgres, postgres, valkey
 
 Row = dict[str, Any]
+STOP_S = 60
+"""Celery has taken 32 s to stop where a child's result came just then."""
 
 collect_ignore = ["worker_app.py"]  # a worker's app: the environment tells it where to go
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def broker() -> Iterator[str]:
     with valkey() as url:
         yield url
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def postgres_server() -> Iterator[Postgres]:
     with postgres(durable=False) as server:
         yield server
@@ -67,7 +69,12 @@ class Bench:
             yield process
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            try:
+                process.wait(STOP_S)
+            except subprocess.TimeoutExpired:
+                self.kill_group(process)
+                process.wait()
+                raise
 
     def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
         """The machine's power goes: main process and children at once."""

@@ -10,7 +10,7 @@ from pipeline.store import Store
 from tests.services import S3, s3
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def server() -> Iterator[S3]:
     with s3() as standing:
         yield standing

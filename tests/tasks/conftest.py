@@ -60,7 +60,7 @@ def until(true: Callable[[], bool], *, within_s: float = 20) -> None:
         time.sleep(0.02)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end

@@ -8,8 +8,9 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
 
+# Much of a test is waiting, so three processes keep two cores busy. Each reckons with one core of its own.
 test: $(VENV)/.test lint
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
@@ -18,7 +19,7 @@ console-test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy
+	$(VENV)/bin/mypy --num-workers 2
 	$(VENV)/bin/lint-imports
 
 $(VENV)/bin/python:

@@ -1,0 +1,39 @@
+"""What a command started ends with it, also if it has no ears."""
+
+import signal
+import subprocess
+import sys
+
+import psutil
+
+from bench.fleet import ROOT, until
+from tests.faults.test_fleets import ended
+
+_DEAF = """
+import os, signal, time
+from tasks.parent import end_with_starter
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = os.fork()
+if child:
+    end_with_starter(0.2)
+    print(child, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_process_that_is_deaf_to_sigterm_ends_with_its_children() -> None:
+    deaf = subprocess.Popen(
+        [sys.executable, "-c", _DEAF],
+        cwd=ROOT,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    with deaf:
+        assert deaf.stdin
+        assert deaf.stdout
+        child = psutil.Process(int(deaf.stdout.readline()))
+        deaf.stdin.close()
+        assert deaf.wait(30) == -signal.SIGKILL
+        until(lambda: ended(child))

@@ -24,7 +24,8 @@ from tests.services import Postgres, postgres, valkey
 
 Row = dict[str, Any]
 STOP_S = 60
-"""Celery has taken 32 s to stop where a child's result came just then."""
+"""A child whose result came as the worker stopped waits 30 s for it to be read (billiard/pool.py,
+GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT)."""
 
 collect_ignore = ["worker_app.py"]  # a worker's app: the environment tells it where to go
 

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice import graphs, memory, speaker
-from pipeline.engines.vibevoice.allocator import keep_blocks
+from pipeline.engines.vibevoice.allocator import give_back, keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
@@ -196,6 +196,7 @@ class Device:
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if precision.quantized else fastest
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
+        give_back()  # what the conversion of each weight has left
         fixed = self._fixed_shapes()
         graphed = graphs.record if fixed and self.device.type == "cuda" else None
         return Decoder(model, limits, fixed_shapes=fixed, record=graphed)

@@ -16,9 +16,9 @@ from pipeline.engines.vibevoice.weights import Weights, wide
 
 ROOT = "model.language_model."
 
-ROUND = 16
-"""Prompts are read as if they had a multiple of so many positions: for every shape that a product ever had,
-oneDNN keeps a kernel (a worker grew by a third in two hours).
+ROUND, ROUND_LONG, LONG = 16, 64, 256
+"""Prompts are read as if they had a multiple of so many positions (of the second where they are long): for
+every shape that a product ever had, oneDNN keeps a kernel (a worker grew by a third in two hours).
 """
 
 Attend = Callable[[int, torch.Tensor], torch.Tensor]
@@ -146,7 +146,7 @@ class LanguageModel:
         """
         device = cache.store.device
         x = torch.cat([piece.x for piece in pieces])
-        more = -len(x) % ROUND
+        more = -len(x) % (ROUND if len(x) <= LONG else ROUND_LONG)
         angles = self.rotary.angles(
             torch.cat([torch.arange(piece.start, piece.end, device=device) for piece in pieces])
         )

@@ -1,5 +1,6 @@
 """The kernels: close to plain arithmetic, and a row's bits don't depend on the rows beside it."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -91,7 +92,7 @@ def test_a_number_that_sixteen_bits_do_not_hold_keeps_its_matrix_as_it_is(digit:
 def test_a_segment_has_the_same_bits_in_any_company_with_weights_of_sixteen_bits(
     model: Reference, half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear, "HALVED_MIN", 1)
+    monkeypatch.setattr(memory, "HALVED_MIN", 1)
     parts = Weights(open_checkpoint(str(half)).check(), torch.float32, CPU)
     cases = [
         segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)
@@ -111,12 +112,23 @@ def test_a_segment_has_the_same_bits_in_any_company_with_weights_of_sixteen_bits
     assert segments.relative_error(alone, torch.from_numpy(exact.samples())) < 1e-4
 
 
+def halved(part: object) -> Iterator[Halved]:
+    """Every product of that kind in a part of the model."""
+    if isinstance(part, Halved):
+        yield part
+    elif isinstance(part, list):
+        for one in part:
+            yield from halved(one)
+    elif type(part).__module__.startswith("pipeline."):
+        for one in getattr(part, "__dict__", {}).values():
+            yield from halved(one)
+
+
 @needs_avx2
 def test_what_sixteen_bits_save_is_known_beforehand(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(memory, "HALVED_MIN", 1000)
     device = Device(open_checkpoint(str(half)).check(), Settings(device="cpu"))
     precision = device.precision("float32", quantized=False)
-    shapes = device.checkpoint.architecture.shapes()
-    unused = (*memory.TABLES, device.checkpoint.architecture.acoustic_encoder.root)
-    sizes = [memory.count(shape) for name, shape in shapes.items() if not name.startswith(unused)]
-    assert device.decoder_bytes(precision) == sum((2 if size >= 1000 else 4) * size for size in sizes)
+    whole = memory.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
+    numbers_held = sum(one.inner * one.outer for one in halved(device.decoder(precision, 1).model))
+    assert whole - device.decoder_bytes(precision) == 2 * numbers_held > 0

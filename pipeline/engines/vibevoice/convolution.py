@@ -131,16 +131,15 @@ class Block:
         kept = past.shape[1]
         heard = x.new_empty(rows, kept + time, width)
         heard[:, :kept] = past
-        torch.mul(x, _loudness(x, self.epsilon), out=heard[:, kept:])
+        torch.mul(x, _inverse_rms(x, self.epsilon), out=heard[:, kept:])
         past.copy_(heard[:, -kept:])
         x = self.mixer(heard) + x
-        return self.narrow.plus(self.wide.activated(x * _loudness(x, self.epsilon), "gelu"), x)
+        return self.narrow.plus(self.wide.activated(x * _inverse_rms(x, self.epsilon), "gelu"), x)
 
 
-def _loudness(x: torch.Tensor, epsilon: float) -> torch.Tensor:
-    """What makes each step of x (..., channels) as loud as 1 on the mean: (..., 1).
-
-    `torch.rms_norm` in one pass over x less, and without a copy in another type.
+def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Of each step of x (..., channels): (..., 1). x times it is `torch.rms_norm(x)`, in fewer passes over x
+    and without a copy in another type.
     """
     norm: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
     return norm.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_().to(x.dtype)

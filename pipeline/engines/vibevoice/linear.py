@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.memory import HALVED_MIN
+from pipeline.engines.vibevoice import memory
 
 Activation = Literal["silu", "gelu"]
 
@@ -154,7 +154,7 @@ def fastest(
         before: (inner,), what is put in is multiplied by it: (x * before) W + b.
         after: (outer,), what comes out is multiplied by it: (x W + b) * after.
     """
-    if halvable(weight.dtype, weight.device) and weight.numel() >= HALVED_MIN and fits_half(weight):
+    if halvable(weight.dtype, weight.device) and weight.numel() >= memory.HALVED_MIN and fits_half(weight):
         return Halved(weight, bias, before, after)
     if before is not None:
         weight = weight * before

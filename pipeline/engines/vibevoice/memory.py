@@ -10,6 +10,8 @@ from pipeline.engines.vibevoice.architecture import Architecture, Shape, Stack
 
 TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
 LANGUAGE = "model.language_model.layers."
+TIMES = "model.diffusion_head.timestep_proj."
+"""Read once for every number of steps, and not held."""
 SPEAKER = ("model.audio_tower.encoder.", "model.multi_modal_projector.", "model.latent_")
 RESERVE_BYTES = 512 << 20
 """For what a step computes with, and the libraries themselves."""
@@ -39,9 +41,9 @@ def _weight_bytes(shapes: Iterable[Shape], item_bytes: int, *, halved: bool) -> 
 def decoder_bytes(
     architecture: Architecture, item_bytes: int, *, quantized: bool = False, halved: bool = False
 ) -> int:
-    """The weights that the loop uses: no embedding table, no acoustic encoder."""
-    unused = (*TABLES, architecture.acoustic_encoder.root)
-    used = {name: s for name, s in architecture.shapes().items() if not name.startswith(unused)}
+    """The weights that the loop holds: no embedding table, no acoustic encoder."""
+    others = (*TABLES, TIMES, architecture.acoustic_encoder.root)
+    used = {name: s for name, s in architecture.shapes().items() if not name.startswith(others)}
     saved = (s for name, s in used.items() if quantized and name.startswith(LANGUAGE) and len(s) > 1)
     return _weight_bytes(used.values(), item_bytes, halved=halved) - _bytes(saved, item_bytes - 1)
 

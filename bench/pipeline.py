@@ -41,6 +41,9 @@ class Free(Control):
     def frames(self, done: int, together: int = 1) -> None:
         return
 
+    def waited(self, seconds: float) -> None:
+        return
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])

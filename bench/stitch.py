@@ -38,6 +38,9 @@ class Free:
     def frames(self, done: int, together: int = 1) -> None:
         """Nothing to count."""
 
+    def waited(self, seconds: float) -> None:
+        """For nobody."""
+
 
 def sentence(seed: int) -> Samples:
     """Some five seconds that an encoder finds as hard as speech: pulses and noise under a moving envelope."""

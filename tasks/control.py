@@ -45,6 +45,7 @@ class StageControl:
         self.started = self.looked = self.touched = self.alive = time.monotonic()
         self.done = self.shared = 0
         self.first_s: float | None = None
+        self.waited_s = 0.0
 
     def __enter__(self) -> "StageControl":
         _watch.over(self)
@@ -61,8 +62,9 @@ class StageControl:
         if _stopping.is_set():
             raise HandedBackError
         self.alive = now = time.monotonic()
-        if now - self.started > self.limit_s:
-            raise DeadlineError(now - self.started, self.limit_s)
+        took_s = now - self.started - self.waited_s
+        if took_s > self.limit_s:
+            raise DeadlineError(took_s, self.limit_s)
         if now - self.looked >= _LOOK_S:
             self.looked = now
             self._look(now)
@@ -72,6 +74,9 @@ class StageControl:
             self.first_s = time.monotonic() - self.started
         self.shared += (done - self.done) * together
         self.done = done
+
+    def waited(self, seconds: float) -> None:
+        self.waited_s = seconds
 
     def facts(self) -> dict[str, float | int]:
         """Seconds to the first frame, and how many segments were decoded together on the mean."""

@@ -117,6 +117,10 @@ class Control(Protocol):
         """Told how many frames of the segment are decoded, and how many segments its last step had."""
         ...
 
+    def waited(self, seconds: float) -> None:
+        """Told how long in all others were decoded before it, which doesn't count against its deadline."""
+        ...
+
 
 class Engine(Protocol):
     """One model, loaded lazily. Called from several threads at once when `profile.pool` is 'threads'.

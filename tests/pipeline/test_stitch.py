@@ -30,6 +30,9 @@ class Free:
     def frames(self, done: int, together: int = 1) -> None:
         """Nothing to count."""
 
+    def waited(self, seconds: float) -> None:
+        """For nobody."""
+
 
 class Cancelled(Free):
     def check(self) -> None:

@@ -8,12 +8,16 @@ class Watch:
 
     def __init__(self) -> None:
         self.looks = self.done = self.together = 0
+        self.waited_s = 0.0
 
     def check(self) -> None:
         self.looks += 1
 
     def frames(self, done: int, together: int = 1) -> None:
         self.done, self.together = done, together
+
+    def waited(self, seconds: float) -> None:
+        self.waited_s = seconds
 
 
 class CancelAt(Watch):

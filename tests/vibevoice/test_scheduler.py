@@ -157,6 +157,22 @@ def test_a_segment_that_waits_looks_at_its_control_too(model: Model) -> None:
         assert busy.result().size == 60 * 3200
 
 
+def test_the_time_for_those_before_it_is_told_and_no_more(model: Model) -> None:
+    batch, first, second = scheduler(model, 1), Watch(), Watch()
+    with ThreadPoolExecutor(2) as threads:
+        busy = threads.submit(batch.decode, request(60), 60, first)
+        until(lambda: bool(batch.active))
+        came = time.monotonic()
+        waits = threads.submit(batch.decode, request(40), 40, second)
+        busy.result()
+        free = time.monotonic()
+        waits.result()
+        ended = time.monotonic()
+    assert first.waited_s == 0
+    assert 0 < second.waited_s <= free - came + 0.1
+    assert ended - came - second.waited_s >= 0.9 * (ended - free)
+
+
 def test_a_decoder_that_can_t_be_made_fails_the_segments_and_not_the_next(model: Model) -> None:
     made: list[Decoder] = []
 

@@ -50,6 +50,8 @@ class Entry:
     came: float = field(default_factory=loads.now)
     load_s: float = 0.0
     """How long it waited for a decoder to be loaded."""
+    waited_s: float = 0.0
+    """How long others were decoded before it."""
     given_up: bool = False
     error: Exception | None = None
 
@@ -88,6 +90,7 @@ class Scheduler:
         self._enter(entry)
         try:
             while not self._wait(entry):
+                control.waited(entry.waited_s)
                 control.check()
                 control.frames(entry.frames, entry.together)
         except BaseException:
@@ -140,6 +143,7 @@ class Scheduler:
         """Let segments leave, let others in, and make one step."""
         if self.decoder is None:
             self.decoder = self._load()
+        began = loads.now()
         self._dismiss(self.decoder)
         self._admit(self.decoder)
         if self.active:
@@ -147,6 +151,7 @@ class Scheduler:
             self.steps += 1
             self.filled += len(self.active)
             self._collect(self.decoder)
+            self._pass_over(began)
         if time.monotonic() - self.tidied > TIDY_S:
             self.tidied = time.monotonic()
             allocator.give_back()
@@ -205,6 +210,13 @@ class Scheduler:
                     del self.active[slot]
                     entry.finished = True
             self.changed.notify_all()
+
+    def _pass_over(self, began: float) -> None:
+        """Those that still wait have waited for this turn, as far as they were there."""
+        ended = loads.now()
+        with self.changed:
+            for entry in self.waiting:
+                entry.waited_s += max(0.0, ended - max(began, entry.came))
 
     def _recover(self, error: RuntimeError) -> None:
         """Out of memory: half the slots, and the segments start again. Any other error fails them."""

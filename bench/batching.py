@@ -5,9 +5,11 @@ Scripts go through the whole pipeline: a door, a worker for the CPU stages, and 
 runs in the bench's own process, so that its slots can be looked at. Segments are those that the planner
 makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
 compared with full slots, measured on the same decoder before and after; static batches are reckoned from the
-step times. Prompts shrink less than the words, so prefill weighs more than in real work: a segment's words are
-113 positions at a scale of 0.1, where a tenth of 200 words in Qwen's tokens would be about 26. Takes about eight minutes on two cores (with fewer segments twenty where there is no bfloat16),
+step times. Takes about eight minutes on two cores (with fewer segments twenty where there is no bfloat16),
 8 GB of memory and 5.4 GB of disk.
+
+Prompts shrink less than the words, so prefill weighs more than in real work: at a scale of 0.1 a segment's
+words are 113 positions, where a tenth of 200 words in Qwen's tokens would be about 26.
 """
 
 import io

@@ -5,11 +5,11 @@ Scripts go through the whole pipeline: a door, a worker for the CPU stages, and 
 runs in the bench's own process, so that its slots can be looked at. Segments are those that the planner
 makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
 compared with full slots, measured on the same decoder before and after; static batches are reckoned from the
-step times. Takes about eight minutes on two cores (with fewer segments twenty where there is no bfloat16),
-8 GB of memory and 5.4 GB of disk.
+times of steps and of reading a batch's prompts. Takes about eight minutes on two cores (with fewer segments
+twenty where there is no bfloat16), 8 GB of memory and 5.4 GB of disk.
 
-Prompts shrink less than the words, so prefill weighs more than in real work: at a scale of 0.1 a segment's
-words are 113 positions, where a tenth of 200 words in Qwen's tokens would be about 26.
+A word is one token here, and a turn as long as in a real script; with labels and points that makes 1.4 tokens
+a word, where Qwen's tokenizer makes 1.3 of a published script of 17,816 words.
 """
 
 import io
@@ -24,8 +24,9 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import soundfile
@@ -43,6 +44,9 @@ from pipeline.engines.vibevoice.transport import unpack
 from pipeline.jobs import stage_name
 from pipeline.voices import Voices
 from tasks import workers
+from tests.vibevoice.controls import Watch
+
+T = TypeVar("T")
 
 RATE_HZ = 24_000
 TURN_WORDS = 25
@@ -81,15 +85,23 @@ def recording(seed: int, seconds: float) -> bytes:
     return file.getvalue()
 
 
-def script(seed: int, words: int, scale: float) -> str:
-    """Two speakers who take turns, in sentences of a few short words each."""
-    dice, lines = random.Random(seed), list[str]()
+def turns(seed: int, words: int) -> Iterator[str]:
+    """So many words in turns, and these in sentences of a few words each."""
+    dice = random.Random(seed)
     while words > 0:
-        turn = max(3, round(dice.uniform(0.5, 1.5) * TURN_WORDS * scale))
-        said = [dice.choice("abcdefghijklmnopqrstuvwxyz") for _ in range(turn)]
-        lines.append(f"{'AB'[len(lines) % 2]}: {' '.join(said)}.")
+        turn = min(words, round(dice.uniform(0.5, 1.5) * TURN_WORDS))
         words -= turn
-    return "\n".join(lines)
+        said = list[str]()
+        while turn > 0:
+            count = min(turn, dice.randint(3, 7))
+            said.append(" ".join(dice.choices(fullsize.WORDS, k=count)).capitalize() + ".")
+            turn -= count
+        yield " ".join(said)
+
+
+def script(seed: int, words: int) -> str:
+    """Two speakers who take turns."""
+    return "\n".join(f"{'AB'[number % 2]}: {turn}" for number, turn in enumerate(turns(seed, words)))
 
 
 def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[float, float]]) -> list[int]:
@@ -97,7 +109,7 @@ def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[floa
     begin, sent = time.perf_counter(), []
     for number, (due_s, share) in enumerate(arrivals):
         time.sleep(max(0.0, begin + due_s - time.perf_counter()))
-        text = script(segments + number, round(share * segments * WORDS * scale), scale)
+        text = script(segments + number, round(share * segments * WORDS * scale))
         kwargs = {"script": text, "voices": {"A": f"v{2 * number}", "B": f"v{2 * number + 1}"}}
         sent.append(fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord"))
     frames = []
@@ -109,9 +121,29 @@ def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[floa
     return frames
 
 
+def within(batch: Scheduler, work: Callable[[Decoder], T]) -> T:
+    """Do it in the decoding thread while nothing is decoded: as fast as what is decoded there."""
+    found: list[T] = []
+
+    def make() -> Request:
+        assert batch.decoder is not None
+        found.append(work(batch.decoder))
+        return Request(talkative(batch.decoder), (), torch.Generator(), tokens_max=1)
+
+    batch.decode(make, 1, Watch())
+    return found[0]
+
+
+def talkative(decoder: Decoder) -> torch.Tensor:
+    """A short prompt after which the model says frame after frame."""
+    rows = torch.full((40, 1536), 0.02, dtype=decoder.dtype)
+    rows[:, 0] = fullsize.LEVEL
+    return rows
+
+
 def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
     """Seconds of a step with 1, 2, ... rows at work."""
-    rows, found = torch.full((40, 1536), 0.02, dtype=decoder.dtype), []
+    rows, found = talkative(decoder), []
     for slot in range(decoder.limits.slots):
         noise = torch.Generator().manual_seed(slot)
         decoder.admit({slot: Request(rows, (30,), noise, tokens_max=500)})
@@ -120,40 +152,79 @@ def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
             start = time.perf_counter()
             decoder.step()
             took.append(time.perf_counter() - start)
+        if any(decoder.row(one).done for one in range(slot + 1)):
+            raise RuntimeError("a row ended while its steps were timed")
         found.append(statistics.median(took[1:]))
     for slot in range(decoder.limits.slots):
         decoder.release(slot)
     return found
 
 
-def static_s(lengths: Sequence[int], times: Sequence[float], *, leave: bool) -> float:
-    """Seconds of batches that start together; `leave`: finished rows are no longer computed."""
+def static_s(lengths: Sequence[int], times: Sequence[float], read_s: float, *, leave: bool) -> float:
+    """Seconds of batches that start together; `leave`: finished rows are no longer computed.
+
+    Args:
+        read_s: for the prompts of a batch, in one pass.
+    """
     slots, total = len(times), 0.0
     for start in range(0, len(lengths), slots):
         batch = lengths[start : start + slots]
+        total += read_s * len(batch) / slots
         for frame in range(max(batch)):
             rows = sum(length > frame for length in batch) if leave else len(batch)
             total += times[rows - 1]
     return total
 
 
-def prefill(engine: Any, decoder: Decoder, segments: int) -> tuple[float, float]:
-    """Seconds to read that many prompts of full length with the same four voices: alone, and sharing."""
-    voices = tuple(torch.randn(VOICE_FRAMES, 1536).mul(0.02).to(decoder.dtype) for _ in range(4))
-    took, options = [], engine.options({})
-    for shared in (False, True):
-        took.append(0.0)
-        for number in range(segments):
-            lines = tuple(Line(turn % 4, "a " * TURN_WORDS) for turn in range(WORDS // TURN_WORDS))
-            semantic = engine.semantic(engine.text(SegmentText(lines, 4, number), options), options)
-            places = tuple(int(place) for place in semantic.arrays["voices"])
-            words = unpack(semantic.arrays["vectors"], semantic.meta["kind"])
-            rows, cuts = assemble(Spoken(words, places, voices, 1, 1, number, 1.3, 10))
-            start = time.perf_counter()
-            decoder.admit({0: Request(rows, cuts if shared else (), torch.Generator(), tokens_max=1)})
-            took[-1] += time.perf_counter() - start
-            decoder.release(0)
-    return took[0], took[1]
+def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int) -> list[Request]:
+    """One for every slot: so many words, spoken by the same voices of so many frames."""
+    same = tuple(torch.randn(frames, 1536).mul(0.02).to(decoder.dtype) for _ in range(voices))
+    options, made = engine.options({}), []
+    for slot in range(decoder.limits.slots):
+        lines = tuple(Line(number % voices, turn) for number, turn in enumerate(turns(slot, words)))
+        semantic = engine.semantic(engine.text(SegmentText(lines, voices, slot), options), options)
+        places = tuple(int(place) for place in semantic.arrays["voices"])
+        vectors = unpack(semantic.arrays["vectors"], semantic.meta["kind"])
+        rows, cuts = assemble(Spoken(vectors, places, same, 1, 1, slot, 1.3, 10))
+        made.append(Request(rows, cuts, torch.Generator(), tokens_max=1))
+    return made
+
+
+def reading_s(decoder: Decoder, requests: Sequence[Request], *, together: bool = False) -> float:
+    """Seconds to read prompts one by one, or all in one pass."""
+    batches = [dict(enumerate(requests))] if together else [{0: request} for request in requests]
+    took = 0.0
+    for batch in batches:
+        start = time.perf_counter()
+        decoder.admit(batch)
+        took += time.perf_counter() - start
+        for slot in batch:
+            decoder.release(slot)
+    return took
+
+
+@dataclass(frozen=True)
+class Read:
+    """Seconds to read the prompts of full slots."""
+
+    batch_s: float
+    """As long as the run's, in one pass, their voices known."""
+    prefill_s: float
+    """Of full length with the same four voices, each alone."""
+    shared_s: float
+    """The same, the voices read once."""
+    positions_per_word: float
+
+
+def reading(engine: Any, decoder: Decoder, scale: float) -> Read:
+    short = prompts(engine, decoder, round(WORDS * scale), 2, max(1, round(VOICE_FRAMES * scale)))
+    long = prompts(engine, decoder, WORDS, 4, VOICE_FRAMES)
+    return Read(
+        batch_s=[reading_s(decoder, short, together=True) for _ in range(2)][1],
+        prefill_s=reading_s(decoder, [replace(one, cuts=()) for one in long]),
+        shared_s=reading_s(decoder, long),
+        positions_per_word=(len(long[0].prompt) - long[0].cuts[-1]) / WORDS,
+    )
 
 
 def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale: float) -> dict[str, Any]:
@@ -162,18 +233,16 @@ def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale:
     segments = segments or (60 if precision.dtype == torch.bfloat16 else 24)
     run(fleet, slots, scale, [(0.0, 1.0)])
     batch = engine.device.scheduler(precision)
-    decoder = batch.decoder
-    assert decoder is not None
-    before = step_times(decoder)
+    before = within(batch, step_times)
     batch.steps = batch.filled = 0
     watch = Slots(batch)
     watch.start()
     lengths = run(fleet, segments, scale, ARRIVALS)
     watch.over.set()
     watch.join()
-    times = [min(pair) for pair in zip(before, step_times(decoder), strict=True)]
+    times = [min(pair) for pair in zip(before, within(batch, step_times), strict=True)]
     full_fps, fps = slots / times[-1], watch.filled / (watch.end - watch.begin)
-    prefill_s, shared_s = prefill(engine, decoder, slots)
+    read = within(batch, lambda decoder: reading(engine, decoder, scale))
     return {
         "dtype": str(precision.dtype),
         "segments": len(lengths),
@@ -182,10 +251,14 @@ def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale:
         "fps": round(fps, 2),
         "fps_share": round(fps / full_fps, 3),
         "occupancy": round(watch.filled / (watch.steps * slots), 3),
-        "over_static": round(fps * static_s(lengths, times, leave=False) / sum(lengths), 2),
-        "over_sorted": round(fps * static_s(sorted(lengths), times, leave=True) / sum(lengths), 2),
-        "prefill_s": round(prefill_s, 2),
-        "prefill_shared_s": round(shared_s, 2),
+        "over_static": round(fps * static_s(lengths, times, read.batch_s, leave=False) / sum(lengths), 2),
+        "over_sorted": round(
+            fps * static_s(sorted(lengths), times, read.batch_s, leave=True) / sum(lengths), 2
+        ),
+        "prefill_s": round(read.prefill_s, 2),
+        "prefill_shared_s": round(read.shared_s, 2),
+        "batch_read_s": round(read.batch_s, 2),
+        "positions_per_word": round(read.positions_per_word, 2),
         "step_ms": [round(1e3 * took) for took in times],
     }
 

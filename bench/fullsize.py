@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BLOCK = 8 << 20
 LEVEL = 4.0
+WORDS = ("able", "back", "calm", "day", "each", "fog", "good", "hill", "just", "low", "mist", "now")
+"""Each one token of the checkpoint's tokenizer, as common words are in Qwen's."""
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
@@ -85,7 +87,9 @@ def save(folder: Path) -> Path:
 
     from tests.vibevoice import tiny
 
-    words = tiny.tokenizer()
+    words = tiny.tokenizer(
+        (*tiny.CORPUS, tiny.TEMPLATE, *WORDS, *(f" {word}. {word.title()}" for word in WORDS)), 2000
+    )
     end, start, stop, audio = words.convert_tokens_to_ids(list(tiny.SPECIAL))
     config((end, start, stop, audio)).save_pretrained(folder)
     settings = {

@@ -63,7 +63,7 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
 
 def paused(number: int) -> str:
     """As many segments as there are slots, of half a minute each."""
-    return "\n[pause:1s]\n".join(script(100 * number + part, 60, 1.0) for part in range(SLOTS))
+    return "\n[pause:1s]\n".join(script(100 * number + part, 60) for part in range(SLOTS))
 
 
 class Sizes(threading.Thread):

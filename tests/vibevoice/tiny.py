@@ -7,6 +7,7 @@ included.
 
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -55,15 +56,19 @@ CONVOLUTIONS = {
 }
 
 
-def tokenizer() -> Qwen2TokenizerFast:
-    """Qwen2's byte-level BPE with a few merges, and the special tokens of the prompt."""
+def tokenizer(corpus: Sequence[str] = CORPUS, size: int = 300) -> Qwen2TokenizerFast:
+    """Qwen2's byte-level BPE with a few merges, and the special tokens of the prompt.
+
+    Args:
+        size: of the vocabulary at most; with enough, each word of the corpus is a token.
+    """
     raw = Tokenizer(models.BPE())
     raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     letters = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=300, initial_alphabet=letters, special_tokens=[], show_progress=False
+        vocab_size=size, initial_alphabet=letters, special_tokens=[], show_progress=False
     )
-    raw.train_from_iterator(CORPUS, trainer)
+    raw.train_from_iterator(corpus, trainer)
     trained = json.loads(raw.to_str())["model"]
     words = Qwen2TokenizerFast(vocab=trained["vocab"], merges=[tuple(pair) for pair in trained["merges"]])
     words.add_tokens([AddedToken(token, special=True) for token in SPECIAL[1:]], special_tokens=True)

@@ -141,6 +141,7 @@ class VibeVoice:
         """One utterance with all lines: the model doesn't say where one ends."""
         device = self.device
         from pipeline.engines.vibevoice.device import Spoken
+        from pipeline.engines.vibevoice.teams import apart
         from pipeline.engines.vibevoice.transport import unpack
 
         places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
@@ -148,10 +149,16 @@ class VibeVoice:
             raise EngineError(
                 f"the segment has {len(places)} speakers, and {len(speakers)} embeddings were given"
             )
+        words, *voices = apart(
+            lambda: [
+                unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
+                *(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),
+            ]
+        )
         spoken = Spoken(
-            words=unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
+            words=words,
             places=places,
-            voices=tuple(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),
+            voices=tuple(voices),
             frames=int(semantic.meta["frames"]),
             frames_max=int(semantic.meta["frames_max"]),
             seed=seed,

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.protocol import Control, Reference
+from pipeline.engines.protocol import Control, Reference, Samples
 from pipeline.engines.vibevoice import graphs, memory, speaker
 from pipeline.engines.vibevoice.allocator import give_back, keep_blocks
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
@@ -20,6 +20,7 @@ from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.teams import apart
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import EngineError
 
@@ -131,6 +132,9 @@ class Device:
     def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
         """(frames, hidden) of a voice; once for each recording, however many ask at the same time."""
         samples = speaker.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
+        return apart(lambda: self._embed(samples, dtype))
+
+    def _embed(self, samples: Samples, dtype: torch.dtype) -> torch.Tensor:
         key = hashlib.sha256(samples.tobytes() + str(dtype).encode()).digest()
         with self._encoder(dtype).use() as encode:
             if key not in self.voices:
@@ -147,7 +151,7 @@ class Device:
         Raises:
             EngineError: the segment is too long for a slot.
         """
-        prompt, cuts = assemble(spoken)
+        prompt, cuts = apart(lambda: assemble(spoken))
         hidden = self.checkpoint.architecture.language.hidden
         if prompt.shape[1] != hidden:
             raise EngineError(f"the segment was made for a model of width {prompt.shape[1]}, not {hidden}")

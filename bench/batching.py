@@ -6,10 +6,10 @@ runs in the bench's own process, so that its slots can be looked at. Segments ar
 makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
 compared with full slots, measured on the same decoder before and after; static batches are reckoned from the
 times of steps and of reading a batch's prompts. Takes about eight minutes on two cores (with fewer segments
-twenty where there is no bfloat16), 8 GB of memory and 5.4 GB of disk.
+twenty-five where there is no bfloat16), 8 GB of memory and 5.4 GB of disk.
 
-A word is one token here, and a turn as long as in a real script; with labels and points that makes 1.4 tokens
-a word, where Qwen's tokenizer makes 1.3 of a published script of 17,816 words.
+A word is one token here, and turns aren't scaled down; with labels and points a segment of full length has
+1.5 positions a word, where a published script of 17,816 words has 1.3 in Qwen's tokens.
 """
 
 import io

@@ -20,7 +20,7 @@ from pipeline.errors import EngineError
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from pipeline.engines.vibevoice.device import Device
+    from pipeline.engines.vibevoice.device import Device, Spoken
 
 log = logging.getLogger(__name__)
 
@@ -140,31 +140,9 @@ class VibeVoice:
     ) -> Sequence[Utterance]:
         """One utterance with all lines: the model doesn't say where one ends."""
         device = self.device
-        from pipeline.engines.vibevoice.device import Spoken
         from pipeline.engines.vibevoice.teams import apart
-        from pipeline.engines.vibevoice.transport import unpack
 
-        places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
-        if len(places) != len(speakers):
-            raise EngineError(
-                f"the segment has {len(places)} speakers, and {len(speakers)} embeddings were given"
-            )
-        words, *voices = apart(
-            lambda: [
-                unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
-                *(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),
-            ]
-        )
-        spoken = Spoken(
-            words=words,
-            places=places,
-            voices=tuple(voices),
-            frames=int(semantic.meta["frames"]),
-            frames_max=int(semantic.meta["frames_max"]),
-            seed=seed,
-            guidance=float(options["guidance"]),
-            steps=int(options["steps"]),
-        )
+        spoken = apart(lambda: _spoken(semantic, speakers, seed, options))
         precision = device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
         samples = device.speak(spoken, precision, control)
         if not samples.size:
@@ -172,3 +150,28 @@ class VibeVoice:
         if len(samples) >= spoken.frames_max * self.checkpoint.architecture.hop:
             log.warning("segment cut at its most frames", extra={"frames": spoken.frames_max})
         return [Utterance(0, semantic.meta["text"], samples, lines=int(semantic.meta["lines"]))]
+
+
+def _spoken(semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options) -> "Spoken":
+    """
+    Raises:
+        EngineError: it has not as many embeddings as speakers.
+    """
+    from pipeline.engines.vibevoice.device import Spoken
+    from pipeline.engines.vibevoice.transport import unpack
+
+    places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
+    if len(places) != len(speakers):
+        raise EngineError(
+            f"the segment has {len(places)} speakers, and {len(speakers)} embeddings were given"
+        )
+    return Spoken(
+        words=unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
+        places=places,
+        voices=tuple(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),
+        frames=int(semantic.meta["frames"]),
+        frames_max=int(semantic.meta["frames_max"]),
+        seed=seed,
+        guidance=float(options["guidance"]),
+        steps=int(options["steps"]),
+    )

@@ -2,8 +2,8 @@
 
 libgomp gives every thread that computes in parallel a team of its own, which lives as long as the thread.
 With more members of teams than processors none waits spinning for its next piece of work any more: all sleep
-and have to be woken. A step has thousands of pieces; one idle team beside it makes it a sixth slower (two
-cores).
+and have to be woken. A step has thousands of pieces: with one idle team beside it, it takes 13 % longer (two
+cores, eight rows of the 1.5B in float32).
 """
 
 import contextvars

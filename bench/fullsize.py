@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipeline.engines.vibevoice.architecture import Shape, read
+from pipeline.engines.vibevoice.decoder import Choose, Decoder
 
 if TYPE_CHECKING:
     from transformers import VibeVoiceConfig
@@ -44,6 +45,12 @@ def checkpoint(kept: Path | None) -> Iterator[Path]:
         if not (folder / "config.json").is_file():
             save(folder)
         yield folder
+
+
+def always(decoder: Decoder) -> Choose:
+    """Another frame, whatever the scores."""
+    frame = decoder.tokens.legal.index(decoder.tokens.audio)
+    return lambda scores, number: frame
 
 
 def config(ids: tuple[int, int, int, int]) -> "VibeVoiceConfig":

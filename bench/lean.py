@@ -22,7 +22,7 @@ from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
-from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.decoder import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 
@@ -41,7 +41,9 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     rows = torch.full((PROMPT, 1536), 0.02, dtype=precision.dtype)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)
-        request = Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=always(decoder))
+        request = Request(
+            rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=fullsize.always(decoder)
+        )
         decoder.admit({slot: request})
     end, frames = time.monotonic() + seconds, 0
     while time.monotonic() < end and frames < limits.frames - 1:
@@ -58,11 +60,6 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
         "caches_bytes": caches,
         "allowed": 1.1 * (weights + caches),
     }
-
-
-def always(decoder: Decoder) -> Callable[..., int]:
-    frame = decoder.tokens.legal.index(decoder.tokens.audio)
-    return lambda scores, number: frame
 
 
 def speaker(folder: Path, seconds: float) -> dict[str, Any]:

@@ -4,6 +4,9 @@ Random weights, in what the engine takes on this processor: bfloat16, or float32
 bfloat16 (that takes AVX-512). Each runs in a process of its own, as its users would run it, and they take
 turns frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two
 cores, with 11 GB of memory (18 in float32) and 5.4 GB of disk.
+
+`--frozen` compares with a model whose weights want no gradients: there torch doesn't fold a batch into one
+product where its rows aren't contiguous, but copies the weight for each of them.
 """
 
 import json
@@ -13,6 +16,7 @@ import statistics
 import time
 from collections import defaultdict
 from collections.abc import Callable
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -64,12 +68,13 @@ class EnoughError(Exception):
     """Stops `generate()`."""
 
 
-def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
+def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, frozen: bool) -> None:
     """`generate()`: for every number of rows that comes, a frame whenever it is asked for one."""
     from transformers import LogitsProcessor, LogitsProcessorList, VibeVoiceForConditionalGeneration
 
     torch.set_num_threads(threads)
     model = VibeVoiceForConditionalGeneration.from_pretrained(folder, dtype=dtype).eval()
+    model.requires_grad_(not frozen)
 
     class Turns(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
         """Waits for its turn before every frame, and lets every token be a frame."""
@@ -161,13 +166,13 @@ def compare(their_line: Connection, our_line: Connection, rows: int, frames: int
     }
 
 
-def run(folder: Path, dtype: torch.dtype, rows: list[int], frames: int, threads: int) -> dict[str, Any]:
+def run(sides: list[Side], folder: Path, dtype: torch.dtype, rows: list[int], args: Any) -> dict[str, Any]:
     architecture = open_checkpoint(str(folder)).check().architecture
-    lines = [start(side, folder, dtype, threads) for side in (theirs, ours)]
+    lines = [start(side, folder, dtype, args.threads) for side in sides]
     found: dict[str, Any] = {}
     item_bytes = HALF if halvable(dtype, torch.device("cpu")) else dtype.itemsize
     for count in rows:
-        made = compare(lines[0], lines[1], count, frames)
+        made = compare(lines[0], lines[1], count, args.frames)
         machine = roofline.measure(dtype)
         least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS, item_bytes)
         made["roofline_share"] = round(least_ms / made["step_ms"]["median"], 3)
@@ -179,7 +184,7 @@ def run(folder: Path, dtype: torch.dtype, rows: list[int], frames: int, threads:
         print(f"{count} rows: {made}", flush=True)
     for line in lines:
         line.send(0)
-    return {"rows": found, "dtype": str(dtype), "threads": threads, "rss_peak_bytes": lines[1].recv()}
+    return {"rows": found, "dtype": str(dtype), "threads": args.threads, "rss_peak_bytes": lines[1].recv()}
 
 
 def main() -> None:
@@ -187,12 +192,16 @@ def main() -> None:
     wanted.add_argument("--rows", default="1,4,8", help="batch sizes")
     wanted.add_argument("--frames", type=int, default=12, help="frames of each")
     wanted.add_argument("--dtype", choices=("auto", "bfloat16", "float32"), default="auto")
+    wanted.add_argument(
+        "--frozen", action="store_true", help="generate() with weights that want no gradients"
+    )
     args = wanted.parse_args()
     torch.set_num_threads(args.threads)
     rows = [int(count) for count in args.rows.split(",")]
     with fullsize.checkpoint(args.folder) as folder:
         dtype = Device(open_checkpoint(str(folder)), Settings(device="cpu")).dtype(args.dtype)
-        print(json.dumps(run(folder, dtype, rows, args.frames, args.threads)))
+        sides: list[Side] = [partial(theirs, frozen=args.frozen), ours]
+        print(json.dumps(run(sides, folder, dtype, rows, args)))
 
 
 if __name__ == "__main__":

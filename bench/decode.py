@@ -24,7 +24,7 @@ from typing import Any
 import torch
 
 from bench import fullsize, roofline
-from pipeline.engines.vibevoice.allocator import keep_blocks
+from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device
@@ -107,6 +107,7 @@ def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> No
     """Our loop, as asked; after each number of rows it sends how long its parts took, at the end its peak."""
     torch.set_num_threads(threads)
     keep_blocks()
+    keep_few_kernels()
     weights = Weights(open_checkpoint(str(folder)).check(), dtype, torch.device("cpu"))
     model = Model(weights, positions=1024)
     took_s: dict[str, float] = defaultdict(float)

@@ -11,7 +11,7 @@ import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
 from pipeline.engines.vibevoice import graphs, memory, speaker
-from pipeline.engines.vibevoice.allocator import give_back, keep_blocks
+from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
@@ -60,6 +60,7 @@ class Device:
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self.device.type == "cpu":
             keep_blocks()
+            keep_few_kernels()
         self.lock = threading.Lock()
         self.schedulers: dict[Precision, Scheduler] = {}
         self.encoders: dict[torch.dtype, Lazy[speaker.SpeakerEncoder]] = {}

@@ -1,7 +1,7 @@
 """Peak memory of the stages at VibeVoice 1.5B's full size, each in a process of its own; then 96 minutes of
 segments of a tiny checkpoint through one real worker, whose memory must not grow.
 
-Takes about six minutes on two cores, 7 GB of memory and 5.4 GB of disk.
+Takes about seven minutes on two cores, 7 GB of memory and 5.4 GB of disk.
 """
 
 import json

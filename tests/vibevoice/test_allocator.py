@@ -6,7 +6,6 @@ import sys
 from pathlib import Path
 
 SHAPES = """
-import ctypes
 import sys
 
 import torch
@@ -15,19 +14,15 @@ from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import Blocked
 from pipeline.engines.vibevoice.settings import Settings
+from tests.vibevoice import heap
 
-class Heap(ctypes.Structure):  # glibc's mallinfo2
-    _fields_ = [(name, ctypes.c_size_t) for name in (*"abcdefg", "used", "free", "top")]
-
-libc = ctypes.CDLL(None)
-libc.mallinfo2.restype = Heap
 Device(open_checkpoint(sys.argv[1]).check(), Settings(device="cpu"))
 product = Blocked(torch.randn(32, 64))
 
 def compute(sizes):
     for size in sizes:
         product(torch.randn(size, 64))
-    return libc.mallinfo2().used
+    return heap.used()
 
 before = compute(range(10, 20))
 print(compute(range(20, 320)) - before)

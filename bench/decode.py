@@ -167,13 +167,15 @@ def compare(their_line: Connection, our_line: Connection, rows: int, frames: int
     }
 
 
-def run(sides: list[Side], folder: Path, dtype: torch.dtype, rows: list[int], args: Any) -> dict[str, Any]:
+def run(
+    lines: list[Connection], folder: Path, dtype: torch.dtype, rows: list[int], frames: int
+) -> dict[str, Any]:
+    """Both sides in turns, for every number of rows; `lines`: theirs and ours."""
     architecture = open_checkpoint(str(folder)).check().architecture
-    lines = [start(side, folder, dtype, args.threads) for side in sides]
     found: dict[str, Any] = {}
     item_bytes = HALF if halvable(dtype, torch.device("cpu")) else dtype.itemsize
     for count in rows:
-        made = compare(lines[0], lines[1], count, args.frames)
+        made = compare(lines[0], lines[1], count, frames)
         machine = roofline.measure(dtype)
         least_ms = 1e3 * roofline.least_s(architecture, machine, count, STEPS, item_bytes)
         made["roofline_share"] = round(least_ms / made["step_ms"]["median"], 3)
@@ -185,7 +187,7 @@ def run(sides: list[Side], folder: Path, dtype: torch.dtype, rows: list[int], ar
         print(f"{count} rows: {made}", flush=True)
     for line in lines:
         line.send(0)
-    return {"rows": found, "dtype": str(dtype), "threads": args.threads, "rss_peak_bytes": lines[1].recv()}
+    return {"rows": found, "dtype": str(dtype), "rss_peak_bytes": lines[1].recv()}
 
 
 def main() -> None:
@@ -202,7 +204,8 @@ def main() -> None:
     with fullsize.checkpoint(args.folder) as folder:
         dtype = Device(open_checkpoint(str(folder)), Settings(device="cpu")).dtype(args.dtype)
         sides: list[Side] = [partial(theirs, frozen=args.frozen), ours]
-        print(json.dumps(run(sides, folder, dtype, rows, args)))
+        lines = [start(side, folder, dtype, args.threads) for side in sides]
+        print(json.dumps(run(lines, folder, dtype, rows, args.frames) | {"threads": args.threads}))
 
 
 if __name__ == "__main__":

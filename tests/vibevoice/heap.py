@@ -6,11 +6,12 @@ import ctypes
 class _Heap(ctypes.Structure):
     """Its `mallinfo2`."""
 
-    _fields_ = tuple((name, ctypes.c_size_t) for name in (*"abcdefg", "used", "free", "top"))
+    _fields_ = tuple((name, ctypes.c_size_t) for name in (*"abcd", "mapped", *"fg", "used", "free", "top"))
 
 
 def used() -> int:
-    """Bytes in use, of all but what was mapped by itself."""
+    """Bytes in use, in heaps and in blocks that were mapped by themselves."""
     libc = ctypes.CDLL(None)
     libc.mallinfo2.restype = _Heap
-    return int(libc.mallinfo2().used)
+    now = libc.mallinfo2()
+    return int(now.used + now.mapped)

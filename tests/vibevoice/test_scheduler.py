@@ -88,7 +88,7 @@ def test_a_short_segment_is_not_passed_over_for_ever(model: Model) -> None:
 def test_a_segment_is_told_how_many_were_decoded_with_it(model: Model) -> None:
     batch, watch = scheduler(model, 3), Watch()
     with ThreadPoolExecutor(3) as threads:
-        others = [threads.submit(batch.decode, request(60, n), 60, Watch()) for n in (1, 2)]
+        others = [threads.submit(batch.decode, request(40, n), 40, Watch()) for n in (1, 2)]
         until(lambda: len(batch.active) == 2)
         batch.decode(request(9), 9, watch)
         for other in others:

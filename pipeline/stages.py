@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from pipeline import loudness
 from pipeline.engines.protocol import Arrays, Control, Engine, Reference
+from pipeline.errors import VoiceError
 from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
 from pipeline.plan import PlannedSegment, SegmentAudio
 from pipeline.segments import text_of
@@ -56,8 +57,12 @@ def semantic(work: Work) -> Facts:
     return {"cache_hit": False, "tokens_in": _count(conditions)}
 
 
-def speaker(work: Work) -> Facts:
-    """Reference recordings to speaker embeddings, for the segment's speakers that have none yet."""
+def speaker(work: Work, control: Control | None = None) -> Facts:
+    """Reference recordings to speaker embeddings, for the segment's speakers that have none yet.
+
+    Args:
+        control: looked at before every voice.
+    """
     if work.finished:
         return {"cache_hit": True}
     made = 0
@@ -65,8 +70,10 @@ def speaker(work: Work) -> Facts:
         voice = work.plan.voice(name)
         where = speaker_name(work.plan, voice)
         if not work.store.has(where):
+            if control is not None:
+                control.check()
             reference = _reference(work.store, voice.hash)
-            work.store.put_arrays(where, work.engine.speaker(reference, work.plan.engine_options))
+            work.store.put_arrays(where, _embedding(work, name, reference))
             made += 1
     return {"cache_hit": made == 0}
 
@@ -97,6 +104,13 @@ def diffusion(work: Work, control: Control) -> Facts:
 def _count(arrays: Arrays) -> int | None:
     ids = arrays.arrays.get("ids")
     return None if ids is None else int(ids.size)
+
+
+def _embedding(work: Work, speaker: str, reference: Reference) -> Arrays:
+    try:
+        return work.engine.speaker(reference, work.plan.engine_options)
+    except VoiceError as error:
+        raise VoiceError(speaker, error.reason) from error
 
 
 def _reference(store: Store, voice_hash: str) -> Reference:

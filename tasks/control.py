@@ -5,9 +5,11 @@ import os
 import signal
 import threading
 import time
+from collections.abc import Callable
 
 from celery.signals import worker_shutting_down
 
+from pipeline.engines import loads
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
 from pipeline.jobs import Jobs
 from tasks.app import settings
@@ -20,6 +22,7 @@ _LOOK_LATER_S = 15.0
 _TICK_S = 1.0
 _PAUSED_S = 10.0
 """A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
+_LEAVE_S = 60.0
 
 _stopping = threading.Event()
 
@@ -34,10 +37,22 @@ def stopping() -> bool:
     return _stopping.is_set()
 
 
+def leave(reason: str) -> None:
+    """Have this worker, whose pool is threads, hand back what it holds and end, so that whoever keeps it up
+    starts it anew. What then still hangs is ended by force.
+    """
+    log.critical("%s; this worker ends itself", reason)
+    killer = threading.Timer(_LEAVE_S, os.kill, (os.getpid(), signal.SIGKILL))
+    killer.daemon = True
+    killer.start()
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 class StageControl:
     """Looked at by the engine every frame or utterance; the store's flag once a second.
 
-    As a context it is watched: a body that doesn't look for too long has its process ended.
+    As a context it is watched: a body that doesn't look for too long has its process ended, unless a model is
+    loaded, and perhaps fetched, meanwhile.
     """
 
     def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
@@ -46,8 +61,10 @@ class StageControl:
         self.done = self.shared = 0
         self.first_s: float | None = None
         self.waited_s = 0.0
+        self.loading: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> "StageControl":
+        self.loading = loads.watched()
         _watch.over(self)
         return self
 
@@ -133,6 +150,8 @@ class Watch:
             for control in controls:
                 if late_s > _PAUSED_S:
                     control.stood_still(late_s)
+                elif control.loading():
+                    control.alive = now
                 elif now - control.alive > settings.hung_s:
                     log.critical("a decode hangs; this process ends itself", extra={"job": control.job})
                     os.kill(os.getpid(), signal.SIGKILL)

@@ -17,6 +17,7 @@ from pipeline import stages
 from pipeline.engines import loads
 from pipeline.errors import (
     CancelledError,
+    DeviceLostError,
     HandedBackError,
     MissingArtifactError,
     OptionError,
@@ -28,7 +29,7 @@ from pipeline.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
 from tasks import bugs, pause
 from tasks.app import app, settings
-from tasks.control import StageControl
+from tasks.control import StageControl, leave
 from tasks.metering import note, note_failure
 from tasks.service import jobs, work_of
 from tasks.tries import noted
@@ -38,6 +39,8 @@ log = logging.getLogger(__name__)
 _BACKOFF_S = 2.0
 _SLOWEST = 30.0
 """A stage may take so many times the audio's own length before its deadline, and a minute at least."""
+_SHORTEST_S = 10.0
+"""Engines cut no segment before it is so long."""
 _TOUCH_S = 5.0
 
 
@@ -68,7 +71,7 @@ def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
 @app.task(bind=True, name="voxchord.speaker", ignore_result=True, track_started=False)
 def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
     """Reference recordings to speaker embeddings, once per voice."""
-    return run(self, ref, lambda work, control: stages.speaker(work))
+    return run(self, ref, stages.speaker)
 
 
 @app.task(bind=True, name="voxchord.diffusion", track_started=False)
@@ -102,16 +105,18 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
             return {**ref, "ok": False, "error": "the job is gone"}
         work = work_of(plan, segment)
         note(**_identity(plan, work))
-        control = StageControl(
-            jobs(), job, 60 + _SLOWEST * work.segment.words / work.engine.profile.words_per_s
-        )
+        control = StageControl(jobs(), job, _limit_s(work))
         with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
             note(**stage(work, control), **control.facts())
         _touch(job)
     except (StoreError, CancelledError):
         raise
     except RetryableError as error:
-        return _again(task, ref, error)
+        try:
+            return _again(task, ref, error)
+        finally:
+            if isinstance(error, DeviceLostError) and work.engine.profile.pool == "threads":
+                leave(str(error))
     except PipelineError as error:
         return _failed(ref, error)
     except HandedBackError:
@@ -125,6 +130,12 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         log.error("a stage failed: %s", told, extra={"job": job, "segment": segment})
         return _failed(ref, told)
     return {"job": job, "segment": segment, "ok": True}
+
+
+def _limit_s(work: Work) -> float:
+    """How long a stage of that segment may take by itself."""
+    expected_s = work.segment.words / work.engine.profile.words_per_s
+    return 60 + _SLOWEST * max(expected_s, _SHORTEST_S)
 
 
 def _checked(ref: Any) -> tuple[str, int]:

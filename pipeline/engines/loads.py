@@ -66,6 +66,12 @@ def loading() -> Iterator[None]:
         add(now() - came)
 
 
+def watched() -> Callable[[], bool]:
+    """For other threads: whether a load is under way in the account of this one."""
+    account = _account.get()
+    return lambda: account is not None and account.within
+
+
 def add(seconds: float) -> None:
     """So long was waited for a model; 0 is nothing."""
     account = _account.get()

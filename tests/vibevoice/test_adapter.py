@@ -17,7 +17,19 @@ from pipeline.engines.protocol import Arrays, Line, Reference, Samples, SegmentT
 from pipeline.engines.registry import load
 from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.errors import CancelledError, EngineError, OptionError, VoiceError
+from pipeline.errors import (
+    CancelledError,
+    DeviceLostError,
+    EngineError,
+    OptionError,
+    OutOfMemoryError,
+    ScriptError,
+    VoiceError,
+)
+from pipeline.request import checked, split_options
+from pipeline.script import parse
+from pipeline.store import Store
+from pipeline.voices import Voices
 from tests.vibevoice import reference, segments
 from tests.vibevoice.controls import CancelAt, Watch
 
@@ -201,6 +213,47 @@ def test_a_long_recording_is_cut_and_resampled(checkpoint: Path) -> None:
     samples = np.random.default_rng(0).normal(0, 0.2, 5 * 16_000).astype(np.float32)
     made = engine.speaker(Reference(samples=samples, sample_rate_hz=16_000), engine.options(OPTIONS))
     assert made.arrays["voice"].shape == (15, 64)
+
+
+def test_a_long_recording_begins_where_something_is_heard(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, reference_s=2.0))
+    heard = recording(0, 2.0).samples
+    assert heard is not None
+    heard[0] = 0.5  # loud from its first sample on
+    late = np.concatenate([np.zeros(3 * RATE_HZ, np.float32), heard])
+    first, second = (
+        engine.speaker(Reference(samples=samples, sample_rate_hz=RATE_HZ), engine.options(OPTIONS))
+        for samples in (late, heard)
+    )
+    assert np.array_equal(first.arrays["voice"], second.arrays["voice"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (torch.OutOfMemoryError("no room\nadvice"), OutOfMemoryError),
+        (torch.AcceleratorError("CUDA error: unspecified\nadvice"), DeviceLostError),
+    ],
+)
+def test_a_fault_of_the_device_in_the_speaker_stage_is_worth_another_try(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: type[Exception]
+) -> None:
+    def failing(*_: object) -> torch.Tensor:
+        raise fault
+
+    engine = VibeVoice(str(checkpoint), SETTINGS)
+    monkeypatch.setattr(torch, "from_numpy", failing)
+    with pytest.raises(told, match=str(fault).splitlines()[0]):
+        engine.speaker(recording(0), engine.options(OPTIONS))
+
+
+def test_a_control_token_is_refused_with_its_line_before_anything_is_made(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    options, rest = split_options({}, engine="vibevoice")
+    script, engine = parse("Ann: Fine.\nBob: Say <|vision_pad|>."), VibeVoice(str(checkpoint), SETTINGS)
+    with pytest.raises(ScriptError, match=r"line 2: <\|vision_pad\|> is no text to the model"):
+        checked(script, {}, options, rest, engine=engine, registered=Voices(Store(str(tmp_path))))
 
 
 def test_half_precision_travels_as_whole_numbers(half: Path) -> None:

@@ -51,6 +51,18 @@ def test_the_revision_follows_the_weights_and_not_the_place(checkpoint: Path, co
     assert open_checkpoint(str(copy)).revision() != before
 
 
+@pytest.mark.parametrize(
+    ("name", "old", "new"),
+    [("tokenizer.json", '"version":', '"version" :'), ("processor_config.json", "normalize_audio", "other")],
+)
+def test_the_revision_follows_all_that_shapes_the_sound(copy: Path, name: str, old: str, new: str) -> None:
+    before, path = open_checkpoint(str(copy)).revision(), copy / name
+    changed = path.read_text().replace(old, new, 1)
+    assert changed != path.read_text()
+    path.write_text(changed)
+    assert open_checkpoint(str(copy)).revision() != before
+
+
 def test_two_trainings_of_one_architecture_have_two_revisions(checkpoint: Path, tmp_path: Path) -> None:
     other = tiny.save(tmp_path, seed=9)
     assert VibeVoice(str(other)).revision() != VibeVoice(str(checkpoint)).revision()

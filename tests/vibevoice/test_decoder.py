@@ -90,6 +90,16 @@ def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: W
     assert_equal(model, weights, [others[0], segments.case(model, 25, 3, tokens), others[1]], 3)
 
 
+def test_what_a_spoilt_segment_leaves_in_its_slot_hurts_no_other(model: Reference, weights: Weights) -> None:
+    loop = segments.decoder(weights, 1, fixed_shapes=True)
+    spoilt = segments.request(model, segments.case(model, 40, 1, segments.spoken(model, 4)))
+    spoilt.prompt[-5:] = torch.nan
+    segments.run(loop, [spoilt])
+    one = segments.case(model, 20, 2, segments.spoken(model, 4))
+    (row,) = segments.run(loop, [segments.request(model, one)])
+    assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_what_the_model_chooses_itself_equals_generate(untied: Path, seed: int) -> None:
     model = reference.load(untied)

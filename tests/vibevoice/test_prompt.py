@@ -34,12 +34,6 @@ def test_the_ids_are_the_processor_s(checkpoint: Path) -> None:
     assert made.tolist() == np.ravel(expected["input_ids"]).tolist()
 
 
-def test_a_control_token_in_a_line_is_refused(checkpoint: Path) -> None:
-    segment = SegmentText((Line(0, "Fine."), Line(0, "Say <|vision_pad|> twice.")), speakers=1, seed=0)
-    with pytest.raises(EngineError, match=r"line 1 of the segment holds <\|vision_pad\|>"):
-        prompt.encode(prompt.load_tokenizer(checkpoint), segment)
-
-
 def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no tokenizer\.json"):
         prompt.load_tokenizer(tmp_path)

@@ -66,8 +66,9 @@ class VibeVoice:
         return self.device.slots(self.device.precision("auto", quantized=False))
 
     def refuses(self, text: str) -> str | None:
-        """Nothing: the tokenizer knows every character."""
-        return None
+        """The tokenizer's control tokens, and nothing else: it knows every character."""
+        token = next((token for token in self.control_tokens if token in text), None)
+        return token and f"{token} is no text to the model"
 
     def options(self, given: Options) -> Options:
         return rules.canonical(given)
@@ -88,6 +89,13 @@ class VibeVoice:
 
             return load_tokenizer(self.checkpoint.folder)
 
+    @cached_property
+    def control_tokens(self) -> tuple[str, ...]:
+        tokenizer = self.tokenizer
+        from pipeline.engines.vibevoice.prompt import control_tokens
+
+        return control_tokens(tokenizer)
+
     @property
     def device(self) -> "Device":
         """What runs on the device; one, however many threads ask first. All of them wait for torch."""
@@ -104,10 +112,12 @@ class VibeVoice:
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """`ids` (n,) int32 of the prompt, each voice one token."""
+        texts = [line.text for line in segment.lines]
+        for reason in filter(None, map(self.refuses, texts)):
+            raise EngineError(reason)
         tokenizer = self.tokenizer
         from pipeline.engines.vibevoice import prompt
 
-        texts = [line.text for line in segment.lines]
         return Arrays(
             {"ids": prompt.encode(tokenizer, segment)},
             {"words": str(plan.count_words(texts)), "lines": str(len(texts)), "text": " ".join(texts)},

@@ -36,6 +36,10 @@ class Cache:
         )
         self.layers = self.store.unbind(0)
 
+    def clear(self, slot: int) -> None:
+        """Whatever a row held, its numbers are finite again."""
+        self.store[:, slot] = 0
+
     def write(self, layer: int, slots: torch.Tensor, positions: torch.Tensor, pairs: torch.Tensor) -> None:
         """Put one position of several rows: pairs (rows, 2, key heads, head size)."""
         self.layers[layer][slots, :, :, positions] = pairs

@@ -114,10 +114,11 @@ class Checkpoint:
         return self
 
     def revision(self) -> str:
-        """A hash of its configuration, its headers, and a few bytes of every tensor; the same on every
-        machine.
+        """A hash of all that shapes the sound: its configuration, its tokenizer, its feature extractor's
+        settings, its headers, and a few bytes of every tensor; the same on every machine.
         """
-        digest = hashlib.sha256(json.dumps(self.config, sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([self.config, self.hearing], sort_keys=True).encode())
+        digest.update(hashlib.sha256((self.folder / "tokenizer.json").read_bytes()).digest())
         for name in sorted(self.tensors):
             tensor = self.tensors[name]
             digest.update(f"{name} {tensor.kind} {tensor.shape}".encode())

@@ -89,6 +89,7 @@ class Decoder:
         self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[Row | None] = [None] * limits.slots
+        self.steps = 0
         slots, language = limits.slots, model.language.language
         held: Any = {"dtype": self.dtype, "device": self.device, "clear": fixed_shapes}
         self.positive = Cache(language, slots, limits.positions, **held)
@@ -119,6 +120,11 @@ class Decoder:
         return state, self.negative.copy_out(0, 0, 1)
 
     @property
+    def pulse(self) -> int:
+        """Rises with every step and every pass over prompts: who watches sees that it moves."""
+        return self.steps + self.prefill.passes
+
+    @property
     def active(self) -> list[int]:
         """The slots at work."""
         return [slot for slot, row in enumerate(self.rows) if row is not None]
@@ -134,6 +140,10 @@ class Decoder:
         Args:
             requests: by the slot that each goes into.
         """
+        if self.fixed_shapes:
+            for slot in requests:  # a `Window` sees what lies there, and nothing times a NaN is NaN
+                self.positive.clear(slot)
+                self.negative.clear(slot)
         states = self.prefill({slot: self._prompt(request) for slot, request in requests.items()})
         for slot, request in requests.items():
             self.states[0, slot] = states[slot]
@@ -167,6 +177,7 @@ class Decoder:
         self._count(chosen)
         if any(not row.done for row in self.rows if row is not None):
             self._advance(x, computed)
+        self.steps += 1
 
     def _choose(self, computed: Sequence[int]) -> dict[int, int]:
         """The next token of every segment at work, by its slot."""

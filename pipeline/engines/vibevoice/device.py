@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
-from pipeline.engines.vibevoice import graphs, memory, speaker
+from pipeline.engines.vibevoice import faults, graphs, memory, speaker
 from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import Checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -88,13 +88,13 @@ class Device:
         return found
 
     def slots(self, precision: Precision) -> int:
-        """Segments decoded at once: as set, or as many as fit."""
+        """Segments decoded at once: as set, or as many as fit beside the speaker stage."""
         settings = self.settings
         if settings.slots is not None:
             return settings.slots
-        weights_bytes = self.decoder_bytes(precision) + settings.prefix_bytes
+        held_bytes = self.decoder_bytes(precision) + self.speaker_bytes(precision) + settings.prefix_bytes
         return memory.fitting_slots(
-            self.free_bytes(), weights_bytes, self.slot_bytes(precision), settings.slots_max
+            self.free_bytes(), held_bytes, self.slot_bytes(precision), settings.slots_max
         )
 
     def decoder_bytes(self, precision: Precision) -> int:
@@ -131,20 +131,31 @@ class Device:
         return self.checkpoint.half and halvable(precision.dtype, self.device)
 
     def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
-        """(frames, hidden) of a voice; once for each recording, however many ask at the same time."""
+        """(frames, hidden) of a voice; once for each recording, however many ask at the same time.
+
+        Raises:
+            VoiceError: there is no recording, or nothing is heard in it.
+            OutOfMemoryError, DeviceLostError: worth another try.
+        """
         samples = speaker.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
-        return apart(lambda: self._embed(samples, dtype))
+        with faults.told():
+            return apart(lambda: self._embed(samples, dtype))
 
     def _embed(self, samples: Samples, dtype: torch.dtype) -> torch.Tensor:
         key = hashlib.sha256(samples.tobytes() + str(dtype).encode()).digest()
         with self._encoder(dtype).use() as encode:
-            if key not in self.voices:
-                self.voices[key] = encode(samples)
+            found = self.voices.get(key)
+            if found is None:
+                found = encode(samples)
+            self._keep(key, found)
+        return found
+
+    def _keep(self, key: bytes, voice: torch.Tensor) -> None:
+        with self.lock:
+            self.voices[key] = voice
             self.voices.move_to_end(key)
-            found = self.voices[key]
             while sum(voice.nbytes for voice in self.voices.values()) > self.settings.voices_bytes:
                 self.voices.popitem(last=False)
-        return found
 
     def speak(self, spoken: Spoken, precision: Precision, control: Control) -> npt.NDArray[np.float32]:
         """(n,) samples; blocks until they are there.
@@ -186,8 +197,9 @@ class Device:
         """The one that decodes in that precision."""
         with self.lock:
             if precision not in self.schedulers:
+                settings, slots = self.settings, self.slots(precision)
                 self.schedulers[precision] = Scheduler(
-                    lambda slots: self.decoder(precision, slots), self.slots(precision), self.settings.idle_s
+                    lambda slots: self.decoder(precision, slots), slots, settings.idle_s, settings.still_s
                 )
             return self.schedulers[precision]
 

@@ -38,8 +38,8 @@ class Layer:
         self.down = fastest(weights(f"{at}ffn.down_proj.weight"))
 
     def modulation(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """condition (n, hidden) to shift, scale and gate, each (n, hidden); the norm's weight is in the
-        scale.
+        """condition (steps, rows, hidden) to shift, scale and gate, of the same shape; the norm's weight is
+        in the scale.
         """
         shift, scale, gate = self.adapt(condition).chunk(3, -1)
         return shift, (1 + scale) * self.norm, gate

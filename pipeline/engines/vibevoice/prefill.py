@@ -74,6 +74,7 @@ class Prefill:
         """`positions_max`: of one pass; a piece that is longer by itself has a pass of its own."""
         self.language, self.cache, self.prefixes = language, cache, prefixes
         self.positions_max = positions_max
+        self.passes = 0
 
     def __call__(self, prompts: Mapping[int, Prompt]) -> dict[int, torch.Tensor]:
         """The state after each prompt, (hidden,), by its slot. A piece that several have is read once."""
@@ -86,6 +87,7 @@ class Prefill:
                     states[reading.slot] = state
                     self._keep(reading)
                     reading.advance()
+                self.passes += 1
             readings = [reading for reading in readings if not reading.finished]
         return states
 

@@ -1,6 +1,5 @@
 """Words to ids: the prompt that the checkpoint's processor makes, with one place for each speaker's voice."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,17 +58,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def encode(tokenizer: Tokenizer, segment: SegmentText) -> Ids:
-    """(n,) ids of the rendered prompt.
-
-    Raises:
-        EngineError: a line holds one of the tokenizer's control tokens, which would be obeyed and not spoken.
-    """
-    for number, token in _control_tokens(tokenizer, segment):
-        raise EngineError(f"line {number} of the segment holds {token}, which is no text to the model")
+    """(n,) ids of the rendered prompt."""
     return np.array(tokenizer.encode(render(segment), add_special_tokens=False).ids, np.int32)
 
 
-def _control_tokens(tokenizer: Tokenizer, segment: SegmentText) -> Iterator[tuple[int, str]]:
-    tokens = [token.content for token in tokenizer.get_added_tokens_decoder().values()]
-    for number, line in enumerate(segment.lines):
-        yield from ((number, token) for token in tokens if token in line.text)
+def control_tokens(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """What the model would obey and not speak."""
+    return tuple(token.content for token in tokenizer.get_added_tokens_decoder().values())

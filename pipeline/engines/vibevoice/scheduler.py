@@ -9,7 +9,9 @@ import gc
 import logging
 import threading
 import time
+import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,7 +20,7 @@ import torch
 
 from pipeline.engines import loads
 from pipeline.engines.protocol import Control
-from pipeline.engines.vibevoice import allocator
+from pipeline.engines.vibevoice import allocator, faults
 from pipeline.engines.vibevoice.decoder import Decoder, Request, Row
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
@@ -50,8 +52,11 @@ class Entry:
     came: float = field(default_factory=loads.now)
     load_s: float = 0.0
     """How long it waited for a decoder to be loaded."""
-    waited_s: float = 0.0
-    """How long others were decoded before it."""
+    spent_s: float = 0.0
+    """Time of the steps that it was part of. All else, a load, prompts, others before it, is not its own."""
+    pulse: tuple[int, int] = (0, 0)
+    """Of the decoding thread, at its last look; `looks` were made since it changed."""
+    looks: int = 0
     given_up: bool = False
     error: Exception | None = None
 
@@ -59,13 +64,17 @@ class Entry:
 class Scheduler:
     """One decoder, made on first use and dropped when idle."""
 
-    def __init__(self, make: Callable[[int], Decoder], slots: int, idle_s: float) -> None:
+    def __init__(
+        self, make: Callable[[int], Decoder], slots: int, idle_s: float, still_s: float = 600.0
+    ) -> None:
         """
         Args:
             make: loads a decoder with that many slots.
             idle_s: after so long without work all that it holds is dropped.
+            still_s: after so long without a step, a pass over prompts or a load the device counts as lost.
         """
-        self.make, self.slots, self.idle_s = make, slots, idle_s
+        self.make, self.slots, self.slots_most = make, slots, slots
+        self.idle_s, self.still_s = idle_s, still_s
         self.changed = threading.Condition()
         self.waiting: list[Entry] = []
         """In the order in which they came."""
@@ -83,16 +92,17 @@ class Scheduler:
 
         Raises:
             OutOfMemoryError: not even one slot fits the device.
-            DeviceLostError: the accelerator reported a fault.
+            DeviceLostError: the accelerator reported a fault, or hangs.
             Exception: what `control.check` raised; only this segment leaves.
         """
         entry = Entry(make, length)
         self._enter(entry)
         try:
             while not self._wait(entry):
-                control.waited(entry.waited_s)
+                control.waited(loads.now() - entry.came - entry.spent_s)
                 control.check()
                 control.frames(entry.frames, entry.together)
+                self._feel(entry)
         except BaseException:
             with self.changed:
                 entry.given_up = True
@@ -109,10 +119,24 @@ class Scheduler:
     def _enter(self, entry: Entry) -> None:
         with self.changed:
             self.waiting.append(entry)
-            if self.thread is None:
+            if self.thread is None or not self.thread.is_alive():
                 self.thread = threading.Thread(target=self._run, name="vibevoice", daemon=True)
                 self.thread.start()
             self.changed.notify_all()
+
+    def _feel(self, entry: Entry) -> None:
+        """Whether the decoding thread still moves. Looks are counted and not seconds, so that a process that
+        was stopped and continued isn't taken for one that hangs.
+
+        Raises:
+            DeviceLostError: it has not for `still_s`.
+        """
+        decoder = self.decoder
+        pulse = (id(decoder), 0 if decoder is None else decoder.pulse)
+        entry.looks = entry.looks + 1 if pulse == entry.pulse else 0
+        entry.pulse = pulse
+        if entry.looks * LOOK_S > self.still_s:
+            raise DeviceLostError(f"the device has done nothing for {self.still_s:.0f} s")
 
     def _wait(self, entry: Entry) -> bool:
         """Until the entry is finished (True), has another frame, or it is time to look."""
@@ -126,8 +150,10 @@ class Scheduler:
             try:
                 self._turn()
             except (torch.OutOfMemoryError, RuntimeError) as error:
+                _let_go(error)
                 self._recover(error)
             except Exception as error:  # noqa: BLE001  # the segments' own threads raise it
+                _let_go(error)
                 self._fail(error)
 
     def _has_work(self) -> bool:
@@ -136,6 +162,7 @@ class Scheduler:
             if self.changed.wait_for(lambda: self.waiting or self.active, self.idle_s):
                 return True
             self.decoder = self.thread = None
+            self.slots = self.slots_most
         _give_back()
         return False
 
@@ -143,15 +170,14 @@ class Scheduler:
         """Let segments leave, let others in, and make one step."""
         if self.decoder is None:
             self.decoder = self._load()
-        began = loads.now()
         self._dismiss(self.decoder)
         self._admit(self.decoder)
         if self.active:
+            began = loads.now()
             self.decoder.step()
             self.steps += 1
             self.filled += len(self.active)
-            self._collect(self.decoder)
-            self._pass_over(began)
+            self._collect(self.decoder, loads.now() - began)
         if time.monotonic() - self.tidied > TIDY_S:
             self.tidied = time.monotonic()
             allocator.give_back()
@@ -199,11 +225,12 @@ class Scheduler:
             self.waiting.remove(chosen)
             return chosen
 
-    def _collect(self, decoder: Decoder) -> None:
+    def _collect(self, decoder: Decoder, step_s: float) -> None:
         with self.changed:
             together = len(self.active)
             for slot, entry in list(self.active.items()):
                 row = decoder.row(slot)
+                entry.spent_s += step_s
                 entry.frames, entry.together = len(row.frames), together
                 if row.done:
                     decoder.release(slot)
@@ -211,19 +238,12 @@ class Scheduler:
                     entry.finished = True
             self.changed.notify_all()
 
-    def _pass_over(self, began: float) -> None:
-        """Those that still wait have waited for this turn, as far as they were there."""
-        ended = loads.now()
-        with self.changed:
-            for entry in self.waiting:
-                entry.waited_s += max(0.0, ended - max(began, entry.came))
-
     def _recover(self, error: RuntimeError) -> None:
         """Out of memory: half the slots, and the segments start again. Any other error fails them."""
-        if not _is_out_of_memory(error):
-            self._fail(DeviceLostError(str(error)) if _is_lost(error) else error)
+        if not faults.is_out_of_memory(error):
+            self._fail(DeviceLostError(faults.first_line(error)) if faults.is_lost(error) else error)
         elif self.slots == 1:
-            self._fail(OutOfMemoryError("the device has no room for one slot: " + str(error).splitlines()[0]))
+            self._fail(OutOfMemoryError("the device has no room for one slot: " + faults.first_line(error)))
         else:
             self.slots = max(1, self.slots // 2)
             log.warning("out of memory", extra={"slots": self.slots})
@@ -249,16 +269,16 @@ class Scheduler:
         _give_back()
 
 
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
-
-
-def _is_lost(error: RuntimeError) -> bool:
-    return isinstance(error, torch.AcceleratorError)
+def _let_go(error: BaseException) -> None:
+    """Of what the frames of its traceback hold, such as a decoder: the next one needs that memory."""
+    traceback.clear_frames(error.__traceback__)
+    if error.__context__ is not None:
+        _let_go(error.__context__)
 
 
 def _give_back() -> None:
     gc.collect()
     allocator.give_back()
     if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+        with suppress(torch.AcceleratorError):  # a device that is lost raises here too
+            torch.cuda.empty_cache()

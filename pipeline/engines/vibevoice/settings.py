@@ -28,3 +28,5 @@ class Settings:
     """A longer reference is cut."""
     idle_s: float = 300.0
     """After so long without work the weights and caches are dropped."""
+    still_s: float = 600.0
+    """After so long without a step the device counts as lost."""

@@ -15,6 +15,8 @@ from pipeline.errors import VoiceError
 
 SAMPLE_RATE_HZ = 24_000
 SILENCE_RMS = 1e-4
+QUIET = 0.03
+"""Of the peak: what is below it before a long recording's first sound is left out."""
 FRAMES_AT_ONCE = 15
 """The encoder streams through two seconds at a time, so that a long reference needs no more memory than a
 short one.
@@ -22,7 +24,8 @@ short one.
 
 
 def prepare(reference: Reference, hearing: Mapping[str, Any], seconds_max: float) -> Samples:
-    """(n,), mono at 24 kHz, cut to its first seconds, at the level that the model was trained with.
+    """(n,), mono at 24 kHz, at the level that the model was trained with. A longer recording is cut to its
+    first seconds from where something is heard.
 
     Args:
         hearing: the settings of the checkpoint's feature extractor.
@@ -32,11 +35,19 @@ def prepare(reference: Reference, hearing: Mapping[str, Any], seconds_max: float
     """
     if reference.samples is None or reference.sample_rate_hz is None:
         raise VoiceError(reference.preset or "", "VibeVoice needs a reference recording of every speaker")
-    cut = reference.samples[: round(seconds_max * reference.sample_rate_hz)]
+    cut = _first(reference.samples, round(seconds_max * reference.sample_rate_hz))
     samples = np.asarray(soxr.resample(cut, reference.sample_rate_hz, SAMPLE_RATE_HZ), np.float32)
     if not samples.size or float(np.sqrt(np.mean(samples**2))) < SILENCE_RMS:
         raise VoiceError(reference.preset or "reference", "nothing is heard in the recording")
     return level(samples, hearing) if hearing.get("normalize_audio", True) else samples
+
+
+def _first(samples: Samples, count: int) -> Samples:
+    if len(samples) <= count:
+        return samples
+    loud = np.abs(samples)
+    start = int(np.argmax(loud > QUIET * loud.max()))
+    return samples[start : start + count]
 
 
 def level(samples: Samples, hearing: Mapping[str, Any]) -> Samples:

@@ -11,7 +11,6 @@ product where its rows aren't contiguous, but copies the weight for each of them
 
 import json
 import multiprocessing
-import resource
 import statistics
 import time
 from collections import defaultdict
@@ -23,7 +22,7 @@ from typing import Any
 
 import torch
 
-from bench import fullsize, roofline
+from bench import fullsize, peak, roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -124,7 +123,7 @@ def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> No
             frames += 1
             line.send(time.perf_counter() - start)
         line.send({name: round(1e3 * took / frames, 1) for name, took in sorted(took_s.items())})
-    line.send(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+    line.send(peak.rss_bytes())
 
 
 def filled(model: Model, rows: int) -> Decoder:

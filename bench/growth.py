@@ -57,7 +57,7 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
         "largest_in_5_minutes_bytes": until_five,
         "largest_bytes": max(by_job),
         "largest_by_job_mb": [round(size / 1e6) for size in by_job],
-        "growth": round(max(by_job) / until_five, 3),
+        "growth": round(max(by_job) / until_five, 3) if until_five else None,
     }
 
 

@@ -6,7 +6,6 @@ Takes about seven minutes on two cores, 7 GB of memory and 5.4 GB of disk.
 
 import json
 import multiprocessing
-import resource
 import tempfile
 import time
 from collections.abc import Callable
@@ -17,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import fullsize
+from bench import fullsize, peak
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
@@ -80,12 +79,12 @@ def semantic(folder: Path, seconds: float) -> dict[str, Any]:
 
 def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
     torch.set_num_threads(threads)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    before = peak.rss_bytes()
     start = time.perf_counter()
     found = stage(folder, seconds)
     found["wall_s"] = round(time.perf_counter() - start, 1)
     found["libraries_bytes"] = before
-    found["rss_peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    found["rss_peak_bytes"] = peak.rss_bytes()
     line.send(found)
 
 

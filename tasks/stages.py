@@ -15,6 +15,7 @@ from celery.exceptions import Ignore, Reject, Retry
 
 from pipeline import stages
 from pipeline.engines import loads
+from pipeline.engines.protocol import Profile
 from pipeline.errors import (
     CancelledError,
     DeviceLostError,
@@ -105,7 +106,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
             return {**ref, "ok": False, "error": "the job is gone"}
         work = work_of(plan, segment)
         note(**_identity(plan, work))
-        control = StageControl(jobs(), job, _limit_s(work))
+        control = StageControl(jobs(), job, limit_s(work.segment.words, work.engine.profile))
         with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
             note(**stage(work, control), **control.facts())
         _touch(job)
@@ -132,10 +133,9 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     return {"job": job, "segment": segment, "ok": True}
 
 
-def _limit_s(work: Work) -> float:
-    """How long a stage of that segment may take by itself."""
-    expected_s = work.segment.words / work.engine.profile.words_per_s
-    return 60 + _SLOWEST * max(expected_s, _SHORTEST_S)
+def limit_s(words: int, profile: Profile) -> float:
+    """How long a stage of a segment of so many words may take by itself."""
+    return 60 + _SLOWEST * max(words / profile.words_per_s, _SHORTEST_S)
 
 
 def _checked(ref: Any) -> tuple[str, int]:

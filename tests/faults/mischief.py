@@ -13,10 +13,11 @@ from typing import Any
 from billiard.process import current_process
 
 from bench.silence import Silence
+from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, SegmentText, Utterance
 
 SETTING = "mischief=tests.faults.mischief:Mischief"
-DEEDS = ("poison", "dieonce", "hangonce", "faulty", "between", "mute")
+DEEDS = ("poison", "dieonce", "hangonce", "loadonce", "faulty", "between", "mute")
 
 
 class Mischief(Silence):
@@ -73,6 +74,9 @@ def _do(word: str, seed: int, control: Control) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
     if word == "hangonce":
         time.sleep(3600)
+    if word == "loadonce":
+        with loading():
+            time.sleep(7)
     if word == "between":
         _die_between_part_and_success()
     if word == "mute":

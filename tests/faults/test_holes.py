@@ -214,6 +214,11 @@ def test_a_decode_that_hangs_ends_its_process_and_is_done_by_another(fleet: Flee
     assert sorted(decodes(fleet, manifest["job"])) == [1, 2]
 
 
+def test_a_model_that_is_fetched_slowly_is_no_decode_that_hangs(fleet: Fleet) -> None:
+    manifest = done(fleet.send(script("load", "loadonce", "")))
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 1]
+
+
 def test_a_worker_that_takes_messages_and_begins_none_hands_them_back_and_ends(fleet: Fleet) -> None:
     (child,) = fleet.children("door")
     child.suspend()  # it hangs where no task is that could be watched

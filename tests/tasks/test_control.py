@@ -5,9 +5,12 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.engines import registry
+from pipeline.engines.vibevoice.plan import frames
 from pipeline.errors import DeadlineError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
+from tasks import stages
 from tasks.control import StageControl
 
 LIMIT_S = 0.1
@@ -21,3 +24,11 @@ def test_a_deadline_counts_what_a_segment_takes_and_not_what_it_waits_for_others
     time.sleep(2 * LIMIT_S)
     with pytest.raises(DeadlineError, match=r"more than its limit of 0\.1 s"):
         control.check()
+
+
+def test_the_shortest_segment_has_time_for_all_the_frames_that_it_may_have() -> None:
+    """A step of 8 slots takes 1.75 s on the slowest processor that was measured."""
+    profile = registry.load("vibevoice").profile
+    for words in (1, 5, 250):
+        _, frames_max = frames(words)
+        assert stages.limit_s(words, profile) > 1.75 * frames_max

@@ -1,0 +1,31 @@
+"""An engine whose device is lost in the first process that decodes, and stays so."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from bench.silence import Silence
+from pipeline.engines.protocol import Arrays, Control, Options, Utterance
+from pipeline.errors import DeviceLostError
+
+SETTING = "lost=tests.faults.lost:Lost"
+
+
+class Lost(Silence):
+    """Silence, decoded by threads."""
+
+    profile = replace(Silence.profile, name="lost", pool="threads")
+
+    def diffusion(
+        self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
+    ) -> Sequence[Utterance]:
+        first = Path(os.environ["VOXCHORD_STATE"]) / "first"
+        try:
+            with first.open("x") as file:
+                file.write(str(os.getpid()))
+        except FileExistsError:
+            pass
+        if first.read_text() in ("", str(os.getpid())):
+            raise DeviceLostError("an illegal memory access was encountered")
+        return super().diffusion(semantic, speakers, seed, options, control)

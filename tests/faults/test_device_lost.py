@@ -1,0 +1,26 @@
+"""A worker whose device has a fault that stays."""
+
+from pathlib import Path
+
+from bench.fleet import Fleet
+from tests.faults.conftest import SETTINGS
+from tests.faults.lost import SETTING
+
+LAYOUT = {"door": "voxchord", "cpu": "cpu.text,cpu.semantic,cpu.stitch", "gpu": "gpu.speaker,gpu.diffusion"}
+
+
+def test_it_ends_by_itself_and_the_next_does_its_work(tmp_path: Path) -> None:
+    """It hands on what it met and hands back what it held; no segment fails."""
+    script = " ".join(f"Number {n} of the sentences in this script." for n in range(12))
+    settings = {**SETTINGS, "VOXCHORD_ENGINE": "lost", "VOXCHORD_ENGINES": SETTING}
+    with Fleet(
+        tmp_path, settings=settings, layout=LAYOUT, pools={"gpu": ("-P", "threads", "-c", "4")}
+    ) as fleet:
+        fleet.start()
+        fleet.ready()
+        asked = fleet.send(script)
+        assert fleet.workers["gpu"].wait(30) == 0
+        assert b"an illegal memory access was encountered; this worker ends itself" in fleet.log("gpu")
+        fleet.start("gpu")
+        manifest = asked.get(timeout=60)
+        assert (manifest["state"], manifest["segments"] > 4) == ("done", True)

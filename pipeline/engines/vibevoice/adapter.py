@@ -1,6 +1,5 @@
 """VibeVoice as an engine. Importing this module imports no torch; the device stages do when first used."""
 
-import logging
 import threading
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,8 +20,6 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
     from pipeline.engines.vibevoice.device import Device, Spoken
-
-log = logging.getLogger(__name__)
 
 DEFAULT_MODEL = "vibevoice/VibeVoice-1.5B-hf"
 PROFILE = Profile(
@@ -157,8 +154,6 @@ class VibeVoice:
         samples = device.speak(spoken, precision, control)
         if not samples.size:
             raise EngineError("the model ended the segment before its first frame")
-        if len(samples) >= spoken.frames_max * self.checkpoint.architecture.hop:
-            log.warning("segment cut at its most frames", extra={"frames": spoken.frames_max})
         return [Utterance(0, semantic.meta["text"], samples, lines=int(semantic.meta["lines"]))]
 
 

@@ -1,6 +1,7 @@
 """The stages that run on a device, with what they hold there."""
 
 import hashlib
+import logging
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.teams import apart
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import EngineError
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,12 +177,15 @@ class Device:
                 f"{self.settings.positions} positions and {self.settings.frames} frames"
             )
 
+        most = min(spoken.frames_max, room)
+
         def make() -> Request:
             noise = torch.Generator().manual_seed(spoken.seed)
-            most = min(spoken.frames_max, room)
             return Request(prompt, cuts, noise, most, spoken.guidance, spoken.steps)
 
         samples = self.scheduler(precision).decode(make, spoken.frames, control)
+        if len(samples) >= most * self.checkpoint.architecture.hop:
+            log.warning("segment cut at its most frames", extra={"frames": most})
         return samples.astype(np.float32, copy=False)
 
     def _weights(self, dtype: torch.dtype) -> Weights:

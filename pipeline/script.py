@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ScriptError
+from pipeline.words import whole_words
 
 NARRATOR = "Narrator"
 CHARACTERS_MAX = 2_000_000
@@ -69,7 +70,7 @@ class Script:
 
     @property
     def words(self) -> int:
-        return sum(len(turn.text.split()) for turn in self.turns)
+        return sum(whole_words(turn.text) for turn in self.turns)
 
 
 def parse(source: str | bytes | list[Any], *, characters_max: int = CHARACTERS_MAX) -> Script:

@@ -33,7 +33,9 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("‐‑‒−", "-"),
         **dict.fromkeys("–―", "—"),
         "…": "...",
-        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f", None),
+        "℃": "°C",
+        "℉": "°F",
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f™©®", None),
     }
 )
 
@@ -101,7 +103,7 @@ def plain(text: str, line: int) -> str:
     text = unicodedata.normalize("NFC", text).translate(_PLAIN)
     for character in text:
         category = unicodedata.category(character)
-        if category in ("Cc", "Cs", "Co", "Cn", "So") and not character.isspace():
+        if category in ("Cc", "Cs", "Co", "Cn", "So") and character != "°" and not character.isspace():
             name = unicodedata.name(character, f"U+{ord(character):04X}")
             raise ScriptError(line, f"has a character that can't be spoken ({name.lower()})")
     return " ".join(text.split())

@@ -55,6 +55,10 @@ def test_typographic_characters_bom_and_crlf_are_made_plain() -> None:
     assert spoken(data) == [("Alice", '"It\'s fine" — he said...'), ("Bob", "Really?")]
 
 
+def test_degrees_are_spoken_and_marks_of_trade_are_nothing() -> None:
+    assert spoken("Alice: It is 20°C, or 68℉, at Acme™.") == [("Alice", "It is 20°C, or 68°F, at Acme.")]
+
+
 def test_the_json_form_says_the_same() -> None:
     items = [{"speaker": 1, "text": "Hi [pause:1s] there."}, {"speaker": "Bob", "text": "Ho."}]
     turns = parse(json.dumps(items)).turns

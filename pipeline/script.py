@@ -166,7 +166,7 @@ def _from_json(items: list[Any]) -> Iterator[_Mark]:
         speaker, text = item.get("speaker", NARRATOR), item.get("text")
         if isinstance(speaker, int) and not isinstance(speaker, bool):
             speaker = f"Speaker {speaker}"
-        if not isinstance(speaker, str) or not speaker.strip():
+        if not isinstance(speaker, str) or not plain(speaker, number):
             raise ScriptError(number, f"item {number}: the speaker is not a name")
         if not isinstance(text, str):
             raise ScriptError(number, f"item {number}: the text is not a string")

@@ -105,6 +105,9 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
     Raises:
         OptionError: a value that is not allowed.
     """
+    for name, value in given.items():
+        if isinstance(value, str) and any(unicodedata.category(letter) == "Cs" for letter in value):
+            raise OptionError(str(name), "has half a character (a lone surrogate), which is no text")
     own = {name: given[name] for name in JobOptions.__slots__ if given.get(name) is not None}
     rest = {str(name): value for name, value in given.items() if name not in JobOptions.__slots__}
     for name, value in rest.items():

@@ -11,18 +11,25 @@ Three forms: lines `Alice: words` or `Speaker 1: words` with continuation lines;
 import json
 import re
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ScriptError
+from pipeline.words import is_wide, whole_words
 
 NARRATOR = "Narrator"
 CHARACTERS_MAX = 2_000_000
 PAUSE_MAX_MS = 60_000
 
-_NUMBERED = re.compile(r"\s*speaker\s+(\d{1,3})\s*:(.*)", re.IGNORECASE | re.DOTALL)
-_NAMED = re.compile(r"\s*([^\W\d_][\w.'’-]*(?: [\w.'’-]+){0,3})\s*:(?!//)(?=\s|$)(.*)", re.DOTALL)
+_LINE_ENDS = re.compile("[\n\x85\u2028\u2029]")
+_NUMBERED = re.compile(r"\s*speaker\s+(\d{1,3})\s*[:：](.*)", re.IGNORECASE | re.DOTALL)
+_NAME = r"\s*([^\W\d_][^\s:：()（）\[\]]*(?:\s+[^\s:：()（）\[\]]+){0,3})\s*"
+_NAMED = re.compile(_NAME + r"(?::(?=\s|$)|：)(.*)", re.DOTALL)
+_NEARLY_NAMED = re.compile(_NAME + r"(?:(?:\([^()]*\)|（[^（）]*）|\[[^\[\]]*\])\s*)?[:：](?!//)")
+_NAME_MARKS = ".'_·・-"
+_NAME_WIDE_MAX = 12
+"""More characters of a script without white space are words before a colon."""
 _BRACKET = re.compile(r"\[\s*(pause[^\]\n]*)\]?", re.IGNORECASE)
 _PAUSE = re.compile(r"pause\s*:\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", re.IGNORECASE)
 _PLAIN = str.maketrans(
@@ -32,7 +39,10 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("‐‑‒−", "-"),
         **dict.fromkeys("–―", "—"),
         "…": "...",
-        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f", None),
+        "℃": "°C",
+        "℉": "°F",
+        **dict.fromkeys("\u00ad\u200b\u200c\u200d\u2060\ufeff\ufe0f™©®", None),
+        **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", None),
     }
 )
 
@@ -69,7 +79,7 @@ class Script:
 
     @property
     def words(self) -> int:
-        return sum(len(turn.text.split()) for turn in self.turns)
+        return sum(whole_words(turn.text) for turn in self.turns)
 
 
 def parse(source: str | bytes | list[Any], *, characters_max: int = CHARACTERS_MAX) -> Script:
@@ -97,13 +107,18 @@ def plain(text: str, line: int) -> str:
     Raises:
         ScriptError: a character that nobody can read aloud.
     """
-    text = unicodedata.normalize("NFC", text).translate(_PLAIN)
+    text = _plain_letters(text)
     for character in text:
         category = unicodedata.category(character)
-        if category in ("Cc", "Cs", "Co", "Cn", "So") and not character.isspace():
+        if category in ("Cc", "Cs", "Co", "Cn", "So") and character != "°" and not character.isspace():
             name = unicodedata.name(character, f"U+{ord(character):04X}")
             raise ScriptError(line, f"has a character that can't be spoken ({name.lower()})")
     return " ".join(text.split())
+
+
+def _plain_letters(text: str) -> str:
+    """Composed again at the end: what is left out may have stood between a letter and its accent."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_PLAIN))
 
 
 def _refuse_long(characters: int, characters_max: int) -> None:
@@ -150,7 +165,8 @@ class _Mark:
     pause_ms: int = 0
 
 
-_Label = Callable[[str], tuple[str, str] | None]
+_Label = tuple[str, str]
+"""A speaker's name and the words behind it."""
 
 
 def _from_json(items: list[Any]) -> Iterator[_Mark]:
@@ -163,7 +179,7 @@ def _from_json(items: list[Any]) -> Iterator[_Mark]:
         speaker, text = item.get("speaker", NARRATOR), item.get("text")
         if isinstance(speaker, int) and not isinstance(speaker, bool):
             speaker = f"Speaker {speaker}"
-        if not isinstance(speaker, str) or not speaker.strip():
+        if not isinstance(speaker, str) or not plain(speaker, number):
             raise ScriptError(number, f"item {number}: the speaker is not a name")
         if not isinstance(text, str):
             raise ScriptError(number, f"item {number}: the text is not a string")
@@ -174,20 +190,38 @@ def _from_json(items: list[Any]) -> Iterator[_Mark]:
 
 
 def _from_lines(text: str) -> Iterator[_Mark]:
-    lines = list(enumerate(text.split("\n"), 1))
-    label = _label_of(lines)
+    lines = list(enumerate(_LINE_ENDS.split(_plain_letters(text)), 1))
+    labels = _labels(lines)
+    known = {name.casefold() for name, _ in labels.values()}
     for number, line in lines:
         if not line.strip():
             yield _Mark(number, "break")
             continue
-        named = label(line) if label else None
+        named = labels.get(number)
         if named:
-            yield _Mark(number, "speaker", plain(named[0], number))
+            yield _Mark(number, "speaker", named[0])
+        else:
+            _refuse_nearly_named(number, line, known)
         yield from _pieces(number, named[1] if named else re.sub(r"^(\s*)\\", r"\1", line))
 
 
-def _label_of(lines: list[tuple[int, str]]) -> _Label | None:
-    """How this script names its speakers; None if it is prose.
+def _refuse_nearly_named(number: int, line: str, known: set[str]) -> None:
+    """
+    Raises:
+        ScriptError: it begins with a speaker and a colon, but not as a speaker's line does.
+    """
+    match = _NEARLY_NAMED.match(line)
+    name = " ".join(match[1].split()) if match else ""
+    if name.casefold() in known or re.fullmatch(r"speaker \d+", name, re.IGNORECASE):
+        raise ScriptError(
+            number,
+            "begins like a speaker's line; write the name, a colon and a space before the words, or a "
+            "backslash before the name if it is to be read aloud",
+        )
+
+
+def _labels(lines: list[tuple[int, str]]) -> dict[int, _Label]:
+    """The lines with a speaker, by their numbers; none if the script is prose.
 
     Names count as speakers where one of them returns or every paragraph begins with one: in prose a line
     may well begin with "Remember:", and it must be heard.
@@ -198,34 +232,62 @@ def _label_of(lines: list[tuple[int, str]]) -> _Label | None:
     spoken = [(number, line) for number, line in lines if not _only_pauses(line)]
     blank = {0} | {number for number, line in lines if not line.strip()}
     for label in (_numbered, _named):
-        found = {number: name[0] for number, line in spoken if (name := label(line))}
+        found = _speaking({number: named for number, line in spoken if (named := label(line))})
         if not found:
             continue
         first = spoken[0][0]
-        sure = label is _numbered or len(set(found.values())) < len(found)
+        sure = label is _numbered or len({name for name, _ in found.values()}) < len(found)
         if sure or all(number in found for number, _ in spoken if number - 1 in blank):
             if first not in found:
                 raise ScriptError(
                     first, f"has no speaker, but line {min(found)} has one; begin with a speaker"
                 )
-            return label
+            return found
         if first not in found and len(found) * 2 >= len(spoken):
             raise ScriptError(first, f"has no speaker, but line {min(found)} has one; begin with a speaker")
-    return None
+    return {}
 
 
-def _numbered(line: str) -> tuple[str, str] | None:
+def _speaking(found: dict[int, _Label]) -> dict[int, _Label]:
+    """Without the "names" that never have more than a quotation behind them, where there are no capitals.
+
+    In Latin script only a name is taken for a speaker, and "He said:" is not; prose in Chinese says
+    `小明说：“你好。”` the same way.
+    """
+    names = {name for name, words in found.values() if not (_has_no_case(name) and _is_quotation(words))}
+    return {number: label for number, label in found.items() if label[0] in names}
+
+
+def _has_no_case(name: str) -> bool:
+    return name.lower() == name.upper()
+
+
+def _is_quotation(words: str) -> bool:
+    return words.lstrip().startswith(('"', "'", "「", "『"))
+
+
+def _numbered(line: str) -> _Label | None:
     """`Speaker 1: words` to a canonical name and the words."""
     match = _NUMBERED.fullmatch(line)
     return (f"Speaker {int(match[1])}", match[2]) if match else None
 
 
-def _named(line: str) -> tuple[str, str] | None:
+def _named(line: str) -> _Label | None:
     """`Alice: words` to the name and the words: at most four words, each with a capital or a digit."""
     match = _NAMED.fullmatch(line)
-    if not match or not all(word[0].isupper() or word[0].isdigit() for word in match[1].split()):
+    words = match[1].split() if match else []
+    if not match or not all(map(_is_name, words)) or sum(map(is_wide, match[1])) > _NAME_WIDE_MAX:
         return None
-    return match[1], match[2]
+    return " ".join(words), match[2]
+
+
+def _is_name(word: str) -> bool:
+    """A capital, a digit or a letter of a script without capitals, and then what names are made of."""
+    first = word[0].isalnum() and word[0] == word[0].title()
+    return first and all(
+        letter.isalnum() or letter in _NAME_MARKS or unicodedata.category(letter).startswith("M")
+        for letter in word
+    )
 
 
 def _only_pauses(line: str) -> bool:

@@ -16,11 +16,15 @@ from pipeline.engines.protocol import Line, Profile, SegmentText
 from pipeline.plan import PlannedLine, PlannedSegment
 from pipeline.script import Turn
 from pipeline.store import canonical_json
+from pipeline.words import whole_words
+
+SENTENCE_WORDS_MAX = 2
+"""A sentence longer than so many segments is cut within."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is never cut: a turn, or a sentence of a turn that is longer than a segment."""
+    """What is never cut: a turn, a sentence of a turn that is longer than a segment, or a part of that."""
 
     line: PlannedLine
     words: int
@@ -69,9 +73,7 @@ def text_of(segment: PlannedSegment) -> SegmentText:
 def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
     units = []
     for index, turn in enumerate(turns):
-        short = len(turn.text.split()) <= words_max
-        pieces = [turn.text] if short else sentences.split(turn.text)
-        for position, text in enumerate(pieces):
+        for position, text in enumerate(_pieces(turn.text, words_max)):
             line = PlannedLine(
                 turn=index,
                 source_line=turn.line,
@@ -81,8 +83,27 @@ def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
                 continues=turn.continues or position > 0,
             )
             digest = hashlib.blake2b(f"{turn.speaker}\0{text}".encode(), digest_size=8).digest()
-            units.append(_Unit(line, len(text.split()), int.from_bytes(digest)))
+            units.append(_Unit(line, whole_words(text), int.from_bytes(digest)))
     return units
+
+
+def _pieces(text: str, words_max: int) -> Iterator[str]:
+    """A turn that fits whole; else its sentences, and parts of those that no engine would take whole."""
+    if whole_words(text) <= words_max:
+        yield text
+        return
+    for sentence in sentences.split(text):
+        whole = whole_words(sentence) <= SENTENCE_WORDS_MAX * words_max
+        yield from [sentence] if whole else _parts(sentence, words_max)
+
+
+def _parts(sentence: str, words_max: int) -> Iterator[str]:
+    halves = sentences.halves(sentence) if whole_words(sentence) > words_max else None
+    if halves is None:
+        yield sentence
+        return
+    for half in halves:
+        yield from _parts(half, words_max)
 
 
 def _packed(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:

@@ -5,16 +5,24 @@ release 2021) and syntok 1.4.4 change or glue quoted sentences, nupunkt 0.8.0 (l
 after "mi." and inside quotes that a sentence goes on after; sentencex 1.0.32 (Wikimedia, Rust) was the best,
 and is what to take when scripts come in many languages. But a planner's cut is part of a segment's key, so a
 new release of a splitter would have every segment synthesised again, and none of the four promises that the
-sentences joined by spaces are the text. The rules here are few and fixed: a sentence ends at `.`, `!`, `?` or
-`…` before white space, unless the next word goes on in lower case, the dot belongs to an abbreviation or an
-initial, or the end lies in a quotation that the sentence goes on after.
+sentences in a row are the text. The rules here are few and fixed: a sentence ends at `.`, `!`, `?` or `…`
+before white space, unless the next word goes on in lower case, the dot belongs to an abbreviation or an
+initial, or the end lies in a quotation that the sentence goes on after. At a full-width `。`, `！` or `？` it
+ends whatever follows, outside such quotations.
 """
 
 import re
+from collections import deque
 
-_END = re.compile(r"""(?P<mark>[.!?…。！？]+)(?P<closers>["'”’»)\]]*)\s+(?=\S)""")
+from pipeline.words import is_wide
+
+_END = re.compile(r"""(?P<mark>[.!?…。！？]++)(?P<closers>["'”’»)\]」』）】》]*+)(?P<space>\s*+)(?=\S)""")
+_FULL_WIDTH = ("。", "！", "？")
 _OPENERS = "\"'“‘«([¿¡—–-*"
-_QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|\([^()]*\)")
+_OPENED = re.compile(f"[{re.escape(_OPENERS)}]*")
+_QUOTED = re.compile(r"“[^“”]*”|\"[^\"]*\"|\([^()]*\)|「[^「」]*」|『[^『』]*』|（[^（）]*）")
+_NEXT = re.compile(r"\s*(\S)")
+_CLAUSE = re.compile(r"""[,;:—][)"'”’»\]]*+(?=\s)|[，、；：]["'”’」』）》]*+(?=\S)""")
 
 
 def _words(text: str) -> frozenset[str]:
@@ -45,32 +53,68 @@ _STARTERS = _words("""
 def split(text: str) -> list[str]:
     """The sentences of a text whose white space is single spaces.
 
-    `" ".join(split(text)) == text` for such a text; other white space becomes a single space.
+    They are the text in order, without the space between two; after a full-width mark there may be none. So
+    `" ".join(split(text)) == text` where there are no such marks. Other white space becomes a single space.
 
     >>> split('Dr. J. K. Smith paid $3.50 at 3 p.m. on Jan. 5. "Why?" she asked. Well… no. I see!')
     ['Dr. J. K. Smith paid $3.50 at 3 p.m. on Jan. 5.', '"Why?" she asked.', 'Well… no.', 'I see!']
+    >>> split("天气很好。我们走吧！ 好。")
+    ['天气很好。', '我们走吧！', '好。']
     """
     text = " ".join(text.split())
-    goes_on = [match.span() for match in _QUOTED.finditer(text) if _goes_on(text, match.end())]
+    quoted = [match.span() for match in _QUOTED.finditer(text)]
+    goes_on = deque(span for span in quoted if _goes_on(text, span[1]))
+    opened = {first for first, _ in quoted}
     sentences, start = [], 0
     for match in _END.finditer(text):
-        inside = any(first < match.start() < last - 1 for first, last in goes_on)
-        if not inside and _is_end(text, start, match):
-            sentences.append(text[start : match.end("closers")])
-            start = match.end()
+        while goes_on and goes_on[0][1] - 1 <= match.start():
+            goes_on.popleft()
+        inside = goes_on and goes_on[0][0] < match.start()
+        full_width = match["mark"].endswith(_FULL_WIDTH)
+        if not inside and (full_width or (match["space"] and _is_end(text, start, match))):
+            end = match.end("closers")
+            if not match["space"]:  # a plain quotation mark here may open the next sentence
+                end = next((i for i in range(match.end("mark"), end) if i in opened), end)
+            sentences.append(text[start:end])
+            start = end + len(match["space"])
     if start < len(text):
         sentences.append(text[start:])
     return sentences
 
 
+def halves(sentence: str) -> tuple[str, str] | None:
+    """A sentence cut in two near its middle: after a clause, else between words or wide characters.
+
+    Between the two there is a space or, beside a wide character, nothing. None if it is one word.
+
+    >>> halves("One and two, three and four")
+    ('One and two,', 'three and four')
+    >>> halves("春天到了花都开了")
+    ('春天到了', '花都开了')
+    """
+    middle = len(sentence) // 2
+    clauses = [
+        end for match in _CLAUSE.finditer(sentence) if 2 * abs((end := match.end()) - middle) <= middle
+    ]
+    outward = (place for off in range(middle) for place in (middle - off, middle + off))
+    words = (place for place in outward if _parts_words(sentence, place))
+    cut = min(clauses, key=lambda place: abs(place - middle)) if clauses else next(words, None)
+    return (sentence[:cut], sentence[cut:].lstrip()) if cut else None
+
+
+def _parts_words(text: str, position: int) -> bool:
+    before, after = text[position - 1], text[position]
+    return after == " " or (is_wide(before) and is_wide(after) and after.isalnum())
+
+
 def _goes_on(text: str, position: int) -> bool:
     """Whether the sentence goes on after a quotation: `"Stop. Now!" he said`."""
-    after = text[position:].lstrip()
-    return bool(after) and (after[0].islower() or after[0] in ",;:")
+    after = _NEXT.match(text, position)
+    return after is not None and (after[1].islower() or after[1] in ",;:，；：、")
 
 
 def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
-    following = text[match.end() :].lstrip(_OPENERS)
+    following = _following(text, match.end())
     if following[:1].islower():
         return False
     if match["mark"].startswith(("…", "...")) and re.match(r"I\b", following):
@@ -83,6 +127,13 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
     if word.lower() in _BEFORE_NUMBERS and following[:1].isdigit():
         return False
     return not _may_go_on(word) or _opens(following)
+
+
+def _following(text: str, position: int) -> str:
+    """As much of what follows as tells whether a sentence begins there."""
+    opened = _OPENED.match(text, position)
+    begin = opened.end() if opened else position
+    return text[begin : begin + 40]
 
 
 def _may_go_on(word: str) -> bool:

@@ -26,7 +26,7 @@ class Profile:
     words_min: int
     """A segment is not made shorter than this where the script allows it."""
     words_max: int
-    """A segment is not made longer than this; a single longer sentence is the exception."""
+    """A segment is not made longer than this; a single sentence of up to twice as many is the exception."""
     speakers_max: int
     """Most speakers in one segment."""
     languages: tuple[str, ...]

@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 from hypothesis import given
@@ -40,6 +41,109 @@ def test_a_backslash_keeps_words_from_being_a_speaker() -> None:
     ]
 
 
+ALICE_BOB_ALICE = [("Alice", "One."), ("Bob", "Two."), ("Alice", "Three.")]
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        *("\u200bBob: ", "\ufeffBob: ", "\u200fBob: ", "\u2066Bob\u2069: ", "B\u00adob\u200d: "),
+        *("Bob：", "Bob ： ", "\u00a0Bob:\u00a0", "\tBob:\t"),
+    ],
+)
+def test_what_cannot_be_seen_does_not_hide_a_speaker(label: str) -> None:
+    assert spoken(f"Alice: One.\n{label}Two.\nAlice: Three.") == ALICE_BOB_ALICE
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r", "\u2028", "\u2029", "\x85"])
+def test_lines_end_where_unicode_says(end: str) -> None:
+    script = end.join(["Alice: One.", "Bob: Two.", "Alice: Three."])
+    assert spoken(script) == ALICE_BOB_ALICE
+    with pytest.raises(ScriptError, match="can't be spoken") as found:
+        parse(f"{script}{end}\u2603")
+    assert found.value.line == 4
+
+
+@pytest.mark.parametrize(
+    ("label", "name"),
+    [
+        ("Jose\u0301", "José"),
+        ("Mary\u00a0Ann", "Mary Ann"),
+        ("Mary  Ann", "Mary Ann"),
+        ("O’Brien", "O'Brien"),
+        ("Jean‑Luc", "Jean-Luc"),
+        ("小明", "小明"),
+        ("哈利·波特", "哈利·波特"),
+        ("ハリー・ポッター", "ハリー・ポッター"),
+        ("أحمد", "أحمد"),
+        ("יוסי כהן", "יוסי כהן"),
+        ("नीता", "नीता"),
+        ("ნინო", "ნინო"),
+    ],
+)
+@pytest.mark.parametrize("colon", [": ", "："])
+def test_names_are_written_in_many_ways(label: str, name: str, colon: str) -> None:
+    script = f"{label}{colon}One.\nBob{colon}Two.\n{name}: Three."
+    assert spoken(script) == [(name, "One."), ("Bob", "Two."), (name, "Three.")]
+
+
+def test_a_numbered_speaker_may_have_a_full_width_colon() -> None:
+    assert spoken("Speaker 1：你好。\nSpeaker\u00a02：好。") == [
+        ("Speaker 1", "你好。"),
+        ("Speaker 2", "好。"),
+    ]
+
+
+def test_prose_without_capitals_keeps_what_stands_before_a_quotation() -> None:
+    prose = "从前有一个人。\n他说：“走吧。”\n他说：“好。”\n\n他说：“走。”"
+    assert [speaker for speaker, _ in spoken(prose)] == [NARRATOR, NARRATOR]
+    assert spoken('旁白：下雨。\n小明说："走吧。"\n旁白："雨"停了。') == [
+        ("旁白", '下雨。 小明说："走吧。"'),
+        ("旁白", '"雨"停了。'),
+    ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *("Bob:Two.", "bob: Two.", "Bob (laughing): Two.", "Bob [laughing]: Two.", "Bob（笑）：Two."),
+        *("Bob(laughing):Two.", "\u200bBob:Two.", "Speaker 2 (laughing): Two.", "Speaker 2（笑）：Two."),
+    ],
+)
+def test_a_line_that_nearly_has_a_known_speaker_is_an_error_unless_it_is_escaped(line: str) -> None:
+    with pytest.raises(ScriptError, match="backslash") as found:
+        parse(f"Alice: One.\n{line}\nBob: Three.\nAlice: Four.")
+    assert found.value.line == 2
+    assert spoken(f"Alice: One.\n\\{line}\nBob: Three.\nAlice: Four.")[0][0] == "Alice"
+
+
+@pytest.mark.parametrize("first", ["Speaker 1: One.", "Speaker 1 (calm): One."])
+def test_a_numbered_speaker_with_more_than_a_number_is_an_error(first: str) -> None:
+    with pytest.raises(ScriptError, match="backslash") as found:
+        parse(f"{first}\nSpeaker 2 (laughing): Two.")
+    assert found.value.line == (1 if "calm" in first else 2)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "he said: no.",
+        "He said: no.",
+        "Anna (laughing): no.",
+        "Bob said (laughing): no.",
+        "Bob came at 12:30.",
+        "At 12:30 he came.",
+        "Bob://x is no address.",
+        "https://example.com/Bob: that is one.",
+        "Luke 3:16 says so.",
+        "Bob, Alice: come!",
+        "今天我们要一起认真讨论的问题是：什么？",
+    ],
+)
+def test_words_with_a_colon_that_are_no_speaker_are_spoken(line: str) -> None:
+    assert spoken(f"Alice: One.\n{line}\nBob: Two.\nAlice: Three.")[0] == ("Alice", f"One. {line}")
+
+
 def test_pauses_cut_turns_and_carry_over_to_the_next_speaker() -> None:
     turns = parse("A: One.[pause:800ms] Two.[pause: 1.5s]\n[pause:1s]\nB: Three.\nA: Four.").turns
     assert [(t.text, t.pause_ms, t.continues) for t in turns] == [
@@ -53,6 +157,10 @@ def test_pauses_cut_turns_and_carry_over_to_the_next_speaker() -> None:
 def test_typographic_characters_bom_and_crlf_are_made_plain() -> None:
     data = "\ufeffAlice: “It’s\u00a0fine” – he said…\r\nBob: Re\u00adally?\r\n".encode()
     assert spoken(data) == [("Alice", '"It\'s fine" — he said...'), ("Bob", "Really?")]
+
+
+def test_degrees_are_spoken_and_marks_of_trade_are_nothing() -> None:
+    assert spoken("Alice: It is 20°C, or 68℉, at Acme™.") == [("Alice", "It is 20°C, or 68°F, at Acme.")]
 
 
 def test_the_json_form_says_the_same() -> None:
@@ -89,6 +197,10 @@ def test_the_json_form_says_the_same() -> None:
         ('[{"speaker": 1, "text": "a"}, 5]', 2, "not an object"),
         ('[{"speaker": 1, "txt": "a"}]', 1, "has a speaker and a text"),
         ('[{"speaker": null, "text": "a"}]', 1, "not a name"),
+        ('[{"speaker": "\u200b", "text": "a"}]', 1, "not a name"),
+        (r'[{"speaker": "\ud83d", "text": "a"}]', 1, "can't be spoken"),
+        (r'[{"speaker": 1, "text": "a \ud83d"}]', 1, "can't be spoken"),
+        ("Alice: a \ud83d", 1, "can't be spoken"),
         ('[{"speaker": 1, "text": "a"', 1, "not: "),
         (f'[{{"speaker": {"1" * 5000}, "text": "a"}}]', 1, "too long"),
     ],
@@ -102,6 +214,13 @@ def test_what_cannot_be_spoken_is_named_by_its_line(source: str | bytes, line: i
 def test_a_script_over_the_limit_is_refused() -> None:
     with pytest.raises(ScriptError, match="more than the 10 allowed"):
         parse("Alice: more than ten characters", characters_max=10)
+
+
+@pytest.mark.parametrize("line", ["A" + " " * 50_000 + "b", "A (" + " " * 50_000, "A A A " + "A" * 50_000])
+def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> None:
+    started_s = time.process_time()
+    parse(f"Alice: One.\n{line}")
+    assert time.process_time() - started_s < 2
 
 
 @given(st.lists(st.sampled_from(["fox", "ran", "Why?", "3.5", "“so”", "it's"]), min_size=1, max_size=30))

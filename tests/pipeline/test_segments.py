@@ -58,6 +58,44 @@ def test_a_long_turn_is_cut_at_sentence_ends_only() -> None:
     assert all(line.continues for segment in segments for line in segment.lines[1:])
 
 
+CHINESE = "今天的天气非常好，我们一起去公园散步，然后在湖边喝一杯热茶吧。"
+
+
+def test_chinese_lines_make_segments_of_the_size_the_engine_likes() -> None:
+    script = [Turn("AB"[i % 2], CHINESE, i + 1) for i in range(60)]
+    segments = planned(script)
+    assert [line.text for segment in segments for line in segment.lines] == [CHINESE] * 60
+    assert all(PROFILE.words_max / 2 <= segment.words <= PROFILE.words_max for segment in segments)
+
+
+def test_a_long_chinese_turn_is_cut_at_sentence_ends() -> None:
+    segments = planned([Turn("A", CHINESE * 60, 1)])
+    assert [line.text for segment in segments for line in segment.lines] == [CHINESE] * 60
+    assert all(segment.words <= PROFILE.words_max for segment in segments)
+
+
+@pytest.mark.parametrize(
+    ("text", "between"),
+    [("天气好" * 700, ""), ("天气好，" * 700, ""), ("on and on " * 700, " "), ("on, and " * 700, " ")],
+)
+def test_a_sentence_that_no_engine_takes_whole_is_cut_within(text: str, between: str) -> None:
+    segments = planned([Turn("A", text.strip(), 1)])
+    lines = [line.text for segment in segments for line in segment.lines]
+    assert between.join(lines) == text.strip()
+    assert all(segment.words <= 1.2 * PROFILE.words_max for segment in segments)
+    if "，" in text or "," in text:
+        assert all(line.endswith(("，", ",")) for line in lines[:-1])
+
+
+def test_a_sentence_a_little_longer_than_a_segment_stays_whole() -> None:
+    text = " ".join(["on"] * 2 * PROFILE.words_max)
+    assert [segment.words for segment in planned([Turn("A", text, 1)])] == [2 * PROFILE.words_max]
+
+
+def test_a_line_without_a_whole_word_counts_as_one() -> None:
+    assert [segment.words for segment in planned([Turn("A", "好", 1)])] == [1]
+
+
 def test_speakers_are_numbered_from_zero_in_the_jobs_order() -> None:
     segment = planned([Turn("C", "First words.", 1), Turn("A", "Then these.", 2)])[0]
     assert segment.speakers == ("A", "C")

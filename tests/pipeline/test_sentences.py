@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sentences import split
+from pipeline.sentences import halves, split
 
 
 @pytest.mark.parametrize(
@@ -27,8 +27,50 @@ def test_an_empty_text_has_no_sentences() -> None:
     assert split("  ") == []
 
 
-@given(st.text(alphabet=st.sampled_from("aB1 .!?…\"“”'()—Dr,。\n"), max_size=80))
+@pytest.mark.parametrize(
+    "sentences",
+    [
+        ["今天天气很好。", "我们走吧！", "好吗？！", "好"],
+        ["「行こう。」", "「はい！」", "彼は笑った。"],
+        ["他走了。", '"你好！"', "她说。", "“再见？”", "“好。”", "走。"],
+        ['他说："走吧。现在就走。"，然后走了。', "她没有。"],
+        ["Hello。", "World is e.g. here。", "iPhone。"],
+    ],
+)
+def test_a_full_width_mark_ends_a_sentence_without_white_space(sentences: list[str]) -> None:
+    assert split("".join(sentences)) == sentences
+    assert split(" ".join(sentences)) == sentences
+
+
+@given(st.text(alphabet=st.sampled_from("aB1 .!?…\"“”'()—Dr,\n"), max_size=80))
 def test_the_sentences_joined_by_spaces_are_the_text(text: str) -> None:
     sentences = split(text)
     assert " ".join(sentences) == " ".join(text.split())
     assert all(sentences)
+
+
+@given(st.text(alphabet=st.sampled_from('aB .!?"“”「」()（）好，。！？\n'), max_size=80))
+def test_nothing_but_white_space_is_left_out_between_sentences(text: str) -> None:
+    sentences = split(text)
+    rest = " ".join(text.split())
+    for sentence in sentences:
+        assert rest.startswith(sentence)
+        rest = rest.removeprefix(sentence).removeprefix(" ")
+    assert not rest
+    assert all(sentences)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "cut"),
+    [
+        ("and so, it went; on and on", ("and so, it went;", "on and on")),
+        ("一二三，四五六七，八九", ("一二三，", "四五六七，八九")),
+        ("一二三四五六七。", ("一二三四", "五六七。")),
+        ("one two three four", ("one two", "three four")),
+        ("unbroken", None),
+    ],
+)
+def test_a_sentence_is_halved_after_a_clause_or_between_words(
+    sentence: str, cut: tuple[str, str] | None
+) -> None:
+    assert halves(sentence) == cut

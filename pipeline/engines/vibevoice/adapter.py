@@ -15,6 +15,7 @@ from pipeline.engines.vibevoice import plan, table
 from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
+from pipeline.words import count_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -117,7 +118,7 @@ class VibeVoice:
 
         return Arrays(
             {"ids": prompt.encode(tokenizer, segment)},
-            {"words": str(plan.count_words(texts)), "lines": str(len(texts)), "text": " ".join(texts)},
+            {"words": str(sum(map(count_words, texts))), "lines": str(len(texts)), "text": " ".join(texts)},
         )
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:

@@ -146,6 +146,11 @@ _TIME = (
     _seconds("total", "From the first publication to the end."),
     _flag("clock_skew", "A wait came out negative and was set to 0: the clocks of two machines differ."),
     _seconds("run", "Duration of the body by a steady clock."),
+    _seconds(
+        "share",
+        "Its part of that time: each moment divided among the attempts that ran in the process, as CPU and "
+        "device figures are, so they are compared with this. The same as run_s where it was alone.",
+    ),
 )
 _CPU = (
     _seconds("cpu_user", "CPU time in user mode; what it covers is in cpu_scope."),
@@ -221,7 +226,8 @@ _GPU = (
     _number("gpu_sm_proc_pct", "Mean share of the multiprocessors that this process used."),
     _number("gpu_membw_mean_pct", "Mean share of time that device memory was read or written."),
     _seconds(
-        "gpu_active", "Utilisation summed over its part of the time; can be added up, unlike a percentage."
+        "gpu_active",
+        "Utilisation summed over its part of the time, share_s; can be added up, unlike a percentage.",
     ),
     _number("gpu_power_mean_w", "Mean power of the device."),
     _number("gpu_temp_max_c", "Highest temperature."),
@@ -311,7 +317,7 @@ task_run = Table(
             "cpu_children_s",
             "cpu_wait_s",
         ),
-        "gpu_active_s",
+        *("gpu_active_s", "share_s"),
     ),
     Index(
         "task_run_leaks_idx",

@@ -246,8 +246,8 @@ whole AS (
     SELECT SUM(run_s) AS run_s,
         EXTRACT(EPOCH FROM MAX(ended_at) - MIN(LEAST(sent_at, started_at)))::float8 AS span_s,
         SUM(CASE WHEN task_name = 'voxchord.stitch' THEN run_s END) AS stitch_s,
-        SUM(CASE WHEN cpu_wait_s IS NOT NULL THEN run_s END) AS starvable_s,
-        SUM(CASE WHEN gpu_active_s IS NOT NULL THEN run_s END) AS on_device_s,
+        SUM(CASE WHEN cpu_wait_s IS NOT NULL THEN share_s END) AS starvable_s,
+        SUM(CASE WHEN gpu_active_s IS NOT NULL THEN share_s END) AS on_device_s,
         SUM(wasted_s) AS wasted_s, SUM(cpu_wait_s) AS starved_s, SUM(model_load_s) AS loading_s,
         SUM(gpu_active_s) AS gpu_active_s,
         MAX(rss_peak_bytes)::float8 / NULLIF(MAX(mem_limit_bytes), 0) AS of_limit

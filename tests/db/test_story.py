@@ -31,6 +31,7 @@ def run(stage: str, start: float, run_s: float, **facts: Any) -> dict[str, Any]:
             "finished_at": T0 + start + run_s,
             "finished_epoch": int(T0 + start + run_s),
             "run_s": run_s,
+            "share_s": run_s,
             "queue_wait_s": start,
             "cpu_user_s": run_s * 0.9,
             "cpu_system_s": 0.0,
@@ -181,9 +182,28 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
             "The GPU computed for 30 % of the time of diffusion: more segments at once would fill it, "
             "if its memory allows.",
         ),
+        (
+            [
+                run("diffusion", 0, 10, worker_pid=1, share_s=5.0, cpu_user_s=0.1, gpu_active_s=1.0)
+                for _ in range(2)
+            ],
+            {},
+            "The GPU computed for 20 % of the time of diffusion: more segments at once would fill it, "
+            "if its memory allows.",
+        ),
         ([run("diffusion", 0, 0.2)], {}, "The job took 0.20 s: too short to judge."),
         (
             [run("diffusion", 0, 10, worker_pid=1), run("diffusion", 0, 10, worker_pid=2)],
+            {},
+            "Nothing stands out: no waste, no long waits, no shortage.",
+        ),
+        (
+            [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=0.1, gpu_active_s=5.0) for _ in range(2)],
+            {},
+            "Nothing stands out: no waste, no long waits, no shortage.",
+        ),
+        (
+            [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=4.5) for _ in range(2)],
             {},
             "Nothing stands out: no waste, no long waits, no shortage.",
         ),

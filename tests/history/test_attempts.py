@@ -164,6 +164,10 @@ def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> Non
     assert [row["overlap_max"] for row in rows] == [2, 2]
     assert [row["cpu_scope"] for row in rows] == ["share", "share"]
     assert sum(row["cpu_user_s"] + row["cpu_system_s"] for row in rows) == pytest.approx(1.6, rel=0.15)
+    ends = [row["started_at"].timestamp() + row["run_s"] for row in rows]
+    busy_s = max(ends) - min(row["started_at"].timestamp() for row in rows)
+    assert sum(row["share_s"] for row in rows) == pytest.approx(busy_s, rel=0.05)
+    assert all(0.4 * row["run_s"] < row["share_s"] < 0.8 * row["run_s"] for row in rows)
 
 
 def test_tasks_that_are_short_go_without_the_dear_counters(bench: Bench) -> None:

@@ -22,22 +22,41 @@ def test_the_migrations_yield_exactly_the_schema(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def test_attempts_of_an_earlier_version_get_what_is_known_of_their_part_of_the_time(url: str) -> None:
+def at_version(url: str, version: str, statement: str) -> None:
+    """A database as an earlier version left it."""
     engine = open_database(url, migrate=False)
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
     with writing(engine) as connection:
         config.attributes["connection"] = connection
-        upgrade(config, "0001")
-        connection.execute(
-            text("""
-                INSERT INTO task_run
-                    (attempt_uid, task_name, state, run_s, cpu_scope, gpu_active_s, gpu_util_mean_pct)
-                VALUES ('1', 't', 'SUCCESS', 8, 'process', 4, 50), ('2', 't', 'SUCCESS', 8, 'share', 1, 50),
-                    ('3', 't', 'SUCCESS', 8, 'share', NULL, NULL), ('4', 't', 'LOST', 8, NULL, NULL, NULL)
-            """)
-        )
+        upgrade(config, version)
+        connection.execute(text(statement))
     engine.dispose()
+
+
+def test_attempts_without_any_time_are_as_old_as_the_migration(url: str) -> None:
+    at_version(
+        url, "0002", "INSERT INTO task_run (attempt_uid, task_name, state) VALUES ('1', 't', 'REVOKED')"
+    )
+    begun = datetime.now(UTC)
+    engine = open_database(url)
+    with engine.connect() as connection:
+        recorded_at = connection.execute(select(task_run.c.recorded_at)).scalar_one()
+    assert begun < recorded_at < datetime.now(UTC)
+    engine.dispose()
+
+
+def test_attempts_of_an_earlier_version_get_what_is_known_of_their_part_of_the_time(url: str) -> None:
+    at_version(
+        url,
+        "0001",
+        """
+        INSERT INTO task_run
+            (attempt_uid, task_name, state, run_s, cpu_scope, gpu_active_s, gpu_util_mean_pct)
+        VALUES ('1', 't', 'SUCCESS', 8, 'process', 4, 50), ('2', 't', 'SUCCESS', 8, 'share', 1, 50),
+            ('3', 't', 'SUCCESS', 8, 'share', NULL, NULL), ('4', 't', 'LOST', 8, NULL, NULL, NULL)
+        """,
+    )
     engine = open_database(url)
     with engine.connect() as connection:
         found = connection.execute(select(task_run.c.share_s).order_by(task_run.c.attempt_uid)).scalars()

@@ -58,6 +58,16 @@ def test_a_task_revoked_while_it_runs_leaves_its_row(bench: Bench) -> None:
     assert (row["state"], row["exc_type"], row["exit_signal"]) == ("REVOKED", "Terminated", 15)
 
 
+def test_a_task_revoked_before_it_began_leaves_a_row_that_says_when(bench: Bench) -> None:
+    with bench.worker():
+        bench.wait_for(bench.send("sleep", 0))
+        ahead, task_id = bench.send("sleep", 2), bench.send("sleep", 0)
+        bench.app.control.revoke(task_id)
+        (row,) = bench.wait_for(task_id)
+    assert (row["state"], row["started_at"]) == ("REVOKED", None)
+    assert row["recorded_at"] > bench.rows(ahead)[0]["started_at"]
+
+
 def test_what_a_whole_dead_worker_left_open_is_found_by_the_next(bench: Bench) -> None:
     with bench.worker() as first:
         task_id = bench.send("sleep", 3)

@@ -163,7 +163,8 @@ _CPU = (
     ),
     _seconds(
         "cpu_wait",
-        "Time its threads stood ready with no core free, threads that ended left out. Not for short tasks.",
+        "Time its threads stood ready with no core free, of those that ended as far as it was seen. Not for "
+        "short tasks.",
     ),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
     _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota. Not for short tasks."),

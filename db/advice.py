@@ -169,10 +169,9 @@ def _loading(story: Story) -> Iterator[str]:
 
 
 def _reused(story: Story) -> Iterator[str]:
-    hits = {row["segment"] for row in story.attempts if row["cache_hit"] and row["audio_s"]}
-    if hits:
-        total = story.job.get("segments") or len({row["segment"] for row in story.attempts})
-        yield f"{len(hits)} of {total} segments were there already and were not made again."
+    if story.reused() > 0:
+        total = story.job["segments"]
+        yield f"{story.reused()} of {total} segments were there already and were not made again."
 
 
 def _memory(story: Story) -> Iterator[str]:

@@ -329,7 +329,8 @@ def _segments(story: Story) -> str:
             groups.setdefault(row["segment"], []).append(row)
     if not groups:
         return ""
-    lines = [_segment(number, rows) for number, rows in groups.items()]
+    decoded = story.decoded()
+    lines = [_segment(number, rows, made=number in decoded) for number, rows in groups.items()]
     lines.sort(key=lambda line: (-line[0], line[1]))
     more = len(lines) - _SEGMENTS_SHOWN
     note = f"<p class='faint'>and {more} quicker ones.</p>" if more > 0 else ""
@@ -354,7 +355,7 @@ def _segments(story: Story) -> str:
     )
 
 
-def _segment(number: int, rows: list[Row]) -> tuple[float, int, str]:
+def _segment(number: int, rows: list[Row], *, made: bool) -> tuple[float, int, str]:
     work_s = sum(row["run_s"] or 0 for row in rows)
     audio_s = max((row["audio_s"] for row in rows if row["audio_s"] and not _vain(row)), default=None)
     peak = max((row["rss_peak_bytes"] or 0 for row in rows), default=0)
@@ -369,7 +370,7 @@ def _segment(number: int, rows: list[Row]) -> tuple[float, int, str]:
         str(peak >> 20) if peak else "–",
         str(len(rows)),
         f"<span class='bad'>{vain}</span>" if vain else "0",
-        "yes" if any(row["cache_hit"] and row["audio_s"] for row in rows) else "no",
+        "no" if made else "yes" if any(row["task_name"] == "voxchord.diffusion" for row in rows) else "–",
     )
     return work_s, number, f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

@@ -67,6 +67,19 @@ class Story:
         }
         return sum(made.values())
 
+    def decoded(self) -> set[int]:
+        """Segments that it decoded, or tried to."""
+        return {
+            row["segment"]
+            for row in self.attempts
+            if row["task_name"] == "voxchord.diffusion" and not row["cache_hit"]
+        }
+
+    def reused(self) -> int:
+        """How many segments it found made; most of them never had a message. 0 while it hasn't succeeded."""
+        done = self.job.get("state") == "SUCCEEDED"
+        return (self.job.get("segments") or 0) - len(self.decoded()) if done else 0
+
     def slots(self) -> int:
         """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
         slots: dict[str, int] = {}

@@ -81,7 +81,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     """Run one stage of one segment, and turn what goes wrong into what Celery should do about it."""
     job, segment = _checked(ref)
     if not ref.get("ok", True):
-        note(job=job, segment=segment, cache_hit=True)
+        note(job=job, segment=segment)
         return ref
     try:
         with pause.until_stored(job), loads.counted(lambda seconds: note(model_load_s=seconds)):

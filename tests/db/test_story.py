@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -105,6 +106,20 @@ def test_the_report_of_a_running_job_says_how_much_audio_there_is(engine: Engine
     assert "<b>20.0 ×</b>" in page(story)
 
 
+def test_the_report_tells_segments_that_were_made_from_those_that_were_there(engine: Engine) -> None:
+    story = story_of(
+        engine,
+        run("diffusion", 0, 3, segment=0, cache_hit=0, audio_s=30.0),
+        run("diffusion", 1, 2, segment=1, cache_hit=1),
+        run("text", 2, 1, segment=2, cache_hit=1),
+        state="RUNNING",
+        segments=5,
+    )
+    lines = re.findall(r"<tr><td>(\d)</td>.*?<td>([^<]*)</td></tr>", page(story))
+    assert lines[:3] == [("0", "no"), ("1", "yes"), ("2", "–")]
+    assert story.reused() == 0, "what isn't decoded yet may still be"
+
+
 def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
     story = story_of(engine, run("text", 5, 1, queue_wait_s=None))
     assert story.attempts[0]["published"] is None
@@ -166,10 +181,15 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
             "workers that stay up don't pay it again.",
         ),
         (
-            [run("diffusion", 0, 1, segment=n, cache_hit=int(n < 3), audio_s=60.0) for n in range(4)]
-            + [run("speaker", 0, 0.1, segment=3, cache_hit=1)],
-            {"segments": 4},
-            "3 of 4 segments were there already and were not made again.",
+            [
+                run("diffusion", 0, 1, segment=0, cache_hit=0, audio_s=60.0),
+                run("speaker", 0, 0.1, segment=0, cache_hit=1),
+                run("diffusion", 0, 1, segment=1, cache_hit=1),
+                run("diffusion", 0, 1, segment=2, state="LOST"),
+                run("diffusion", 1, 0.1, segment=2, cache_hit=1),
+            ],
+            {"segments": 9},
+            "7 of 9 segments were there already and were not made again.",
         ),
         (
             [run("diffusion", 0, 10, mem_limit_bytes=110 << 20)],

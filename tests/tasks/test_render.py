@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from bench.pipeline import Free
+from db.story import tell
 from pipeline import finish, stages
 from pipeline.engines import registry
 from pipeline.jobs import Jobs
@@ -15,7 +16,7 @@ from pipeline.script import parse
 from pipeline.stages import Work
 from pipeline.store import Store
 from pipeline.voices import Voices
-from tests.tasks.conftest import Service
+from tests.tasks.conftest import Service, until
 
 PARAGRAPH = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
@@ -71,6 +72,12 @@ def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None
     assert sorted(row["cache_hit"] for row in rows).count(0) == 1
     assert len(rows) == 1, "what exists is not even sent"
 
+    def reused() -> int | None:
+        story = tell(service.history, changed["job"])
+        return story.reused() if story else None
+
+    until(lambda: reused() == changed["segments"] - 1)
+
 
 def test_the_same_request_is_the_same_job(service: Service) -> None:
     script = SCRIPT.replace("quay", "pier")
@@ -79,6 +86,17 @@ def test_the_same_request_is_the_same_job(service: Service) -> None:
     assert manifests[0] == manifests[1] == service.render(script)
     rows = service.attempts(manifests[0]["job"], "diffusion", manifests[0]["segments"])
     assert len({row["segment"] for row in rows}) == len(rows), "nothing was decoded twice"
+    made, found = sorted(service.attempts(manifests[0]["job"], "stitch", 2), key=lambda row: row["cache_hit"])
+    assert (made["cache_hit"], made["audio_s"]) == (0, manifests[0]["duration_s"])
+    assert (found["cache_hit"], found["audio_s"], found["rtf"]) == (1, None, None), "joined once for both"
+
+
+def test_a_stage_behind_one_that_failed_found_nothing_made(service: Service) -> None:
+    job = "0" * 20
+    ref = {"job": job, "segment": 0, "ok": False}
+    service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
+    (row,) = service.attempts(job, "diffusion")
+    assert (row["segment"], row["cache_hit"]) == (0, None)
 
 
 def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:

@@ -111,7 +111,7 @@ _IDENTITY = (
     _column("priority", Integer(), "Priority of the message."),
     _text("app_version", "Version of the code."),
     _column("stats_version", Integer(), "Version of the way of measuring."),
-    _column("labels", JSON(), "What the caller stamped on the job: tenant, book, and so on."),
+    _column("labels", JSON(), "Not filled."),
     _text("host", "Name of the machine."),
     _text("worker", "Celery's name of the worker."),
     _column("worker_pid", Integer(), "Process that ran it."),
@@ -253,9 +253,11 @@ _WORK = (
     _text("engine", "Engine that did it."),
     _text("model", "Model or voice file."),
     _text("model_version", "Its revision."),
-    _text("device", "cpu, cuda:0 and so on."),
-    _text("dtype", "Number format of the model."),
-    _text("voice", "Name of the voice."),
+    _text(
+        "device", "What a stage computed on, as torch names it: cpu, cuda:0. NULL while that was not settled."
+    ),
+    _text("dtype", "Number format of the model, where the job asked for one."),
+    _text("voice", "Not filled: a segment may have several."),
     _text("lang", "Language."),
     _count("chars_in", "Characters of text."),
     _count("tokens_in", "Tokens of text."),

@@ -62,7 +62,7 @@ def _present(row: dict[str, Any]) -> dict[str, Any]:
 
 _JOB_DEFAULTS = {
     **{column.name: None for column in schema.job.columns},
-    "state": "QUEUED",
+    "state": "RUNNING",
     "run_no": 1,
     "updated_epoch_ms": 0,
 }
@@ -95,8 +95,8 @@ def _merge(dialect: str) -> Any:
 
 
 def _restarted(column: Column[Any], new: Any) -> Any:
-    """What a job begun again keeps: what was asked for. Its end and its error are gone."""
-    if column.name in {"finished_at", "finished_epoch", "error", "audio_s", "speed"}:
+    """What a job begun again keeps: what was asked for. Its end, its error and what it had are gone."""
+    if column.name in {"finished_at", "finished_epoch", "error", "audio_s", "speed", "segments_done"}:
         return new[column.name]
     return func.coalesce(new[column.name], column)
 

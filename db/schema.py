@@ -42,7 +42,7 @@ STATES = (
 )
 """How an attempt can end."""
 
-JOB_STATES = ("QUEUED", "PLANNED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+JOB_STATES = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 JOB_END_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 metadata = MetaData(
@@ -363,7 +363,7 @@ job = Table(
         comment="Counts up when an ended job is begun again; an earlier run can't change a later one.",
     ),
     _moment("created_at", "When it was asked for."),
-    _moment("started_at", "When planning began."),
+    _moment("started_at", "When its segments were sent, the last time that it was begun."),
     _moment("finished_at", "When it ended."),
     _count("created_epoch", "created_at in whole seconds since 1970."),
     _count("started_epoch", "started_at in whole seconds since 1970."),
@@ -371,15 +371,15 @@ job = Table(
     _text("engine", "Engine."),
     _text("format", "Format of the finished file."),
     _count("segments", "Segments planned."),
-    _count("segments_done", "Segments finished, as last reported."),
+    _count("segments_done", "Segments that were there when it was begun; once it has succeeded, at its end."),
     _count("speakers", "Speakers in the script."),
     _count("words", "Words in the script."),
     _count("chars_in", "Characters in the script."),
     _seconds("audio", "Duration of the finished file."),
     _number("speed", "Audio seconds per second from start to end."),
     _text("error", "Why it failed."),
-    _column("priority", Integer(), "Priority of its first segments."),
-    _column("labels", JSON(), "What the caller stamped on it."),
+    _column("priority", Integer(), "Not filled: that of each message is in task_run."),
+    _column("labels", JSON(), "Not filled."),
     Column(
         "updated_epoch_ms",
         BigInteger(),

@@ -19,6 +19,15 @@ JOB = "job = ${job:sqlstring}"
 _STAGES = ("render", "text", "semantic", "speaker", "diffusion", "stitch")
 _COLORS = ("purple", "blue", "light-blue", "orange", "green", "yellow")
 _MADE = "state IN ('SUCCESS', 'IGNORED')"
+_DONE = f"""CONCAT(
+    CASE WHEN state = 'SUCCEEDED' THEN COALESCE(segments_done, segments) ELSE COALESCE(segments_done, 0) + (
+        SELECT COUNT(DISTINCT segment)
+        FROM task_run
+        WHERE {JOB} AND task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND cache_hit IS NOT NULL
+            AND started_epoch >= COALESCE(v_job.started_epoch, 0)
+    ) END,
+    ' of ', segments
+) AS segments"""
 _ENDED_AT = "started_at + run_s * INTERVAL '1 second'"
 _SENT_AT = "GREATEST(published_at, eta_at)"
 
@@ -91,8 +100,8 @@ def _in_short() -> list[Json]:
         ),
         figure(
             "Segments done",
-            "Of those that were planned.",
-            of_job("CONCAT(segments_done, ' of ', segments) AS segments"),
+            "Of those that were planned, also those that were there before it began.",
+            of_job(_DONE),
             unit="none",
             text=True,
         ),

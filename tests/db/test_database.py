@@ -79,7 +79,7 @@ def test_every_column_says_what_it_holds(engine: Engine) -> None:
 
 def test_every_view_answers(engine: Engine) -> None:
     names = inspect(engine).get_view_names()
-    assert set(names) == {"v_task_run", "v_latest", "v_daily", "v_job"}
+    assert set(names) == {"v_task_run", "v_daily", "v_job"}
     with engine.connect() as connection:
         for name in names:
             assert connection.execute(text(f"SELECT * FROM {name}")).all() == []  # noqa: S608 - names from the schema

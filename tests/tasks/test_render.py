@@ -7,6 +7,7 @@ import pytest
 import soundfile
 
 from bench.pipeline import Free
+from db.jobs import get_job
 from db.story import tell
 from pipeline import finish, stages
 from pipeline.engines import registry
@@ -77,6 +78,10 @@ def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None
         return story.reused() if story else None
 
     until(lambda: reused() == changed["segments"] - 1)
+    job = get_job(service.history, changed["job"])
+    assert job is not None
+    assert job["segments_done"] == changed["segments"]
+    assert job["created_at"] < job["started_at"] < job["finished_at"]
 
 
 def test_the_same_request_is_the_same_job(service: Service) -> None:

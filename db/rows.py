@@ -33,8 +33,10 @@ def parse(line: bytes) -> tuple[str, dict[str, Any]]:
         record = json.loads(line)
         name, fields = record["t"], record["r"]
         converters = _converters[name]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise RowError("not a row of the history") from None
+    if not isinstance(fields, dict):
+        raise RowError("not a row of the history")
     row: dict[str, Any] = {}
     for column, convert in converters:
         value = fields.get(column)
@@ -102,7 +104,8 @@ def _restarted(column: Column[Any], new: Any) -> Any:
 
 
 def _to_text(value: Any) -> str:
-    return str(value).replace("\x00", "")
+    """As both databases take it: no NUL, and in place of half a surrogate pair a question mark."""
+    return str(value).replace("\x00", "").encode(errors="replace").decode()
 
 
 def _to_int(value: Any) -> int:

@@ -82,6 +82,8 @@ def _subtitle(story: Story) -> str:
     began = datetime.fromtimestamp(story.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     words = [str(story.job.get("state") or "state unknown"), began]
     words += [str(story.job[name]) for name in ("engine", "format") if story.job.get(name)]
+    if (story.job.get("run_no") or 1) > 1:
+        words.append(f"begun {story.job['run_no']} times, this is the last")
     error = f"<p class='bad'>{escape(str(story.job['error']))}</p>" if story.job.get("error") else ""
     return f"<p class='faint'>{escape(' · '.join(words))}</p>{error}"
 

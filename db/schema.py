@@ -376,7 +376,7 @@ job = Table(
     _count("words", "Words in the script."),
     _count("chars_in", "Characters in the script."),
     _seconds("audio", "Duration of the finished file."),
-    _number("speed", "Audio seconds per second from start to end."),
+    _number("speed", "Audio seconds per second from the request to the end; once begun again, from then."),
     _text("error", "Why it failed."),
     _column("priority", Integer(), "Not filled: that of each message is in task_run."),
     _column("labels", JSON(), "Not filled."),

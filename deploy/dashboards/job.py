@@ -85,9 +85,10 @@ def _in_short() -> list[Json]:
         figure("Audio", "Duration of the finished file.", of_job("audio_s"), unit="s"),
         figure(
             "From first to last",
-            "From the request to the end; empty while it runs.",
+            "From the request to the end, or from when it was last begun again; empty while it runs.",
             of_job(
-                "EXTRACT(EPOCH FROM finished_at - created_at) AS total_s",
+                "EXTRACT(EPOCH FROM finished_at - CASE WHEN run_no > 1 THEN COALESCE(started_at, created_at) "
+                "ELSE created_at END) AS total_s",
             ),
             unit="s",
         ),

@@ -69,6 +69,19 @@ def test_a_job_of_which_nothing_began_has_no_story(engine: Engine) -> None:
     assert tell(engine, "j") is None
 
 
+def test_the_story_of_a_job_begun_again_is_that_of_its_last_run(engine: Engine) -> None:
+    night = 12 * 3600
+    later = [
+        run("render", 0, 1, started_at=T0 + night, published_at=T0 + night),
+        run("diffusion", 1, 4, started_at=T0 + night + 1, published_at=T0 + night),
+    ]
+    again = {"run_no": 2, "started_at": T0 + night + 0.5, "updated_epoch_ms": 1}
+    story = story_of(engine, run("diffusion", 0, 3), run("diffusion", 3, 1, state="LOST"), *later, **again)
+    assert [row["task_name"] for row in story.attempts] == ["voxchord.render", "voxchord.diffusion"]
+    assert story.span_s == pytest.approx(5.0)
+    assert "begun 2 times" in page(story)
+
+
 def test_a_job_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
     story_of(engine, run("text", 0, 1))
     assert find_jobs(engine, "j") == ["j"]

@@ -1,6 +1,7 @@
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
@@ -94,6 +95,25 @@ def test_the_same_request_is_the_same_job(service: Service) -> None:
     made, found = sorted(service.attempts(manifests[0]["job"], "stitch", 2), key=lambda row: row["cache_hit"])
     assert (made["cache_hit"], made["audio_s"]) == (0, manifests[0]["duration_s"])
     assert (found["cache_hit"], found["audio_s"], found["rtf"]) == (1, None, None), "joined once for both"
+
+
+def test_a_job_begun_again_is_reckoned_from_then(service: Service) -> None:
+    script = SCRIPT.replace("quay", "wharf")
+    first = service.render(script)
+    service.attempts(first["job"], "stitch")
+    time.sleep(6)
+    service.jobs.store.objects.delete(first["audio"]["name"])
+    again = service.render(script)
+    assert (again["job"], again["audio"]) == (first["job"], first["audio"])
+    assert again["duration_s"] / again["speed"] < 6, "the file alone was made again"
+    service.attempts(first["job"], "stitch", 2)
+
+    def span_s() -> float | None:
+        job, story = get_job(service.history, first["job"]), tell(service.history, first["job"])
+        return story.span_s if story and job and job["state"] == "SUCCEEDED" and job["run_no"] == 2 else None
+
+    until(lambda: span_s() is not None)
+    assert (span_s() or 9) < 6
 
 
 def test_a_stage_behind_one_that_failed_found_nothing_made(service: Service) -> None:

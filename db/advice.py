@@ -103,8 +103,8 @@ def _starved(story: Story) -> Iterator[str]:
     """Stages that stood ready with no core free, the one that lost most named with its share."""
     starved: dict[str, tuple[float, float]] = {}
     for name, rows in story.by_stage().items():
-        measured = [row for row in rows if row["cpu_wait_s"] is not None and row["run_s"]]
-        waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "run_s")
+        measured = [row for row in rows if row["cpu_wait_s"] is not None and row["share_s"]]
+        waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "share_s")
         if run_s > _SHORT_S and waited_s > 0.15 * run_s:
             starved[stage_name(name)] = (waited_s, run_s)
     if starved:
@@ -120,8 +120,9 @@ def _starved(story: Story) -> Iterator[str]:
 
 def _idle(story: Story) -> Iterator[str]:
     for name, rows in story.by_stage().items():
-        measured = [row for row in rows if row["cpu_user_s"] is not None and row["gpu_active_s"] is None]
-        run_s = _total(measured, "run_s")
+        measured = [row for row in rows if row["cpu_user_s"] is not None and row["share_s"]]
+        measured = [row for row in measured if row["gpu_active_s"] is None]
+        run_s = _total(measured, "share_s")
         cpu_s = sum(_total(measured, part) for part in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
         waited_s = run_s - cpu_s - _total(measured, "cpu_wait_s")
         if run_s > 0.1 * story.span_s and waited_s > 0.5 * run_s:
@@ -168,10 +169,9 @@ def _loading(story: Story) -> Iterator[str]:
 
 
 def _reused(story: Story) -> Iterator[str]:
-    hits = {row["segment"] for row in story.attempts if row["cache_hit"] and row["audio_s"]}
-    if hits:
-        total = story.job.get("segments") or len({row["segment"] for row in story.attempts})
-        yield f"{len(hits)} of {total} segments were there already and were not made again."
+    if story.reused() > 0:
+        total = story.job["segments"]
+        yield f"{story.reused()} of {total} segments were there already and were not made again."
 
 
 def _memory(story: Story) -> Iterator[str]:
@@ -195,8 +195,8 @@ def _memory(story: Story) -> Iterator[str]:
 
 def _gpu(story: Story) -> Iterator[str]:
     for name, rows in story.by_stage().items():
-        measured = [row for row in rows if row["gpu_active_s"] is not None]
-        active_s, run_s = _total(measured, "gpu_active_s"), _total(measured, "run_s")
+        measured = [row for row in rows if row["gpu_active_s"] is not None and row["share_s"]]
+        active_s, run_s = _total(measured, "gpu_active_s"), _total(measured, "share_s")
         if measured and active_s < 0.5 * run_s:
             yield (
                 f"The GPU computed for {_percent(active_s, run_s)} of the time of {stage_name(name)}: more "

@@ -82,6 +82,8 @@ def _subtitle(story: Story) -> str:
     began = datetime.fromtimestamp(story.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
     words = [str(story.job.get("state") or "state unknown"), began]
     words += [str(story.job[name]) for name in ("engine", "format") if story.job.get(name)]
+    if (story.job.get("run_no") or 1) > 1:
+        words.append(f"begun {story.job['run_no']} times, this is the last")
     error = f"<p class='bad'>{escape(str(story.job['error']))}</p>" if story.job.get("error") else ""
     return f"<p class='faint'>{escape(' · '.join(words))}</p>{error}"
 
@@ -329,7 +331,8 @@ def _segments(story: Story) -> str:
             groups.setdefault(row["segment"], []).append(row)
     if not groups:
         return ""
-    lines = [_segment(number, rows) for number, rows in groups.items()]
+    decoded = story.decoded()
+    lines = [_segment(number, rows, made=number in decoded) for number, rows in groups.items()]
     lines.sort(key=lambda line: (-line[0], line[1]))
     more = len(lines) - _SEGMENTS_SHOWN
     note = f"<p class='faint'>and {more} quicker ones.</p>" if more > 0 else ""
@@ -354,7 +357,7 @@ def _segments(story: Story) -> str:
     )
 
 
-def _segment(number: int, rows: list[Row]) -> tuple[float, int, str]:
+def _segment(number: int, rows: list[Row], *, made: bool) -> tuple[float, int, str]:
     work_s = sum(row["run_s"] or 0 for row in rows)
     audio_s = max((row["audio_s"] for row in rows if row["audio_s"] and not _vain(row)), default=None)
     peak = max((row["rss_peak_bytes"] or 0 for row in rows), default=0)
@@ -369,7 +372,7 @@ def _segment(number: int, rows: list[Row]) -> tuple[float, int, str]:
         str(peak >> 20) if peak else "–",
         str(len(rows)),
         f"<span class='bad'>{vain}</span>" if vain else "0",
-        "yes" if any(row["cache_hit"] and row["audio_s"] for row in rows) else "no",
+        "no" if made else "yes" if any(row["task_name"] == "voxchord.diffusion" for row in rows) else "–",
     )
     return work_s, number, f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 

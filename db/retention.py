@@ -8,6 +8,7 @@ summed.
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, case, delete, func, insert, literal, select
@@ -49,7 +50,10 @@ def trim(
     now = time.time() if now is None else now
     hours = sum_hours(engine, now=now)
     before = int(now) // HOUR_S * HOUR_S - days * DAY_S
-    attempts = _delete(engine, task_run, task_run.c.id, task_run.c.started_epoch < before, step, each_step)
+    attempts = sum(
+        _delete(engine, task_run, task_run.c.id, old, step, each_step)
+        for old in (task_run.c.started_epoch < before, _never_began(before))
+    )
     old_sample = task_sample.c.sampled_epoch < int(now) - sample_days * DAY_S
     samples = _delete(engine, task_sample, task_sample.c.attempt_uid, old_sample, step, each_step)
     _delete(
@@ -59,13 +63,21 @@ def trim(
     return Trimmed(hours, attempts, samples)
 
 
+def _never_began(before: int) -> Any:
+    """Rows of attempts that were revoked before they began, recorded before a time; no hour counts them."""
+    return task_run.c.started_epoch.is_(None) & (task_run.c.recorded_at < datetime.fromtimestamp(before, UTC))
+
+
 def sum_hours(engine: Engine, *, now: float) -> int:
-    """Sum up each hour that is over and was not yet, or whose rows may have come late; returns how many."""
+    """Sum up each hour that is over and was not yet, or whose rows may have come late; returns how many.
+
+    Those summed last may have got rows since, however long ago that was.
+    """
     current = int(now) // HOUR_S * HOUR_S
     with engine.connect() as connection:
         done = connection.execute(select(func.max(rollup_hour.c.hour_epoch))).scalar_one()
     hours = 0
-    hour = _next_hour(engine, 0 if done is None else min(done + HOUR_S, current - LATE_S))
+    hour = _next_hour(engine, 0 if done is None else min(done + HOUR_S, current) - LATE_S)
     while hour is not None and hour < current:
         with writing(engine) as connection:
             _sum_hour(connection, hour)
@@ -83,14 +95,16 @@ def _next_hour(engine: Engine, hour: int) -> int | None:
 
 
 def _sum_hour(connection: Connection, hour: int) -> None:
-    connection.execute(delete(rollup_hour).where(rollup_hour.c.hour_epoch == hour))
+    of_hour = task_run.c.started_epoch.between(hour, hour + HOUR_S - 1)
+    there = connection.execute(select(func.count()).select_from(task_run).where(of_hour)).scalar_one()
+    old = rollup_hour.c.hour_epoch == hour
+    summed = connection.execute(select(func.sum(rollup_hour.c.n)).where(old)).scalar_one()
+    if summed is not None and summed > there:  # the rest was deleted, and the sums are all that is left of it
+        return
+    connection.execute(delete(rollup_hour).where(old))
     values = _sums(hour)
     keys = [values[name] for name in _KEYS[1:]]
-    query = (
-        select(*(value.label(name) for name, value in values.items()))
-        .where(task_run.c.started_epoch >= hour, task_run.c.started_epoch < hour + HOUR_S)
-        .group_by(*keys)
-    )
+    query = select(*(value.label(name) for name, value in values.items())).where(of_hour).group_by(*keys)
     connection.execute(insert(rollup_hour).from_select(list(values), query))
 
 

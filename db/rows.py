@@ -33,8 +33,10 @@ def parse(line: bytes) -> tuple[str, dict[str, Any]]:
         record = json.loads(line)
         name, fields = record["t"], record["r"]
         converters = _converters[name]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise RowError("not a row of the history") from None
+    if not isinstance(fields, dict):
+        raise RowError("not a row of the history")
     row: dict[str, Any] = {}
     for column, convert in converters:
         value = fields.get(column)
@@ -62,7 +64,7 @@ def _present(row: dict[str, Any]) -> dict[str, Any]:
 
 _JOB_DEFAULTS = {
     **{column.name: None for column in schema.job.columns},
-    "state": "QUEUED",
+    "state": "RUNNING",
     "run_no": 1,
     "updated_epoch_ms": 0,
 }
@@ -95,14 +97,15 @@ def _merge(dialect: str) -> Any:
 
 
 def _restarted(column: Column[Any], new: Any) -> Any:
-    """What a job begun again keeps: what was asked for. Its end and its error are gone."""
-    if column.name in {"finished_at", "finished_epoch", "error", "audio_s", "speed"}:
+    """What a job begun again keeps: what was asked for. Its end, its error and what it had are gone."""
+    if column.name in {"finished_at", "finished_epoch", "error", "audio_s", "speed", "segments_done"}:
         return new[column.name]
     return func.coalesce(new[column.name], column)
 
 
 def _to_text(value: Any) -> str:
-    return str(value).replace("\x00", "")
+    """As both databases take it: no NUL, and in place of half a surrogate pair a question mark."""
+    return str(value).replace("\x00", "").encode(errors="replace").decode()
 
 
 def _to_int(value: Any) -> int:

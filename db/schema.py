@@ -42,7 +42,7 @@ STATES = (
 )
 """How an attempt can end."""
 
-JOB_STATES = ("QUEUED", "PLANNED", "RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
+JOB_STATES = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 JOB_END_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
 
 metadata = MetaData(
@@ -111,7 +111,7 @@ _IDENTITY = (
     _column("priority", Integer(), "Priority of the message."),
     _text("app_version", "Version of the code."),
     _column("stats_version", Integer(), "Version of the way of measuring."),
-    _column("labels", JSON(), "What the caller stamped on the job: tenant, book, and so on."),
+    _column("labels", JSON(), "Not filled."),
     _text("host", "Name of the machine."),
     _text("worker", "Celery's name of the worker."),
     _column("worker_pid", Integer(), "Process that ran it."),
@@ -146,6 +146,11 @@ _TIME = (
     _seconds("total", "From the first publication to the end."),
     _flag("clock_skew", "A wait came out negative and was set to 0: the clocks of two machines differ."),
     _seconds("run", "Duration of the body by a steady clock."),
+    _seconds(
+        "share",
+        "Its part of that time: each moment divided among the attempts that ran in the process, as CPU and "
+        "device figures are, so they are compared with this. The same as run_s where it was alone.",
+    ),
 )
 _CPU = (
     _seconds("cpu_user", "CPU time in user mode; what it covers is in cpu_scope."),
@@ -158,7 +163,8 @@ _CPU = (
     ),
     _seconds(
         "cpu_wait",
-        "Time its threads stood ready with no core free, threads that ended left out. Not for short tasks.",
+        "Time its threads stood ready with no core free, of those that ended as far as it was seen. Not for "
+        "short tasks.",
     ),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
     _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota. Not for short tasks."),
@@ -221,7 +227,8 @@ _GPU = (
     _number("gpu_sm_proc_pct", "Mean share of the multiprocessors that this process used."),
     _number("gpu_membw_mean_pct", "Mean share of time that device memory was read or written."),
     _seconds(
-        "gpu_active", "Utilisation summed over its part of the time; can be added up, unlike a percentage."
+        "gpu_active",
+        "Utilisation summed over its part of the time, share_s; can be added up, unlike a percentage.",
     ),
     _number("gpu_power_mean_w", "Mean power of the device."),
     _number("gpu_temp_max_c", "Highest temperature."),
@@ -246,9 +253,11 @@ _WORK = (
     _text("engine", "Engine that did it."),
     _text("model", "Model or voice file."),
     _text("model_version", "Its revision."),
-    _text("device", "cpu, cuda:0 and so on."),
-    _text("dtype", "Number format of the model."),
-    _text("voice", "Name of the voice."),
+    _text(
+        "device", "What a stage computed on, as torch names it: cpu, cuda:0. NULL while that was not settled."
+    ),
+    _text("dtype", "Number format of the model, where the job asked for one."),
+    _text("voice", "Not filled: a segment may have several."),
     _text("lang", "Language."),
     _count("chars_in", "Characters of text."),
     _count("tokens_in", "Tokens of text."),
@@ -311,7 +320,7 @@ task_run = Table(
             "cpu_children_s",
             "cpu_wait_s",
         ),
-        "gpu_active_s",
+        *("gpu_active_s", "share_s"),
     ),
     Index(
         "task_run_leaks_idx",
@@ -354,7 +363,7 @@ job = Table(
         comment="Counts up when an ended job is begun again; an earlier run can't change a later one.",
     ),
     _moment("created_at", "When it was asked for."),
-    _moment("started_at", "When planning began."),
+    _moment("started_at", "When its segments were sent, the last time that it was begun."),
     _moment("finished_at", "When it ended."),
     _count("created_epoch", "created_at in whole seconds since 1970."),
     _count("started_epoch", "started_at in whole seconds since 1970."),
@@ -362,15 +371,15 @@ job = Table(
     _text("engine", "Engine."),
     _text("format", "Format of the finished file."),
     _count("segments", "Segments planned."),
-    _count("segments_done", "Segments finished, as last reported."),
+    _count("segments_done", "Segments that were there when it was begun; once it has succeeded, at its end."),
     _count("speakers", "Speakers in the script."),
     _count("words", "Words in the script."),
     _count("chars_in", "Characters in the script."),
     _seconds("audio", "Duration of the finished file."),
-    _number("speed", "Audio seconds per second from start to end."),
+    _number("speed", "Audio seconds per second from the request to the end; once begun again, from then."),
     _text("error", "Why it failed."),
-    _column("priority", Integer(), "Priority of its first segments."),
-    _column("labels", JSON(), "What the caller stamped on it."),
+    _column("priority", Integer(), "Not filled: that of each message is in task_run."),
+    _column("labels", JSON(), "Not filled."),
     Column(
         "updated_epoch_ms",
         BigInteger(),

@@ -14,7 +14,10 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One job: its row, its attempts in the order of their starts, samples of the long ones by attempt."""
+    """One job: its row, its attempts in the order of their starts, samples of the long ones by attempt.
+
+    Of a job that was begun again it is that of the last run.
+    """
 
     job: Row
     attempts: list[Row]
@@ -67,6 +70,19 @@ class Story:
         }
         return sum(made.values())
 
+    def decoded(self) -> set[int]:
+        """Segments that it decoded, or tried to."""
+        return {
+            row["segment"]
+            for row in self.attempts
+            if row["task_name"] == "voxchord.diffusion" and not row["cache_hit"]
+        }
+
+    def reused(self) -> int:
+        """How many segments it found made; most of them never had a message. 0 while it hasn't succeeded."""
+        done = self.job.get("state") == "SUCCEEDED"
+        return (self.job.get("segments") or 0) - len(self.decoded()) if done else 0
+
     def slots(self) -> int:
         """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
         slots: dict[str, int] = {}
@@ -79,11 +95,13 @@ class Story:
 
 
 def tell(engine: Engine, job_id: str) -> Story | None:
-    """Read a job's story; None while no attempt that began is recorded."""
+    """Read a job's story, that of its last run; None while no attempt that began is recorded."""
     with engine.connect() as connection:
         rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
         found = connection.execute(select(job).where(job.c.id == job_id)).mappings().first()
-        attempts = sorted((_timed(dict(row)) for row in rows if row["started_at"]), key=_start)
+        since = _begun(dict(found) if found else {})
+        began = (_timed(dict(row)) for row in rows if row["started_at"])
+        attempts = sorted((row for row in began if row["end"] >= since), key=_start)
         if not attempts:
             return None
         pids = {row["worker_pid"] for row in attempts}
@@ -99,6 +117,12 @@ def tell(engine: Engine, job_id: str) -> Story | None:
             for row in connection.execute(query).mappings():
                 samples[row["attempt_uid"]].append(dict(row))
     return Story(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines)
+
+
+def _begun(job: Row) -> float:
+    """When a job was begun again, else 0. What an earlier run did ended before, the root that asked after."""
+    again = (job.get("run_no") or 1) > 1 and job.get("started_at")
+    return float(job["started_at"].timestamp()) if again else 0.0
 
 
 def _timed(row: Row) -> Row:

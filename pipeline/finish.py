@@ -52,7 +52,7 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
         turns=_placed(jobs, plan, "turns.json", turns),
         segments=plan.segments,
         speakers=tuple(speaker.name for speaker in plan.speakers),
-        wall_s=max(0.0, time.time() - plan.created_s),  # another machine's clock may be behind
+        wall_s=max(0.0, time.time() - jobs.begun_s(plan)),  # another machine's clock may be behind
     )
     return jobs.finish(plan.job, manifest.record())
 

@@ -5,6 +5,7 @@ jobs/<job>/plan.<page>        256 segments with their words
 jobs/<job>/published          the task id of the root that sent the segments (exclusive create)
 jobs/<job>/sent               they have all been sent
 jobs/<job>/run                how often it was begun, from the second time on
+jobs/<job>/begun              when that was, the last time
 jobs/<job>/roots/<…>          a root that waits for the outcome: its task id and the task that will answer it
 jobs/<job>/pulse              when something was last done for it
 jobs/<job>/cancelled          a flag that every stage looks at
@@ -171,6 +172,11 @@ class Jobs:
         """How often the job was begun."""
         return int(self.store.get(f"jobs/{job}/run") or b"1")
 
+    def begun_s(self, plan: Plan) -> float:
+        """When it was asked for, or last begun again; seconds since the epoch."""
+        begun = self.store.get(f"jobs/{plan.job}/begun")
+        return float(begun) if begun else plan.created_s
+
     def reopen(self, job: str) -> None:
         """Forget that a job ended or was sent, and keep every segment it has."""
         for folder in ("failed", "tries"):
@@ -178,6 +184,7 @@ class Jobs:
                 self.store.objects.delete(name)
         for flag in ("cancelled", "failure", "manifest", "sent", "published"):
             self.store.objects.delete(f"jobs/{job}/{flag}")
+        self.store.overwrite(f"jobs/{job}/begun", repr(round(time.time(), 3)).encode())
         self.store.overwrite(f"jobs/{job}/run", str(self.run_no(job) + 1).encode())
         self.open(job)
         self.touch(job)

@@ -41,7 +41,8 @@ class Manifest:
     speakers: tuple[str, ...]
     loudness: Loudness
     speed: float | None
-    """Audio seconds per second from submission to the finished file; None if that is not known."""
+    """Audio seconds per second from submission to the finished file; None if that is not known. Of a job that
+    was begun again, from then."""
 
     def record(self) -> dict[str, Any]:
         """As it is written to the store and returned by the task: plain JSON values."""
@@ -62,7 +63,7 @@ def manifest(
     wall_s: float | None,
 ) -> Manifest:
     """Args:
-    wall_s: from submission to the finished file.
+    wall_s: from submission to the finished file, of a job that was begun again from then.
     """
     return Manifest(
         version=VERSION,

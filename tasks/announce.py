@@ -12,6 +12,7 @@ from tasks.service import jobs
 
 
 def planned(plan: Plan, root: str) -> None:
+    now = time.time()
     _spool().append(
         "job",
         {
@@ -19,6 +20,8 @@ def planned(plan: Plan, root: str) -> None:
             "root_id": root,
             "created_at": plan.created_s,
             "created_epoch": int(plan.created_s),
+            "started_at": now,
+            "started_epoch": int(now),
             "engine": plan.options.engine,
             "format": plan.options.format,
             "segments": plan.segments,
@@ -29,8 +32,14 @@ def planned(plan: Plan, root: str) -> None:
     )
 
 
+def found(plan: Plan, segments: int) -> None:
+    """So many of its segments were there before anything was sent."""
+    _spool().append("job", {**_row(plan, "RUNNING"), "segments_done": segments})
+
+
 def finished(plan: Plan, manifest: dict[str, Any]) -> None:
     row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"]}
+    row["segments_done"] = manifest["segments"] - len(manifest["gaps"])
     _spool().append("job", {**_row(plan, "SUCCEEDED"), **_ended(), **row})
 
 

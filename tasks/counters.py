@@ -55,6 +55,8 @@ class Process:
         self._oom = cgroup.oom
         self._peak = cgroup.peak
         self._schedstat: dict[str, int | None] = {}
+        self._waited_ns: dict[str, int] = {}
+        self._waited_in_all_ns = 0
         self.mem_limit_bytes = cgroup.mem_limit_bytes
         self.cpus_allowed = len(os.sched_getaffinity(0))
 
@@ -145,24 +147,30 @@ class Process:
         return [int(line[line.index(b":") + 1 :]) for line in data.splitlines()[:6]]
 
     def _run_queue_s(self) -> float:
-        """Time that the threads alive now stood ready with no core to run on."""
+        """Time that threads stood ready with no core to run on.
+
+        Of a thread that ended it has what was there at the last look at it; a total over the threads alive
+        would fall.
+        """
         try:
             threads = os.listdir("/proc/self/task")
         except OSError:
             return UNKNOWN
         if len(threads) < len(self._schedstat):
             self._forget_ended(set(threads))
-        waited = 0
         for thread in threads:
             if thread not in self._schedstat:
                 self._schedstat[thread] = _open(f"/proc/self/task/{thread}/schedstat")
             data = _read(self._schedstat[thread], 64)
             if data:
-                waited += int(data.split()[1])
-        return waited / 1e9
+                waited_ns = int(data.split()[1])
+                self._waited_in_all_ns += max(0, waited_ns - self._waited_ns.get(thread, 0))
+                self._waited_ns[thread] = waited_ns
+        return self._waited_in_all_ns / 1e9
 
     def _forget_ended(self, alive: set[str]) -> None:
         for thread in self._schedstat.keys() - alive:
+            self._waited_ns.pop(thread, None)
             file = self._schedstat.pop(thread)
             if file is not None:
                 os.close(file)

@@ -284,6 +284,16 @@ class _TorchStart:
         }
 
 
+def device() -> str | None:
+    """Where torch computes in this process, as torch names it; None while that isn't settled."""
+    torch = _torch()
+    if torch is not None:
+        return f"cuda:{torch.cuda.current_device()}"
+    cuda = getattr(sys.modules.get("torch"), "cuda", None)
+    available = getattr(cuda, "is_available", None)  # torch may be being imported by another thread
+    return "cpu" if available is not None and not available() else None
+
+
 def _torch() -> Any:
     """torch, if this process has loaded it and begun to use CUDA with it."""
     torch = sys.modules.get("torch")

@@ -138,15 +138,17 @@ def _note_revoked(history: History) -> Callable[..., None]:
             verdicts.add(request.id, Verdict("REVOKED", Terminated.__name__, _signal_in(f"signal {signum}")))
         if terminated or history._running is None:
             return
+        now = time.time()
         history._running.spool.append(
             "task_run",
             {
-                "attempt_uid": make_uid(time.time()),
+                "attempt_uid": make_uid(now),
                 "task_id": request.id,
                 "root_id": request.root_id,
                 "task_name": request.task,
                 "state": "REVOKED",
                 "attempt": request.retries,
+                "recorded_at": now,
             },
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from celery import Task
 
-STATS_VERSION = 1
+STATS_VERSION = 2
 """Rises when a figure changes its meaning."""
 
 PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_published", "voxchord_received"

@@ -167,8 +167,9 @@ class attempt:
         row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
         row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used[:-1]), strict=True))
         row.update(self._memory(meter, status, run_s))
+        part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
+        row["share_s"] = run_s * part
         if self.gpu is not None:
-            part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
             row.update(self.gpu.end(run_s, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)

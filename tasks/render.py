@@ -92,7 +92,9 @@ def _publish(plan: Plan, root: str, answer: publish.Sig) -> None:
             answer.apply_async()
     elif not jobs().sent(plan.job):
         announce.planned(plan, root)
-        publish.send(plan, jobs().missing(plan), answer)
+        missing = jobs().missing(plan)
+        announce.found(plan, plan.segments - len(missing))
+        publish.send(plan, missing, answer)
         jobs().mark_sent(plan.job)
 
 

@@ -104,6 +104,7 @@ class Sampler:
                 "rss_peak_bytes": max(one.rss_samples, default=None),
                 "cpu_user_s": one.used[0],
                 "cpu_system_s": one.used[1],
+                "share_s": one.used[-1],
             }
             meter.recorder.renew(one.slot, known)
         after_s = meter.settings.sample_after_s

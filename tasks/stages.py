@@ -28,7 +28,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
-from tasks import bugs, pause
+from tasks import bugs, gpu, pause
 from tasks.app import app, settings
 from tasks.control import StageControl, leave
 from tasks.metering import note, note_failure
@@ -85,7 +85,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     """Run one stage of one segment, and turn what goes wrong into what Celery should do about it."""
     job, segment = _checked(ref)
     if not ref.get("ok", True):
-        note(job=job, segment=segment, cache_hit=True)
+        note(job=job, segment=segment)
         return ref
     try:
         with pause.until_stored(job), loads.counted(lambda seconds: note(model_load_s=seconds)):
@@ -105,10 +105,13 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         if plan is None or segment >= plan.segments:
             return {**ref, "ok": False, "error": "the job is gone"}
         work = work_of(plan, segment)
-        note(**_identity(plan, work))
+        note(**_identity(plan, work), device=_device(task, work))
         control = StageControl(jobs(), job, limit_s(work.segment.words, work.engine.profile))
         with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
-            note(**stage(work, control), **control.facts())
+            try:
+                note(**stage(work, control), **control.facts())
+            finally:
+                note(device=_device(task, work))  # it may have been the first to use it
         _touch(job)
     except (StoreError, CancelledError):
         raise
@@ -205,6 +208,7 @@ def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:
 
 
 def _identity(plan: Plan, work: Work) -> dict[str, Any]:
+    dtype = plan.engine_options.get("dtype")
     return {
         "job": plan.job,
         "segment": work.segment.index,
@@ -213,5 +217,12 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
         "model_version": plan.revision,
         "lang": work.engine.profile.languages[0],
         "voices": len(work.segment.speakers),
-        "device": "cpu" if work.engine.profile.pool == "prefork" else None,
+        "dtype": None if dtype == "auto" else dtype,
     }
+
+
+def _device(task: Task[..., Any], work: Work) -> str | None:
+    """What the stage computes on; None while its process has not settled that."""
+    if work.engine.profile.pool == "prefork" or task.name in {text.name, semantic.name}:
+        return "cpu"
+    return gpu.device()

@@ -47,6 +47,7 @@ def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
     root = str(task.request.id)
     note(job=plan.job, engine=plan.options.engine)
     manifest, error = jobs().manifest(plan.job), jobs().error(plan.job)
+    stood = manifest is not None
     if manifest is None and error is None:
         manifest, error = _closed(root, plan)
         others = [other for other in jobs().waiting(plan.job) if other != root]
@@ -54,7 +55,9 @@ def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
     jobs().answered(plan.job, root)
     if manifest is None:
         raise error or PipelineError("the job has no outcome")
-    note(audio_s=manifest["duration_s"], segments=manifest["segments"], voices=len(manifest["speakers"]))
+    note(cache_hit=stood, segments=manifest["segments"], voices=len(manifest["speakers"]))
+    if not stood:
+        note(audio_s=manifest["duration_s"])
     return manifest
 
 

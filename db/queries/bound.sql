@@ -1,17 +1,18 @@
 -- What holds each task back? gpu: a kernel ran for 60 % of the time; cpu: its CPU time is 80 % of it; starved:
 -- it stood ready with no core free for 20 %; else it waited: for a disk, the network, a lock, another process.
+-- Where attempts run beside each other in a process, all of this is said of their part of the time.
 -- :days  how far to look back from the newest attempt (default 30)
 SELECT task_name,
     CASE
-        WHEN gpu_active_s >= 0.6 * run_s THEN 'gpu'
-        WHEN cpu_user_s + cpu_system_s + cpu_children_s >= 0.8 * run_s THEN 'cpu'
-        WHEN cpu_wait_s >= 0.2 * run_s THEN 'starved'
+        WHEN gpu_active_s >= 0.6 * share_s THEN 'gpu'
+        WHEN cpu_user_s + cpu_system_s + COALESCE(cpu_children_s, 0) >= 0.8 * share_s THEN 'cpu'
+        WHEN cpu_wait_s >= 0.2 * share_s THEN 'starved'
         ELSE 'waiting'
     END AS bound_by,
     COUNT(*) AS n, SUM(run_s) AS run_s,
     COUNT(gpu_active_s) * 1.0 / COUNT(*) AS gpu_measured_share
 FROM task_run
-WHERE run_s > 0 AND cpu_user_s IS NOT NULL
+WHERE share_s > 0 AND cpu_user_s IS NOT NULL
     AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
 GROUP BY 1, 2
 ORDER BY run_s DESC, 1, 2;

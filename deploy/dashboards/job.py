@@ -19,6 +19,15 @@ JOB = "job = ${job:sqlstring}"
 _STAGES = ("render", "text", "semantic", "speaker", "diffusion", "stitch")
 _COLORS = ("purple", "blue", "light-blue", "orange", "green", "yellow")
 _MADE = "state IN ('SUCCESS', 'IGNORED')"
+_DONE = f"""CONCAT(
+    CASE WHEN state = 'SUCCEEDED' THEN COALESCE(segments_done, segments) ELSE COALESCE(segments_done, 0) + (
+        SELECT COUNT(DISTINCT segment)
+        FROM task_run
+        WHERE {JOB} AND task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND cache_hit IS NOT NULL
+            AND started_epoch >= COALESCE(v_job.started_epoch, 0)
+    ) END,
+    ' of ', segments
+) AS segments"""
 _ENDED_AT = "started_at + run_s * INTERVAL '1 second'"
 _SENT_AT = "GREATEST(published_at, eta_at)"
 
@@ -76,9 +85,10 @@ def _in_short() -> list[Json]:
         figure("Audio", "Duration of the finished file.", of_job("audio_s"), unit="s"),
         figure(
             "From first to last",
-            "From the request to the end; empty while it runs.",
+            "From the request to the end, or from when it was last begun again; empty while it runs.",
             of_job(
-                "EXTRACT(EPOCH FROM finished_at - created_at) AS total_s",
+                "EXTRACT(EPOCH FROM finished_at - CASE WHEN run_no > 1 THEN COALESCE(started_at, created_at) "
+                "ELSE created_at END) AS total_s",
             ),
             unit="s",
         ),
@@ -91,8 +101,8 @@ def _in_short() -> list[Json]:
         ),
         figure(
             "Segments done",
-            "Of those that were planned.",
-            of_job("CONCAT(segments_done, ' of ', segments) AS segments"),
+            "Of those that were planned, also those that were there before it began.",
+            of_job(_DONE),
             unit="none",
             text=True,
         ),
@@ -246,8 +256,8 @@ whole AS (
     SELECT SUM(run_s) AS run_s,
         EXTRACT(EPOCH FROM MAX(ended_at) - MIN(LEAST(sent_at, started_at)))::float8 AS span_s,
         SUM(CASE WHEN task_name = 'voxchord.stitch' THEN run_s END) AS stitch_s,
-        SUM(CASE WHEN cpu_wait_s IS NOT NULL THEN run_s END) AS starvable_s,
-        SUM(CASE WHEN gpu_active_s IS NOT NULL THEN run_s END) AS on_device_s,
+        SUM(CASE WHEN cpu_wait_s IS NOT NULL THEN share_s END) AS starvable_s,
+        SUM(CASE WHEN gpu_active_s IS NOT NULL THEN share_s END) AS on_device_s,
         SUM(wasted_s) AS wasted_s, SUM(cpu_wait_s) AS starved_s, SUM(model_load_s) AS loading_s,
         SUM(gpu_active_s) AS gpu_active_s,
         MAX(rss_peak_bytes)::float8 / NULLIF(MAX(mem_limit_bytes), 0) AS of_limit

@@ -19,6 +19,7 @@ def attempt(**facts: Any) -> dict[str, Any]:
         "finished_at": 1_800_000_002.25,
         "finished_epoch": 1_800_000_002,
         "run_s": 2.0,
+        "share_s": 2.0,
         "cpu_user_s": 1.5,
         "cpu_system_s": 0.25,
     } | facts
@@ -90,6 +91,7 @@ def _one(chance: random.Random, number: int, started: float, age: float) -> dict
         "total_s": wait_s + run_s,
         "clock_skew": 0,
         "run_s": run_s,
+        "share_s": run_s,
         "cpu_user_s": run_s * chance.uniform(0.5, 0.95),
         "cpu_system_s": run_s * 0.03,
         "cpu_children_s": 0.0,

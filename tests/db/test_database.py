@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pytest
 from alembic.autogenerate import compare_metadata
+from alembic.command import upgrade
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
+from db import database
 from db.database import DatabaseUrlError, open_database, parse_url, writing
 from db.schema import column_doc, metadata, task_run
 from tests.db.rows import attempt
@@ -17,6 +20,48 @@ from tests.db.rows import attempt
 def test_the_migrations_yield_exactly_the_schema(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+
+
+def at_version(url: str, version: str, statement: str) -> None:
+    """A database as an earlier version left it."""
+    engine = open_database(url, migrate=False)
+    config = Config()
+    config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        upgrade(config, version)
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def test_attempts_without_any_time_are_as_old_as_the_migration(url: str) -> None:
+    at_version(
+        url, "0002", "INSERT INTO task_run (attempt_uid, task_name, state) VALUES ('1', 't', 'REVOKED')"
+    )
+    begun = datetime.now(UTC)
+    engine = open_database(url)
+    with engine.connect() as connection:
+        recorded_at = connection.execute(select(task_run.c.recorded_at)).scalar_one()
+    assert begun < recorded_at < datetime.now(UTC)
+    engine.dispose()
+
+
+def test_attempts_of_an_earlier_version_get_what_is_known_of_their_part_of_the_time(url: str) -> None:
+    at_version(
+        url,
+        "0001",
+        """
+        INSERT INTO task_run
+            (attempt_uid, task_name, state, run_s, cpu_scope, gpu_active_s, gpu_util_mean_pct)
+        VALUES ('1', 't', 'SUCCESS', 8, 'process', 4, 50), ('2', 't', 'SUCCESS', 8, 'share', 1, 50),
+            ('3', 't', 'SUCCESS', 8, 'share', NULL, NULL), ('4', 't', 'LOST', 8, NULL, NULL, NULL)
+        """,
+    )
+    engine = open_database(url)
+    with engine.connect() as connection:
+        found = connection.execute(select(task_run.c.share_s).order_by(task_run.c.attempt_uid)).scalars()
+        assert list(found) == [8, 2, None, None]
+    engine.dispose()
 
 
 def test_every_column_says_what_it_holds(engine: Engine) -> None:
@@ -34,7 +79,7 @@ def test_every_column_says_what_it_holds(engine: Engine) -> None:
 
 def test_every_view_answers(engine: Engine) -> None:
     names = inspect(engine).get_view_names()
-    assert set(names) == {"v_task_run", "v_latest", "v_daily", "v_job"}
+    assert set(names) == {"v_task_run", "v_daily", "v_job"}
     with engine.connect() as connection:
         for name in names:
             assert connection.execute(text(f"SELECT * FROM {name}")).all() == []  # noqa: S608 - names from the schema

@@ -66,12 +66,12 @@ def test_jobs_are_listed_newest_first(engine: Engine) -> None:
         store(
             engine,
             "job",
-            {"id": f"j{number}", "state": "QUEUED", "created_epoch": number, "labels": {"n": number}},
+            {"id": f"j{number}", "state": "RUNNING", "created_epoch": number, "labels": {"n": number}},
         )
     assert [row["id"] for row in jobs.list_jobs(engine, limit=2)] == ["j2", "j1"]
     found = jobs.get_job(engine, "j1")
     assert found is not None
-    assert (found["state"], found["labels"]) == ("QUEUED", {"n": 1})
+    assert (found["state"], found["labels"]) == ("RUNNING", {"n": 1})
     assert jobs.get_job(engine, "j9") is None
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from db import queries, rows
 from db.database import open_database, writing
@@ -179,3 +179,32 @@ def test_sizing_counts_a_device_once_for_all_that_it_decodes_at_once(engine: Eng
     assert device["busy_s_per_audio_h"] == pytest.approx(200), "0 to 100 and 200 to 300, not 250"
     assert device["places"] == pytest.approx(200 / 3600 * 240 / 24 / 0.5)
     assert (process["busy_s_per_audio_h"], process["n"]) == (pytest.approx(4), 2)
+
+
+@pytest.mark.parametrize(
+    ("of_its_part", "bound"),
+    [
+        ({"gpu_active_s": 1.0}, "gpu"),
+        ({"cpu_user_s": 0.9}, "cpu"),
+        ({"cpu_user_s": 0.5, "cpu_wait_s": 0.3}, "starved"),
+        ({"gpu_active_s": 0.1}, "waiting"),
+    ],
+)
+def test_what_holds_attempts_back_is_judged_by_their_part_of_the_time(
+    engine: Engine, of_its_part: dict[str, float], bound: str
+) -> None:
+    """Eight in one process share a device or a core: each has an eighth of its figures, and of the time."""
+    part = {"cpu_user_s": 0.05, "cpu_system_s": 0.0, "cpu_children_s": 0.0, **of_its_part}
+    fill(engine, [attempt(run_s=8.0, share_s=1.0, cpu_scope="share", **part) for _ in range(8)])
+    (row,) = queries.run(engine, "bound").records()
+    assert (row["bound_by"], row["n"]) == (bound, 8)
+
+
+def test_the_view_of_attempts_compares_with_their_part_of_the_time(engine: Engine) -> None:
+    shared = {"run_s": 8.0, "cpu_user_s": 0.5, "cpu_system_s": 0.25, "gpu_active_s": 0.125}
+    fill(engine, [attempt(share_s=1.0, cpus_allowed=2, **shared), attempt(share_s=None, **shared)])
+    with engine.connect() as connection:
+        query = text("SELECT cpu_pct, cpu_efficiency, idle_s FROM v_task_run ORDER BY share_s NULLS LAST")
+        known, unknown = connection.execute(query).all()
+    assert tuple(known) == (75.0, 0.375, 0.125)
+    assert tuple(unknown) == (None, None, None)

@@ -61,6 +61,35 @@ def test_a_late_row_is_summed_too_and_none_twice(engine: Engine) -> None:
     assert [row["n"] for row in sums(engine)] == [1, 2]
 
 
+@pytest.mark.parametrize("days", [1, 2])
+def test_trimmed_once_a_day_late_rows_are_summed_before_they_are_deleted(engine: Engine, days: int) -> None:
+    """Of each day's last hour one row comes only after that day's trim."""
+    for day in range(10, -1, -1):
+        now = NOW - day * DAY_S
+        store(engine, at(day * 24 + 1))
+        trim(engine, days=days, now=now)
+        store(engine, at(day * 24 + 1))
+    trim(engine, days=days, now=NOW + DAY_S)
+    assert [row["n"] for row in sums(engine)] == [2] * 11
+    assert count(engine, task_run) == 2 * (days - 1)
+
+
+def test_a_row_that_comes_after_its_hour_was_deleted_takes_nothing_from_the_sums(engine: Engine) -> None:
+    store(engine, at(50), at(50))
+    trim(engine, days=1, now=NOW)
+    assert count(engine, task_run) == 0
+    store(engine, at(50))
+    trim(engine, days=1, now=NOW)
+    assert [row["n"] for row in sums(engine)] == [2]
+
+
+def test_an_attempt_that_was_revoked_before_it_began_goes_by_when_it_was_recorded(engine: Engine) -> None:
+    never = {"started_at": None, "started_epoch": None, "state": "REVOKED"}
+    store(engine, *(attempt(recorded_at=NOW - days * DAY_S, **never) for days in (100, 1)), at(1))
+    assert trim(engine, days=90, now=NOW).attempts_deleted == 1
+    assert count(engine, task_run) == 2
+
+
 def test_old_attempts_go_in_small_steps_and_their_sums_stay(engine: Engine) -> None:
     store(engine, *(at(24 * 100 + number / 100) for number in range(25)), at(1))
     with writing(engine) as connection:

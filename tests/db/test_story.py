@@ -1,4 +1,5 @@
 import json
+import re
 from typing import Any
 
 import pytest
@@ -31,6 +32,7 @@ def run(stage: str, start: float, run_s: float, **facts: Any) -> dict[str, Any]:
             "finished_at": T0 + start + run_s,
             "finished_epoch": int(T0 + start + run_s),
             "run_s": run_s,
+            "share_s": run_s,
             "queue_wait_s": start,
             "cpu_user_s": run_s * 0.9,
             "cpu_system_s": 0.0,
@@ -65,6 +67,19 @@ def test_a_job_without_attempts_has_no_story(engine: Engine) -> None:
 def test_a_job_of_which_nothing_began_has_no_story(engine: Engine) -> None:
     record(engine, run("text", 0, 1, state="LOST", started_at=None))
     assert tell(engine, "j") is None
+
+
+def test_the_story_of_a_job_begun_again_is_that_of_its_last_run(engine: Engine) -> None:
+    night = 12 * 3600
+    later = [
+        run("render", 0, 1, started_at=T0 + night, published_at=T0 + night),
+        run("diffusion", 1, 4, started_at=T0 + night + 1, published_at=T0 + night),
+    ]
+    again = {"run_no": 2, "started_at": T0 + night + 0.5, "updated_epoch_ms": 1}
+    story = story_of(engine, run("diffusion", 0, 3), run("diffusion", 3, 1, state="LOST"), *later, **again)
+    assert [row["task_name"] for row in story.attempts] == ["voxchord.render", "voxchord.diffusion"]
+    assert story.span_s == pytest.approx(5.0)
+    assert "begun 2 times" in page(story)
 
 
 def test_a_job_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
@@ -102,6 +117,20 @@ def test_the_report_of_a_running_job_says_how_much_audio_there_is(engine: Engine
     assert story.made_s() == 80.0
     assert "<b>1 min 20 s</b><span>audio so far</span>" in page(story)
     assert "<b>20.0 ×</b>" in page(story)
+
+
+def test_the_report_tells_segments_that_were_made_from_those_that_were_there(engine: Engine) -> None:
+    story = story_of(
+        engine,
+        run("diffusion", 0, 3, segment=0, cache_hit=0, audio_s=30.0),
+        run("diffusion", 1, 2, segment=1, cache_hit=1),
+        run("text", 2, 1, segment=2, cache_hit=1),
+        state="RUNNING",
+        segments=5,
+    )
+    lines = re.findall(r"<tr><td>(\d)</td>.*?<td>([^<]*)</td></tr>", page(story))
+    assert lines[:3] == [("0", "no"), ("1", "yes"), ("2", "–")]
+    assert story.reused() == 0, "what isn't decoded yet may still be"
 
 
 def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
@@ -165,10 +194,15 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
             "workers that stay up don't pay it again.",
         ),
         (
-            [run("diffusion", 0, 1, segment=n, cache_hit=int(n < 3), audio_s=60.0) for n in range(4)]
-            + [run("speaker", 0, 0.1, segment=3, cache_hit=1)],
-            {"segments": 4},
-            "3 of 4 segments were there already and were not made again.",
+            [
+                run("diffusion", 0, 1, segment=0, cache_hit=0, audio_s=60.0),
+                run("speaker", 0, 0.1, segment=0, cache_hit=1),
+                run("diffusion", 0, 1, segment=1, cache_hit=1),
+                run("diffusion", 0, 1, segment=2, state="LOST"),
+                run("diffusion", 1, 0.1, segment=2, cache_hit=1),
+            ],
+            {"segments": 9},
+            "7 of 9 segments were there already and were not made again.",
         ),
         (
             [run("diffusion", 0, 10, mem_limit_bytes=110 << 20)],
@@ -181,9 +215,28 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
             "The GPU computed for 30 % of the time of diffusion: more segments at once would fill it, "
             "if its memory allows.",
         ),
+        (
+            [
+                run("diffusion", 0, 10, worker_pid=1, share_s=5.0, cpu_user_s=0.1, gpu_active_s=1.0)
+                for _ in range(2)
+            ],
+            {},
+            "The GPU computed for 20 % of the time of diffusion: more segments at once would fill it, "
+            "if its memory allows.",
+        ),
         ([run("diffusion", 0, 0.2)], {}, "The job took 0.20 s: too short to judge."),
         (
             [run("diffusion", 0, 10, worker_pid=1), run("diffusion", 0, 10, worker_pid=2)],
+            {},
+            "Nothing stands out: no waste, no long waits, no shortage.",
+        ),
+        (
+            [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=0.1, gpu_active_s=5.0) for _ in range(2)],
+            {},
+            "Nothing stands out: no waste, no long waits, no shortage.",
+        ),
+        (
+            [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=4.5) for _ in range(2)],
             {},
             "Nothing stands out: no waste, no long waits, no shortage.",
         ),

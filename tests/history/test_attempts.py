@@ -58,6 +58,16 @@ def test_a_task_revoked_while_it_runs_leaves_its_row(bench: Bench) -> None:
     assert (row["state"], row["exc_type"], row["exit_signal"]) == ("REVOKED", "Terminated", 15)
 
 
+def test_a_task_revoked_before_it_began_leaves_a_row_that_says_when(bench: Bench) -> None:
+    with bench.worker():
+        bench.wait_for(bench.send("sleep", 0))
+        ahead, task_id = bench.send("sleep", 2), bench.send("sleep", 0)
+        bench.app.control.revoke(task_id)
+        (row,) = bench.wait_for(task_id)
+    assert (row["state"], row["started_at"]) == ("REVOKED", None)
+    assert row["recorded_at"] > bench.rows(ahead)[0]["started_at"]
+
+
 def test_what_a_whole_dead_worker_left_open_is_found_by_the_next(bench: Bench) -> None:
     with bench.worker() as first:
         task_id = bench.send("sleep", 3)
@@ -164,6 +174,10 @@ def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> Non
     assert [row["overlap_max"] for row in rows] == [2, 2]
     assert [row["cpu_scope"] for row in rows] == ["share", "share"]
     assert sum(row["cpu_user_s"] + row["cpu_system_s"] for row in rows) == pytest.approx(1.6, rel=0.15)
+    ends = [row["started_at"].timestamp() + row["run_s"] for row in rows]
+    busy_s = max(ends) - min(row["started_at"].timestamp() for row in rows)
+    assert sum(row["share_s"] for row in rows) == pytest.approx(busy_s, rel=0.05)
+    assert all(0.4 * row["run_s"] < row["share_s"] < 0.8 * row["run_s"] for row in rows)
 
 
 def test_tasks_that_are_short_go_without_the_dear_counters(bench: Bench) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from db.schema import task_run
-from tasks.gpu import Gpu, GpuRun
+from tasks.gpu import Gpu, GpuRun, device
 from tasks.nvml import Nvml
 
 GIB = 1 << 30
@@ -209,9 +209,13 @@ class Cuda:
     def __init__(self) -> None:
         self.current = self.peak = GIB
         self.resets = 0
+        self.initialized = self.available = True
 
     def is_initialized(self) -> bool:
-        return True
+        return self.initialized
+
+    def is_available(self) -> bool:
+        return self.available
 
     def current_device(self) -> int:
         return 0
@@ -252,6 +256,16 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
     torch = SimpleNamespace(cuda=cuda, version=SimpleNamespace(cuda="12.8"))
     monkeypatch.setitem(sys.modules, "torch", torch)
     return cuda
+
+
+def test_a_stage_computes_where_torch_does(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert device() == "cuda:0"
+    cuda.initialized = False
+    assert device() is None, "it has not begun"
+    cuda.available = False
+    assert device() == "cpu"
+    monkeypatch.delitem(sys.modules, "torch")
+    assert device() is None
 
 
 def test_torchs_peak_is_that_of_the_attempt(cuda: Cuda) -> None:

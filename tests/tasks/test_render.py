@@ -1,12 +1,15 @@
 import io
 import json
 import re
+import time
 
 import numpy as np
 import pytest
 import soundfile
 
 from bench.pipeline import Free
+from db.jobs import get_job
+from db.story import tell
 from pipeline import finish, stages
 from pipeline.engines import registry
 from pipeline.jobs import Jobs
@@ -15,7 +18,7 @@ from pipeline.script import parse
 from pipeline.stages import Work
 from pipeline.store import Store
 from pipeline.voices import Voices
-from tests.tasks.conftest import Service
+from tests.tasks.conftest import Service, until
 
 PARAGRAPH = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
@@ -71,6 +74,16 @@ def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None
     assert sorted(row["cache_hit"] for row in rows).count(0) == 1
     assert len(rows) == 1, "what exists is not even sent"
 
+    def reused() -> int | None:
+        story = tell(service.history, changed["job"])
+        return story.reused() if story else None
+
+    until(lambda: reused() == changed["segments"] - 1)
+    job = get_job(service.history, changed["job"])
+    assert job is not None
+    assert job["segments_done"] == changed["segments"]
+    assert job["created_at"] < job["started_at"] < job["finished_at"]
+
 
 def test_the_same_request_is_the_same_job(service: Service) -> None:
     script = SCRIPT.replace("quay", "pier")
@@ -79,6 +92,36 @@ def test_the_same_request_is_the_same_job(service: Service) -> None:
     assert manifests[0] == manifests[1] == service.render(script)
     rows = service.attempts(manifests[0]["job"], "diffusion", manifests[0]["segments"])
     assert len({row["segment"] for row in rows}) == len(rows), "nothing was decoded twice"
+    made, found = sorted(service.attempts(manifests[0]["job"], "stitch", 2), key=lambda row: row["cache_hit"])
+    assert (made["cache_hit"], made["audio_s"]) == (0, manifests[0]["duration_s"])
+    assert (found["cache_hit"], found["audio_s"], found["rtf"]) == (1, None, None), "joined once for both"
+
+
+def test_a_job_begun_again_is_reckoned_from_then(service: Service) -> None:
+    script = SCRIPT.replace("quay", "wharf")
+    first = service.render(script)
+    service.attempts(first["job"], "stitch")
+    time.sleep(6)
+    service.jobs.store.objects.delete(first["audio"]["name"])
+    again = service.render(script)
+    assert (again["job"], again["audio"]) == (first["job"], first["audio"])
+    assert again["duration_s"] / again["speed"] < 6, "the file alone was made again"
+    service.attempts(first["job"], "stitch", 2)
+
+    def span_s() -> float | None:
+        job, story = get_job(service.history, first["job"]), tell(service.history, first["job"])
+        return story.span_s if story and job and job["state"] == "SUCCEEDED" and job["run_no"] == 2 else None
+
+    until(lambda: span_s() is not None)
+    assert (span_s() or 9) < 6
+
+
+def test_a_stage_behind_one_that_failed_found_nothing_made(service: Service) -> None:
+    job = "0" * 20
+    ref = {"job": job, "segment": 0, "ok": False}
+    service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
+    (row,) = service.attempts(job, "diffusion")
+    assert (row["segment"], row["cache_hit"]) == (0, None)
 
 
 def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:

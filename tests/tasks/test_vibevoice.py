@@ -83,6 +83,9 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
     history = open_database(settings.history_url)
     assert_the_decodes_cost_is_told(history, manifest["job"])
     assert_loading_the_model_is_told(history, manifest["job"])
+    for stage in ("text", "semantic", "speaker", "diffusion"):
+        rows = attempts(history, manifest["job"], stage)
+        assert {(row["device"], row["dtype"]) for row in rows} == {("cpu", "float64")}
     history.dispose()
     model = reference.load(checkpoint)
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)

@@ -1,0 +1,12 @@
+"""A view that nothing read is gone; columns that nothing fills say so."""
+
+from alembic import op
+
+revision = "0004"
+down_revision = "0003"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.execute("DROP VIEW IF EXISTS v_latest")

@@ -1,0 +1,40 @@
+import os
+import threading
+import time
+from hashlib import pbkdf2_hmac
+
+import pytest
+
+from tasks import counters
+
+
+def waited_s(process: counters.Process) -> float:
+    return process.read()[counters.NAMES.index("cpu_wait_s")]
+
+
+@pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="this kernel doesn't count it")
+def test_what_a_thread_waited_stays_counted_when_it_ends() -> None:
+    process = counters.Process()
+    core = min(os.sched_getaffinity(0))
+    computed, told = threading.Barrier(4), threading.Event()
+
+    def compete() -> None:
+        os.sched_setaffinity(threading.get_native_id(), {core})
+        until = time.monotonic() + 0.3
+        while time.monotonic() < until:
+            pbkdf2_hmac("sha256", b"", b"", 2_000)  # without the interpreter's lock
+        computed.wait()
+        told.wait()
+
+    before_s = waited_s(process)
+    threads = [threading.Thread(target=compete) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    computed.wait()
+    alive_s = waited_s(process)
+    told.set()
+    for thread in threads:
+        thread.join()
+    assert alive_s - before_s > 0.2
+    assert waited_s(process) >= alive_s
+    process.close()

@@ -196,7 +196,7 @@ def request(
 
     def ask() -> "AsyncResult[Any]":
         result: AsyncResult[Any] = app.send_task(
-            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="", argsrepr="()"
+            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="-", argsrepr="()"
         )
         return result
 

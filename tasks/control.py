@@ -95,7 +95,7 @@ class StageControl:
             log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
 
     def stood_still(self, seconds: float) -> None:
-        """The whole process was stopped for so long: that is not the segment's time."""
+        """The process was stopped, or others had their turn, for so long: that is not the segment's time."""
         self.started += seconds
         self.alive += seconds
 

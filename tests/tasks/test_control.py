@@ -1,13 +1,15 @@
 """A segment's deadline: for its own time, not for that of others."""
 
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from pipeline.errors import DeadlineError
+from pipeline.errors import CancelledError, DeadlineError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
+from tasks import tries
 from tasks.control import StageControl
 
 LIMIT_S = 0.1
@@ -21,3 +23,18 @@ def test_a_deadline_counts_what_a_segment_takes_and_not_what_it_waits_for_others
     time.sleep(2 * LIMIT_S)
     with pytest.raises(DeadlineError, match=r"more than its limit of 0\.1 s"):
         control.check()
+
+
+def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Path) -> None:
+    control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
+    tries._alone.acquire()
+    threading.Timer(8 * LIMIT_S, tries._alone.release).start()
+    with tries._quarantine(control):
+        pass
+
+
+def test_what_waits_until_it_may_run_alone_sees_that_its_job_was_cancelled(tmp_path: Path) -> None:
+    jobs = Jobs(Store(str(tmp_path)))
+    jobs.cancel("job")
+    with tries._alone, pytest.raises(CancelledError), tries._quarantine(StageControl(jobs, "job", LIMIT_S)):
+        pass

@@ -21,7 +21,7 @@ from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
 from pipeline.script import parse
-from pipeline.voices import Voices
+from pipeline.voices import Voices, name_of
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ def writable(output: Path) -> None:
 
 
 def register(given: list[str], voices: Voices) -> dict[str, str]:
-    """`SPEAKER=VOICE` pairs to a mapping; an audio file is registered under the name of its stem."""
+    """`SPEAKER=VOICE` pairs to a mapping; a file is registered under a name made from what it holds."""
     mapping = {}
     for text in given:
         speaker, equals, voice = text.partition("=")
@@ -168,8 +168,9 @@ def register(given: list[str], voices: Voices) -> dict[str, str]:
             raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
         path = Path(voice)
         if path.is_file():
-            voice = path.stem
-            voices.add(voice, read_recording(voice, path))
+            data = read_recording(path.stem, path)
+            voice = name_of(path.name, data)
+            voices.add(voice, data)
         mapping[speaker] = voice
     return mapping
 

@@ -39,7 +39,7 @@ class PrivateRequest(MeteredRequest):
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
 
     def info(self, safe: bool = False) -> Any:
-        """What a worker answers about it, to Flower too; Celery itself would give the arguments as they are."""
+        """What a worker answers about it, to Flower too; Celery would give the arguments as they are."""
         return super().info(safe=True)
 
 

@@ -64,8 +64,9 @@ class LocalObjects:
 
     def create(self, name: str, data: bytes) -> bool:
         path = self._path(name)
-        if path.exists():
-            return False
+        with answering("look for", name):
+            if path.exists():
+                return False
         temporary = self._write(name, data)
         try:
             with answering("create", name, FileExistsError):
@@ -109,14 +110,16 @@ class LocalObjects:
             self._path(name).unlink()
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
-        for folder, _, files in os.walk(self._path(prefix) if prefix else self.root):
-            for file in files:
-                path = Path(folder, file)
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue
-                yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
+        top = self._path(prefix) if prefix else self.root
+        with answering("list", prefix or "everything"):
+            for folder, _, files in os.walk(top, onerror=_unless_gone):
+                for file in files:
+                    path = Path(folder, file)
+                    try:
+                        status = path.stat()
+                    except FileNotFoundError:
+                        continue
+                    yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
 
     def put_file(self, path: Path, name: str) -> None:
         with answering("write", name):
@@ -159,6 +162,12 @@ class LocalObjects:
             with open(handle, "wb") as file:
                 file.write(data)
         return temporary
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that can't be listed is not an empty one."""
+    if not isinstance(error, MISSING):
+        raise error
 
 
 @contextlib.contextmanager

@@ -44,6 +44,8 @@ def collect(
         if not dry_run:
             jobs.store.objects.delete(name)
         removed, freed, left = removed + 1, freed + size, left - size
+    if not dry_run:
+        jobs.store.objects.tidy()
     return Swept(removed, freed, left)
 
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from pipeline.errors import StoreError
 
 SCRATCH = ".scratch"
+_PLACED_MAX = 5
 
 
 class Objects(Protocol):
@@ -40,6 +41,9 @@ class Objects(Protocol):
         ...
 
     def get_file(self, name: str, path: Path) -> None: ...
+    def tidy(self) -> None:
+        """Remove emptied folders, where there are folders."""
+        ...
 
 
 MISSING = (FileNotFoundError, NotADirectoryError)
@@ -132,6 +136,13 @@ class LocalObjects:
         with answering("read", name):
             shutil.copyfile(self._path(name), path)
 
+    def tidy(self) -> None:
+        for top in self.root.glob("*/"):
+            if top.name != SCRATCH:
+                for folder, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):  # it isn't empty, or not ours
+                        os.rmdir(folder)
+
     def scratch(self) -> Path:
         """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
         folder = self.root / SCRATCH
@@ -146,12 +157,16 @@ class LocalObjects:
         return self.scratch() / uuid.uuid4().hex
 
     def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
-        """Into a folder that may have to be made first."""
-        try:
-            move(temporary, path)
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            move(temporary, path)
+        """Into a folder that may have to be made first, and that `tidy` may take away at once."""
+        for _ in range(_PLACED_MAX):
+            try:
+                move(temporary, path)
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError):
+                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                return
+        move(temporary, path)
 
     def _write(self, name: str, data: bytes) -> Path:
         """A complete file under a temporary name."""

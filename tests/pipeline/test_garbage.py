@@ -2,6 +2,7 @@
 
 import io
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from bench.silence import Silence
 from pipeline.errors import StoreError
 from pipeline.garbage import collect
 from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
+from pipeline.objects import SCRATCH
 from pipeline.plan import SegmentAudio
 from pipeline.request import checked, split_options
 from pipeline.script import parse
@@ -70,6 +72,9 @@ def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
     assert (gone in left, kept in left) == (False, True)
     assert not any(name.startswith(f"jobs/{ended.job}/") for name in left)
     assert {name for name in before if name.startswith((f"jobs/{standing.job}/", "voices/", "open/"))} <= left
+    if jobs.store.local:
+        for path in Path(jobs.store.url).rglob("*"):
+            assert path.name == SCRATCH or not path.is_dir() or any(path.iterdir()), f"{path} is empty"
 
 
 def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs) -> None:

@@ -99,6 +99,26 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
+def test_emptied_folders_go_and_whoever_writes_meanwhile_notices_nothing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    ended = threading.Event()
+
+    def tidy() -> None:
+        while not ended.is_set():
+            store.objects.tidy()
+
+    thread = threading.Thread(target=tidy)
+    thread.start()
+    for number in range(300):
+        store.put(f"segments/{number % 7}/{number}/audio", b"words")
+        store.objects.delete(f"segments/{number % 7}/{number}/audio")
+    ended.set()
+    thread.join()
+    store.put("jobs/a/plan", b"words")
+    store.objects.tidy()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".scratch", "a", "jobs", "plan"]
+
+
 def test_a_name_that_cannot_be_looked_for_is_a_store_error(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="can't look for"):
         Store(str(tmp_path)).objects.create("a" * 300, b"words")

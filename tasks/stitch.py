@@ -66,7 +66,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
             raise Ignore("of an earlier run of this job, or one that follows: it is answered at the end")
         with noted(plan.job, "stitch"):
             manifest = _joined(root, plan)
-    except (StoreError, MissingArtifactError):
+    except StoreError:
         raise
     except PipelineError as error:
         return None, _given_up(plan, error)

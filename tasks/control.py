@@ -48,6 +48,7 @@ class StageControl:
         self.waited_s = 0.0
 
     def __enter__(self) -> "StageControl":
+        self.alive = time.monotonic()
         _watch.over(self)
         return self
 

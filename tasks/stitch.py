@@ -103,8 +103,7 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
             publish.send(plan, lost, body(plan, root))
             raise Ignore("Replaced by new task")
         try:
-            with control:
-                return finish.finish(jobs(), plan, engine_of(plan.options).profile, control)
+            return finish.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
         except MissingArtifactError:
             continue  # what was found damaged counts as missing from now on
     raise StoreError("the segments change while they are read")

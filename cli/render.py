@@ -71,10 +71,10 @@ def render(
         split_options(options, engine=found.engine)
         writable(output)
         voices = register(voice or [], Voices(connection.jobs(found).store))
-        with connection.running(found, concurrency=workers) as app:
+        with connection.running(found, concurrency=workers) as (app, service):
             history = connection.history_that_answers(found)
             ask = request(app, source, voices, options)
-            manifest = watch(app, send(app, ask), history, ask, quiet=json)
+            manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
         deliver(connection.jobs(found), manifest, output)
         if json:
             print_json(manifest)

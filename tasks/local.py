@@ -102,7 +102,11 @@ class LocalService:
                     continue
                 lived_s = time.monotonic() - worker.started
                 worker.early = worker.early + 1 if lived_s < _EARLY_S else 0
-                if worker.early <= _EARLY_MAX:
+                if worker.early > _EARLY_MAX:
+                    log.error(
+                        "a worker ends at every start; it is given up", extra={"worker": worker.spec.name}
+                    )
+                else:
                     log.warning("a worker ended; it is started again", extra={"worker": worker.spec.name})
                     self.processes.remove(worker.process)
                     if worker.process.stdin:
@@ -132,6 +136,18 @@ class LocalService:
         self._spawn("flower", flower.command(self.settings, port), environment)
         return password
 
+    def check(self) -> None:
+        """
+        Raises:
+            ServiceError: a process of the service has ended by itself and for good.
+        """
+        for process in list(self.processes):
+            kept = any(
+                process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
+            )
+            if process.poll() is not None and not kept:
+                raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+
     def wait(self) -> None:
         """Until somebody interrupts, or a process of the service ends by itself and for good.
 
@@ -139,14 +155,7 @@ class LocalService:
             ServiceError: one did.
         """
         while True:
-            for process in list(self.processes):
-                kept = any(
-                    process is worker.process
-                    for worker in self._workers.values()
-                    if worker.early <= _EARLY_MAX
-                )
-                if process.poll() is not None and not kept:
-                    raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+            self.check()
             time.sleep(0.5)
 
     def __exit__(

@@ -68,6 +68,12 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
     assert soundfile.info(out).duration > 1
 
 
+def test_workers_that_end_at_every_start_end_the_render(run: Run, script: Path, tmp_path: Path) -> None:
+    done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
+    assert done.returncode == 5, done.stderr
+    assert "a process of the service ended" in done.stderr
+
+
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
     # a shell's background job ignores it, and whatever that starts does too

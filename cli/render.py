@@ -75,7 +75,7 @@ def render(
             history = connection.history_that_answers(found)
             ask = request(app, source, voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
-        deliver(connection.jobs(found), manifest, output)
+            deliver(connection.jobs(found), manifest, output)
         if json:
             print_json(manifest)
         else:

@@ -68,6 +68,31 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
     assert soundfile.info(out).duration > 1
 
 
+def test_renders_that_start_at_once_in_a_folder_share_a_service_until_the_last_has_ended(
+    script: Path, tmp_path: Path
+) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("Ann: One line.")
+    outs = [tmp_path / f"{number}.wav" for number in range(3)]
+    renders = [
+        subprocess.Popen(
+            command("render", source, "-o", out, "--workers", "1"),
+            cwd=ROOT,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for source, out in zip((short, script, short), outs, strict=True)
+    ]
+    printed = [render.communicate(timeout=120)[0] for render in renders]
+    assert [render.returncode for render in renders] == [0, 0, 0], printed
+    assert all(out.exists() for out in outs)
+    logs = tmp_path / "state" / "logs"
+    assert sorted(path.name for path in logs.iterdir()) == ["door.log", "work.log"]
+    assert not (tmp_path / "state" / "broker.url").exists()
+
+
 def test_workers_that_end_at_every_start_end_the_render(run: Run, script: Path, tmp_path: Path) -> None:
     done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
     assert done.returncode == 5, done.stderr

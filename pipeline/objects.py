@@ -40,7 +40,10 @@ class Objects(Protocol):
         """Take over a file; the path may be gone afterwards."""
         ...
 
-    def get_file(self, name: str, path: Path) -> None: ...
+    def get_file(self, name: str, path: Path) -> None:
+        """Copy an object to a path of this machine."""
+        ...
+
     def tidy(self) -> None:
         """Remove emptied folders, where there are folders."""
         ...
@@ -134,7 +137,9 @@ class LocalObjects:
 
     def get_file(self, name: str, path: Path) -> None:
         with answering("read", name):
-            shutil.copyfile(self._path(name), path)
+            source = open(self._path(name), "rb")  # noqa: SIM115 - what is wrong with the target is not the store's
+        with source, open(path, "wb") as target:
+            shutil.copyfileobj(source, target)
 
     def tidy(self) -> None:
         for top in self.root.glob("*/"):

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import typer
+from kombu.exceptions import OperationalError as BrokerAway
+from redis.exceptions import ConnectionError as Gone
 
+from cli.exits import told
+from cli.render import deliver
+from pipeline.errors import OptionError
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tasks.embedded import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment
 
 LINES = [
@@ -173,6 +182,49 @@ def test_a_history_that_cannot_be_asked_is_one_line(
     assert words in done.stderr
     assert "secretword" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
+def test_a_damaged_history_is_one_line(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "history.db").write_bytes(b"no database " * 1000)
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == "error: the history's database can't be used: DatabaseError\n"
+
+
+def test_up_is_refused_where_it_would_start_no_worker(run: Run, tmp_path: Path) -> None:
+    done = run("up", VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert "VOXCHORD_BROKER_URL" in done.stderr
+    another = EmbeddedBroker(tmp_path / "state")
+    another.start()
+    done = run("up")
+    another.stop()
+    assert done.returncode == 5
+    assert "is up in" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    jobs, output = Jobs(Store(str(tmp_path / "store"))), tmp_path / "missing" / "play.flac"
+    jobs.store.objects.replace("jobs/a/audio", b"audio")
+    kept = {"name": "jobs/a/audio", "bytes": 5}
+    manifest = {"audio": kept, "subtitles": {"srt": kept, "vtt": kept}, "turns": kept}
+    with pytest.raises(OptionError, match=r"can't write .*play\.flac: No such file"):
+        deliver(jobs, manifest, output)
+    output.parent.mkdir()
+    deliver(jobs, manifest, output)
+    assert sorted(path.suffix for path in output.parent.iterdir()) == [".flac", ".json", ".srt", ".vtt"]
+
+
+@pytest.mark.parametrize(
+    "away", [BrokerAway("redis://:secretword@host"), Gone("at redis://:secretword@host")]
+)
+def test_a_broker_that_is_away_is_one_line(away: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, told():
+        raise away
+    assert ended.value.exit_code == 5
+    assert capsys.readouterr().err == "error: the broker does not answer\n"
 
 
 def test_a_store_that_nothing_can_speak_to_is_refused_at_once(run: Run) -> None:

@@ -90,10 +90,10 @@ def history_that_answers(found: Settings) -> "Engine | None":
 
 
 @contextlib.contextmanager
-def running(found: Settings, *, concurrency: int | None = None) -> Iterator["Celery"]:
+def running(found: Settings, *, concurrency: int | None = None) -> Iterator[tuple["Celery", LocalService]]:
     """A service: the configured one, the one that runs in this folder, or one of our own for so long."""
-    with LocalService(found, concurrency=concurrency):
-        yield _app()
+    with LocalService(found, concurrency=concurrency, shared=True) as service:
+        yield _app(), service
 
 
 def standing(found: Settings) -> "Celery":

@@ -7,9 +7,12 @@ from collections.abc import Iterator
 from enum import IntEnum
 
 import typer
+from kombu.exceptions import OperationalError as BrokerAway
+from redis.exceptions import ConnectionError as Gone
+from redis.exceptions import TimeoutError as Silent
 from rich.console import Console
 from rich.markup import escape
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 from pipeline.errors import (
     CancelledError,
@@ -62,6 +65,10 @@ def told() -> Iterator[None]:
         fail(str(error), Exit.UNREACHABLE)
     except OperationalError:  # its own words hold the statement
         fail("the history's database does not answer", Exit.UNREACHABLE)
+    except DBAPIError as error:
+        fail(f"the history's database can't be used: {type(error.orig).__name__}", Exit.UNREACHABLE)
+    except (BrokerAway, Gone, Silent):
+        fail("the broker does not answer", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)
 

@@ -10,8 +10,8 @@ from rich.table import Table
 
 from cli import connection
 from cli.exits import JobFailed, Unreachable, out, print_json, told
-from cli.patience import Patience
-from cli.render import deliver, read_option, read_script, register, request, send
+from cli.patience import Patience, reach
+from cli.render import deliver, read_option, read_script, register, request, send, writable
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs, is_id
 from pipeline.request import split_options
@@ -118,7 +118,7 @@ def fetch(
         expected = manifest["file_format"]
         if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
             raise OptionError("output", f"job {name} is {expected}; {output.name!r} says otherwise")
-        output.parent.mkdir(parents=True, exist_ok=True)
+        writable(output)
         deliver(store, manifest, output)
         if json:
             print_json(manifest)
@@ -134,7 +134,12 @@ def cancel(job: JobArgument) -> None:
         name = full_id(store, job)
         if store.manifest(name) is not None:
             raise JobFailed(f"job {name} is finished already")
-        connection.standing(found)
+        app = connection.standing(found)
+        store.cancel(name)  # its stages see that, whatever the broker does
+        if not Patience(app).ask(lambda: reach(app)):
+            raise Unreachable(
+                "the broker does not answer: the job ends, and who waits for it hears of it later"
+            )
         from tasks.stitch import cancel as cancel_and_answer
 
         cancel_and_answer(name)

@@ -42,6 +42,12 @@ class Patience:
         return answer
 
 
+def reach(app: "Celery") -> bool:
+    """True, or what says that the broker is away; to send would end in a RuntimeError of Celery's."""
+    with app.connection_for_write() as connection, connection.channel():
+        return True
+
+
 def _errors(app: "Celery") -> tuple[type[BaseException], ...]:
     from kombu.exceptions import OperationalError
     from redis.exceptions import ConnectionError as Gone

@@ -20,6 +20,7 @@ from cli.exits import JobFailed, err
 from cli.patience import Patience
 from db.jobs import get_job, progress
 from pipeline.errors import PipelineError
+from tasks.queues import DOOR
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -30,6 +31,7 @@ STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
 _REFRESH_S = 0.4
 _LOST_S = 20.0
 """The door takes a request up within a second; one that waits for so long may be gone."""
+_NOBODY_S = 180.0
 
 
 def watch(
@@ -38,48 +40,79 @@ def watch(
     history: "Engine | None",
     ask: Callable[[], "AsyncResult[Any]"],
     *,
+    check: Callable[[], None],
     quiet: bool,
 ) -> dict[str, Any]:
     """Wait for a job and show how it goes; returns its manifest. It needs no history, nor does the job.
 
     Args:
         ask: sends the request again.
+        check: raises where the service of our own has ended.
 
     Raises:
         PipelineError: the request was refused.
         JobFailed: it ended without a file.
     """
     patience = Patience(app)
-    awaited = Awaited(result, ask, patience)
+    awaited = Awaited(result, ask, lambda: waiting(app), patience)
     if quiet:
         while not awaited.ready():
+            check()
             time.sleep(_REFRESH_S)
         return outcome(result)
     with live(app, history, str(result.id), patience) as display, Live(console=err, transient=True) as screen:
         while not awaited.ready():
+            check()
             screen.update(display.picture())
             time.sleep(_REFRESH_S)
     return outcome(result)
 
 
 class Awaited:
-    """A request that is asked for again while nobody has taken it up: a broker that died may have lost it."""
+    """A request that is asked for again while nobody has taken it up: a broker that died may have lost it.
+
+    Where messages wait for a door nothing was lost, and nobody is there to take them, or not yet.
+    """
 
     def __init__(
-        self, result: "AsyncResult[Any]", ask: Callable[[], "AsyncResult[Any]"], patience: Patience
+        self,
+        result: "AsyncResult[Any]",
+        ask: Callable[[], "AsyncResult[Any]"],
+        waiting: Callable[[], int],
+        patience: Patience,
+        *,
+        lost_s: float = _LOST_S,
+        nobody_s: float = _NOBODY_S,
     ) -> None:
-        self.result, self.ask, self.patience = result, ask, patience
-        self.since = time.monotonic()
+        self.result, self.ask, self.waiting, self.patience = result, ask, waiting, patience
+        self.lost_s, self.nobody_s = lost_s, nobody_s
+        self.since = self.pending_since = time.monotonic()
+        self.told = False
 
     def ready(self) -> bool:
         state = self.patience.ask(lambda: self.result.state)
         now = time.monotonic()
         if state != states.PENDING:
+            self.since = self.pending_since = now
+        elif now - self.since > self.lost_s:
+            if self.patience.ask(self.waiting) == 0:
+                self.patience.ask(self.ask)
             self.since = now
-        elif now - self.since > _LOST_S:
-            self.patience.ask(self.ask)
-            self.since = now
+        if now - self.pending_since > self.nobody_s and not self.told:
+            self.told = True
+            err.print(
+                "nobody has taken the script up; is a worker there for it (`worker --door`)? Still waiting.",
+                style="yellow",
+            )
         return state in states.READY_STATES
+
+
+def waiting(app: "Celery") -> int:
+    """Messages that wait for a door."""
+    from tasks.broker import counts
+
+    with app.connection_for_read() as connection:
+        return sum(counts(connection, DOOR).values())
 
 
 def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:

@@ -3,7 +3,7 @@
 import contextlib
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
@@ -14,14 +14,14 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli import connection
 from cli.exits import JobFailed, out, print_json, told
-from cli.patience import Patience
+from cli.patience import Patience, reach
 from cli.progress import watch
 from db.jobs import costs
 from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
 from pipeline.script import parse
-from pipeline.voices import Voices
+from pipeline.voices import Voices, name_of
 from tasks.settings import Settings
 
 if TYPE_CHECKING:
@@ -62,7 +62,7 @@ def render(
     """Render a script to one audio file.
 
     With no broker configured it starts an embedded one and workers of its own. Ctrl-C stops cleanly; the same
-    command goes on from where it was. Subtitles and a manifest are written beside the audio.
+    command goes on from where it was. Subtitles and turns are written beside the audio.
     """
     with told():
         found, model = connection.with_engine(connection.settings(), engine, model)
@@ -71,11 +71,11 @@ def render(
         split_options(options, engine=found.engine)
         writable(output)
         voices = register(voice or [], Voices(connection.jobs(found).store))
-        with connection.running(found, concurrency=workers) as app:
+        with connection.running(found, concurrency=workers) as (app, service):
             history = connection.history_that_answers(found)
             ask = request(app, source, voices, options)
-            manifest = watch(app, send(app, ask), history, ask, quiet=json)
-        deliver(connection.jobs(found), manifest, output)
+            manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
+            deliver(connection.jobs(found), manifest, output)
         if json:
             print_json(manifest)
         else:
@@ -152,15 +152,14 @@ def writable(output: Path) -> None:
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        with open(output.with_name(f".{output.name}.part"), "wb"):
+        with _part(output):
             pass
-        output.with_name(f".{output.name}.part").unlink()
     except OSError as error:
         raise OptionError("output", f"can't write to {output.parent}: {error.strerror}") from None
 
 
 def register(given: list[str], voices: Voices) -> dict[str, str]:
-    """`SPEAKER=VOICE` pairs to a mapping; an audio file is registered under the name of its stem."""
+    """`SPEAKER=VOICE` pairs to a mapping; a file is registered under a name made from what it holds."""
     mapping = {}
     for text in given:
         speaker, equals, voice = text.partition("=")
@@ -168,8 +167,9 @@ def register(given: list[str], voices: Voices) -> dict[str, str]:
             raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
         path = Path(voice)
         if path.is_file():
-            voice = path.stem
-            voices.add(voice, read_recording(voice, path))
+            data = read_recording(path.stem, path)
+            voice = name_of(path.name, data)
+            voices.add(voice, data)
         mapping[speaker] = voice
     return mapping
 
@@ -196,7 +196,7 @@ def request(
 
     def ask() -> "AsyncResult[Any]":
         result: AsyncResult[Any] = app.send_task(
-            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="", argsrepr="()"
+            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="-", argsrepr="()"
         )
         return result
 
@@ -206,16 +206,17 @@ def request(
 def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
     """While the broker is away, again."""
     patience = Patience(app)
-    while (result := patience.ask(ask)) is None:
+    while not patience.ask(lambda: reach(app)) or (result := patience.ask(ask)) is None:
         time.sleep(_AGAIN_S)
     return result
 
 
 def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
-    """Copy a finished job's files: the audio, and subtitles and the manifest beside it.
+    """Copy a finished job's files: the audio, and subtitles and turns beside it.
 
     Raises:
         JobFailed: a file of the job is gone.
+        OptionError: a file can't be written there.
     """
     for artifact, target in (
         (manifest["audio"], output),
@@ -225,9 +226,24 @@ def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
     ):
         if store.store.objects.size(artifact["name"]) != artifact["bytes"]:
             raise JobFailed(f"{artifact['name']} is gone from the store; render it again")
-        part = target.with_name(f".{target.name}.part")
-        store.store.objects.get_file(artifact["name"], part)
-        shutil.move(part, target)
+        try:
+            with _part(target) as part:
+                store.store.objects.get_file(artifact["name"], part)
+                shutil.move(part, target)
+        except OSError as error:
+            raise OptionError("output", f"can't write {target}: {error.strerror}") from None
+
+
+@contextlib.contextmanager
+def _part(target: Path) -> Iterator[Path]:
+    """An empty file beside the target, which is gone in the end."""
+    part = target.with_name(f".{target.name}.part")
+    with open(part, "wb"):
+        pass
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) -> None:

@@ -12,7 +12,7 @@ from pipeline.engines import registry
 from pipeline.errors import OptionError
 from tasks import flower as console
 from tasks import workers
-from tasks.local import ROOT, LocalService
+from tasks.local import ROOT, LocalService, ServiceError
 
 
 def up(
@@ -24,7 +24,12 @@ def up(
     """Run the whole service here until Ctrl-C: broker, workers, Flower."""
     with told():
         found = connection.settings()
+        if found.broker_url:
+            words = "is set, and `up` has a broker of its own; at that one start `worker` and `flower`"
+            raise OptionError("VOXCHORD_BROKER_URL", words)
         with LocalService(found, concurrency=workers_) as service:
+            if not service.broker.started:
+                raise ServiceError(f"a service is up in {found.state} already")
             out.print(
                 f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
             )

@@ -15,7 +15,7 @@ app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store
 def gc(
     days: Annotated[float, typer.Option(help="Remove what is older than this and in no open job.")] = 30,
     keep_gib: Annotated[
-        float | None, typer.Option(help="Then remove the oldest until no more than this is left.")
+        float | None, typer.Option(help="Then remove the oldest, if over an hour old, until no more is left.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,

@@ -10,7 +10,7 @@ from cli import connection
 from cli.exits import out, print_json, told
 from cli.render import read_recording
 from pipeline.engines import registry
-from pipeline.voices import Voices
+from pipeline.voices import Voices, free_name
 
 app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
 
@@ -24,8 +24,9 @@ def add(
 ) -> None:
     """Register a recording under a name; the same name again replaces it for new jobs."""
     with told():
-        data = read_recording(name, file)
-        digest = Voices(connection.jobs(connection.settings()).store).add(name, data)
+        found = connection.settings()
+        data = read_recording(free_name(name), file)
+        digest = Voices(connection.jobs(found).store).add(name, data)
         out.print(f"{name}  {digest}", highlight=False)
 
 

@@ -4,6 +4,7 @@ import hashlib
 import json
 import tempfile
 import time
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,18 @@ from pipeline.manifest import Artifact
 from pipeline.stitch import stitch
 
 
-def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[str, Any]:
+def finish(
+    jobs: Jobs,
+    plan: Plan,
+    profile: Profile,
+    control: Control,
+    *,
+    watched: AbstractContextManager[object] | None = None,
+) -> dict[str, Any]:
     """Join the segments, store the files, write the manifest; returns the one that stands.
+
+    Args:
+        watched: entered while the segments are joined and the control is looked at; a store may take long.
 
     Raises:
         MissingArtifactError: a segment's samples are gone or damaged; it counts as missing from now on.
@@ -25,16 +36,17 @@ def finish(jobs: Jobs, plan: Plan, profile: Profile, control: Control) -> dict[s
     segments = list(jobs.audios(plan))
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
-        stitched = stitch(
-            segments,
-            lambda segment: read_samples(jobs.store, segment.key),
-            out=out,
-            file_format=plan.options.format,
-            sample_rate_hz=profile.sample_rate_hz,
-            words_per_s=profile.words_per_s,
-            control=control,
-            title=plan.options.title,
-        )
+        with watched or nullcontext():
+            stitched = stitch(
+                segments,
+                lambda segment: read_samples(jobs.store, segment.key),
+                out=out,
+                file_format=plan.options.format,
+                sample_rate_hz=profile.sample_rate_hz,
+                words_per_s=profile.words_per_s,
+                control=control,
+                title=plan.options.title,
+            )
         # named by what it holds: of two who join at once, neither changes the file of the other's manifest
         name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
         audio = Artifact(name, stitched.sha256, stitched.bytes)

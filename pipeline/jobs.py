@@ -87,13 +87,13 @@ class Jobs:
         self.store = store
 
     def create(self, request: Request, profile: Profile) -> Plan:
-        """Plan a job and write it down, once: a second call adopts what stands."""
+        """Plan a job and write it down, once: a second call adopts what stands, and mends damaged pages."""
         job = request.job
         if self.store.objects.size(f"jobs/{job}/plan") is None:  # a collector may have taken it
             _plans.pop((self.store.url, job), None)
             _page.cache_clear()
         standing = self.plan(job)
-        if standing:
+        if standing and self._whole(standing):
             return standing
         identity = {
             "engine": request.options.engine,
@@ -105,7 +105,7 @@ class Jobs:
         segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))
         for start in range(0, len(segments), PAGE):
             page = [_packed_segment(segment) for segment in segments[start : start + PAGE]]
-            _put_twice(self.store, f"jobs/{job}/plan.{start // PAGE:05d}", page)
+            _put_twice(self.store, _page_name(job, start // PAGE), page)
         plan = Plan(
             job=job,
             options=request.options,
@@ -122,6 +122,11 @@ class Jobs:
         self.touch(job)
         _put_twice(self.store, f"jobs/{job}/plan", asdict(plan))
         return self.need(job)
+
+    def _whole(self, plan: Plan) -> bool:
+        """Whether every page of a plan can be read, or has a copy that can."""
+        names = [_page_name(plan.job, page) for page in range(-(-plan.segments // PAGE))]
+        return all(_get_either(self.store, name) is not None for name in names)
 
     def plan(self, job: str) -> Plan | None:
         return _plan(self.store, job)
@@ -371,6 +376,10 @@ def _segment_audio(record: Mapping[str, Any]) -> SegmentAudio:
     return SegmentAudio(record["sample_rate_hz"], record["samples"], spans)
 
 
+def _page_name(job: str, page: int) -> str:
+    return f"jobs/{job}/plan.{page:05d}"
+
+
 def _root(job: str, root: str) -> str:
     """Other programs choose the ids of their tasks, so the name is made from a hash."""
     return f"jobs/{job}/roots/{hashlib.sha256(root.encode()).hexdigest()[:32]}"
@@ -435,7 +444,7 @@ def _plan(store: Store, job: str) -> Plan | None:
 
 @functools.lru_cache(maxsize=8)
 def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
-    name = f"jobs/{job}/plan.{page:05d}"
+    name = _page_name(job, page)
     found = _get_either(store, name)
     if found is None:
         raise MissingArtifactError(name)

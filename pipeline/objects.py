@@ -14,6 +14,7 @@ from typing import Protocol
 from pipeline.errors import StoreError
 
 SCRATCH = ".scratch"
+_PLACED_MAX = 5
 
 
 class Objects(Protocol):
@@ -39,7 +40,13 @@ class Objects(Protocol):
         """Take over a file; the path may be gone afterwards."""
         ...
 
-    def get_file(self, name: str, path: Path) -> None: ...
+    def get_file(self, name: str, path: Path) -> None:
+        """Copy an object to a path of this machine."""
+        ...
+
+    def tidy(self) -> None:
+        """Remove emptied folders, where there are folders."""
+        ...
 
 
 MISSING = (FileNotFoundError, NotADirectoryError)
@@ -64,8 +71,9 @@ class LocalObjects:
 
     def create(self, name: str, data: bytes) -> bool:
         path = self._path(name)
-        if path.exists():
-            return False
+        with answering("look for", name):
+            if path.exists():
+                return False
         temporary = self._write(name, data)
         try:
             with answering("create", name, FileExistsError):
@@ -109,14 +117,16 @@ class LocalObjects:
             self._path(name).unlink()
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
-        for folder, _, files in os.walk(self._path(prefix) if prefix else self.root):
-            for file in files:
-                path = Path(folder, file)
-                try:
-                    status = path.stat()
-                except FileNotFoundError:
-                    continue
-                yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
+        top = self._path(prefix) if prefix else self.root
+        with answering("list", prefix or "everything"):
+            for folder, _, files in os.walk(top, onerror=_unless_gone):
+                for file in files:
+                    path = Path(folder, file)
+                    try:
+                        status = path.stat()
+                    except FileNotFoundError:
+                        continue
+                    yield path.relative_to(self.root).as_posix(), status.st_mtime, status.st_size
 
     def put_file(self, path: Path, name: str) -> None:
         with answering("write", name):
@@ -127,7 +137,16 @@ class LocalObjects:
 
     def get_file(self, name: str, path: Path) -> None:
         with answering("read", name):
-            shutil.copyfile(self._path(name), path)
+            source = open(self._path(name), "rb")  # noqa: SIM115 - what is wrong with the target is not the store's
+        with source, open(path, "wb") as target:
+            shutil.copyfileobj(source, target)
+
+    def tidy(self) -> None:
+        for top in self.root.glob("*/"):
+            if top.name != SCRATCH:
+                for folder, _, _ in os.walk(top, topdown=False):
+                    with contextlib.suppress(OSError):  # it isn't empty, or not ours
+                        os.rmdir(folder)
 
     def scratch(self) -> Path:
         """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
@@ -143,12 +162,16 @@ class LocalObjects:
         return self.scratch() / uuid.uuid4().hex
 
     def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
-        """Into a folder that may have to be made first."""
-        try:
-            move(temporary, path)
-        except FileNotFoundError:
-            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            move(temporary, path)
+        """Into a folder that may have to be made first, and that `tidy` may take away at once."""
+        for _ in range(_PLACED_MAX):
+            try:
+                move(temporary, path)
+            except FileNotFoundError:
+                with contextlib.suppress(FileNotFoundError):
+                    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            else:
+                return
+        move(temporary, path)
 
     def _write(self, name: str, data: bytes) -> Path:
         """A complete file under a temporary name."""
@@ -159,6 +182,12 @@ class LocalObjects:
             with open(handle, "wb") as file:
                 file.write(data)
         return temporary
+
+
+def _unless_gone(error: OSError) -> None:
+    """A folder that can't be listed is not an empty one."""
+    if not isinstance(error, MISSING):
+        raise error
 
 
 @contextlib.contextmanager

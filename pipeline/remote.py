@@ -123,6 +123,9 @@ class RemoteObjects:
         with self._answering("read", name):
             self.fs.get_file(self._path(name), str(path))
 
+    def tidy(self) -> None:
+        """Nothing to do: a folder is a part of a name here."""
+
     def _path(self, name: str) -> str:
         checked(name)
         return f"{self.root}/{name}"

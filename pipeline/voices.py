@@ -8,6 +8,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterator
+from pathlib import PurePath
 from typing import Any
 from urllib.parse import quote, unquote
 
@@ -17,6 +18,7 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from pipeline.engines import registry
 from pipeline.engines.protocol import Arrays, Reference, Samples
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store import Store, packed
@@ -32,6 +34,7 @@ SILENT_DBFS = -55.0
 """A recording that is louder than this (RMS of 20 ms) less than a tenth of the time holds no voice."""
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
+_STEM_MAX = 55
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAMES, _RECORDINGS = "voices/names/", "voices/recordings/"
 _BLOCK = 1 << 16
@@ -198,6 +201,27 @@ class Voices:
         arrays = self.store.need_arrays(_RECORDINGS + digest)
         samples: Samples = arrays.arrays["samples"].astype(np.float32, copy=False)
         return Reference(samples=samples, sample_rate_hz=int(arrays.meta["sample_rate_hz"]))
+
+
+def name_of(file: str, data: bytes) -> str:
+    """A name for a file's recording, made from what it holds: two files are never one voice.
+
+    >>> name_of("Großmutter (2).wav", b"")
+    'Gro-mutter -2-e3b0c442'
+    """
+    stem = re.sub(r"[^A-Za-z0-9 _.-]+", "-", PurePath(file).stem).strip("-._ ")[:_STEM_MAX]
+    return f"{stem or 'voice'}-{hashlib.sha256(data).hexdigest()[:8]}"
+
+
+def free_name(name: str) -> str:
+    """A name under which somebody wants to register a recording.
+
+    Raises:
+        VoiceError: it can't be the name of a voice, or an engine has a voice of that name.
+    """
+    if name in registry.presets():
+        raise VoiceError(name, "an engine has a voice of that name, which would be heard in place of this")
+    return checked_name(name)
 
 
 def checked_name(name: str) -> str:

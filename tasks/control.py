@@ -64,7 +64,7 @@ class StageControl:
         self.loading: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> "StageControl":
-        self.loading = loads.watched()
+        self.alive, self.loading = time.monotonic(), loads.watched()
         _watch.over(self)
         return self
 
@@ -112,7 +112,7 @@ class StageControl:
             log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
 
     def stood_still(self, seconds: float) -> None:
-        """The whole process was stopped for so long: that is not the segment's time."""
+        """The process was stopped, or others had their turn, for so long: that is not the segment's time."""
         self.started += seconds
         self.alive += seconds
 

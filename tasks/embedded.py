@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
 _LOOK_S = 0.3
+_AGAIN_S = 1.0
 
 
 def url_of_running(state: Path) -> str | None:
@@ -48,15 +50,27 @@ class EmbeddedBroker:
         self.state = state.absolute()
         self.process: subprocess.Popen[str] | None = None
 
+    @property
+    def started(self) -> bool:
+        """Whether it is this object that started the one that runs."""
+        return self.process is not None
+
     def start(self) -> str:
-        """Returns its URL.
+        """Returns its URL. One that another command is just starting or stopping is waited for.
 
         Raises:
             BrokerError: it did not come up.
         """
-        running = url_of_running(self.state)
-        if running:
-            return running
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while (running := url_of_running(self.state)) is None:
+            if time.monotonic() > deadline:
+                raise self._failure()
+            if self.started or not self._launched():
+                time.sleep(_AGAIN_S)
+        return running
+
+    def _launched(self) -> bool:
+        """Start its process; False where another's holds the folder."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tasks.embedded", str(self.state)],
@@ -67,15 +81,16 @@ class EmbeddedBroker:
             start_new_session=True,
         )
         assert self.process.stdout  # noqa: S101 - asked for above
-        ready = self.process.stdout.readline().strip()
-        url = url_of_running(self.state)
-        if ready not in ("ready", "standing") or url is None:
-            raise BrokerError(
-                f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}"
-            )
-        if ready == "standing":
-            self.stop()
-        return url
+        said = self.process.stdout.readline().strip()
+        if said == "ready":
+            return True
+        self.stop()
+        if said != "standing":
+            raise self._failure()
+        return False
+
+    def _failure(self) -> BrokerError:
+        return BrokerError(f"the embedded broker did not start; see {self.state / 'broker' / 'valkey.log'}")
 
     def stop(self) -> None:
         """Stop it if this object started it."""
@@ -97,6 +112,7 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("standing", flush=True)
         return
+    (state / _URL_FILE).unlink(missing_ok=True)  # of a server that was killed; the next has another password
     server = _server(folder)
     _start(server, state, folder)
     ended = threading.Event()

@@ -1,5 +1,6 @@
 """The whole service on one machine: embedded broker, workers, and their end."""
 
+import fcntl
 import logging
 import os
 import signal
@@ -24,12 +25,17 @@ ROOT = Path(__file__).parent.parent
 _WARM_S = 90
 _LOOK_S = 0.5
 _EARLY_S = 20.0
+_HOLD = "service.lock"
 _EARLY_MAX = 3
 """A worker that ends so often in a row, each time so soon after its start, is not started again."""
 
 
 class ServiceError(Exception):
     """A part of the local service did not come up or did not stay up."""
+
+
+_AT_ONCE = (KeyboardInterrupt, ServiceError)
+"""What ends a service without a thought for others."""
 
 
 @dataclass(slots=True)
@@ -49,33 +55,55 @@ class LocalService:
     Sets `VOXCHORD_BROKER_URL` for this process and its children, so use it before importing `tasks.app`.
     """
 
-    def __init__(self, settings: Settings, *, concurrency: int | None = None) -> None:
-        self.settings = settings
+    def __init__(self, settings: Settings, *, concurrency: int | None = None, shared: bool = False) -> None:
+        """
+        Args:
+            shared: of several commands in a folder that share one service, the one that started it stops it
+                when the others have ended.
+        """
+        self.settings, self.shared = settings, shared
         self.concurrency = concurrency or os.cpu_count() or 1
         self.broker = EmbeddedBroker(settings.state)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
+        self._held: int | None = None
+        """The file that commands lock which use another's service."""
         self._ended = threading.Event()
         self._keeper: threading.Thread | None = None
-
-    @property
-    def borrowed(self) -> bool:
-        """Whether somebody else's service is used: a configured broker, or one that runs in this folder."""
-        return bool(self.settings.broker_url) or url_of_running(self.settings.state) is not None
 
     def __enter__(self) -> Self:
         if self.settings.broker_url:
             return self
-        borrowed = self.borrowed
         os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
-        os.environ["VOXCHORD_BROKER_URL"] = self.broker.start()
-        if not borrowed:
+        os.environ["VOXCHORD_BROKER_URL"] = self._broker_url()
+        if self.broker.started:
             try:
                 self._bring_up()
             except BaseException:
-                self.__exit__(None, None, None)
+                self._stop()
                 raise
         return self
+
+    def _broker_url(self) -> str:
+        """Of the folder's broker; one that is another's is held, so that it stays."""
+        while True:
+            url = self.broker.start()
+            if self.broker.started or not self.shared:
+                return url
+            self._hold(fcntl.LOCK_SH)
+            if url_of_running(self.settings.state) == url:
+                return url
+            self._let_go()  # it was just being stopped
+
+    def _hold(self, kind: int) -> None:
+        if self._held is None:
+            self._held = os.open(self.settings.state / _HOLD, os.O_WRONLY | os.O_CREAT, 0o600)
+        fcntl.flock(self._held, kind)
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
 
     def _bring_up(self) -> None:
         model = self.settings.checkpoint(self.settings.model or None)
@@ -102,7 +130,11 @@ class LocalService:
                     continue
                 lived_s = time.monotonic() - worker.started
                 worker.early = worker.early + 1 if lived_s < _EARLY_S else 0
-                if worker.early <= _EARLY_MAX:
+                if worker.early > _EARLY_MAX:
+                    log.error(
+                        "a worker ends at every start; it is given up", extra={"worker": worker.spec.name}
+                    )
+                else:
                     log.warning("a worker ended; it is started again", extra={"worker": worker.spec.name})
                     self.processes.remove(worker.process)
                     if worker.process.stdin:
@@ -132,6 +164,18 @@ class LocalService:
         self._spawn("flower", flower.command(self.settings, port), environment)
         return password
 
+    def check(self) -> None:
+        """
+        Raises:
+            ServiceError: a process of the service has ended by itself and for good.
+        """
+        for process in list(self.processes):
+            kept = any(
+                process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
+            )
+            if process.poll() is not None and not kept:
+                raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+
     def wait(self) -> None:
         """Until somebody interrupts, or a process of the service ends by itself and for good.
 
@@ -139,14 +183,7 @@ class LocalService:
             ServiceError: one did.
         """
         while True:
-            for process in list(self.processes):
-                kept = any(
-                    process is worker.process
-                    for worker in self._workers.values()
-                    if worker.early <= _EARLY_MAX
-                )
-                if process.poll() is not None and not kept:
-                    raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+            self.check()
             time.sleep(0.5)
 
     def __exit__(
@@ -155,6 +192,21 @@ class LocalService:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        try:
+            if self.shared and self.broker.started and not isinstance(error, _AT_ONCE):
+                self._until_alone()
+        finally:
+            self._stop()
+
+    def _until_alone(self) -> None:
+        """Wait for the commands that use this service; from then on there is none for them to use."""
+        try:
+            self._hold(fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            log.warning("another command uses the service of this one, which ends after it")
+            self._hold(fcntl.LOCK_EX)
+
+    def _stop(self) -> None:
         self._ended.set()
         if self._keeper:
             self._keeper.join()
@@ -171,6 +223,7 @@ class LocalService:
                 process.stdin.close()
         self.processes.clear()
         self.broker.stop()
+        self._let_go()
 
     def _return_orphans(self) -> None:
         """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""

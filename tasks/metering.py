@@ -80,7 +80,6 @@ class attempt:
         self.worth_all = True
         self.overlap_max = 1
         self.rss_samples: list[int] = []
-        self.rss_peak_sampled = 0
         self.children_rss_peak_bytes: int | None = None
         self.threads_peak = 0
         self.sampler_cpu_s = 0.0

@@ -18,8 +18,8 @@ def shown(args: Any, kwargs: Any) -> str:
 
     >>> shown([{"job": "3f9a", "segment": 4}], {})
     'job 3f9a segment 4'
-    >>> shown([], {"script": "Alice: a secret", "voices": {}})
-    ''
+    >>> shown([], {"script": "Alice: a secret", "voices": {}})  # not empty, or Celery shows the arguments
+    '-'
     """
     first = args[0] if args and isinstance(args[0], Mapping) else {}
     found = {**first, **(kwargs if isinstance(kwargs, Mapping) else {})}
@@ -27,7 +27,7 @@ def shown(args: Any, kwargs: Any) -> str:
     words = [f"job {job}"] if isinstance(job, str) and job.isalnum() else []
     if isinstance(segment, int):
         words.append(f"segment {segment}")
-    return " ".join(words)
+    return " ".join(words) or "-"
 
 
 class PrivateRequest(MeteredRequest):
@@ -37,6 +37,10 @@ class PrivateRequest(MeteredRequest):
         super().__init__(*args, **kwargs)
         self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+
+    def info(self, safe: bool = False) -> Any:
+        """What a worker answers about it, to Flower too; Celery would give the arguments as they are."""
+        return super().info(safe=True)
 
 
 _CELERYS: Any = consumer

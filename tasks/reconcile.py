@@ -13,7 +13,7 @@ from typing import Any
 
 from celery import Task
 
-from pipeline.errors import CancelledError, StoreError
+from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, StoreError
 from pipeline.jobs import Plan
 from tasks import publish
 from tasks.app import app, settings
@@ -38,7 +38,10 @@ def reconcile(self: Task[..., Any]) -> None:
     if still:
         there = standing()
         for plan in still:
-            resume(plan, there)
+            try:
+                resume(plan, there)
+            except MissingArtifactError as error:  # a page of its plan: the stitch gives it up
+                _end(plan, error)
 
 
 def _unfinished(job: str) -> Plan | None:
@@ -56,10 +59,7 @@ def resume(plan: Plan, there: Standing) -> None:
     """Send what is missing, or the answers that somebody waits for."""
     jobs().touch(plan.job)  # whatever is sent now has as long again before it is missed
     if jobs().closed(plan.job) or jobs().cancelled(plan.job):
-        roots = jobs().waiting(plan.job)
-        answer(plan, list(roots))
-        if not roots:
-            _close(plan.job)
+        _end(plan, CancelledError(plan.job))
         return
     failures = jobs().failures(plan.job)
     missing = [index for index in jobs().missing(plan) if index not in failures]
@@ -74,8 +74,11 @@ def resume(plan: Plan, there: Standing) -> None:
     jobs().mark_sent(plan.job)
 
 
-def _close(job: str) -> None:
-    """Nobody waits any more."""
-    if not jobs().closed(job):
-        jobs().give_up(job, CancelledError(job))
-    jobs().answered(job, "")
+def _end(plan: Plan, error: PipelineError) -> None:
+    """Send the answers that somebody waits for; where nobody does, the job ends here."""
+    roots = jobs().waiting(plan.job)
+    answer(plan, list(roots))
+    if not roots:
+        if not jobs().closed(plan.job):
+            jobs().give_up(plan.job, error)
+        jobs().answered(plan.job, "")

@@ -16,7 +16,7 @@ from tornado.web import HTTPError, url
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
-from pipeline.voices import Voices
+from pipeline.voices import Voices, free_name
 
 VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB; Flower's server itself ends at 100 MB."""
@@ -63,11 +63,14 @@ class VoiceRoute(StoreRoute):
         if len(self.request.body) > VOICE_BYTES_MAX:
             raise HTTPError(413, f"more than {VOICE_BYTES_MAX:,} bytes")
         try:
-            digest = await self.away(Voices(self.jobs.store).add, name, self.request.body)
+            digest = await self.away(self._added, name)
         except VoiceError as error:
             raise HTTPError(422, str(error).replace("%", "%%")) from None
         self.set_status(201)
         self.write({"voice": name, "hash": digest})
+
+    def _added(self, name: str) -> str:
+        return Voices(self.jobs.store).add(free_name(name), self.request.body)
 
 
 class JobRoute(StoreRoute):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any, NotRequired, TypedDict
 
 from celery import Task
-from celery.exceptions import Ignore, Reject, Retry
+from celery.exceptions import CeleryError, Ignore, Reject, Retry
 
 from pipeline import stages
 from pipeline.engines import loads
@@ -98,41 +98,46 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
 
 
 def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
-    job, segment = ref["job"], ref["segment"]
     try:
-        jobs().look(job)
-        plan = jobs().plan(job)
-        if plan is None or segment >= plan.segments:
-            return {**ref, "ok": False, "error": "the job is gone"}
-        work = work_of(plan, segment)
-        note(**_identity(plan, work), device=_device(task, work))
-        control = StageControl(jobs(), job, limit_s(work.segment.words, work.engine.profile))
-        with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
-            try:
-                note(**stage(work, control), **control.facts())
-            finally:
-                note(device=_device(task, work))  # it may have been the first to use it
-        _touch(job)
-    except (StoreError, CancelledError):
-        raise
-    except RetryableError as error:
         try:
+            return _done(task, ref, stage)
+        except StoreError:
+            raise
+        except RetryableError as error:
             return _again(task, ref, error)
-        finally:
-            if isinstance(error, DeviceLostError) and work.engine.profile.pool == "threads":
-                leave(str(error))
+    except (StoreError, CancelledError, HandedBackError, CeleryError):
+        raise
     except PipelineError as error:
         return _failed(ref, error)
-    except HandedBackError:
-        raise
     except Exception as error:
         # a header that raises would take the other segments' results with it
         full = pause.as_stores(error)
         if full:
             raise full from error
         told = bugs.told(error)
-        log.error("a stage failed: %s", told, extra={"job": job, "segment": segment})
+        log.error("a stage failed: %s", told, extra={"job": ref["job"], "segment": ref["segment"]})
         return _failed(ref, told)
+
+
+def _done(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
+    job, segment = ref["job"], ref["segment"]
+    jobs().look(job)
+    plan = jobs().plan(job)
+    if plan is None or segment >= plan.segments:
+        return {**ref, "ok": False, "error": "the job is gone"}
+    work = work_of(plan, segment)
+    note(**_identity(plan, work), device=_device(task, work))
+    control = StageControl(jobs(), job, limit_s(work.segment.words, work.engine.profile))
+    with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
+        try:
+            note(**stage(work, control), **control.facts())
+        except DeviceLostError as error:
+            if work.engine.profile.pool == "threads":
+                leave(str(error))
+            raise
+        finally:
+            note(device=_device(task, work))  # it may have been the first to use it
+    _touch(job)
     return {"job": job, "segment": segment, "ok": True}
 
 
@@ -174,7 +179,14 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
     if attempt + 1 >= settings.attempts_max:
         return _failed(ref, error)
     if isinstance(error, MissingArtifactError):
-        return _remake(task, ref, error)
+        try:
+            _remake(ref)
+        except (StoreError, MissingArtifactError):  # missing is what nothing makes again, as a recording
+            raise
+        except RetryableError as again:
+            error = again
+        else:
+            raise _retry(task, error, 0)
     countdown_s = _BACKOFF_S * 2**attempt * random.uniform(0.5, 1.5)
     raise _retry(task, error, countdown_s)
 
@@ -190,15 +202,11 @@ def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> E
     return error
 
 
-def _remake(task: Task[..., Any], ref: SegmentRef, error: MissingArtifactError) -> SegmentRef:
-    """An earlier stage's product is gone or damaged: make it here, then try again at once."""
+def _remake(ref: SegmentRef) -> None:
+    """An earlier stage's product is gone or damaged: make it here."""
     work = work_of(jobs().need(ref["job"]), ref["segment"])
-    try:
-        for stage in (stages.text, stages.semantic, stages.speaker):
-            stage(work)
-    except MissingArtifactError as gone:  # what nothing makes again, such as a recording
-        return _failed(ref, gone)
-    raise _retry(task, error, 0)
+    for stage in (stages.text, stages.semantic, stages.speaker):
+        stage(work)
 
 
 def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:

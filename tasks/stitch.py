@@ -69,7 +69,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
             raise Ignore("of an earlier run of this job, or one that follows: it is answered at the end")
         with noted(plan.job, "stitch"):
             manifest = _joined(root, plan)
-    except (StoreError, MissingArtifactError):
+    except StoreError:
         raise
     except PipelineError as error:
         return None, _given_up(plan, error)
@@ -106,8 +106,7 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
             publish.send(plan, lost, body(plan, root))
             raise Ignore("Replaced by new task")
         try:
-            with control:
-                return finish.finish(jobs(), plan, engine_of(plan.options).profile, control)
+            return finish.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
         except MissingArtifactError:
             continue  # what was found damaged counts as missing from now on
     raise StoreError("the segments change while they are read")

@@ -9,6 +9,7 @@ import functools
 import os
 import socket
 import threading
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext, suppress
@@ -48,9 +49,13 @@ def noted(job: str, work: str, control: StageControl | None = None) -> Iterator[
 
 @contextmanager
 def _quarantine(control: StageControl | None) -> Iterator[None]:
+    since = time.monotonic()
     while not _alone.acquire(timeout=_WAIT_S):
         if control:
+            now = time.monotonic()
+            control.stood_still(now - since)
             control.check()
+            since = now
     try:
         yield
     finally:

@@ -1,5 +1,6 @@
 """The engines by name. An adapter is imported only when asked for: the CPU path starts without torch."""
 
+import contextlib
 import importlib
 import inspect
 
@@ -27,6 +28,15 @@ def load(name: str, model: str | None = None, slots: int | None = None) -> Engin
     standing = _loaded.get((name, model, slots))
     # an engine loads nothing until it is used, so of two that were made at once one may be thrown away
     return standing or _loaded.setdefault((name, model, slots), _made(name, model, slots))
+
+
+def presets() -> set[str]:
+    """The names of all engines' own voices."""
+    found: set[str] = set()
+    for name in list(ENGINES):
+        with contextlib.suppress(ImportError):  # of an operator's own, where only the workers have it
+            found.update(load(name).profile.presets)
+    return found
 
 
 def _made(name: str, model: str | None, slots: int | None) -> Engine:

@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 import soundfile
+import typer
+from kombu.exceptions import OperationalError as BrokerAway
+from redis.exceptions import ConnectionError as Gone
 
+from cli.exits import told
+from cli.render import deliver
+from pipeline.errors import OptionError
+from pipeline.jobs import Jobs
+from pipeline.store import Store
+from tasks.embedded import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment
 
 LINES = [
@@ -68,6 +77,37 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
     assert soundfile.info(out).duration > 1
 
 
+def test_renders_that_start_at_once_in_a_folder_share_a_service_until_the_last_has_ended(
+    script: Path, tmp_path: Path
+) -> None:
+    short = tmp_path / "short.txt"
+    short.write_text("Ann: One line.")
+    outs = [tmp_path / f"{number}.wav" for number in range(3)]
+    renders = [
+        subprocess.Popen(
+            command("render", source, "-o", out, "--workers", "1"),
+            cwd=ROOT,
+            env=environment(tmp_path),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for source, out in zip((short, script, short), outs, strict=True)
+    ]
+    printed = [render.communicate(timeout=120)[0] for render in renders]
+    assert [render.returncode for render in renders] == [0, 0, 0], printed
+    assert all(out.exists() for out in outs)
+    logs = tmp_path / "state" / "logs"
+    assert sorted(path.name for path in logs.iterdir()) == ["door.log", "work.log"]
+    assert not (tmp_path / "state" / "broker.url").exists()
+
+
+def test_workers_that_end_at_every_start_end_the_render(run: Run, script: Path, tmp_path: Path) -> None:
+    done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
+    assert done.returncode == 5, done.stderr
+    assert "a process of the service ended" in done.stderr
+
+
 def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
     # a shell's background job ignores it, and whatever that starts does too
@@ -110,6 +150,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
         (["stats", "speed", "-p", "days=inf"], 2, "days takes a number"),
         (["submit", "examples/radio_play.txt"], 5, "no service is up"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
+        (["voices", "add", "wren", "LICENSE"], 3, "an engine has a voice of that name"),
         (["worker"], 5, "no service is up"),
     ],
 )
@@ -141,6 +182,49 @@ def test_a_history_that_cannot_be_asked_is_one_line(
     assert words in done.stderr
     assert "secretword" not in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
+def test_a_damaged_history_is_one_line(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / "history.db").write_bytes(b"no database " * 1000)
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (5, "")
+    assert done.stderr == "error: the history's database can't be used: DatabaseError\n"
+
+
+def test_up_is_refused_where_it_would_start_no_worker(run: Run, tmp_path: Path) -> None:
+    done = run("up", VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert "VOXCHORD_BROKER_URL" in done.stderr
+    another = EmbeddedBroker(tmp_path / "state")
+    another.start()
+    done = run("up")
+    another.stop()
+    assert done.returncode == 5
+    assert "is up in" in done.stderr
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    jobs, output = Jobs(Store(str(tmp_path / "store"))), tmp_path / "missing" / "play.flac"
+    jobs.store.objects.replace("jobs/a/audio", b"audio")
+    kept = {"name": "jobs/a/audio", "bytes": 5}
+    manifest = {"audio": kept, "subtitles": {"srt": kept, "vtt": kept}, "turns": kept}
+    with pytest.raises(OptionError, match=r"can't write .*play\.flac: No such file"):
+        deliver(jobs, manifest, output)
+    output.parent.mkdir()
+    deliver(jobs, manifest, output)
+    assert sorted(path.suffix for path in output.parent.iterdir()) == [".flac", ".json", ".srt", ".vtt"]
+
+
+@pytest.mark.parametrize(
+    "away", [BrokerAway("redis://:secretword@host"), Gone("at redis://:secretword@host")]
+)
+def test_a_broker_that_is_away_is_one_line(away: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(typer.Exit) as ended, told():
+        raise away
+    assert ended.value.exit_code == 5
+    assert capsys.readouterr().err == "error: the broker does not answer\n"
 
 
 def test_a_store_that_nothing_can_speak_to_is_refused_at_once(run: Run) -> None:

@@ -83,6 +83,7 @@ def test_a_voice_comes_by_put_and_serves(console: Console) -> None:
         ("ferryman", recording(0.2), "shorter"),
         ("..%2Fferryman", recording(), "a name has"),
         ("%25s", recording(), "a name has"),
+        ("wren", recording(), "an engine has a voice of that name"),
     ],
 )
 def test_a_voice_that_cannot_be_used_is_refused(

@@ -15,9 +15,10 @@ from billiard.process import current_process
 from bench.silence import Silence
 from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, SegmentText, Utterance
+from pipeline.errors import MissingArtifactError, OutOfMemoryError
 
 SETTING = "mischief=tests.faults.mischief:Mischief"
-DEEDS = ("poison", "dieonce", "hangonce", "loadonce", "faulty", "between", "mute")
+DEEDS = ("poison", "dieonce", "hangonce", "loadonce", "faulty", "between", "mute", "losefull", "losefaulty")
 
 
 class Mischief(Silence):
@@ -29,6 +30,8 @@ class Mischief(Silence):
         return Arrays(super().text(segment, options).arrays, {"asked": " ".join(asked)})
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
+        for word in tokens.meta["asked"].split():
+            _do_again(word, _count(f"semantic {tokens.meta['asked']}"))
         made = super().semantic(tokens, options)
         return Arrays(made.arrays, {**made.meta, "asked": tokens.meta["asked"]})
 
@@ -48,6 +51,12 @@ def deeds(state: Path) -> list[str]:
         return []
 
 
+def _count(deed: str) -> int:
+    """Write it down; how often it was done before."""
+    _note(deed)
+    return deeds(Path(os.environ["VOXCHORD_STATE"])).count(deed) - 1
+
+
 def _note(deed: str) -> bool:
     """Write it down; True if it is the first time."""
     path = Path(os.environ["VOXCHORD_STATE"]) / "deeds"
@@ -55,6 +64,14 @@ def _note(deed: str) -> bool:
     with path.open("a") as file:
         file.write(deed + "\n")
     return first
+
+
+def _do_again(word: str, before: int) -> None:
+    """At what is made once more, after it was lost."""
+    if word == "losefull" and before == 1:
+        raise OutOfMemoryError
+    if word == "losefaulty" and before:
+        raise ValueError("velvet: words of the script in a message of a bug")
 
 
 def _do(word: str, seed: int, control: Control) -> None:
@@ -79,6 +96,8 @@ def _do(word: str, seed: int, control: Control) -> None:
             time.sleep(7)
     if word == "between":
         _die_between_part_and_success()
+    if word.startswith("lose"):
+        _lose()
     if word == "mute":
         _say_nothing()
 
@@ -89,6 +108,13 @@ def _die_between_part_and_success() -> None:
 
     backend: Any = app.backend
     backend.store_result = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _lose() -> None:
+    """What the stage before this one made is gone."""
+    for path in Path(os.environ["VOXCHORD_STORE"]).glob("segments/*/*/semantic"):
+        path.unlink(missing_ok=True)
+    raise MissingArtifactError("semantic")
 
 
 def _say_nothing() -> None:

@@ -121,6 +121,32 @@ def test_a_bug_costs_its_segment_and_says_nothing_of_the_script(fleet: Fleet) ->
         assert b"velvet" not in log.read_bytes(), log.name
 
 
+def test_what_goes_wrong_while_a_lost_artifact_is_made_again_is_sorted_as_ever(fleet: Fleet) -> None:
+    assert done(fleet.send(script("full", "losefull", "")))["state"] == "done"
+    told = failed(fleet.send(script("lost", "", "losefaulty")))
+    assert "segment 1" in told
+    assert "ValueError at mischief.py" in told
+
+
+def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_again(fleet: Fleet) -> None:
+    known = set(fleet.jobs.opened())
+    text = script("page", "wait5", "")
+    first = fleet.send(text)
+    job = job_of(fleet, known)
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    second = fleet.send(text)
+    until(lambda: len(fleet.jobs.waiting(job)) == 2, LIMIT_S)
+    for name in ("work0", "work1"):  # they know the page
+        fleet.kill(name)
+    for copy in ("", "~"):
+        (fleet.store / "jobs" / job / f"plan.00000{copy}").write_bytes(b"damaged")
+    fleet.start("work0", "work1")
+    assert "plan.00000" in failed(first)
+    assert "plan.00000" in failed(second)
+    until(lambda: not fleet.jobs.is_open(job), LIMIT_S)
+    assert done(fleet.send(text))["segments"] == 2
+
+
 def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(fleet: Fleet) -> None:
     known = set(fleet.jobs.opened())
     text = script("cancel", *["wait30"] * 40)

@@ -1,6 +1,8 @@
 """What is old goes; what an open job uses, and what belongs to the users, stays. In every kind of store."""
 
 import io
+import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,7 +11,8 @@ import soundfile
 from bench.silence import Silence
 from pipeline.errors import StoreError
 from pipeline.garbage import collect
-from pipeline.jobs import Jobs, Plan, _plans, put_audio, stage_name
+from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
+from pipeline.objects import SCRATCH
 from pipeline.plan import SegmentAudio
 from pipeline.request import checked, split_options
 from pipeline.script import parse
@@ -69,6 +72,9 @@ def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
     assert (gone in left, kept in left) == (False, True)
     assert not any(name.startswith(f"jobs/{ended.job}/") for name in left)
     assert {name for name in before if name.startswith((f"jobs/{standing.job}/", "voices/", "open/"))} <= left
+    if jobs.store.local:
+        for path in Path(jobs.store.url).rglob("*"):
+            assert path.name == SCRATCH or not path.is_dir() or any(path.iterdir()), f"{path} is empty"
 
 
 def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs) -> None:
@@ -82,10 +88,45 @@ def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs)
     assert names(jobs) == before
 
 
-def test_beyond_a_size_the_oldest_go_first(jobs: Jobs) -> None:
+def test_an_open_job_with_a_damaged_page_is_named_and_nothing_goes(jobs: Jobs) -> None:
+    job = planned(jobs, "Anna: Nor does this end.").job
+    for copy in ("plan.00000", "plan.00000~"):
+        jobs.store.objects.replace(f"jobs/{job}/{copy}", b"damaged")
+    before = names(jobs)
+    _page.cache_clear()
+    with pytest.raises(StoreError, match=job):
+        collect(jobs, older_than_s=AGELESS)
+    assert names(jobs) == before
+
+
+def test_a_job_that_is_taken_up_again_meanwhile_keeps_its_plan(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = planned(jobs, "Anna: It was over, and is not.")
+    jobs.give_up(plan.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
+    jobs.answered(plan.job, "nobody")
+    listed = jobs.store.objects.names
+
+    def names_and_reopen(prefix: str = "") -> list[tuple[str, float, int]]:
+        found = list(listed(prefix))
+        if not prefix:  # what is in use is known by now
+            jobs.reopen(plan.job)
+        return found
+
+    monkeypatch.setattr(jobs.store.objects, "names", names_and_reopen)
+    collect(jobs, older_than_s=AGELESS)
+    assert {f"jobs/{plan.job}/plan", f"jobs/{plan.job}/plan.00000"} <= {name for name, _, _ in listed()}
+
+
+def test_beyond_a_size_the_oldest_go_first_and_the_young_stay(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for number in range(4):
         jobs.store.put(f"segments/00/{number}/audio", bytes(1000))
-    swept = collect(jobs, older_than_s=3600, keep_bytes=2500)
+    assert collect(jobs, older_than_s=86_400, keep_bytes=2500).removed == 0
+    later = time.time() + 2 * 3600
+    monkeypatch.setattr(time, "time", lambda: later)
+    swept = collect(jobs, older_than_s=86_400, keep_bytes=2500)
     assert swept.left_bytes <= 2500
     assert swept.removed == 2
     assert len(names(jobs)) == 2

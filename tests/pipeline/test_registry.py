@@ -37,3 +37,12 @@ def test_an_engine_with_its_model_built_in_takes_no_other() -> None:
         registry.load("hibari", model="other")
     with pytest.raises(OptionError, match="there are hibari"):
         registry.load("habiri")
+
+
+def test_an_engine_that_is_not_installed_here_has_no_voices_of_its_own() -> None:
+    known = registry.presets()
+    registry.ENGINES["elsewhere"] = "nowhere.at_all:Engine"
+    try:
+        assert registry.presets() == known > {"wren", "heron"}
+    finally:
+        del registry.ENGINES["elsewhere"]

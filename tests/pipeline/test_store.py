@@ -1,4 +1,5 @@
 import os
+import resource
 import stat
 import threading
 import time
@@ -83,6 +84,44 @@ def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> Non
     (tmp_path / "store").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match="can't write a/b"):
         Store(str(tmp_path / "store")).put("a/b", b"words")
+
+
+def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "store"))
+    assert list(store.objects.names()) == [], "what isn't there is empty"
+    store.put("open/job", b"")
+    limits = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
+    try:
+        with pytest.raises(StoreError, match="can't list open: Too many open files"):
+            list(store.objects.names("open"))
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, limits)
+
+
+def test_emptied_folders_go_and_whoever_writes_meanwhile_notices_nothing(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    ended = threading.Event()
+
+    def tidy() -> None:
+        while not ended.is_set():
+            store.objects.tidy()
+
+    thread = threading.Thread(target=tidy)
+    thread.start()
+    for number in range(300):
+        store.put(f"segments/{number % 7}/{number}/audio", b"words")
+        store.objects.delete(f"segments/{number % 7}/{number}/audio")
+    ended.set()
+    thread.join()
+    store.put("jobs/a/plan", b"words")
+    store.objects.tidy()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == [".scratch", "a", "jobs", "plan"]
+
+
+def test_a_name_that_cannot_be_looked_for_is_a_store_error(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="can't look for"):
+        Store(str(tmp_path)).objects.create("a" * 300, b"words")
 
 
 def test_what_cannot_be_placed_leaves_nothing_behind(tmp_path: Path) -> None:

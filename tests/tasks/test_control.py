@@ -1,5 +1,6 @@
 """A segment's deadline: for its own time, not for that of others."""
 
+import threading
 import time
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import pytest
 
 from pipeline.engines import registry
 from pipeline.engines.vibevoice.plan import frames
-from pipeline.errors import DeadlineError
+from pipeline.errors import CancelledError, DeadlineError
 from pipeline.jobs import Jobs
 from pipeline.store import Store
-from tasks import stages
+from tasks import stages, tries
 from tasks.control import StageControl
 
 LIMIT_S = 0.1
@@ -32,3 +33,18 @@ def test_the_shortest_segment_has_time_for_all_the_frames_that_it_may_have() -> 
     for words in (1, 5, 250):
         _, frames_max = frames(words)
         assert stages.limit_s(words, profile) > 1.75 * frames_max
+
+
+def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Path) -> None:
+    control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
+    tries._alone.acquire()
+    threading.Timer(8 * LIMIT_S, tries._alone.release).start()
+    with tries._quarantine(control):
+        pass
+
+
+def test_what_waits_until_it_may_run_alone_sees_that_its_job_was_cancelled(tmp_path: Path) -> None:
+    jobs = Jobs(Store(str(tmp_path)))
+    jobs.cancel("job")
+    with tries._alone, pytest.raises(CancelledError), tries._quarantine(StageControl(jobs, "job", LIMIT_S)):
+        pass

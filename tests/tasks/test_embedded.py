@@ -3,6 +3,7 @@
 import socket
 import stat
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -80,3 +81,15 @@ def test_a_state_folder_of_last_time_keeps_its_messages_and_its_port(tmp_path: P
             assert owner.lrange("voxchord", 0, -1) == [b"a message"]
     finally:
         broker.stop()
+
+
+def test_of_those_that_start_at_once_one_starts_it_and_all_have_its_url(tmp_path: Path) -> None:
+    brokers = [EmbeddedBroker(tmp_path) for _ in range(3)]
+    try:
+        with ThreadPoolExecutor(len(brokers)) as pool:
+            urls = list(pool.map(EmbeddedBroker.start, brokers))
+        assert len(set(urls)) == 1
+        assert [broker.started for broker in brokers].count(True) == 1
+    finally:
+        for broker in brokers:
+            broker.stop()

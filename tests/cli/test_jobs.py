@@ -1,0 +1,27 @@
+"""Commands on jobs."""
+
+from pathlib import Path
+
+from celery import signature
+from kombu.utils import json
+
+from bench.silence import Silence
+from pipeline.jobs import Jobs
+from pipeline.request import checked, split_options
+from pipeline.script import parse
+from pipeline.store import Store
+from pipeline.voices import Voices
+from tests.cli.conftest import Run
+
+
+def test_a_job_is_cancelled_also_while_the_broker_is_away(run: Run, tmp_path: Path) -> None:
+    jobs, engine = Jobs(Store(str(tmp_path / "state" / "store"))), Silence()
+    own, rest = split_options({}, engine="silence")
+    request = checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store))
+    job = jobs.create(request, engine.profile).job
+    jobs.join(job, "a root", json.dumps(signature("voxchord.stitch", kwargs={"job": job}, task_id="a root")))
+    done = run("cancel", job, VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 5
+    assert "the broker does not answer" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert jobs.cancelled(job)

@@ -1,0 +1,37 @@
+"""Recordings that `render` and `submit` are given as files."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import soundfile
+
+from cli.render import register
+from pipeline.store import Store
+from pipeline.voices import Voices
+
+
+def recording(hertz: float) -> bytes:
+    file = io.BytesIO()
+    soundfile.write(file, 0.3 * np.sin(hertz * 2 * np.pi * np.arange(24_000) / 16_000), 16_000, format="WAV")
+    return file.getvalue()
+
+
+def test_files_of_one_name_are_voices_of_their_own_and_take_nobody_elses(tmp_path: Path) -> None:
+    voices = Voices(Store(str(tmp_path / "store")))
+    others = voices.add("voice", recording(300))
+    files = [tmp_path / folder / "voice.wav" for folder in ("alice", "bob")]
+    for number, file in enumerate(files, 1):
+        file.parent.mkdir()
+        file.write_bytes(recording(100 * number))
+    given = register([f"Alice={files[0]}", f"Bob={files[1]}", "Carl=voice"], voices)
+    hashes = [voices.resolve(name) for name in given.values()]
+    assert len(set(hashes)) == 3
+    assert hashes[2] == others
+    assert register([f"Alice={files[0]}"], voices) == {"Alice": given["Alice"]}
+
+
+def test_a_file_that_is_named_as_a_preset_is_itself(tmp_path: Path) -> None:
+    voices, file = Voices(Store(str(tmp_path / "store"))), tmp_path / "wren.wav"
+    file.write_bytes(recording(100))
+    assert register([f"Carl={file}"], voices)["Carl"].startswith("wren-")

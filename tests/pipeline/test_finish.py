@@ -1,0 +1,45 @@
+"""From segments to the finished file."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench.pipeline import Free
+from bench.silence import Silence
+from pipeline.finish import finish
+from pipeline.jobs import Jobs, put_audio
+from pipeline.plan import SegmentAudio
+from pipeline.request import checked, split_options
+from pipeline.script import parse
+from pipeline.store import Store
+from pipeline.voices import Voices
+
+
+def test_a_store_that_takes_its_time_is_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs, engine, seen = Jobs(Store(str(tmp_path))), Silence(), []
+    own, rest = split_options({}, engine="silence")
+    plan = jobs.create(
+        checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store)),
+        engine.profile,
+    )
+    rate = engine.profile.sample_rate_hz
+    for segment in jobs.segments(plan):
+        put_audio(jobs.store, segment.key, np.zeros(rate, np.float32), SegmentAudio(rate, rate, ()))
+    taken = jobs.store.objects.put_file
+
+    def put_file(path: Path, name: str) -> None:
+        seen.append("stored")
+        taken(path, name)
+
+    @contextmanager
+    def watch() -> Iterator[None]:
+        seen.append("watched")
+        yield
+        seen.append("joined")
+
+    monkeypatch.setattr(jobs.store.objects, "put_file", put_file)
+    finish(jobs, plan, engine.profile, Free(), watched=watch())
+    assert seen == ["watched", "joined", "stored"]

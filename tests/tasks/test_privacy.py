@@ -1,0 +1,23 @@
+"""What a worker says of a message that it holds."""
+
+from kombu import Message
+from kombu.utils import json
+
+from tasks.app import app
+from tasks.privacy import PrivateRequest
+from tasks.render import render
+
+
+def test_a_worker_that_is_asked_what_it_does_tells_no_words_of_the_script() -> None:
+    sent = app.amqp.as_task_v2("an-id", render.name, kwargs={"script": "Anna: velvet curtains"})
+    message = Message(
+        body=json.dumps(sent.body),
+        headers=sent.headers,
+        properties=sent.properties,
+        content_type="application/json",
+        content_encoding="utf-8",
+    )
+    request = PrivateRequest(message, app=app, task=render)
+    assert request.kwargs == {"script": "Anna: velvet curtains"}
+    for safe in (False, True):  # Celery's `inspect` and Flower's page of a worker ask for either
+        assert "velvet" not in str(request.info(safe=safe))

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from bench import fullsize, peak, roofline
+from bench import fullsize, roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
@@ -32,6 +32,7 @@ from pipeline.engines.vibevoice.memory import HALF
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
+from tasks.counters import Process
 
 PROMPT = 360
 STEPS = 10
@@ -123,7 +124,7 @@ def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> No
             frames += 1
             line.send(time.perf_counter() - start)
         line.send({name: round(1e3 * took / frames, 1) for name, took in sorted(took_s.items())})
-    line.send(peak.rss_bytes())
+    line.send(Process().status()[b"VmHWM"])
 
 
 def filled(model: Model, rows: int) -> Decoder:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import fullsize, peak
+from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
 from pipeline.engines.vibevoice.adapter import VibeVoice
@@ -24,6 +24,7 @@ from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
+from tasks.counters import Process
 
 SLOTS = 8
 PROMPT = 360
@@ -79,12 +80,13 @@ def semantic(folder: Path, seconds: float) -> dict[str, Any]:
 
 def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
     torch.set_num_threads(threads)
-    before = peak.rss_bytes()
+    counted = Process()  # ru_maxrss would begin with the peak of the process that started this one
+    before = counted.status()[b"VmHWM"]
     start = time.perf_counter()
     found = stage(folder, seconds)
     found["wall_s"] = round(time.perf_counter() - start, 1)
     found["libraries_bytes"] = before
-    found["rss_peak_bytes"] = peak.rss_bytes()
+    found["rss_peak_bytes"] = counted.status()[b"VmHWM"]
     line.send(found)
 
 

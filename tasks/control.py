@@ -23,6 +23,7 @@ _TICK_S = 1.0
 _PAUSED_S = 10.0
 """A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
 _LEAVE_S = 60.0
+"""A stage that looks at its control is handed back within a second; its figures take a little more."""
 
 _stopping = threading.Event()
 

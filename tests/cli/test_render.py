@@ -77,23 +77,26 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
     assert soundfile.info(out).duration > 1
 
 
+def begun(script: Path, out: Path, folder: Path) -> subprocess.Popen[str]:
+    """A render that is under way, with one worker."""
+    return subprocess.Popen(
+        command("render", script, "-o", out, "--workers", "1"),
+        cwd=ROOT,
+        env=environment(folder),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    )
+
+
 def test_renders_that_start_at_once_in_a_folder_share_a_service_until_the_last_has_ended(
     script: Path, tmp_path: Path
 ) -> None:
     short = tmp_path / "short.txt"
     short.write_text("Ann: One line.")
     outs = [tmp_path / f"{number}.wav" for number in range(3)]
-    renders = [
-        subprocess.Popen(
-            command("render", source, "-o", out, "--workers", "1"),
-            cwd=ROOT,
-            env=environment(tmp_path),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
-        for source, out in zip((short, script, short), outs, strict=True)
-    ]
+    renders = [begun(source, out, tmp_path) for source, out in zip((short, script, short), outs, strict=True)]
     printed = [render.communicate(timeout=120)[0] for render in renders]
     assert [render.returncode for render in renders] == [0, 0, 0], printed
     assert all(out.exists() for out in outs)
@@ -112,14 +115,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
     out = tmp_path / "play.wav"
     # a shell's background job ignores it, and whatever that starts does too
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    first = subprocess.Popen(
-        command("render", script, "-o", out, "--workers", "1"),
-        cwd=ROOT,
-        env=environment(tmp_path),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    first = begun(script, out, tmp_path)
     segments = tmp_path / "state" / "store" / "segments"
     deadline = time.monotonic() + 60
     while not list(segments.rglob("spans")):

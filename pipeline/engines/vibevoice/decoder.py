@@ -89,7 +89,6 @@ class Decoder:
         self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[Row | None] = [None] * limits.slots
-        self.steps = 0
         slots, language = limits.slots, model.language.language
         held: Any = {"dtype": self.dtype, "device": self.device, "clear": fixed_shapes}
         self.positive = Cache(language, slots, limits.positions, **held)
@@ -118,11 +117,6 @@ class Decoder:
         start = self.model.embeddings[self.tokens.legal.index(self.tokens.audio_start)]
         (state,) = self.model.language.prefill([Piece(0, 0, start[None])], self.negative)
         return state, self.negative.copy_out(0, 0, 1)
-
-    @property
-    def pulse(self) -> int:
-        """Rises with every step and every pass over prompts: who watches sees that it moves."""
-        return self.steps + self.prefill.passes
 
     @property
     def active(self) -> list[int]:
@@ -177,7 +171,6 @@ class Decoder:
         self._count(chosen)
         if any(not row.done for row in self.rows if row is not None):
             self._advance(x, computed)
-        self.steps += 1
 
     def _choose(self, computed: Sequence[int]) -> dict[int, int]:
         """The next token of every segment at work, by its slot."""

@@ -75,6 +75,7 @@ class Prefill:
         self.language, self.cache, self.prefixes = language, cache, prefixes
         self.positions_max = positions_max
         self.passes = 0
+        """So far: who watches sees that it moves."""
 
     def __call__(self, prompts: Mapping[int, Prompt]) -> dict[int, torch.Tensor]:
         """The state after each prompt, (hidden,), by its slot. A piece that several have is read once."""

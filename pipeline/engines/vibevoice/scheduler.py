@@ -54,8 +54,8 @@ class Entry:
     """How long it waited for a decoder to be loaded."""
     spent_s: float = 0.0
     """Time of the steps that it was part of. All else, a load, prompts, others before it, is not its own."""
-    pulse: tuple[int, int] = (0, 0)
-    """Of the decoding thread, at its last look; `looks` were made since it changed."""
+    pulse: tuple[int, int | None] = (0, None)
+    """Steps and passes over prompts at its last look; `looks` were made since they changed."""
     looks: int = 0
     given_up: bool = False
     error: Exception | None = None
@@ -132,7 +132,7 @@ class Scheduler:
             DeviceLostError: it has not for `still_s`.
         """
         decoder = self.decoder
-        pulse = (id(decoder), 0 if decoder is None else decoder.pulse)
+        pulse = (self.steps, None if decoder is None else decoder.prefill.passes)
         entry.looks = entry.looks + 1 if pulse == entry.pulse else 0
         entry.pulse = pulse
         if entry.looks * LOOK_S > self.still_s:

@@ -272,10 +272,12 @@ def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fle
     scratch = fleet.store / ".scratch"
     scratch.rename(scratch.with_name("away"))
     scratch.write_bytes(b"")
-    until(lambda: result.state == "PAUSED", LIMIT_S)
-    assert "can't write" in result.info["reason"]
-    scratch.unlink()
-    scratch.with_name("away").rename(scratch)
+    try:
+        until(lambda: result.state == "PAUSED", LIMIT_S)
+        assert "can't write" in result.info["reason"]
+    finally:
+        scratch.unlink()
+        scratch.with_name("away").rename(scratch)
     assert done(result)["state"] == "done"
     assert fleet.jobs.failures(job) == {}
 

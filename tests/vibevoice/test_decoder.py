@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from pipeline.engines.vibevoice import linear
 from pipeline.engines.vibevoice.cache import Cache
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.language import LanguageModel, Piece
@@ -190,9 +191,11 @@ def test_a_pass_has_only_so_many_positions(
     assert max(len(pieces) for pieces in passes) == 2
 
 
+@pytest.mark.parametrize("tiled_min", [linear.TILED_MIN, 1])
 def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
-    model: Reference, half: Path
+    model: Reference, half: Path, tiled_min: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(linear, "TILED_MIN", tiled_min)
     parts = Weights(open_checkpoint(str(half)).check(), torch.bfloat16, torch.device("cpu"))
     cases = [
         segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)

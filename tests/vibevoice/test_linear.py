@@ -11,7 +11,8 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice import linear, memory
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, fastest
+from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, Tiled, fastest
+from pipeline.engines.vibevoice.native import library
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
 from tests.vibevoice import segments
@@ -37,11 +38,13 @@ def weight() -> torch.Tensor:
 
 def kernels() -> list[Any]:
     """Every one that this processor has, with the type of its rows."""
-    found = [(Blocked, torch.float32), (Halved, torch.float32), (Blocked, torch.bfloat16)]
+    found = [(Blocked, torch.float32), (Halved, torch.float32)]
+    found += [(Blocked, torch.bfloat16), (Tiled, torch.bfloat16)]
     able = (
         linear.blockable(torch.float32, CPU),
         linear.halvable(torch.float32, CPU),
         linear.blockable(torch.bfloat16, CPU),
+        library.suits(torch.bfloat16, CPU),
     )
     return [
         pytest.param(kind, dtype, id=f"{kind.__name__}-{dtype}")

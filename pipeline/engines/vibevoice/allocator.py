@@ -9,6 +9,9 @@ import os
 import sys
 from collections.abc import Callable
 
+import psutil
+
+MADV_PAGEOUT = 21
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 BLOCK_BYTES = 32 << 20
 """Blocks below this come from the heap: the largest of a step is 26 MB, with 8 slots."""
@@ -44,6 +47,18 @@ def give_back() -> None:
     trim = _glibc("malloc_trim")
     if trim is not None:
         trim(0)
+
+
+def page_out(library: str) -> None:
+    """Of a library that has done its work, what can be read from its file again."""
+    advise = _glibc("madvise")
+    if advise is None:
+        return
+    advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]  # type: ignore[attr-defined]
+    for mapping in psutil.Process().memory_maps(grouped=False):
+        if library in mapping.path:
+            start, end = (int(address, 16) for address in mapping.addr.split("-"))
+            advise(start, end - start, MADV_PAGEOUT)  # which may be refused: it only saves memory
 
 
 def _glibc(name: str) -> Callable[..., int] | None:

@@ -1,8 +1,8 @@
 """From a latent to what the language model hears: two linear layers around a norm."""
 
 import torch
-import torch.nn.functional as F
 
+from pipeline.engines.vibevoice import norms
 from pipeline.engines.vibevoice.linear import fastest
 from pipeline.engines.vibevoice.weights import Weights
 
@@ -25,7 +25,7 @@ class Connector:
         return self.second.plus(self._inner(latent), term)
 
     def _inner(self, latent: torch.Tensor) -> torch.Tensor:
-        return F.rms_norm(self.first(latent), (self.first.outer,), self.norm, EPSILON)
+        return norms.weighted(self.first(latent), self.norm, EPSILON)
 
 
 def acoustic(weights: Weights) -> Connector:

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import noise
+from pipeline.engines.vibevoice import noise, norms
 from pipeline.engines.vibevoice.architecture import Head
 from pipeline.engines.vibevoice.linear import fastest
 from pipeline.engines.vibevoice.weights import Weights, wide
@@ -109,13 +109,13 @@ class Sampler:
         self, x: torch.Tensor, modulations: list[tuple[torch.Tensor, ...]], last: tuple[torch.Tensor, ...]
     ) -> torch.Tensor:
         """x (rows, latent) to the velocities (2 * rows, latent), positive rows first."""
-        width, epsilon = (self.head.hidden,), self.head.epsilon
+        epsilon = self.head.epsilon
         h = self.noisy(x).repeat(2, 1)
         for layer, (shift, scale, gate) in zip(self.layers, modulations, strict=True):
-            y = torch.addcmul(shift, F.rms_norm(h, width, None, epsilon), scale)
+            y = norms.modulated(h, scale, shift, epsilon)
             h = torch.addcmul(h, gate, layer.inner(y))
         shift, scale = last
-        return self.last(torch.addcmul(shift, F.rms_norm(h, width, None, epsilon), scale))
+        return self.last(norms.modulated(h, scale, shift, epsilon))
 
     def _schedule(self, steps: int) -> Schedule:
         if steps not in self.schedules:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
+from pipeline.engines.vibevoice import norms
 from pipeline.engines.vibevoice.architecture import Language
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.linear import Make, fastest
@@ -172,11 +173,11 @@ class LanguageModel:
         return queries.view(rows, keys, heads // keys, size), pairs.view(rows, 2, keys, size)
 
     def _through(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
-        width, epsilon = (self.language.hidden,), self.language.epsilon
+        epsilon = self.language.epsilon
         heads, size = self.language.heads + 2 * self.language.key_heads, self.language.head_size
         for index, layer in enumerate(self.layers):
-            joined = layer.joined(F.rms_norm(x, width, layer.norm, epsilon))
+            joined = layer.joined(norms.weighted(x, layer.norm, epsilon))
             x = layer.out.plus(attend(index, joined.view(len(x), heads, size)), x)
-            y = F.rms_norm(x, width, layer.inner_norm, epsilon)
+            y = norms.weighted(x, layer.inner_norm, epsilon)
             x = layer.down.plus(layer.up.times(y, layer.gate.activated(y, "silu")), x)
-        return F.rms_norm(x, width, self.norm, epsilon)
+        return norms.weighted(x, self.norm, epsilon)

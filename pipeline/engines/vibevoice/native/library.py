@@ -1,0 +1,55 @@
+"""The compiled kernels of this process, and how their threads are started."""
+
+import ctypes
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+
+class Library:
+    """Kernels by name. Their threads are torch's: OpenMP is asked as a compiler would ask it."""
+
+    def __init__(self, openmp: ctypes.CDLL) -> None:
+        from pipeline.engines.vibevoice.native import compiling
+
+        asked = ("omp_get_thread_num", "omp_get_num_threads")
+        self.engine = compiling.compiled({name: _address(openmp, name) for name in asked})
+        self.addresses = {name: self.engine.get_function_address(name) for name in compiling.KERNELS}
+        self.start: Any = openmp.GOMP_parallel
+        self.start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
+        self.start.restype = None
+
+    def run(self, kernel: str, told: Sequence[int], threads: int) -> None:
+        """Do a job, whose addresses and numbers are told in the order that the kernel names."""
+        job = (ctypes.c_int64 * len(told))(*told)
+        self.start(self.addresses[kernel], ctypes.addressof(job), threads, 0)
+
+
+@functools.cache
+def able() -> bool:
+    """Whether processor and torch's build have what it takes, and oneDNN has nothing better: AMX."""
+    cpu = torch.cpu
+    return cpu._is_avx512_bf16_supported() and not cpu._is_amx_tile_supported() and bool(_openmp())
+
+
+def suits(dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether the kernels are for such numbers there."""
+    return device.type == "cpu" and dtype == torch.bfloat16 and able()
+
+
+@functools.cache
+def library() -> Library:
+    (path,) = _openmp()
+    return Library(ctypes.CDLL(str(path)))
+
+
+def _openmp() -> list[Path]:
+    """The library of the threads that torch computes with, if it brought GNU's."""
+    return sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*"))[:1]
+
+
+def _address(openmp: ctypes.CDLL, name: str) -> int:
+    return ctypes.cast(getattr(openmp, name), ctypes.c_void_p).value or 0

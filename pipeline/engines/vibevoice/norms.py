@@ -1,0 +1,40 @@
+"""Norms by the root mean square (arXiv:1910.07467), in our own kernel where it is for such numbers."""
+
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.native import library, norm
+from pipeline.engines.vibevoice.weights import wide
+
+
+def weighted(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """x (..., width) / rms(x) * weight (width,)."""
+    if _native(x):
+        return norm.norm(x, epsilon, weight)
+    return F.rms_norm(x, weight.shape, weight, epsilon)
+
+
+def modulated(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """x / rms(x) * scale + shift, all (rows, width)."""
+    if _native(x):
+        return norm.norm(x, epsilon, scale, shift)
+    return torch.addcmul(shift, F.rms_norm(x, x.shape[-1:], None, epsilon), scale)
+
+
+def plain(x: torch.Tensor, epsilon: float, out: torch.Tensor | None = None) -> torch.Tensor:
+    """x (rows, time, channels) / rms(x) over the channels; into `out`, whose rows may lie apart."""
+    if _native(x):
+        return norm.norm(x, epsilon, out=out)
+    return torch.mul(x, _inverse_rms(x, epsilon), out=out)
+
+
+def _native(x: torch.Tensor) -> bool:
+    return library.suits(x.dtype, x.device) and norm.takes(x.shape[-1])
+
+
+def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
+    """Of each step of x (..., channels): (..., 1). x times it is `torch.rms_norm(x)`, in fewer passes over x
+    and without a copy in another type.
+    """
+    found: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
+    return found.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_().to(x.dtype)

@@ -1,0 +1,36 @@
+"""What compiles the kernels is there only where they run, and doesn't stay."""
+
+import subprocess
+import sys
+
+import pytest
+
+from pipeline.engines.vibevoice.native import library
+
+COMPILE = """
+import psutil
+from pipeline.engines.vibevoice.native.library import library
+library()
+print(sum(part.rss for part in psutil.Process().memory_maps() if "llvmlite" in part.path) >> 20)
+"""
+FLOAT32 = """
+import sys, torch
+from pipeline.engines.vibevoice.linear import fastest
+fastest(torch.randn(2048, 1024))(torch.randn(3, 1024))
+print("llvmlite" in sys.modules)
+"""
+
+
+def printed(program: str) -> str:
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    ).stdout.strip()
+
+
+@pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+def test_the_compiler_gives_its_pages_back() -> None:
+    assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes"
+
+
+def test_what_needs_no_kernel_of_ours_loads_no_compiler() -> None:
+    assert printed(FLOAT32) == "False"

@@ -1,0 +1,89 @@
+"""Our own product is plain arithmetic, rounded once."""
+
+import itertools
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from pipeline.engines.vibevoice.linear import Blocked, Tiled, fastest
+from pipeline.engines.vibevoice.native import library
+from pipeline.engines.vibevoice.native.product import (
+    ALONE,
+    GELU,
+    NOTHING,
+    PLUS,
+    ROWS,
+    SILU,
+    TIMES,
+    packed,
+    product,
+)
+
+pytestmark = pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+
+Double = Callable[[torch.Tensor], torch.Tensor]
+ACTIVATIONS: dict[int, Double] = {NOTHING: lambda y: y, SILU: F.silu, GELU: F.gelu}
+JOINS: dict[int, Callable[[torch.Tensor, torch.Tensor], torch.Tensor]] = {
+    ALONE: lambda y, other: y,
+    TIMES: torch.mul,
+    PLUS: torch.add,
+}
+
+
+def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed)).bfloat16()
+
+
+@pytest.mark.parametrize(("activation", "joining"), list(itertools.product(ACTIVATIONS, JOINS)))
+@pytest.mark.parametrize(("outer", "inner"), [(32, 2), (96, 14), (768, 1536), (64, 8960)])
+def test_it_is_plain_arithmetic(outer: int, inner: int, activation: int, joining: int) -> None:
+    weight, bias = numbers(outer, inner) / inner**0.5, numbers(outer, seed=1)
+    made = packed(weight)
+    for rows in (*range(1, 2 * ROWS + 2), 241, 1000):
+        x, other = numbers(rows, inner, seed=2), numbers(rows, outer, seed=3)
+        plain = F.linear(x.double(), weight.double(), bias.double())
+        expected = JOINS[joining](ACTIVATIONS[activation](plain), other.double())
+        found = product(x, made, bias, activation, joining, other).double()
+        assert ((found - expected).abs() <= 2.0**-8 * expected.abs() + 1e-5).all(), rows
+
+
+@pytest.mark.parametrize("activation", list(ACTIVATIONS))
+def test_the_ends_of_an_activation_are_torchs(activation: int) -> None:
+    ends = torch.tensor([0.0, -0.0, 1e-30, 20, -20, 90, -90, 1e30, -1e30, float("nan")]).bfloat16()
+    x = torch.zeros(len(ends), 2).bfloat16()
+    x[:, 0] = ends
+    made = packed(F.pad(torch.ones(32, 1).bfloat16(), (0, 1)))
+    found = product(x, made, torch.zeros(32).bfloat16(), activation)[:, 7].float()
+    expected = ACTIVATIONS[activation](ends.float())
+    assert torch.allclose(found, expected, rtol=2.0**-8, atol=1e-6, equal_nan=True)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3, 5])
+@pytest.mark.parametrize("rows", [1, 13, 700])
+def test_any_number_of_threads_shares_the_work(threads: int, rows: int) -> None:
+    x, made, bias = numbers(rows, 64), packed(numbers(96, 64, seed=1)), numbers(96)
+    expected = product(x, made, bias)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        assert torch.equal(product(x, made, bias), expected)
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_rows_may_lie_apart() -> None:
+    made, bias, wide = packed(numbers(64, 32, seed=1)), numbers(64), numbers(9, 64)
+    apart = product(wide[:, :32], made, bias, joining=PLUS, other=numbers(64, 9, seed=2).T)
+    together = product(
+        wide[:, :32].contiguous(), made, bias, joining=PLUS, other=numbers(64, 9, seed=2).T.contiguous()
+    )
+    assert torch.equal(apart, together)
+
+
+def test_it_is_taken_for_what_no_cache_holds() -> None:
+    assert isinstance(fastest(numbers(1536, 1536)), Tiled)
+    assert isinstance(fastest(numbers(512, 512)), Blocked), "small"
+    assert isinstance(fastest(numbers(1537, 1536)), Blocked), "no whole panels"
+    assert isinstance(fastest(numbers(1536, 1536).float()), Blocked), "another type"

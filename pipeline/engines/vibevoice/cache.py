@@ -6,6 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.architecture import Language
+from pipeline.engines.vibevoice.native import attention, library
 
 
 class Cache:
@@ -72,7 +73,10 @@ class Reader:
         device = cache.store.device
         self.slots = torch.tensor(slots, device=device)
         self.positions = torch.tensor(positions, device=device)
-        self.pasts = [cache.view(slot, at + 1) for slot, at in zip(slots, positions, strict=True)]
+        self.longest = max(positions)
+        self.native = library.suits(cache.store.dtype, device) and attention.takes(cache.store.shape[-1])
+        ends = [] if self.native else zip(slots, positions, strict=True)
+        self.pasts = [cache.view(slot, at + 1) for slot, at in ends]
 
     def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
         """Write each row's key and value, and let its queries look at its past.
@@ -84,6 +88,9 @@ class Reader:
         Returns:
             As queries.
         """
+        if self.native:
+            store = self.cache.layers[layer]
+            return attention.attend(queries, pairs, store, self.slots, self.positions, self.longest)
         self.cache.write(layer, self.slots, self.positions, pairs)
         return torch.cat(
             [

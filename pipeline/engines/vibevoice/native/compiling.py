@@ -1,42 +1,45 @@
-"""All kernels, written and compiled."""
+"""Kernels, written and compiled."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
 from pipeline.engines.vibevoice import allocator
-from pipeline.engines.vibevoice.native import norm_kernel, product_kernel
+from pipeline.engines.vibevoice.native import attention_kernel, norm_kernel, product_kernel
 
-KERNELS: dict[str, Callable[[ir.Module, str], None]] = {
-    "product": product_kernel.write,
+OUTSIDE = ("omp_get_thread_num", "omp_get_num_threads")
+"""What they call."""
+WRITERS: dict[str, Callable[..., None]] = {
+    "attention": attention_kernel.write,
     "norm": norm_kernel.write,
+    "product": product_kernel.write,
 }
 
 
-def compiled(outside: Mapping[str, int]) -> Any:
-    """LLVM's execution engine, with a function for each of `KERNELS`.
-
-    Args:
-        outside: the addresses of what they call, by name.
-    """
+def begin(outside: Mapping[str, int]) -> None:
+    """Once in a process; `outside`: the addresses of what the kernels call."""
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     for name, address in outside.items():
         llvm.add_symbol(name, address)
-    machine = llvm.Target.from_default_triple().create_target_machine(
-        cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
-    )
-    written = ir.Module("kernels")
-    for name, write in KERNELS.items():
-        write(written, name)
-    parsed = llvm.parse_assembly(str(written))
-    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-    passes.getModulePassManager().run(parsed, passes)
-    engine = llvm.create_mcjit_compiler(parsed, machine)
-    engine.finalize_object()
-    allocator.page_out(Path(llvmlite.__file__).parent.name)
-    return engine
+
+
+class Kernel:
+    """A function for every thread of a job, at an address."""
+
+    def __init__(self, name: str, **sizes: int) -> None:
+        written = ir.Module(name)
+        WRITERS[name](written, name, **sizes)
+        machine = llvm.Target.from_default_triple().create_target_machine(
+            cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
+        )
+        parsed = llvm.parse_assembly(str(written))
+        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+        passes.getModulePassManager().run(parsed, passes)
+        self.engine = llvm.create_mcjit_compiler(parsed, machine)
+        self.engine.finalize_object()
+        self.address: int = self.engine.get_function_address(name)
+        allocator.page_out(Path(llvmlite.__file__).parent.name)

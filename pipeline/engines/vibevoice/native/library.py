@@ -15,17 +15,20 @@ class Library:
     def __init__(self, openmp: ctypes.CDLL) -> None:
         from pipeline.engines.vibevoice.native import compiling
 
-        asked = ("omp_get_thread_num", "omp_get_num_threads")
-        self.engine = compiling.compiled({name: _address(openmp, name) for name in asked})
-        self.addresses = {name: self.engine.get_function_address(name) for name in compiling.KERNELS}
+        compiling.begin({name: _address(openmp, name) for name in compiling.OUTSIDE})
+        self.kernel = functools.cache(compiling.Kernel)
         self.start: Any = openmp.GOMP_parallel
         self.start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         self.start.restype = None
 
-    def run(self, kernel: str, told: Sequence[int], threads: int) -> None:
-        """Do a job, whose addresses and numbers are told in the order that the kernel names."""
+    def run(self, name: str, told: Sequence[int], threads: int, **sizes: int) -> None:
+        """Do a job, whose addresses and numbers are told in the order that the kernel names.
+
+        Args:
+            sizes: for which the kernel is compiled, when it is first asked for.
+        """
         job = (ctypes.c_int64 * len(told))(*told)
-        self.start(self.addresses[kernel], ctypes.addressof(job), threads, 0)
+        self.start(self.kernel(name, **sizes).address, ctypes.addressof(job), threads, 0)
 
 
 @functools.cache

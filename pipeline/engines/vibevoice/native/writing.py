@@ -4,7 +4,7 @@ A kernel is a function of a job's address, which every thread runs for its part 
 """
 
 import ctypes
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -95,10 +95,14 @@ class Writer(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
 
     def summed(self, numbers: Any) -> Any:
         """The sum of all lanes, in each of them."""
-        for step in (8, 4, 2, 1):
-            turned = INTEGERS([(lane + step) % LANES for lane in range(LANES)])
-            numbers = self.fadd(numbers, self.shuffle_vector(numbers, numbers, turned))
-        return numbers
+        return self._joined(numbers, self.fadd)
+
+    def highest(self, numbers: Any) -> Any:
+        """The highest of all lanes, in each of them."""
+        return self._joined(numbers, lambda some, others: self.lanewise("maxnum", some, others))
+
+    def first(self, numbers: Any) -> Any:
+        return self.extract_element(numbers, PAIR(0))
 
     def lanewise(self, name: str, *numbers: Any) -> Any:
         """A function of LLVM's own, of each lane."""
@@ -127,6 +131,12 @@ class Writer(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
         half = self.fmul(x, everywhere(0.5))
         return self.lanewise("fma", half, erf, half)
 
+    def _joined(self, numbers: Any, join: Callable[[Any, Any], Any]) -> Any:
+        for step in (8, 4, 2, 1):
+            turned = INTEGERS([(lane + step) % LANES for lane in range(LANES)])
+            numbers = join(numbers, self.shuffle_vector(numbers, numbers, turned))
+        return numbers
+
     def _polynomial(self, x: Any, terms: Sequence[float]) -> Any:
         """By Horner's rule, the highest power first."""
         value = everywhere(terms[0])
@@ -148,16 +158,19 @@ class Job:
     address: dict[str, Any]
     number: dict[str, Any]
 
+    def thread(self) -> Any:
+        """Which of the threads this is, from 0."""
+        return self._asked("omp_get_thread_num")
+
     def share(self, parts: Any) -> tuple[Any, Any]:
         """This thread's part of so many: the first, and the one after the last."""
-        b = self.b
-        thread, threads = (
-            b.zext(b.call(declared(b.module, name, PAIR, []), []), COUNT)
-            for name in ("omp_get_thread_num", "omp_get_num_threads")
-        )
+        b, thread, threads = self.b, self.thread(), self._asked("omp_get_num_threads")
         places = (thread, b.add(thread, COUNT(1)))
         first, end = (b.udiv(b.mul(parts, place), threads) for place in places)
         return first, end
+
+    def _asked(self, name: str) -> Any:
+        return self.b.zext(self.b.call(declared(self.b.module, name, PAIR, []), []), COUNT)
 
 
 def kernel(module: ir.Module, name: str, told: Sequence[str]) -> Job:

@@ -162,8 +162,8 @@ class LanguageModel:
             ]
             return F.pad(torch.cat(seen), (0, 0, 0, more))
 
-        states = self._through(F.pad(x, (0, 0, 0, more)), attend)
-        return [part[-1] for part in torch.split(states[: len(x)], sizes)]
+        lasts = torch.tensor(sizes, device=device).cumsum(0) - 1
+        return list(self._through(F.pad(x, (0, 0, 0, more)), attend, lasts))
 
     def _split(self, joined: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Queries (rows, key heads, queries per key, head size) and pairs (rows, 2, key heads, head size)."""
@@ -172,12 +172,16 @@ class LanguageModel:
         queries, pairs = joined[:, :heads], joined[:, heads:]
         return queries.view(rows, keys, heads // keys, size), pairs.view(rows, 2, keys, size)
 
-    def _through(self, x: torch.Tensor, attend: Attend) -> torch.Tensor:
+    def _through(self, x: torch.Tensor, attend: Attend, wanted: torch.Tensor | None = None) -> torch.Tensor:
+        """`wanted`: the rows whose states are asked for; the last layer computes no others."""
         epsilon = self.language.epsilon
         heads, size = self.language.heads + 2 * self.language.key_heads, self.language.head_size
         for index, layer in enumerate(self.layers):
             joined = layer.joined(norms.weighted(x, layer.norm, epsilon))
-            x = layer.out.plus(attend(index, joined.view(len(x), heads, size)), x)
+            seen = attend(index, joined.view(len(x), heads, size))
+            if wanted is not None and layer is self.layers[-1]:
+                seen, x = seen[wanted], x[wanted]
+            x = layer.out.plus(seen, x)
             y = norms.weighted(x, layer.inner_norm, epsilon)
             x = layer.down.plus(layer.up.times(y, layer.gate.activated(y, "silu")), x)
         return norms.weighted(x, self.norm, epsilon)

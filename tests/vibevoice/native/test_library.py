@@ -11,7 +11,8 @@ COMPILE = """
 import psutil, torch
 from pipeline.engines.vibevoice.native.norm import norm
 norm(torch.ones(1, 16).bfloat16(), 1e-6)
-print(sum(part.rss for part in psutil.Process().memory_maps() if "llvmlite" in part.path) >> 20)
+parts = [part for part in psutil.Process().memory_maps() if "llvmlite" in part.path]
+print(sum(part.private_clean + part.private_dirty for part in parts) >> 20)
 """
 FLOAT32 = """
 import sys, torch
@@ -29,7 +30,7 @@ def printed(program: str) -> str:
 
 @pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
 def test_the_compiler_gives_its_pages_back() -> None:
-    assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes"
+    assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes, but for what other processes have too"
 
 
 def test_what_needs_no_kernel_of_ours_loads_no_compiler() -> None:

@@ -1,6 +1,7 @@
 """What the processor runs for a `product`.
 
-    a panel of 32 outer numbers          threads share the panels, and blocks of rows where these are many
+    rows that stay in a cache            threads share the panels, and these blocks where rows are many
+    a panel of 32 outer numbers
         12 rows                          24 registers of totals
             a pair of inner numbers      2 registers of weights; each row's pair goes to all lanes
         what follows                     bias, activation, another factor or term; rounded once
@@ -36,15 +37,18 @@ PANEL_PAIR_BYTES, PANEL_BYTES = 2 * HALF_BYTES * product.PANEL, HALF_BYTES * pro
 
 
 def write(module: ir.Module, name: str) -> None:
-    """One thread's part: panels, and of each some blocks of rows."""
+    """One thread's part: blocks of rows, and of each some panels."""
     finish = _finish(module)
     blocks = [_block(module, finish, rows) for rows in range(1, product.ROWS + 1)]
     job = kernel(module, name, product.TOLD)
     b, number, address = job.b, job.number, job.address
     y_row_bytes = b.mul(number["panels"], COUNT(PANEL_BYTES))
-    per_panel = b.udiv(b.sub(b.add(number["rows"], number["block_rows"]), COUNT(1)), number["block_rows"])
-    with b.counted(*job.share(b.mul(number["panels"], per_panel))) as part:
-        panel, start = b.udiv(part, per_panel), b.mul(b.urem(part, per_panel), number["block_rows"])
+    blocks_of_rows = b.udiv(
+        b.sub(b.add(number["rows"], number["block_rows"]), COUNT(1)), number["block_rows"]
+    )
+    with b.counted(*job.share(b.mul(number["panels"], blocks_of_rows))) as part:
+        panel = b.urem(part, number["panels"])
+        start = b.mul(b.udiv(part, number["panels"]), number["block_rows"])
         weight = b.at(address["weight"], b.mul(panel, b.mul(number["pairs"], COUNT(PANEL_PAIR_BYTES))))
         column = b.mul(panel, COUNT(PANEL_BYTES))
         end = b.least(number["rows"], b.add(start, number["block_rows"]))

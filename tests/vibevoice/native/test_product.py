@@ -37,11 +37,11 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 @pytest.mark.parametrize(("activation", "joining"), list(itertools.product(ACTIVATIONS, JOINS)))
-@pytest.mark.parametrize(("outer", "inner"), [(32, 2), (96, 14), (768, 1536), (64, 8960)])
+@pytest.mark.parametrize(("outer", "inner"), [(32, 2), (96, 14), (512, 1536), (64, 8960)])
 def test_it_is_plain_arithmetic(outer: int, inner: int, activation: int, joining: int) -> None:
     weight, bias = numbers(outer, inner) / inner**0.5, numbers(outer, seed=1)
     made = packed(weight)
-    for rows in (*range(1, 2 * ROWS + 2), 241, 1000):
+    for rows in (*range(ROWS + 2), 2 * ROWS + 1, 600):
         x, other = numbers(rows, inner, seed=2), numbers(rows, outer, seed=3)
         plain = F.linear(x.double(), weight.double(), bias.double())
         expected = JOINS[joining](ACTIVATIONS[activation](plain), other.double())

@@ -2,8 +2,8 @@
 
 Reading the weights is most of the work. oneDNN goes over a part of them once for every six rows and waits for
 the next part when it gets there; here twelve rows are taken at once, while what comes next is on its way. Two
-cores of a Zen 4 read weights at 24 GB/s in place of 17 with 16 rows, at 30 in place of 21 with 2; with
-hundreds of rows both are at the processor's peak (`python -m bench.product`).
+cores of a Zen 4 read weights at 21 GB/s in place of 16 with 16 rows, at 24 to 29 in place of 18 to 20 with
+eight; with hundreds of rows both are at the processor's peak (`python -m bench.product`).
 """
 
 import torch
@@ -84,4 +84,4 @@ def _apart(x: torch.Tensor) -> torch.Tensor:
 def _block_rows(rows: int, panels: int, threads: int) -> int:
     """Up to `BLOCK_ROWS`; fewer where there would be too few parts for the threads."""
     blocks = max(-(-4 * threads // panels), -(-rows // BLOCK_ROWS))
-    return -(-rows // (blocks * ROWS)) * ROWS
+    return max(ROWS, -(-rows // (blocks * ROWS)) * ROWS)

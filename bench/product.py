@@ -1,7 +1,7 @@
 """Our own product beside oneDNN's, in bfloat16, on weights of the language model that no cache holds.
 
-Both go over the same numbers in turns. Takes half a minute on two cores and 2 GB of memory; needs a processor
-with AVX-512 BF16 and without AMX.
+Both go over the same numbers in turns. Takes a quarter of a minute on two cores and 2 GB of memory; needs a
+processor with AVX-512 BF16 and without AMX.
 """
 
 import argparse

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from pipeline.engines.vibevoice.native import library
-from pipeline.engines.vibevoice.native.norm import ALONE_MAX, norm
+from pipeline.engines.vibevoice.native.norm import norm
 
 pytestmark = pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
 
@@ -21,7 +21,7 @@ def plain(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Te
 
 
 @pytest.mark.parametrize("width", [16, 48, 1536])
-@pytest.mark.parametrize("rows", [1, 7, 2 * ALONE_MAX // 16 // 48])
+@pytest.mark.parametrize("rows", [1, 7, 85])
 def test_it_is_plain_arithmetic(rows: int, width: int) -> None:
     x, one, none = numbers(rows, width), torch.ones(width), torch.zeros(width)
     scales, shifts = numbers(rows, width, seed=1), numbers(rows, width, seed=2)

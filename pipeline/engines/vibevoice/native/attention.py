@@ -3,12 +3,11 @@
 torch's own is asked once for every row, since each has its own length, and shares little between threads.
 """
 
-import struct
 from collections.abc import Sequence
 
 import torch
 
-from pipeline.engines.vibevoice.native.library import library
+from pipeline.engines.vibevoice.native.library import bits, library
 
 VECTOR = 32
 """Numbers at once."""
@@ -56,7 +55,7 @@ def attend(
         queries.data_ptr(), pairs.data_ptr(), cache.data_ptr(), slots.data_ptr(), positions.data_ptr(),
         scores.data_ptr(), y.data_ptr(), rows, key_heads,
         queries.stride(0) * item_bytes, pairs.stride(0) * item_bytes, slot_bytes, value_bytes, head_bytes,
-        scores.shape[2] * scores.element_size(), *struct.unpack("i", struct.pack("f", size**-0.5)),
+        scores.shape[2] * scores.element_size(), bits(size**-0.5),
     )  # fmt: skip
     library().run("attention", told, threads, group=group, size=size)
     return y

@@ -16,11 +16,9 @@ from pipeline.engines.vibevoice.native.writing import (
     FLOATS,
     HALF_BYTES,
     LANES,
-    PAIR,
     PAIRS,
     Job,
     Writer,
-    declared,
     everywhere,
     kernel,
 )
@@ -42,7 +40,7 @@ def write(module: ir.Module, name: str, group: int, size: int) -> None:
     job = kernel(module, name, attention.TOLD)
     b, number, address = job.b, job.number, job.address
     size_bytes = COUNT(HALF_BYTES * size)
-    scale = b.spread(b.bitcast(b.trunc(number["scale"], PAIR), FLOAT))
+    scale = job.everywhere("scale")
     scores_bytes = b.mul(number["score_row_bytes"], COUNT(group))
     scratch = b.at(address["scores"], b.mul(job.thread(), scores_bytes))
     scores = [b.at(scratch, b.mul(number["score_row_bytes"], COUNT(query))) for query in range(group)]
@@ -84,22 +82,21 @@ def _copy(b: Writer, source: Any, target: Any, size: int) -> None:
 
 def _score(b: Writer, queries: Any, keys: Any, length: Any, scores: Sequence[Any], size: int) -> None:
     """Products of every query with every key, and something very low up to a whole register."""
-    dot = declared(b.module, "llvm.x86.avx512bf16.dpbf16ps.512", FLOATS, [FLOATS, PAIRS, PAIRS])
     places = range(0, HALF_BYTES * size, VECTOR_BYTES)
     asked = [
         [
-            b.load(b.at(queries, COUNT(HALF_BYTES * size * query + place)), typ=PAIRS, align=2)
+            b.load(b.at(queries, COUNT(HALF_BYTES * size * query + place)), typ=PAIRS, align=HALF_BYTES)
             for place in places
         ]
         for query in range(len(scores))
     ]
     with b.counted(COUNT(0), length) as position:
         key = b.at(keys, b.mul(position, COUNT(HALF_BYTES * size)))
-        parts = [b.load(b.at(key, COUNT(place)), typ=PAIRS, align=2) for place in places]
+        parts = [b.load(b.at(key, COUNT(place)), typ=PAIRS, align=HALF_BYTES) for place in places]
         for line, query in zip(scores, asked, strict=True):
             total = FLOATS(None)
             for mine, part in zip(query, parts, strict=True):
-                total = b.call(dot, [total, mine, part])
+                total = b.dot(total, mine, part)
             b.store(b.first(b.summed(total)), b.at(line, b.mul(position, COUNT(FLOAT_BYTES))))
     with b.counted(length, _rounded(b, length)) as position:
         for line in scores:

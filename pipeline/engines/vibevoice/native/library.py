@@ -2,6 +2,7 @@
 
 import ctypes
 import functools
+import struct
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,12 @@ def suits(dtype: torch.dtype, device: torch.device) -> bool:
 def library() -> Library:
     (path,) = _openmp()
     return Library(ctypes.CDLL(str(path)))
+
+
+def bits(number: float) -> int:
+    """A float32 as a job is told it."""
+    found: int = struct.unpack("i", struct.pack("f", number))[0]
+    return found
 
 
 def _openmp() -> list[Path]:

@@ -1,16 +1,13 @@
-"""x / rms(x) * scale + shift in bfloat16, in one pass over x where torch takes eight."""
+"""x / rms(x) * scale + shift in bfloat16, in one call where torch takes eight operations."""
 
 import functools
-import struct
 
 import torch
 
-from pipeline.engines.vibevoice.native.library import library
+from pipeline.engines.vibevoice.native.library import bits, library
 
 VECTOR = 16
 """Numbers at once."""
-ALONE_MAX = 32 << 10
-"""Numbers that one thread does sooner than several begin."""
 TOLD = (
     "x", "scale", "shift", "y",
     "rows", "vectors", "scale_row_bytes", "shift_row_bytes", "group", "y_group_bytes", "epsilon", "share",
@@ -43,14 +40,13 @@ def norm(
     rows = x.numel() // width
     y = torch.empty_like(x) if out is None else out
     group, y_group_bytes = (rows, 0) if out is None else (out.shape[1], out.stride(0) * out.element_size())
-    threads = torch.get_num_threads() if x.numel() > ALONE_MAX else 1
     scale, shift = _row(width, 1.0) if scale is None else scale, _row(width, 0.0) if shift is None else shift
     told = (
         x.data_ptr(), scale.data_ptr(), shift.data_ptr(), y.data_ptr(),
         rows, width // VECTOR, _row_bytes(scale), _row_bytes(shift), group, y_group_bytes,
-        *struct.unpack("ii", struct.pack("ff", epsilon, 1 / width)),
+        bits(epsilon), bits(1 / width),
     )  # fmt: skip
-    library().run("norm", told, threads)
+    library().run("norm", told, torch.get_num_threads())
     return y
 
 

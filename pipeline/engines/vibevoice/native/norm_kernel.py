@@ -7,11 +7,9 @@ from llvmlite import ir
 from pipeline.engines.vibevoice.native import norm
 from pipeline.engines.vibevoice.native.writing import (
     COUNT,
-    FLOAT,
     FLOATS,
     HALF_BYTES,
     LANES,
-    PAIR,
     Writer,
     everywhere,
     kernel,
@@ -25,9 +23,7 @@ def write(module: ir.Module, name: str) -> None:
     job = kernel(module, name, norm.TOLD)
     b, number, address = job.b, job.number, job.address
     row_bytes = b.mul(number["vectors"], COUNT(VECTOR_BYTES))
-    epsilon, share = (
-        b.spread(b.bitcast(b.trunc(number[word], PAIR), FLOAT)) for word in ("epsilon", "share")
-    )
+    epsilon, share = job.everywhere("epsilon"), job.everywhere("share")
     with b.counted(*job.share(number["rows"])) as row:
         x = b.at(address["x"], b.mul(row, row_bytes))
         inside = b.mul(b.urem(row, number["group"]), row_bytes)

@@ -76,7 +76,6 @@ def _call_one(b: Writer, count: Any, blocks: Sequence[Any], arguments: Sequence[
 
 def _block(module: ir.Module, finish: Any, rows: int) -> Any:
     """So many rows with one panel, all inner numbers."""
-    dot = declared(module, "llvm.x86.avx512bf16.dpbf16ps.512", FLOATS, [FLOATS, PAIRS, PAIRS])
     fetch = declared(module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, PAIR, PAIR, PAIR])
     types = [POINTER] * 5 + [COUNT] * 5
     b, (weight, bias, x, other, y, y_row_bytes, x_row_bytes, pairs, activation, joining) = function(
@@ -94,7 +93,7 @@ def _block(module: ir.Module, finish: Any, rows: int) -> Any:
             numbers = b.load(b.at(start, b.mul(pair, COUNT(2 * HALF_BYTES))), typ=PAIR, align=HALF_BYTES)
             to_all = b.bitcast(b.spread(numbers), PAIRS)
             for total, vector in zip(sums, weights, strict=True):
-                b.store(b.call(dot, [b.load(total, typ=FLOATS), vector, to_all]), total)
+                b.store(b.dot(b.load(total, typ=FLOATS), vector, to_all), total)
     for row, sums in enumerate(totals):
         for place, total in enumerate(sums):
             across = COUNT(HALF_BYTES * LANES * place)

@@ -87,6 +87,11 @@ class Writer(ir.IRBuilder):  # type: ignore[misc]  # llvmlite is untyped
         narrow = declared(self.module, "llvm.x86.avx512bf16.cvtneps2bf16.512", HALVES, [FLOATS])
         self.store(self.call(narrow, [numbers]), address, align=HALF_BYTES)
 
+    def dot(self, totals: Any, x: Any, y: Any) -> Any:
+        """To each total the products of a pair of x and of y, both PAIRS."""
+        made = declared(self.module, "llvm.x86.avx512bf16.dpbf16ps.512", FLOATS, [FLOATS, PAIRS, PAIRS])
+        return self.call(made, [totals, x, y])
+
     def spread(self, number: Any) -> Any:
         """A variable number to all lanes."""
         kind = ir.VectorType(number.type, LANES)
@@ -161,6 +166,11 @@ class Job:
     def thread(self) -> Any:
         """Which of the threads this is, from 0."""
         return self._asked("omp_get_thread_num")
+
+    def everywhere(self, word: str) -> Any:
+        """A number that was told as `library.bits`, in all lanes."""
+        b = self.b
+        return b.spread(b.bitcast(b.trunc(self.number[word], PAIR), FLOAT))
 
     def share(self, parts: Any) -> tuple[Any, Any]:
         """This thread's part of so many: the first, and the one after the last."""

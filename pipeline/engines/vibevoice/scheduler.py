@@ -131,8 +131,8 @@ class Scheduler:
         Raises:
             DeviceLostError: it has not for `still_s`.
         """
-        decoder = self.decoder
-        pulse = (self.steps, None if decoder is None else decoder.prefill.passes)
+        with self.changed:  # where it is let go of too: nobody may hold it while the next is loaded
+            pulse = (self.steps, None if self.decoder is None else self.decoder.prefill.passes)
         entry.looks = entry.looks + 1 if pulse == entry.pulse else 0
         entry.pulse = pulse
         if entry.looks * LOOK_S > self.still_s:
@@ -252,7 +252,7 @@ class Scheduler:
                     entry.row, entry.passed = None, PASSED_MAX
                 self.waiting[:0] = self.active.values()
                 self.active.clear()
-            self.decoder = None
+                self.decoder = None
             _give_back()
 
     def _fail(self, error: Exception) -> None:
@@ -265,7 +265,7 @@ class Scheduler:
             for entry in failed:
                 entry.error, entry.finished = error, True
             self.changed.notify_all()
-        self.decoder = None
+            self.decoder = None
         _give_back()
 
 

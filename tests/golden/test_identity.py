@@ -1,0 +1,82 @@
+"""Job ids and segment keys: a change here synthesises everybody's audio again."""
+
+from pathlib import Path
+
+from pipeline.engines.hibari import Hibari
+from pipeline.engines.protocol import Profile
+from pipeline.plan import PlannedSegment
+from pipeline.request import JobOptions, Request, Speaker
+from pipeline.script import parse
+from pipeline.segments import plan
+
+HERE = Path(__file__).parent
+PROFILE = Profile(
+    name="golden",
+    sample_rate_hz=8000,
+    frame_rate_hz=50.0,
+    words_min=8,
+    words_max=24,
+    speakers_max=4,
+    languages=("en",),
+    reference_needed=False,
+    pool="prefork",
+    stage_version=1,
+    words_per_s=2.4,
+    presets=("wren", "heron"),
+)
+REQUEST = Request(
+    parse((HERE / "script.txt").read_text()),
+    (
+        Speaker("Anna", "wren", "preset:wren"),
+        Speaker("Bo Lund", "guest", "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"),
+    ),
+    JobOptions(engine="golden", format="wav", title="Ten segments", seed=7, on_error="gap"),
+    {"pace": 1.25, "steps": 10, "dtype": "auto", "plain": True},
+    "golden-1.2 v1",
+)
+JOB = "b46b0f1411144f591fe9"
+KEYS = [
+    "0822a7bdc8428b1b1cc20f704c834192",
+    "5e3721530d0879036a89db644cd2b171",
+    "68329f14e60975cfd5fa788fffbd4f57",
+    "30f34357e44722e88e10b9bc6c44fd17",
+    "9adfec4205aec5c6a366a83d7c7cb42c",
+    "2d38cd720352ad6f6e59ecb766caf9b8",
+    "7487bc51880c6f5e8f484255f0fa04ab",
+    "ede26acb900171c7f1dbf063830c7818",
+    "869aa79512bea34e044841c7cfe06c6c",
+    "f01ca621a83733897068425f1bd1bb6f",
+    "a7ec08c3a69babae525787530504bd99",
+    "3e84dee353ee3c2ce52be369822facdc",
+]
+
+
+def segments() -> list[PlannedSegment]:
+    identity: dict[str, object] = {
+        "engine": REQUEST.options.engine,
+        "revision": REQUEST.revision,
+        "options": dict(REQUEST.engine_options),
+        "seed": REQUEST.options.seed,
+    }
+    voices = {speaker.name: speaker.hash for speaker in REQUEST.speakers}
+    return list(plan(REQUEST.script.turns, PROFILE, speakers=voices, identity=identity))
+
+
+def test_a_job_id_is_stable() -> None:
+    assert REQUEST.job == JOB
+
+
+def test_segment_keys_and_seeds_are_stable() -> None:
+    assert [segment.key for segment in segments()] == KEYS
+    assert [segment.seed for segment in segments()][:3] == [
+        5985942913781042551,
+        4332569060856694389,
+        3320268766410140101,
+    ]
+
+
+def test_what_the_default_engine_puts_into_keys_is_stable() -> None:
+    assert Hibari().options({}) == {"pace": 1.0}
+    profile = Hibari.profile
+    assert (profile.words_min, profile.words_max, profile.speakers_max) == (150, 250, 64)
+    assert (profile.stage_version, profile.presets) == (1, ("wren", "heron", "finch", "crane"))

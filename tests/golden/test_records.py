@@ -1,0 +1,140 @@
+"""Records that release 0.1.0 wrote are read by this one."""
+
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sqlalchemy import text
+
+from bench.pipeline import Free
+from db import jobs as history
+from db import rows
+from db.database import open_database
+from pipeline.finish import finish
+from pipeline.jobs import Jobs, read_samples, speaker_name, stage_name
+from pipeline.plan import SegmentAudio, Span
+from pipeline.store import Store
+from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
+
+ROOT = Path(__file__).parent.parent.parent
+RECORDS = Path(__file__).parent / "records"
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Jobs:
+    return Jobs(Store(str(shutil.copytree(RECORDS / "store", tmp_path / "store"))))
+
+
+def test_a_plan_and_its_page(jobs: Jobs) -> None:
+    plan = jobs.need(JOB)
+    assert (plan.options, plan.speakers, plan.revision) == (
+        REQUEST.options,
+        REQUEST.speakers,
+        REQUEST.revision,
+    )
+    assert dict(plan.engine_options) == dict(REQUEST.engine_options)
+    assert (plan.segments, plan.turns, plan.words, plan.characters) == (12, 13, 210, 1001)
+    assert list(jobs.segments(plan)) == segments()
+
+
+def test_the_copies_beside_a_plan_and_its_page(jobs: Jobs, tmp_path: Path) -> None:
+    for name in ("plan", "plan.00000"):
+        (tmp_path / "store" / "jobs" / JOB / name).write_bytes(b"damaged")
+    assert list(jobs.segments(jobs.need(JOB))) == segments()
+
+
+def test_an_equal_request_finds_the_plan(jobs: Jobs) -> None:
+    found = jobs.need(JOB)
+    assert jobs.create(REQUEST, PROFILE) == found
+
+
+def test_flags_failures_and_those_who_wait(jobs: Jobs) -> None:
+    assert jobs.root(JOB) == "root-1"
+    assert jobs.sent(JOB)
+    assert jobs.waiting(JOB) == {"root-1": '{"task": "x"}'}
+    assert jobs.opened() == [JOB]
+    assert jobs.unended(JOB, "000009.diffusion") == [{"host": "h", "pid": 1}]
+    assert jobs.failures(JOB) == {9: "the segment can't be decoded"}
+    assert jobs.run_no(JOB) == 1
+
+
+def test_segment_metadata_samples_and_embeddings(jobs: Jobs) -> None:
+    plan = jobs.need(JOB)
+    assert jobs.missing(plan) == [9]
+    first = jobs.segment(JOB, 0)
+    heard = first.lines[0].text
+    assert heard.startswith("The lamp at the point has been dark for eleven years.")
+    span = Span(start=0, samples=400, line=0, lines=1, text=heard, lufs=-20.5, true_peak=0.1)
+    assert jobs.audio(first) == SegmentAudio(8000, 400, (span,))
+    assert np.array_equal(
+        read_samples(jobs.store, first.key), (0.1 * np.sin(np.arange(400) * 0.3)).astype(np.float32)
+    )
+    tokens = jobs.store.need_arrays(stage_name(first.key, "text"))
+    assert (tokens.arrays["ids"].tolist(), dict(tokens.meta)) == ([0, 1, 2, 3], {"language": "en"})
+    voice = jobs.store.need_arrays(speaker_name(plan, plan.speakers[0]))
+    assert voice.arrays["voice"].tolist() == [1.0, 1.0]
+
+
+def test_a_manifest_and_what_joining_again_makes(jobs: Jobs, tmp_path: Path) -> None:
+    before = jobs.manifest(JOB)
+    assert before is not None
+    assert (before["version"], before["state"], before["speed"]) == (1, "gaps", 382.68)
+    subtitles = (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text()
+    assert finish(jobs, jobs.need(JOB), PROFILE, Free()) == before, "the one that stands"
+    assert (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text() == subtitles
+    assert (tmp_path / "store" / before["audio"]["name"]).stat().st_size == before["audio"]["bytes"]
+
+
+def test_a_history_database(tmp_path: Path) -> None:
+    (tmp_path / "history.db").write_bytes(gzip.decompress((RECORDS / "history.db.gz").read_bytes()))
+    engine = open_database(f"sqlite:///{tmp_path}/history.db")
+    job = history.get_job(engine, JOB)
+    assert job is not None
+    assert (job["state"], job["audio_s"], job["words"]) == ("SUCCEEDED", 4.74625, 210)
+    assert history.count_attempts(engine, JOB) == 3
+    progress = history.progress(engine, JOB)
+    assert progress["voxchord.diffusion"]["states"] == {"SUCCESS": 1, "FAILURE": 1}
+    assert progress["voxchord.diffusion"]["audio_s"] == 0.05
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT attempts, wasted_attempts FROM v_job")).one()
+    engine.dispose()
+    assert tuple(found) == (3, 1)
+
+
+def test_a_spools_lines() -> None:
+    lines = (RECORDS / "spool.rows").read_bytes().splitlines()
+    found = [rows.parse(line) for line in lines]
+    assert [table for table, _ in found] == ["job", "job", "task_run", "task_run", "task_run"]
+    assert (found[1][1]["id"], found[1][1]["state"]) == (JOB, "SUCCEEDED")
+    assert found[3][1]["rss_peak_bytes"] == 1 << 30
+
+
+_LOADS = """
+import pickle, runpy, sys
+import flower.options
+from tornado.options import options
+options.address = "127.0.0.1"
+runpy.run_path("deploy/flowerconfig.py")
+with open(sys.argv[1], "rb") as file:
+    state = pickle.load(file)
+task, worker = state.tasks["u-1"], state.workers["cpu@host"]
+print(task.stage, task.job, task.segment, task.voices, task.audio_s, task.state, worker.sw_ident)
+"""
+
+
+def test_what_flower_saved(tmp_path: Path) -> None:
+    found = subprocess.run(
+        [sys.executable, "-c", _LOADS, str(RECORDS / "flower_events.pickle")],
+        cwd=ROOT,
+        env={**os.environ, "VOXCHORD_STATE": str(tmp_path), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert found.stdout.split() == ["diffusion", JOB, "4", "2", "61.3", "SUCCESS", "voxchord"], found.stderr

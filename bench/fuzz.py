@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 from pipeline import voices
 from pipeline.errors import PipelineError, ScriptError
 from pipeline.request import split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 
 LONGEST_S = 5
 INPUT_BYTES_MAX = 64 << 20

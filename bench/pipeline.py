@@ -22,7 +22,7 @@ from pipeline.engines import registry
 from pipeline.engines.protocol import Control
 from pipeline.jobs import Jobs
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store import Store
 from pipeline.voices import Voices

@@ -27,7 +27,7 @@ from bench.fleet import Fleet, until
 from bench.silence import SETTING
 from pipeline.engines import registry
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.voices import Voices
 
 SMALL = 100

@@ -20,7 +20,7 @@ from db.jobs import costs
 from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.request import FORMATS, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.voices import Voices, name_of
 from tasks.settings import Settings
 

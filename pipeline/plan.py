@@ -36,7 +36,7 @@ class PlannedSegment:
     speakers: tuple[str, ...]
     """The names behind the segment's slots, in the order of the job's speakers."""
     words: int
-    """At least 1; counted by `pipeline.words`, each line rounded up."""
+    """At least 1; counted by `pipeline.script.words`, each line rounded up."""
 
 
 @dataclass(frozen=True, slots=True)

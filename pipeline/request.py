@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import OptionError, ScriptError, VoiceError
-from pipeline.script import Script
+from pipeline.script.parser import Script
 from pipeline.store import canonical_json
 from pipeline.voices import Voices
 

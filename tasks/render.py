@@ -11,7 +11,7 @@ from celery.exceptions import Ignore
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs import Plan
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.voices import Voices
 from tasks import announce, pause, publish
 from tasks.app import app, settings

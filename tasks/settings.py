@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OptionError
-from pipeline.script import CHARACTERS_MAX
+from pipeline.script.parser import CHARACTERS_MAX
 
 VERSION = "0.1.0"
 PREFIX = "VOXCHORD_"

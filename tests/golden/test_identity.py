@@ -6,7 +6,7 @@ from pipeline.engines.hibari import Hibari
 from pipeline.engines.protocol import Profile
 from pipeline.plan import PlannedSegment
 from pipeline.request import JobOptions, Request, Speaker
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.segments import plan
 
 HERE = Path(__file__).parent

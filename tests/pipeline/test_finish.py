@@ -13,7 +13,7 @@ from pipeline.finish import finish
 from pipeline.jobs import Jobs, put_audio
 from pipeline.plan import SegmentAudio
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices
 

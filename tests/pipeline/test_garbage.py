@@ -15,7 +15,7 @@ from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
 from pipeline.objects import SCRATCH
 from pipeline.plan import SegmentAudio
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices
 

@@ -5,7 +5,7 @@ import pytest
 from pipeline.engines.hibari import Hibari
 from pipeline.engines.protocol import Profile
 from pipeline.plan import PlannedSegment
-from pipeline.script import Turn
+from pipeline.script.parser import Turn
 from pipeline.segments import plan, text_of
 
 PROFILE = Hibari.profile

@@ -27,7 +27,7 @@ from pipeline.errors import (
     VoiceError,
 )
 from pipeline.request import checked, split_options
-from pipeline.script import parse
+from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices
 from tests.vibevoice import reference, segments

@@ -15,7 +15,7 @@ from pipeline.engines.vibevoice import plan, table
 from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
-from pipeline.words import count_words
+from pipeline.script.words import count_words
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.sentences import halves, split
+from pipeline.script.sentences import halves, split
 
 
 @pytest.mark.parametrize(

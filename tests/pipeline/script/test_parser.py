@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ScriptError
-from pipeline.script import NARRATOR, parse
+from pipeline.script.parser import NARRATOR, parse
 
 
 def spoken(source: str | bytes) -> list[tuple[str, str]]:

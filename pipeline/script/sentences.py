@@ -14,7 +14,7 @@ ends whatever follows, outside such quotations.
 import re
 from collections import deque
 
-from pipeline.words import is_wide
+from pipeline.script.words import is_wide
 
 _END = re.compile(r"""(?P<mark>[.!?…。！？]++)(?P<closers>["'”’»)\]」』）】》]*+)(?P<space>\s*+)(?=\S)""")
 _FULL_WIDTH = ("。", "！", "？")

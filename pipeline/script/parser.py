@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.errors import ScriptError
-from pipeline.words import is_wide, whole_words
+from pipeline.script.words import is_wide, whole_words
 
 NARRATOR = "Narrator"
 CHARACTERS_MAX = 2_000_000

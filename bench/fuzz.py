@@ -29,7 +29,7 @@ from hypothesis import strategies as st
 
 from pipeline import voices
 from pipeline.errors import PipelineError, ScriptError
-from pipeline.request import split_options
+from pipeline.planning.request import split_options
 from pipeline.script.parser import parse
 
 LONGEST_S = 5

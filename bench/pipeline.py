@@ -21,7 +21,7 @@ from pipeline import finish, stages
 from pipeline.engines import registry
 from pipeline.engines.protocol import Control
 from pipeline.jobs import Jobs
-from pipeline.request import checked, split_options
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store import Store

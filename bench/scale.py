@@ -26,7 +26,7 @@ import psutil
 from bench.fleet import Fleet, until
 from bench.silence import SETTING
 from pipeline.engines import registry
-from pipeline.request import checked, split_options
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices import Voices
 

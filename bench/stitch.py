@@ -19,7 +19,7 @@ import numpy as np
 from pipeline.encode import FORMATS
 from pipeline.engines.protocol import Arrays, Samples, Utterance
 from pipeline.loudness import spans
-from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitch import stitch
 from pipeline.store import Store
 

@@ -14,7 +14,7 @@ from cli.patience import Patience, reach
 from cli.render import deliver, read_option, read_script, register, request, send, writable
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs, is_id
-from pipeline.request import split_options
+from pipeline.planning.request import split_options
 from pipeline.voices import Voices
 from tasks.settings import Settings
 

@@ -19,7 +19,7 @@ from cli.progress import watch
 from db.jobs import costs
 from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
-from pipeline.request import FORMATS, split_options
+from pipeline.planning.request import FORMATS, split_options
 from pipeline.script.parser import parse
 from pipeline.voices import Voices, name_of
 from tasks.settings import Settings

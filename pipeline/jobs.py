@@ -33,9 +33,9 @@ from typing import Any, TypeGuard
 from pipeline import errors
 from pipeline.engines.protocol import Arrays, Options, Profile, Samples
 from pipeline.errors import CancelledError, MissingArtifactError, OptionError, PipelineError
-from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio, Span
-from pipeline.request import JobOptions, Request, Speaker
-from pipeline.segments import plan as plan_segments
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
+from pipeline.planning.request import JobOptions, Request, Speaker
+from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.store import Store, canonical_json
 
 PAGE = 256

@@ -6,7 +6,7 @@ Made from the plan and the spans alone, before a sample is read, so the length o
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio, Span
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
 
 
 @dataclass(frozen=True, slots=True)

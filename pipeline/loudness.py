@@ -13,7 +13,7 @@ import pyebur128
 
 from pipeline.engines.protocol import Samples, Utterance
 from pipeline.errors import EngineError
-from pipeline.plan import Span
+from pipeline.planning.records import Span
 
 SILENCE = 0.5 / 32767 / 10
 """Linear. What is quieter rounds to nothing in a 16-bit file, under any gain that `Levels` allows (20 dB)."""

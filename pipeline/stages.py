@@ -12,8 +12,8 @@ from pipeline import loudness
 from pipeline.engines.protocol import Arrays, Control, Engine, Reference
 from pipeline.errors import VoiceError
 from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
-from pipeline.plan import PlannedSegment, SegmentAudio
-from pipeline.segments import text_of
+from pipeline.planning.records import PlannedSegment, SegmentAudio
+from pipeline.planning.segmenter import text_of
 from pipeline.store import Store
 from pipeline.voices import Voices
 

@@ -19,7 +19,7 @@ from pipeline.engines.protocol import Control, Samples
 from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.joins import Pauses, Piece, Timeline, lay, line_times
 from pipeline.loudness import Levels, decibels, gains_db, integrated
-from pipeline.plan import PlannedSegment, SegmentAudio, Span
+from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 
 FADE_S = 0.004
 """Raised cosine at both ends of a span; speech starts and ends in silence, where this is not heard."""

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore
 
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs import Plan
-from pipeline.request import checked, split_options
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices import Voices
 from tasks import announce, pause, publish

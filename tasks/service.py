@@ -5,7 +5,7 @@ import functools
 from pipeline.engines import registry
 from pipeline.engines.protocol import Engine
 from pipeline.jobs import Jobs, Plan
-from pipeline.request import JobOptions
+from pipeline.planning.request import JobOptions
 from pipeline.stages import Work
 from pipeline.store import Store
 from tasks.app import settings

@@ -10,7 +10,7 @@ from typer.main import get_command
 from cli.main import app
 from db import queries
 from pipeline.engines.registry import ENGINES
-from pipeline.request import FORMATS, ON_ERROR, JobOptions
+from pipeline.planning.request import FORMATS, ON_ERROR, JobOptions
 from tasks.queues import QUEUES
 from tasks.settings import PREFIX, VERSION, Settings, load
 

@@ -7,7 +7,7 @@ from kombu.utils import json
 
 from bench.silence import Silence
 from pipeline.jobs import Jobs
-from pipeline.request import checked, split_options
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices

@@ -4,10 +4,10 @@ from pathlib import Path
 
 from pipeline.engines.hibari import Hibari
 from pipeline.engines.protocol import Profile
-from pipeline.plan import PlannedSegment
-from pipeline.request import JobOptions, Request, Speaker
+from pipeline.planning.records import PlannedSegment
+from pipeline.planning.request import JobOptions, Request, Speaker
+from pipeline.planning.segmenter import plan
 from pipeline.script.parser import parse
-from pipeline.segments import plan
 
 HERE = Path(__file__).parent
 PROFILE = Profile(

@@ -17,7 +17,7 @@ from db import rows
 from db.database import open_database
 from pipeline.finish import finish
 from pipeline.jobs import Jobs, read_samples, speaker_name, stage_name
-from pipeline.plan import SegmentAudio, Span
+from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store import Store
 from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
 

@@ -11,8 +11,8 @@ from bench.pipeline import Free
 from bench.silence import Silence
 from pipeline.finish import finish
 from pipeline.jobs import Jobs, put_audio
-from pipeline.plan import SegmentAudio
-from pipeline.request import checked, split_options
+from pipeline.planning.records import SegmentAudio
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices

@@ -13,8 +13,8 @@ from pipeline.errors import StoreError
 from pipeline.garbage import collect
 from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
 from pipeline.objects import SCRATCH
-from pipeline.plan import SegmentAudio
-from pipeline.request import checked, split_options
+from pipeline.planning.records import SegmentAudio
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pipeline.engines.protocol import Samples, Utterance
 from pipeline.errors import EngineError
 from pipeline.loudness import SILENCE, Levels, gains_db, integrated, loudness, measure, spans, true_peak
-from pipeline.plan import Span
+from pipeline.planning.records import Span
 
 RATE_HZ = 24_000
 

@@ -10,7 +10,7 @@ from pipeline.engines.protocol import Samples, Utterance
 from pipeline.errors import CancelledError, EngineError, MissingArtifactError, OptionError, StoreError
 from pipeline.joins import Pauses
 from pipeline.loudness import measure, spans
-from pipeline.plan import PlannedLine, PlannedSegment, SegmentAudio
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitch import PAUSES, Progress, Stitched, stitch
 
 RATE_HZ = 24_000

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.joins import Piece, Timeline
-from pipeline.plan import PlannedLine, Span
+from pipeline.planning.records import PlannedLine, Span
 from pipeline.subtitles import CUE_CHARACTERS, LINE_CHARACTERS, Cue, cues, readable, srt, vtt, wrapped
 
 LONG = (

@@ -19,7 +19,7 @@ from db.schema import task_run
 from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.adapter import PROFILE
 from pipeline.jobs import Jobs, stage_name
-from pipeline.segments import text_of
+from pipeline.planning.segmenter import text_of
 from pipeline.store import Store
 from pipeline.voices import Voices
 from tasks.local import LocalService

@@ -26,7 +26,7 @@ from pipeline.errors import (
     ScriptError,
     VoiceError,
 )
-from pipeline.request import checked, split_options
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices

@@ -2,7 +2,7 @@ import pytest
 
 from pipeline.engines.hibari import Hibari
 from pipeline.errors import OptionError, VoiceError
-from pipeline.request import JobOptions, checked, split_options
+from pipeline.planning.request import JobOptions, checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices

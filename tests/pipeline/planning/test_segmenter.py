@@ -4,9 +4,9 @@ import pytest
 
 from pipeline.engines.hibari import Hibari
 from pipeline.engines.protocol import Profile
-from pipeline.plan import PlannedSegment
+from pipeline.planning.records import PlannedSegment
+from pipeline.planning.segmenter import plan, text_of
 from pipeline.script.parser import Turn
-from pipeline.segments import plan, text_of
 
 PROFILE = Hibari.profile
 VOICES = {"A": "preset:a", "B": "preset:b", "C": "preset:c"}

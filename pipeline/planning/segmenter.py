@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.engines.protocol import Line, Profile, SegmentText
-from pipeline.plan import PlannedLine, PlannedSegment
+from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.script import sentences
 from pipeline.script.parser import Turn
 from pipeline.script.words import whole_words

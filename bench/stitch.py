@@ -16,11 +16,11 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.encode import FORMATS
 from pipeline.engines.protocol import Arrays, Samples, Utterance
-from pipeline.loudness import spans
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
-from pipeline.stitch import stitch
+from pipeline.stitching.encoders import FORMATS
+from pipeline.stitching.loudness import spans
+from pipeline.stitching.mixer import stitch
 from pipeline.store import Store
 
 RATE_HZ = 24_000

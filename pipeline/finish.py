@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from pipeline import manifest as manifests
 from pipeline.engines.protocol import Control, Profile
 from pipeline.jobs import Jobs, Plan, read_samples
-from pipeline.manifest import Artifact
-from pipeline.stitch import stitch
+from pipeline.stitching import manifest as manifests
+from pipeline.stitching.manifest import Artifact
+from pipeline.stitching.mixer import stitch
 
 
 def finish(

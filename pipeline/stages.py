@@ -8,12 +8,12 @@ by any other way, so any stage may run on another machine.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline import loudness
 from pipeline.engines.protocol import Arrays, Control, Engine, Reference
 from pipeline.errors import VoiceError
 from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
+from pipeline.stitching import loudness
 from pipeline.store import Store
 from pipeline.voices import Voices
 

@@ -60,7 +60,7 @@ def render(
         options: see the README; unknown ones are refused.
 
     Returns:
-        The manifest (see `pipeline.manifest`).
+        The manifest (see `pipeline.stitching.manifest`).
     """
     for name in unknown:
         raise OptionError(name[:40], "is no argument of voxchord.render; it has script, voices and options")

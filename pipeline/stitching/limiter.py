@@ -12,7 +12,7 @@ import numpy.typing as npt
 import soxr
 
 from pipeline.engines.protocol import Samples
-from pipeline.loudness import true_peak
+from pipeline.stitching.loudness import true_peak
 
 LOOK_AHEAD_S = 0.008
 _OVERSAMPLING = 4

@@ -2,8 +2,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.limiter import LOOK_AHEAD_S, limit
-from pipeline.loudness import true_peak
+from pipeline.stitching.limiter import LOOK_AHEAD_S, limit
+from pipeline.stitching.loudness import true_peak
 
 RATE_HZ = 24_000
 

@@ -10,8 +10,8 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.joins import Piece, Timeline, line_times
 from pipeline.script import sentences
+from pipeline.stitching.timeline import Piece, Timeline, line_times
 
 LINE_CHARACTERS = 42
 CUE_CHARACTERS = 2 * LINE_CHARACTERS

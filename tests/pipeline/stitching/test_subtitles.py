@@ -6,9 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.joins import Piece, Timeline
 from pipeline.planning.records import PlannedLine, Span
-from pipeline.subtitles import CUE_CHARACTERS, LINE_CHARACTERS, Cue, cues, readable, srt, vtt, wrapped
+from pipeline.stitching.subtitles import (
+    CUE_CHARACTERS,
+    LINE_CHARACTERS,
+    Cue,
+    cues,
+    readable,
+    srt,
+    vtt,
+    wrapped,
+)
+from pipeline.stitching.timeline import Piece, Timeline
 
 LONG = (
     "When the first settlers came down into the valley, they found nothing but reeds and water, "

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from pipeline.stitch import Gap, Loudness, Stitched
+from pipeline.stitching.mixer import Gap, Loudness, Stitched
 
 VERSION = 1
 

@@ -1,8 +1,8 @@
 import json
 from dataclasses import replace
 
-from pipeline.manifest import Artifact, manifest
-from pipeline.stitch import Gap, Loudness, Stitched, TurnTime, VoiceLevel
+from pipeline.stitching.manifest import Artifact, manifest
+from pipeline.stitching.mixer import Gap, Loudness, Stitched, TurnTime, VoiceLevel
 
 STITCHED = Stitched(
     duration_s=90.0,

@@ -14,12 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline import encode, limiter, subtitles
 from pipeline.engines.protocol import Control, Samples
 from pipeline.errors import EngineError, MissingArtifactError
-from pipeline.joins import Pauses, Piece, Timeline, lay, line_times
-from pipeline.loudness import Levels, decibels, gains_db, integrated
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
+from pipeline.stitching import encoders, limiter, subtitles
+from pipeline.stitching.loudness import Levels, decibels, gains_db, integrated
+from pipeline.stitching.timeline import Pauses, Piece, Timeline, lay, line_times
 
 FADE_S = 0.004
 """Raised cosine at both ends of a span; speech starts and ends in silence, where this is not heard."""
@@ -132,13 +132,13 @@ def stitch(
     timeline = lay(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
     mix = Mix(timeline, levels)
     with (
-        encode.writer(
+        encoders.writer(
             out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, title=title
         ) as file,
         closing(_blocks(segments, read_samples, mix, control, progress)) as blocks,
     ):
         for block in blocks:
-            file.write(encode.pcm(block))
+            file.write(encoders.pcm(block))
     cues = subtitles.cues(timeline)
     with out.open("rb") as written:
         digest = hashlib.file_digest(written, "sha256").hexdigest()

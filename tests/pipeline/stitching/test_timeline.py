@@ -1,5 +1,5 @@
-from pipeline.joins import Pauses, Timeline, lay, line_times
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
+from pipeline.stitching.timeline import Pauses, Timeline, lay, line_times
 
 RATE_HZ = 1000
 """So that a sample is a millisecond."""

@@ -11,8 +11,8 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.encode import FORMATS, NOTICE, Pcm, pcm, wav_header, writer
 from pipeline.engines.protocol import Samples
+from pipeline.stitching.encoders import FORMATS, NOTICE, Pcm, pcm, wav_header, writer
 
 RATE_HZ = 24_000
 

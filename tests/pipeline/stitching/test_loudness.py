@@ -7,8 +7,17 @@ from hypothesis import strategies as st
 
 from pipeline.engines.protocol import Samples, Utterance
 from pipeline.errors import EngineError
-from pipeline.loudness import SILENCE, Levels, gains_db, integrated, loudness, measure, spans, true_peak
 from pipeline.planning.records import Span
+from pipeline.stitching.loudness import (
+    SILENCE,
+    Levels,
+    gains_db,
+    integrated,
+    loudness,
+    measure,
+    spans,
+    true_peak,
+)
 
 RATE_HZ = 24_000
 

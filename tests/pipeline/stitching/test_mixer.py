@@ -8,10 +8,10 @@ import soundfile
 
 from pipeline.engines.protocol import Samples, Utterance
 from pipeline.errors import CancelledError, EngineError, MissingArtifactError, OptionError, StoreError
-from pipeline.joins import Pauses
-from pipeline.loudness import measure, spans
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
-from pipeline.stitch import PAUSES, Progress, Stitched, stitch
+from pipeline.stitching.loudness import measure, spans
+from pipeline.stitching.mixer import PAUSES, Progress, Stitched, stitch
+from pipeline.stitching.timeline import Pauses
 
 RATE_HZ = 24_000
 

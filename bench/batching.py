@@ -34,6 +34,7 @@ import torch
 
 from bench import fullsize
 from bench.fleet import Fleet
+from bench.harness.controls import Watch
 from bench.scaled import SCALE, SETTING
 from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
@@ -44,7 +45,6 @@ from pipeline.engines.vibevoice.transport import unpack
 from pipeline.jobs import stage_name
 from pipeline.voices import Voices
 from tasks import workers
-from tests.vibevoice.controls import Watch
 
 T = TypeVar("T")
 

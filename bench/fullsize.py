@@ -92,7 +92,7 @@ def save(folder: Path) -> Path:
     """
     from transformers import VibeVoiceAcousticTokenizerFeatureExtractor, VibeVoiceProcessor
 
-    from tests.vibevoice import tiny
+    from bench.harness import tiny
 
     words = tiny.tokenizer(
         (*tiny.CORPUS, tiny.TEMPLATE, *WORDS, *(f" {word}. {word.title()}" for word in WORDS)), 2000

@@ -8,9 +8,9 @@ import psutil
 
 from bench.batching import recording, script
 from bench.fleet import Fleet
+from bench.harness import tiny
 from pipeline.voices import Voices
 from tasks.workers import WAITING
-from tests.vibevoice import tiny
 
 SLOTS = 8
 FIVE_MINUTES_S = 300

@@ -19,10 +19,10 @@ import torch
 from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Limits, Request
 from pipeline.engines.vibevoice.device import Device
+from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
 from tasks.counters import Process
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from pipeline.engines.protocol import Arrays, Options, Profile
-from pipeline.engines.vibevoice.adapter import PROFILE, VibeVoice
+from pipeline.engines.vibevoice.engine import PROFILE, VibeVoice
 
 SETTING = "scaled=bench.scaled:Scaled"
 SCALE = "BENCH_SCALE"

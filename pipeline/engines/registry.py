@@ -9,7 +9,7 @@ from pipeline.errors import OptionError
 
 ENGINES = {
     "hibari": "pipeline.engines.hibari:Hibari",
-    "vibevoice": "pipeline.engines.vibevoice.adapter:VibeVoice",
+    "vibevoice": "pipeline.engines.vibevoice.engine:VibeVoice",
 }
 
 _loaded: dict[tuple[str, str | None, int | None], Engine] = {}

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import registry
-from pipeline.engines.vibevoice.plan import frames
+from pipeline.engines.vibevoice.frame_plan import frames
 from pipeline.errors import CancelledError, DeadlineError
 from pipeline.jobs import Jobs
 from pipeline.store import Store

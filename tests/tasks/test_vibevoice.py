@@ -13,19 +13,20 @@ from celery import Celery
 from sqlalchemy import Engine, RowMapping, select
 from transformers import VibeVoiceProcessor
 
+from bench.harness import tiny
 from db import queries
 from db.database import open_database
 from db.schema import task_run
 from pipeline.engines.protocol import Line
-from pipeline.engines.vibevoice.adapter import PROFILE
+from pipeline.engines.vibevoice.engine import PROFILE
 from pipeline.jobs import Jobs, stage_name
 from pipeline.planning.segmenter import text_of
 from pipeline.store import Store
 from pipeline.voices import Voices
 from tasks.local import LocalService
 from tasks.settings import Settings
+from tests.pipeline.engines.vibevoice import reference, segments
 from tests.tasks.conftest import until
-from tests.vibevoice import reference, segments, tiny
 
 RATE_HZ = 24_000
 SCRIPT = """\

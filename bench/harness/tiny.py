@@ -1,7 +1,7 @@
 """Tiny checkpoints of the real classes with random weights, saved as real ones are, tokenizer and processor
 included.
 
-`python -m tests.vibevoice.tiny FOLDER` makes one. Every dimension is small but none is left out: a frame is
+`python -m bench.harness.tiny FOLDER` makes one. Every dimension is small but none is left out: a frame is
 3,200 samples long here too.
 """
 

@@ -12,10 +12,11 @@ import pytest
 import torch
 from transformers import VibeVoiceProcessor
 
+from bench.harness.controls import CancelAt, Watch
 from pipeline.engines import loads
 from pipeline.engines.protocol import Arrays, Line, Reference, Samples, SegmentText
 from pipeline.engines.registry import load
-from pipeline.engines.vibevoice.adapter import VibeVoice
+from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import (
     CancelledError,
@@ -30,8 +31,7 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store import Store
 from pipeline.voices import Voices
-from tests.vibevoice import reference, segments
-from tests.vibevoice.controls import CancelAt, Watch
+from tests.pipeline.engines.vibevoice import reference, segments
 
 T = TypeVar("T")
 

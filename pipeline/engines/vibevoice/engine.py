@@ -10,8 +10,8 @@ import numpy as np
 
 from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.vibevoice import frame_plan, table
 from pipeline.engines.vibevoice import options as rules
-from pipeline.engines.vibevoice import plan, table
 from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
@@ -34,7 +34,7 @@ PROFILE = Profile(
     reference_needed=True,
     pool="threads",
     stage_version=1,
-    words_per_s=7.5 / plan.FRAMES_PER_WORD,
+    words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
     tells_lines_apart=False,
 )
 
@@ -127,7 +127,7 @@ class VibeVoice:
         """
         ids = np.asarray(tokens.arrays["ids"], np.int32)
         vectors, kind = table.rows(self.checkpoint, ids)
-        frames, frames_max = plan.frames(float(tokens.meta["words"]))
+        frames, frames_max = frame_plan.frames(float(tokens.meta["words"]))
         places = np.flatnonzero(ids == self.checkpoint.architecture.tokens.audio).astype(np.int32)
         kept = {name: tokens.meta[name] for name in ("lines", "text")}
         return Arrays(

@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.harness import tiny
+from bench.harness.controls import Watch
 from pipeline.engines import loads
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
@@ -20,8 +22,6 @@ from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import DeadlineError, DeviceLostError, EngineError
-from tests.vibevoice import tiny
-from tests.vibevoice.controls import Watch
 
 WAIT_S = 30.0
 
@@ -273,8 +273,8 @@ from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import OutOfMemoryError
-from tests.vibevoice.controls import Watch
-from tests.vibevoice.test_scheduler import request
+from bench.harness.controls import Watch
+from tests.pipeline.engines.vibevoice.decoding.test_scheduler import request
 
 torch.set_num_threads(1)
 model = Model(Weights(open_checkpoint(sys.argv[1]), torch.float32, torch.device("cpu")), 512)
@@ -316,9 +316,9 @@ from pipeline.engines.vibevoice.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.weights import Weights
-from tests.vibevoice import heap
-from tests.vibevoice.controls import Watch
-from tests.vibevoice.test_scheduler import request
+from tests.pipeline.engines.vibevoice import heap
+from bench.harness.controls import Watch
+from tests.pipeline.engines.vibevoice.decoding.test_scheduler import request
 
 torch.set_num_threads(1)
 allocator.keep_blocks()

@@ -12,8 +12,8 @@ import torch
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.graphs import Graphed, Work
 from pipeline.engines.vibevoice.weights import Weights
-from tests.vibevoice import segments
-from tests.vibevoice.reference import Reference
+from tests.pipeline.engines.vibevoice import segments
+from tests.pipeline.engines.vibevoice.reference import Reference
 
 
 def replayed(work: Work, inputs: tuple[Any, ...]) -> tuple[Callable[[], None], torch.Tensor]:

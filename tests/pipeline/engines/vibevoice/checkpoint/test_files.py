@@ -8,13 +8,13 @@ import pytest
 from transformers import VibeVoiceConfig
 
 from bench import fullsize
+from bench.harness import tiny
 from pipeline.engines.vibevoice import architecture, memory
-from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
-from tests.vibevoice import tiny
 
 
 @pytest.fixture

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.vibevoice import reference, tiny
+from bench.harness import tiny
+from tests.pipeline.engines.vibevoice import reference
 
 
 @pytest.fixture(scope="session", autouse=True)

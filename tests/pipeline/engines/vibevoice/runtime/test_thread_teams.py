@@ -15,9 +15,9 @@ import psutil
 import torch
 
 from pipeline.engines.protocol import Line, Reference, SegmentText
-from pipeline.engines.vibevoice.adapter import VibeVoice
+from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
-from tests.vibevoice.controls import Watch
+from bench.harness.controls import Watch
 
 def members():
     return psutil.Process().num_threads() - threading.active_count()

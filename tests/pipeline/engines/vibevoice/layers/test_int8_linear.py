@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from bench.harness.controls import Watch
 from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.adapter import VibeVoice
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.options import canonical
@@ -16,8 +17,7 @@ from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import OptionError
-from tests.vibevoice.controls import Watch
-from tests.vibevoice.test_adapter import prepare, script
+from tests.pipeline.engines.vibevoice.test_engine import prepare, script
 
 
 def error_of(kind: type[Linear]) -> float:

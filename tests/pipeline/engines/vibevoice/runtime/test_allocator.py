@@ -16,7 +16,7 @@ from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import Blocked
 from pipeline.engines.vibevoice.settings import Settings
-from tests.vibevoice import heap
+from tests.pipeline.engines.vibevoice import heap
 
 Device(open_checkpoint(sys.argv[1]).check(), Settings(device="cpu"))
 product = Blocked(torch.randn(32, 64))

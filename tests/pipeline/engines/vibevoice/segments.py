@@ -12,8 +12,8 @@ from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
 from pipeline.engines.vibevoice.graphs import Record
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.weights import Weights
-from tests.vibevoice import reference
-from tests.vibevoice.reference import Reference
+from tests.pipeline.engines.vibevoice import reference
+from tests.pipeline.engines.vibevoice.reference import Reference
 
 VOICE_AT = 3
 

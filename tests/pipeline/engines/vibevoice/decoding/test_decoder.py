@@ -11,8 +11,8 @@ from pipeline.engines.vibevoice.cache import Cache
 from pipeline.engines.vibevoice.checkpoint import open_checkpoint
 from pipeline.engines.vibevoice.language import LanguageModel, Piece
 from pipeline.engines.vibevoice.weights import Weights
-from tests.vibevoice import reference, segments
-from tests.vibevoice.reference import Reference
+from tests.pipeline.engines.vibevoice import reference, segments
+from tests.pipeline.engines.vibevoice.reference import Reference
 
 TOLERANCE = 1e-9
 

@@ -15,8 +15,8 @@ from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, Tiled, fa
 from pipeline.engines.vibevoice.native import library
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.weights import Weights
-from tests.vibevoice import segments
-from tests.vibevoice.reference import Reference
+from tests.pipeline.engines.vibevoice import segments
+from tests.pipeline.engines.vibevoice.reference import Reference
 
 CPU = torch.device("cpu")
 OUTER, INNER = 768, 352

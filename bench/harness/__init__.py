@@ -1,0 +1,1 @@
+"""Fleets, engines, checkpoints and controls that benches and tests share."""

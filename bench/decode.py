@@ -24,14 +24,14 @@ import torch
 
 from bench import fullsize, roofline
 from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.footprint import HALF
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import halvable
-from pipeline.engines.vibevoice.memory import HALF
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.engines.vibevoice.weights import Weights
 from tasks.counters import Process
 
 PROMPT = 360

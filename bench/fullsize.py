@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from pipeline.engines.vibevoice.architecture import Shape, read
+from pipeline.engines.vibevoice.checkpoint.architecture import Shape, read
 from pipeline.engines.vibevoice.decoder import Choose, Decoder
 
 if TYPE_CHECKING:

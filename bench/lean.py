@@ -18,8 +18,8 @@ import torch
 
 from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
-from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.decoder import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.engine import VibeVoice
@@ -51,7 +51,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
         frames += 1
     architecture, item_bytes = device.checkpoint.architecture, precision.dtype.itemsize
     weights = device.decoder_bytes(precision)
-    caches = SLOTS * memory.slot_bytes(architecture, PROMPT + frames, frames, item_bytes)
+    caches = SLOTS * footprint.slot_bytes(architecture, PROMPT + frames, frames, item_bytes)
     caches += decoder.prefixes.size_bytes
     return {
         "dtype": str(precision.dtype),

@@ -19,8 +19,8 @@ import numpy.typing as npt
 import torch
 
 from bench import fullsize
-from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.decoder import Request
 from pipeline.engines.vibevoice.device import Device, Precision
 from pipeline.engines.vibevoice.settings import Settings
@@ -68,7 +68,7 @@ def measure(folder: Path, frames: int) -> dict[str, Any]:
     for name, precision in VARIANTS.items():
         heard[name] = speak(checkpoint, precision, frames)
         gc.collect()
-        size = memory.decoder_bytes(
+        size = footprint.decoder_bytes(
             checkpoint.architecture, precision.dtype.itemsize, quantized=precision.quantized
         )
         found[name] = {

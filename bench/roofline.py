@@ -10,7 +10,7 @@ from math import prod
 
 import torch
 
-from pipeline.engines.vibevoice.architecture import Architecture, Stack
+from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Stack
 from pipeline.engines.vibevoice.linear import fastest
 
 

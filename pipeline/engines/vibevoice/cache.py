@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.architecture import Language
+from pipeline.engines.vibevoice.checkpoint.architecture import Language
 from pipeline.engines.vibevoice.native import attention, library
 
 

@@ -3,8 +3,8 @@
 import torch
 
 from pipeline.engines.vibevoice import norms
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.linear import fastest
-from pipeline.engines.vibevoice.weights import Weights
 
 EPSILON = 1e-6
 

@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice import norms
-from pipeline.engines.vibevoice.architecture import Stack
+from pipeline.engines.vibevoice.checkpoint.architecture import Stack
+from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.linear import fastest
-from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Layer(Protocol):

@@ -13,13 +13,13 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
+from pipeline.engines.vibevoice.checkpoint.weights import wide
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.graphs import Graphed, Record, Work
 from pipeline.engines.vibevoice.language import Piece
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.prefill import POSITIONS_MAX, Prefill, Prompt
 from pipeline.engines.vibevoice.prefix import Prefixes
-from pipeline.engines.vibevoice.weights import wide
 
 Choose = Callable[[Sequence[float], int], int]
 """(the scores of the four legal tokens, how many were chosen before) to the index of the next."""

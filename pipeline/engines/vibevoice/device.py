@@ -11,9 +11,11 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
-from pipeline.engines.vibevoice import faults, graphs, memory, speaker
+from pipeline.engines.vibevoice import faults, graphs, speaker
 from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
-from pipeline.engines.vibevoice.checkpoint import Checkpoint
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.lazy import Lazy
 from pipeline.engines.vibevoice.linear import fastest, halvable
@@ -22,7 +24,6 @@ from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.teams import apart
-from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -96,13 +97,13 @@ class Device:
         if settings.slots is not None:
             return settings.slots
         held_bytes = self.decoder_bytes(precision) + self.speaker_bytes(precision) + settings.prefix_bytes
-        return memory.fitting_slots(
+        return footprint.fitting_slots(
             self.free_bytes(), held_bytes, self.slot_bytes(precision), settings.slots_max
         )
 
     def decoder_bytes(self, precision: Precision) -> int:
         """Weights of the diffusion stage."""
-        return memory.decoder_bytes(
+        return footprint.decoder_bytes(
             self.checkpoint.architecture,
             precision.dtype.itemsize,
             quantized=precision.quantized,
@@ -111,14 +112,14 @@ class Device:
 
     def speaker_bytes(self, precision: Precision) -> int:
         """Weights of the speaker stage."""
-        return memory.speaker_bytes(
+        return footprint.speaker_bytes(
             self.checkpoint.architecture, precision.dtype.itemsize, halved=self._halved(precision)
         )
 
     def slot_bytes(self, precision: Precision) -> int:
         """Caches of one slot."""
         settings = self.settings
-        return memory.slot_bytes(
+        return footprint.slot_bytes(
             self.checkpoint.architecture, settings.positions, settings.frames, precision.dtype.itemsize
         )
 
@@ -128,7 +129,7 @@ class Device:
             return self.settings.memory_bytes
         if self.device.type == "cuda":
             return torch.cuda.mem_get_info(self.device)[0]
-        return memory.available_bytes()
+        return footprint.available_bytes()
 
     def _halved(self, precision: Precision) -> bool:
         return self.checkpoint.half and halvable(precision.dtype, self.device)

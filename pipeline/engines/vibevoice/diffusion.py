@@ -13,9 +13,9 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice import noise, norms
-from pipeline.engines.vibevoice.architecture import Head
+from pipeline.engines.vibevoice.checkpoint.architecture import Head
+from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.linear import fastest
-from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.engines.vibevoice import frame_plan, table
 from pipeline.engines.vibevoice import options as rules
-from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
 from pipeline.script.words import count_words

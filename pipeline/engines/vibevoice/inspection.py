@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.checkpoint import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
@@ -52,15 +52,15 @@ def inspect_checkpoint(model: str, settings: Settings | None = None) -> Report:
 def _report(model: str, checkpoint: Checkpoint, problems: tuple[str, ...], device: Device) -> Report:
     precision, free = device.precision("auto", quantized=False), device.free_bytes()
     weights, slot = device.decoder_bytes(precision), device.slot_bytes(precision)
-    if not problems and free < weights + slot + memory.RESERVE_BYTES:
-        needed = (weights + slot + memory.RESERVE_BYTES) / 1e9
+    if not problems and free < weights + slot + footprint.RESERVE_BYTES:
+        needed = (weights + slot + footprint.RESERVE_BYTES) / 1e9
         problems = (f"it needs {needed:.1f} GB with one slot, and {free / 1e9:.1f} GB are free",)
     return Report(
         model=model,
         problems=problems,
         folder=str(checkpoint.folder),
         revision=checkpoint.revision() if not problems else None,
-        parameters=sum(memory.count(tensor.shape) for tensor in checkpoint.tensors.values()),
+        parameters=sum(footprint.count(tensor.shape) for tensor in checkpoint.tensors.values()),
         checkpoint_bytes=sum(tensor.size_bytes for tensor in checkpoint.tensors.values()),
         device=str(device.device),
         dtype=str(precision.dtype).removeprefix("torch."),

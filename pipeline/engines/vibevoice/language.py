@@ -10,10 +10,10 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice import norms
-from pipeline.engines.vibevoice.architecture import Language
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
+from pipeline.engines.vibevoice.checkpoint.architecture import Language
+from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.linear import Make, fastest
-from pipeline.engines.vibevoice.weights import Weights, wide
 
 ROOT = "model.language_model."
 

@@ -9,7 +9,7 @@ from typing import Literal, Protocol
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import memory
+from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.native import library, product
 
 Activation = Literal["silu", "gelu"]
@@ -194,7 +194,7 @@ def fastest(
         before: (inner,), what is put in is multiplied by it: (x * before) W + b.
         after: (outer,), what comes out is multiplied by it: (x W + b) * after.
     """
-    if halvable(weight.dtype, weight.device) and weight.numel() >= memory.HALVED_MIN and fits_half(weight):
+    if halvable(weight.dtype, weight.device) and weight.numel() >= footprint.HALVED_MIN and fits_half(weight):
         return Halved(weight, bias, before, after)
     if before is not None:
         weight = weight * before

@@ -3,11 +3,11 @@
 import torch
 
 from pipeline.engines.vibevoice import connector
+from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.diffusion import Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
 from pipeline.engines.vibevoice.linear import Make, fastest
-from pipeline.engines.vibevoice.weights import Weights, wide
 
 
 class Model:

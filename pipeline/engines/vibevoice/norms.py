@@ -3,8 +3,8 @@
 import torch
 import torch.nn.functional as F
 
+from pipeline.engines.vibevoice.checkpoint.weights import wide
 from pipeline.engines.vibevoice.native import library, norm
-from pipeline.engines.vibevoice.weights import wide
 
 
 def weighted(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -5,7 +5,7 @@ table.
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.engines.vibevoice.checkpoint import Checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 
 NAME = "model.language_model.embed_tokens.weight"
 WORDS = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16}

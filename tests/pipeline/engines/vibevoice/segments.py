@@ -8,10 +8,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
 from pipeline.engines.vibevoice.graphs import Record
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.weights import Weights
 from tests.pipeline.engines.vibevoice import reference
 from tests.pipeline.engines.vibevoice.reference import Reference
 

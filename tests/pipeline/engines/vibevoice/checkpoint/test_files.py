@@ -9,8 +9,8 @@ from transformers import VibeVoiceConfig
 
 from bench import fullsize
 from bench.harness import tiny
-from pipeline.engines.vibevoice import architecture, memory
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint import architecture, footprint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
@@ -36,7 +36,7 @@ def test_the_tensors_of_a_real_checkpoint_are_those_expected(checkpoint: Path, u
 def test_the_published_dimensions_have_the_published_sizes() -> None:
     published: VibeVoiceConfig = fullsize.config((151643, 151652, 151653, 151654))
     found = architecture.read(published.to_dict())
-    assert sum(memory.count(shape) for shape in found.shapes().values()) == 2_704_021_987
+    assert sum(footprint.count(shape) for shape in found.shapes().values()) == 2_704_021_987
     assert found.language.position_values * 2 == 28_672
     assert found.hop == 3200
 

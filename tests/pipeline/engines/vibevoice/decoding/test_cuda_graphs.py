@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import torch
 
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.graphs import Graphed, Work
-from pipeline.engines.vibevoice.weights import Weights
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 

@@ -8,9 +8,9 @@ import torch
 
 from pipeline.engines.vibevoice import linear
 from pipeline.engines.vibevoice.cache import Cache
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.language import LanguageModel, Piece
-from pipeline.engines.vibevoice.weights import Weights
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 

@@ -7,15 +7,15 @@ import pytest
 import torch
 
 from bench.harness.controls import Watch
-from pipeline.engines.vibevoice import memory
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.linear import Linear
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.options import canonical
 from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.engines.vibevoice.weights import Weights
 from pipeline.errors import OptionError
 from tests.pipeline.engines.vibevoice.test_engine import prepare, script
 
@@ -54,7 +54,7 @@ def test_eight_bits_go_with_bfloat16_alone(dtype: str) -> None:
 def test_half_of_the_language_models_weights_is_known_to_be_saved(talkative: Path) -> None:
     checkpoint = open_checkpoint(str(talkative)).check()
     architecture = checkpoint.architecture
-    whole = memory.decoder_bytes(architecture, memory.HALF)
+    whole = footprint.decoder_bytes(architecture, footprint.HALF)
     model = Model(Weights(checkpoint, torch.bfloat16, torch.device("cpu")), 512, Int8Linear)
     products = [
         product
@@ -62,5 +62,5 @@ def test_half_of_the_language_models_weights_is_known_to_be_saved(talkative: Pat
         for product in (layer.joined, layer.out, layer.gate, layer.up, layer.down)
     ]
     saved = sum(product.inner * product.outer for product in products)
-    assert memory.decoder_bytes(architecture, memory.HALF, quantized=True) == whole - saved
+    assert footprint.decoder_bytes(architecture, footprint.HALF, quantized=True) == whole - saved
     assert {product.weight.dtype for product in products} == {torch.int8}

@@ -8,13 +8,14 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import linear, memory
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice import linear
+from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, Tiled, fastest
 from pipeline.engines.vibevoice.native import library
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.engines.vibevoice.weights import Weights
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 
@@ -95,7 +96,7 @@ def test_a_number_that_sixteen_bits_do_not_hold_keeps_its_matrix_as_it_is(digit:
 def test_a_segment_has_the_same_bits_in_any_company_with_weights_of_sixteen_bits(
     model: Reference, half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(memory, "HALVED_MIN", 1)
+    monkeypatch.setattr(footprint, "HALVED_MIN", 1)
     parts = Weights(open_checkpoint(str(half)).check(), torch.float32, CPU)
     cases = [
         segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)
@@ -129,9 +130,9 @@ def halved(part: object) -> Iterator[Halved]:
 
 @needs_avx2
 def test_what_sixteen_bits_save_is_known_beforehand(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(memory, "HALVED_MIN", 1000)
+    monkeypatch.setattr(footprint, "HALVED_MIN", 1000)
     device = Device(open_checkpoint(str(half)).check(), Settings(device="cpu"))
     precision = device.precision("float32", quantized=False)
-    whole = memory.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
+    whole = footprint.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
     numbers_held = sum(one.inner * one.outer for one in halved(device.decoder(precision, 1).model))
     assert whole - device.decoder_bytes(precision) == 2 * numbers_held > 0

@@ -12,7 +12,7 @@ import sys
 
 import torch
 
-from pipeline.engines.vibevoice.checkpoint import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import Blocked
 from pipeline.engines.vibevoice.settings import Settings

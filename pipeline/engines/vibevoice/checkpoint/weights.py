@@ -4,7 +4,7 @@ loaded.
 
 import torch
 
-from pipeline.engines.vibevoice.checkpoint import Checkpoint
+from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 
 KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 

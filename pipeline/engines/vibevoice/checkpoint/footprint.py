@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.engines.vibevoice.architecture import Architecture, Shape, Stack
+from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Shape, Stack
 
 TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
 LANGUAGE = "model.language_model.layers."

@@ -14,8 +14,8 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.vibevoice.architecture import Architecture, Shape
-from pipeline.engines.vibevoice.architecture import read as read_architecture
+from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Shape
+from pipeline.engines.vibevoice.checkpoint.architecture import read as read_architecture
 from pipeline.errors import EngineError
 
 INDEX = "model.safetensors.index.json"

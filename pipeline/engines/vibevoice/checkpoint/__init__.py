@@ -1,0 +1,1 @@
+"""Checkpoints: files, architecture, weights and memory footprint."""

@@ -38,9 +38,9 @@ from bench.harness.controls import Watch
 from bench.scaled import SCALE, SETTING
 from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
-from pipeline.engines.vibevoice.decoder import Decoder, Request
-from pipeline.engines.vibevoice.device import Spoken, assemble
-from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request
+from pipeline.engines.vibevoice.decoding.request import Spoken, assemble
+from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.transport import unpack
 from pipeline.jobs import stage_name
 from pipeline.voices import Voices

@@ -27,7 +27,7 @@ from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.footprint import HALF
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.linear import halvable
 from pipeline.engines.vibevoice.model import Model

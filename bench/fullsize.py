@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Shape, read
-from pipeline.engines.vibevoice.decoder import Choose, Decoder
+from pipeline.engines.vibevoice.decoding.decoder import Choose, Decoder
 
 if TYPE_CHECKING:
     from transformers import VibeVoiceConfig

@@ -20,7 +20,7 @@ from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
-from pipeline.engines.vibevoice.decoder import Limits, Request
+from pipeline.engines.vibevoice.decoding.decoder import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings

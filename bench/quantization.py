@@ -21,8 +21,9 @@ import torch
 from bench import fullsize
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
-from pipeline.engines.vibevoice.decoder import Request
-from pipeline.engines.vibevoice.device import Device, Precision
+from pipeline.engines.vibevoice.decoding.decoder import Request
+from pipeline.engines.vibevoice.decoding.request import Precision
+from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 
 PROMPT = 360

@@ -4,56 +4,30 @@ import hashlib
 import logging
 import threading
 from collections import OrderedDict
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
-from pipeline.engines.vibevoice import faults, graphs, speaker
+from pipeline.engines.vibevoice import faults, speaker
 from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.decoding import cuda_graphs
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Precision, Spoken, assemble
+from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.lazy import Lazy
 from pipeline.engines.vibevoice.linear import fastest, halvable
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.quantization import Int8Linear
-from pipeline.engines.vibevoice.scheduler import Scheduler
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.teams import apart
 from pipeline.errors import EngineError
 
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Precision:
-    """What a decoder computes with."""
-
-    dtype: torch.dtype
-    quantized: bool = False
-    """Whether the language model's weights are held in eight bits: half its memory, another sound."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spoken:
-    """What is to be spoken, and how."""
-
-    words: torch.Tensor
-    """(positions, hidden): the prompt's vectors with one place for each voice."""
-    places: tuple[int, ...]
-    """Where the voices go, ascending."""
-    voices: tuple[torch.Tensor, ...]
-    """Each (frames, hidden)."""
-    frames: int
-    """Expected."""
-    frames_max: int
-    seed: int
-    guidance: float
-    steps: int
 
 
 class Device:
@@ -222,21 +196,5 @@ class Device:
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
         give_back()  # what the conversion of each weight has left
         fixed = self._fixed_shapes()
-        graphed = graphs.record if fixed and self.device.type == "cuda" else None
+        graphed = cuda_graphs.record if fixed and self.device.type == "cuda" else None
         return Decoder(model, limits, fixed_shapes=fixed, record=graphed)
-
-
-def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """The prompt with its voices in their places, (positions, hidden), and the positions after each voice."""
-    pieces: list[torch.Tensor] = []
-    cuts, start, length = [], 0, 0
-    for place, voice in zip(spoken.places, spoken.voices, strict=True):
-        if voice.shape[1] != spoken.words.shape[1]:
-            raise EngineError(
-                f"a voice has {voice.shape[1]} numbers a frame, the words have {spoken.words.shape[1]}"
-            )
-        pieces += [spoken.words[start:place], voice]
-        length += place - start + len(voice)
-        cuts.append(length)
-        start = place + 1
-    return torch.cat([*pieces, spoken.words[start:]]), tuple(cuts)

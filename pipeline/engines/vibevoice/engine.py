@@ -20,7 +20,8 @@ from pipeline.script.words import count_words
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from pipeline.engines.vibevoice.device import Device, Spoken
+    from pipeline.engines.vibevoice.decoding.request import Spoken
+    from pipeline.engines.vibevoice.device import Device
 
 DEFAULT_MODEL = "vibevoice/VibeVoice-1.5B-hf"
 PROFILE = Profile(
@@ -163,7 +164,7 @@ def _spoken(semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Op
     Raises:
         EngineError: it has not as many embeddings as speakers.
     """
-    from pipeline.engines.vibevoice.device import Spoken
+    from pipeline.engines.vibevoice.decoding.request import Spoken
     from pipeline.engines.vibevoice.transport import unpack
 
     places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))

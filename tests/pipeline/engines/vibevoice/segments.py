@@ -9,8 +9,8 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
-from pipeline.engines.vibevoice.graphs import Record
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Record
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
 from pipeline.engines.vibevoice.model import Model
 from tests.pipeline.engines.vibevoice import reference
 from tests.pipeline.engines.vibevoice.reference import Reference

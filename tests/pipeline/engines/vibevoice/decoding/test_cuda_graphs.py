@@ -11,7 +11,7 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.graphs import Graphed, Work
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Graphed, Work
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 

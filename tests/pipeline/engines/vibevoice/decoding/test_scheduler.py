@@ -18,9 +18,9 @@ from bench.harness.controls import Watch
 from pipeline.engines import loads
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
 from pipeline.errors import DeadlineError, DeviceLostError, EngineError
 
 WAIT_S = 30.0
@@ -268,9 +268,9 @@ import resource, sys
 from concurrent.futures import ThreadPoolExecutor
 import torch
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
-from pipeline.engines.vibevoice.decoder import Decoder, Limits
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.scheduler import PASSED_MAX, Scheduler
+from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.errors import OutOfMemoryError
 from bench.harness.controls import Watch
@@ -312,9 +312,9 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from pipeline.engines.vibevoice import allocator
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
-from pipeline.engines.vibevoice.decoder import Decoder, Limits
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.scheduler import Scheduler
+from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from tests.pipeline.engines.vibevoice import heap
 from bench.harness.controls import Watch

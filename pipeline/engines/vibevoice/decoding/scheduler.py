@@ -21,7 +21,7 @@ import torch
 from pipeline.engines import loads
 from pipeline.engines.protocol import Control
 from pipeline.engines.vibevoice import allocator, faults
-from pipeline.engines.vibevoice.decoder import Decoder, Request, Row
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request, Row
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
 log = logging.getLogger(__name__)

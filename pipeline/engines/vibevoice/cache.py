@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Language
-from pipeline.engines.vibevoice.native import attention, library
+from pipeline.engines.vibevoice.kernels import attention, runtime
 
 
 class Cache:
@@ -74,7 +74,7 @@ class Reader:
         self.slots = torch.tensor(slots, device=device)
         self.positions = torch.tensor(positions, device=device)
         self.longest = max(positions)
-        self.native = library.suits(cache.store.dtype, device) and attention.takes(cache.store.shape[-1])
+        self.native = runtime.suits(cache.store.dtype, device) and attention.takes(cache.store.shape[-1])
         ends = [] if self.native else zip(slots, positions, strict=True)
         self.pasts = [cache.view(slot, at + 1) for slot, at in ends]
 

@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint import footprint
-from pipeline.engines.vibevoice.native import library, product
+from pipeline.engines.vibevoice.kernels import gemm, runtime
 
 Activation = Literal["silu", "gelu"]
 
@@ -101,31 +101,31 @@ class Tiled(Linear):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)
-        self.weight = product.packed(weight)
+        self.weight = gemm.packed(weight)
         self.added = weight.new_zeros(self.outer) if bias is None else bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self._product(x)
 
     def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
-        return self._product(x, activation=product.SILU if activation == "silu" else product.GELU)
+        return self._product(x, activation=gemm.SILU if activation == "silu" else gemm.GELU)
 
     def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=product.TIMES, other=factor)
+        return self._product(x, joining=gemm.TIMES, other=factor)
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=product.PLUS, other=term)
+        return self._product(x, joining=gemm.PLUS, other=term)
 
     def _product(
         self,
         x: torch.Tensor,
-        activation: int = product.NOTHING,
-        joining: int = product.ALONE,
+        activation: int = gemm.NOTHING,
+        joining: int = gemm.ALONE,
         other: torch.Tensor | None = None,
     ) -> torch.Tensor:
         rows = x.reshape(-1, self.inner)
         other = None if other is None else other.reshape(-1, self.outer)
-        y = product.product(rows, self.weight, self.added, activation, joining, other)
+        y = gemm.product(rows, self.weight, self.added, activation, joining, other)
         return y.view(*x.shape[:-1], self.outer)
 
 
@@ -200,14 +200,14 @@ def fastest(
         weight = weight * before
     if after is not None:
         weight, bias = weight * after[:, None], None if bias is None else bias * after
-    if library.suits(weight.dtype, weight.device) and tileable(weight):
+    if runtime.suits(weight.dtype, weight.device) and tileable(weight):
         return Tiled(weight, bias)
     return Blocked(weight, bias) if blockable(weight.dtype, weight.device) else Linear(weight, bias)
 
 
 def tileable(weight: torch.Tensor) -> bool:
     """Whether our own kernel is the best for its shape."""
-    return weight.numel() >= TILED_MIN and product.takes(*weight.shape)
+    return weight.numel() >= TILED_MIN and gemm.takes(*weight.shape)
 
 
 def blockable(dtype: torch.dtype, device: torch.device) -> bool:

@@ -4,32 +4,32 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint.weights import wide
-from pipeline.engines.vibevoice.native import library, norm
+from pipeline.engines.vibevoice.kernels import rms_norm, runtime
 
 
 def weighted(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
     """x (..., width) / rms(x) * weight (width,)."""
     if _native(x):
-        return norm.norm(x, epsilon, weight)
+        return rms_norm.norm(x, epsilon, weight)
     return F.rms_norm(x, weight.shape, weight, epsilon)
 
 
 def modulated(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor, epsilon: float) -> torch.Tensor:
     """x / rms(x) * scale + shift, all (rows, width)."""
     if _native(x):
-        return norm.norm(x, epsilon, scale, shift)
+        return rms_norm.norm(x, epsilon, scale, shift)
     return torch.addcmul(shift, F.rms_norm(x, x.shape[-1:], None, epsilon), scale)
 
 
 def plain(x: torch.Tensor, epsilon: float, out: torch.Tensor | None = None) -> torch.Tensor:
     """x (rows, time, channels) / rms(x) over the channels; into `out`, whose rows may lie apart."""
     if _native(x):
-        return norm.norm(x, epsilon, out=out)
+        return rms_norm.norm(x, epsilon, out=out)
     return torch.mul(x, _inverse_rms(x, epsilon), out=out)
 
 
 def _native(x: torch.Tensor) -> bool:
-    return library.suits(x.dtype, x.device) and norm.takes(x.shape[-1])
+    return runtime.suits(x.dtype, x.device) and rms_norm.takes(x.shape[-1])
 
 
 def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -4,10 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.native import library
-from pipeline.engines.vibevoice.native.attention import attend
+from pipeline.engines.vibevoice.kernels import runtime
+from pipeline.engines.vibevoice.kernels.attention import attend
 
-pytestmark = pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 
 CAPACITY = 96
 

@@ -7,9 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.linear import Blocked, Tiled, fastest
-from pipeline.engines.vibevoice.native import library
-from pipeline.engines.vibevoice.native.product import (
+from pipeline.engines.vibevoice.kernels import runtime
+from pipeline.engines.vibevoice.kernels.gemm import (
     ALONE,
     GELU,
     NOTHING,
@@ -20,8 +19,9 @@ from pipeline.engines.vibevoice.native.product import (
     packed,
     product,
 )
+from pipeline.engines.vibevoice.linear import Blocked, Tiled, fastest
 
-pytestmark = pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 
 Double = Callable[[torch.Tensor], torch.Tensor]
 ACTIVATIONS: dict[int, Double] = {NOTHING: lambda y: y, SILU: F.silu, GELU: F.gelu}

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from pipeline.engines.vibevoice.native import library
-from pipeline.engines.vibevoice.native.norm import norm
+from pipeline.engines.vibevoice.kernels import runtime
+from pipeline.engines.vibevoice.kernels.rms_norm import norm
 
-pytestmark = pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 
 EPSILON = 1e-6
 

@@ -5,11 +5,11 @@ import sys
 
 import pytest
 
-from pipeline.engines.vibevoice.native import library
+from pipeline.engines.vibevoice.kernels import runtime
 
 COMPILE = """
 import psutil, torch
-from pipeline.engines.vibevoice.native.norm import norm
+from pipeline.engines.vibevoice.kernels.rms_norm import norm
 norm(torch.ones(1, 16).bfloat16(), 1e-6)
 parts = [part for part in psutil.Process().memory_maps() if "llvmlite" in part.path]
 print(sum(part.private_clean + part.private_dirty for part in parts) >> 20)
@@ -28,7 +28,7 @@ def printed(program: str) -> str:
     ).stdout.strip()
 
 
-@pytest.mark.skipif(not library.able(), reason="needs AVX-512 BF16, and no AMX")
+@pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 def test_the_compiler_gives_its_pages_back() -> None:
     assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes, but for what other processes have too"
 

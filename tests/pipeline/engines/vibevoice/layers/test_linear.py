@@ -13,8 +13,8 @@ from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.device import Device
+from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, Tiled, fastest
-from pipeline.engines.vibevoice.native import library
 from pipeline.engines.vibevoice.settings import Settings
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
@@ -45,7 +45,7 @@ def kernels() -> list[Any]:
         linear.blockable(torch.float32, CPU),
         linear.halvable(torch.float32, CPU),
         linear.blockable(torch.bfloat16, CPU),
-        library.suits(torch.bfloat16, CPU),
+        runtime.suits(torch.bfloat16, CPU),
     )
     return [
         pytest.param(kind, dtype, id=f"{kind.__name__}-{dtype}")

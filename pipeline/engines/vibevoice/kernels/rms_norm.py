@@ -4,7 +4,7 @@ import functools
 
 import torch
 
-from pipeline.engines.vibevoice.native.library import bits, library
+from pipeline.engines.vibevoice.kernels.runtime import bits, library
 
 VECTOR = 16
 """Numbers at once."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from pipeline.engines.vibevoice.native import attention
-from pipeline.engines.vibevoice.native.writing import (
+from pipeline.engines.vibevoice.kernels import attention
+from pipeline.engines.vibevoice.kernels.ir_builder import (
     COUNT,
     FLOAT,
     FLOATS,

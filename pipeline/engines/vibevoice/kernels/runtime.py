@@ -14,10 +14,10 @@ class Library:
     """Kernels by name. Their threads are torch's: OpenMP is asked as a compiler would ask it."""
 
     def __init__(self, openmp: ctypes.CDLL) -> None:
-        from pipeline.engines.vibevoice.native import compiling
+        from pipeline.engines.vibevoice.kernels import jit
 
-        compiling.begin({name: _address(openmp, name) for name in compiling.OUTSIDE})
-        self.kernel = functools.cache(compiling.Kernel)
+        jit.begin({name: _address(openmp, name) for name in jit.OUTSIDE})
+        self.kernel = functools.cache(jit.Kernel)
         self.start: Any = openmp.GOMP_parallel
         self.start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         self.start.restype = None

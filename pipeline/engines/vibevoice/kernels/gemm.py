@@ -8,7 +8,7 @@ eight; with hundreds of rows both are at the processor's peak (`python -m bench.
 
 import torch
 
-from pipeline.engines.vibevoice.native.library import library
+from pipeline.engines.vibevoice.kernels.runtime import library
 
 PANEL = 32
 """Outer numbers that lie together."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import torch
 
-from pipeline.engines.vibevoice.native.library import bits, library
+from pipeline.engines.vibevoice.kernels.runtime import bits, library
 
 VECTOR = 32
 """Numbers at once."""

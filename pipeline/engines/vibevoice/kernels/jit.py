@@ -8,14 +8,14 @@ import llvmlite.binding as llvm
 from llvmlite import ir
 
 from pipeline.engines.vibevoice import allocator
-from pipeline.engines.vibevoice.native import attention_kernel, norm_kernel, product_kernel
+from pipeline.engines.vibevoice.kernels import attention_ir, gemm_ir, rms_norm_ir
 
 OUTSIDE = ("omp_get_thread_num", "omp_get_num_threads")
 """What they call."""
 WRITERS: dict[str, Callable[..., None]] = {
-    "attention": attention_kernel.write,
-    "norm": norm_kernel.write,
-    "product": product_kernel.write,
+    "attention": attention_ir.write,
+    "norm": rms_norm_ir.write,
+    "product": gemm_ir.write,
 }
 
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pipeline.engines.vibevoice.kernels import runtime
-from pipeline.engines.vibevoice.linear import Blocked, Linear, Tiled
+from pipeline.engines.vibevoice.layers.linear import Blocked, Linear, Tiled
 
 OUTER, INNER = 8960, 1536
 WEIGHTS = 18

@@ -11,7 +11,7 @@ from math import prod
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Stack
-from pipeline.engines.vibevoice.linear import fastest
+from pipeline.engines.vibevoice.layers.linear import fastest
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 import torch
 
-from pipeline.engines.vibevoice import norms
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.linear import fastest
+from pipeline.engines.vibevoice.layers import rms_norm
+from pipeline.engines.vibevoice.layers.linear import fastest
 
 EPSILON = 1e-6
 
@@ -25,7 +25,7 @@ class Connector:
         return self.second.plus(self._inner(latent), term)
 
     def _inner(self, latent: torch.Tensor) -> torch.Tensor:
-        return norms.weighted(self.first(latent), self.norm, EPSILON)
+        return rms_norm.weighted(self.first(latent), self.norm, EPSILON)
 
 
 def acoustic(weights: Weights) -> Connector:

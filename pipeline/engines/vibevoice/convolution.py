@@ -11,10 +11,10 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import norms
 from pipeline.engines.vibevoice.checkpoint.architecture import Stack
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
-from pipeline.engines.vibevoice.linear import fastest
+from pipeline.engines.vibevoice.layers import rms_norm
+from pipeline.engines.vibevoice.layers.linear import fastest
 
 
 class Layer(Protocol):
@@ -132,10 +132,10 @@ class Block:
         kept = past.shape[1]
         heard = x.new_empty(rows, kept + time, width)
         heard[:, :kept] = past
-        norms.plain(x, self.epsilon, out=heard[:, kept:])
+        rms_norm.plain(x, self.epsilon, out=heard[:, kept:])
         past.copy_(heard[:, -kept:])
         x = self.mixer(heard) + x
-        return self.narrow.plus(self.wide.activated(norms.plain(x, self.epsilon), "gelu"), x)
+        return self.narrow.plus(self.wide.activated(rms_norm.plain(x, self.epsilon), "gelu"), x)
 
 
 def _remember(x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:

@@ -19,10 +19,10 @@ from pipeline.engines.vibevoice.decoding import cuda_graphs
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.decoding.request import Precision, Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
+from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
+from pipeline.engines.vibevoice.layers.linear import fastest, halvable
 from pipeline.engines.vibevoice.lazy import Lazy
-from pipeline.engines.vibevoice.linear import fastest, halvable
 from pipeline.engines.vibevoice.model import Model
-from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.teams import apart
 from pipeline.errors import EngineError

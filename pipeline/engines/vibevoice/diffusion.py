@@ -12,10 +12,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import noise, norms
+from pipeline.engines.vibevoice import noise
 from pipeline.engines.vibevoice.checkpoint.architecture import Head
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
-from pipeline.engines.vibevoice.linear import fastest
+from pipeline.engines.vibevoice.layers import rms_norm
+from pipeline.engines.vibevoice.layers.linear import fastest
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,10 @@ class Sampler:
         epsilon = self.head.epsilon
         h = self.noisy(x).repeat(2, 1)
         for layer, (shift, scale, gate) in zip(self.layers, modulations, strict=True):
-            y = norms.modulated(h, scale, shift, epsilon)
+            y = rms_norm.modulated(h, scale, shift, epsilon)
             h = torch.addcmul(h, gate, layer.inner(y))
         shift, scale = last
-        return self.last(norms.modulated(h, scale, shift, epsilon))
+        return self.last(rms_norm.modulated(h, scale, shift, epsilon))
 
     def _schedule(self, steps: int) -> Schedule:
         if steps not in self.schedules:

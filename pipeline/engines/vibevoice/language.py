@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import norms
 from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.checkpoint.architecture import Language
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
-from pipeline.engines.vibevoice.linear import Make, fastest
+from pipeline.engines.vibevoice.layers import rms_norm
+from pipeline.engines.vibevoice.layers.linear import Make, fastest
 
 ROOT = "model.language_model."
 
@@ -177,11 +177,11 @@ class LanguageModel:
         epsilon = self.language.epsilon
         heads, size = self.language.heads + 2 * self.language.key_heads, self.language.head_size
         for index, layer in enumerate(self.layers):
-            joined = layer.joined(norms.weighted(x, layer.norm, epsilon))
+            joined = layer.joined(rms_norm.weighted(x, layer.norm, epsilon))
             seen = attend(index, joined.view(len(x), heads, size))
             if wanted is not None and layer is self.layers[-1]:
                 seen, x = seen[wanted], x[wanted]
             x = layer.out.plus(seen, x)
-            y = norms.weighted(x, layer.inner_norm, epsilon)
+            y = rms_norm.weighted(x, layer.inner_norm, epsilon)
             x = layer.down.plus(layer.up.times(y, layer.gate.activated(y, "silu")), x)
-        return norms.weighted(x, self.norm, epsilon)
+        return rms_norm.weighted(x, self.norm, epsilon)

@@ -7,7 +7,7 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.diffusion import Sampler
 from pipeline.engines.vibevoice.language import ROOT, LanguageModel
-from pipeline.engines.vibevoice.linear import Make, fastest
+from pipeline.engines.vibevoice.layers.linear import Make, fastest
 
 
 class Model:

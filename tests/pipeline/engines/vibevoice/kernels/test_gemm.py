@@ -19,7 +19,7 @@ from pipeline.engines.vibevoice.kernels.gemm import (
     packed,
     product,
 )
-from pipeline.engines.vibevoice.linear import Blocked, Tiled, fastest
+from pipeline.engines.vibevoice.layers.linear import Blocked, Tiled, fastest
 
 pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 

@@ -11,10 +11,10 @@ from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.engine import VibeVoice
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
+from pipeline.engines.vibevoice.layers.linear import Linear
 from pipeline.engines.vibevoice.model import Model
 from pipeline.engines.vibevoice.options import canonical
-from pipeline.engines.vibevoice.quantization import Int8Linear
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import OptionError
 from tests.pipeline.engines.vibevoice.test_engine import prepare, script

@@ -8,13 +8,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import linear
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.kernels import runtime
-from pipeline.engines.vibevoice.linear import Blocked, Halved, Linear, Tiled, fastest
+from pipeline.engines.vibevoice.layers import linear
+from pipeline.engines.vibevoice.layers.linear import Blocked, Halved, Linear, Tiled, fastest
 from pipeline.engines.vibevoice.settings import Settings
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference

@@ -14,7 +14,7 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.linear import Blocked
+from pipeline.engines.vibevoice.layers.linear import Blocked
 from pipeline.engines.vibevoice.settings import Settings
 from tests.pipeline.engines.vibevoice import heap
 

@@ -6,7 +6,7 @@ CPU cores twice as fast for one or two rows, but slower from eight rows on: so o
 
 import torch
 
-from pipeline.engines.vibevoice.linear import Linear
+from pipeline.engines.vibevoice.layers.linear import Linear
 
 LEVELS = 127
 

@@ -30,7 +30,7 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.layers.linear import halvable
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.settings import Settings
 from tasks.counters import Process
 

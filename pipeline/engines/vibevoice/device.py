@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
-from pipeline.engines.vibevoice import faults, speaker
+from pipeline.engines.vibevoice import faults
 from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
@@ -22,7 +22,8 @@ from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import fastest, halvable
 from pipeline.engines.vibevoice.lazy import Lazy
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model import speaker_encoder
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.teams import apart
 from pipeline.errors import EngineError
@@ -41,7 +42,7 @@ class Device:
             keep_few_kernels()
         self.lock = threading.Lock()
         self.schedulers: dict[Precision, Scheduler] = {}
-        self.encoders: dict[torch.dtype, Lazy[speaker.SpeakerEncoder]] = {}
+        self.encoders: dict[torch.dtype, Lazy[speaker_encoder.SpeakerEncoder]] = {}
         self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
     def dtype(self, name: str) -> torch.dtype:
@@ -115,7 +116,7 @@ class Device:
             VoiceError: there is no recording, or nothing is heard in it.
             OutOfMemoryError, DeviceLostError: worth another try.
         """
-        samples = speaker.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
+        samples = speaker_encoder.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
         with faults.told():
             return apart(lambda: self._embed(samples, dtype))
 
@@ -166,11 +167,11 @@ class Device:
     def _weights(self, dtype: torch.dtype) -> Weights:
         return Weights(self.checkpoint, dtype, self.device)
 
-    def _encoder(self, dtype: torch.dtype) -> Lazy[speaker.SpeakerEncoder]:
+    def _encoder(self, dtype: torch.dtype) -> Lazy[speaker_encoder.SpeakerEncoder]:
         with self.lock:
             if dtype not in self.encoders:
                 self.encoders[dtype] = Lazy(
-                    lambda: speaker.SpeakerEncoder(self._weights(dtype)), self.settings.idle_s
+                    lambda: speaker_encoder.SpeakerEncoder(self._weights(dtype)), self.settings.idle_s
                 )
             return self.encoders[dtype]
 

@@ -12,14 +12,14 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.checkpoint.weights import wide
-from pipeline.engines.vibevoice.convolution import Stream
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Graphed, Record, Work
 from pipeline.engines.vibevoice.decoding.prefill import POSITIONS_MAX, Prefill, Prompt
 from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
-from pipeline.engines.vibevoice.language import Piece
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader, Window
+from pipeline.engines.vibevoice.model.language_model import Piece
+from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.model.streaming_conv import Stream
 
 Choose = Callable[[Sequence[float], int], int]
 """(the scores of the four legal tokens, how many were chosen before) to the index of the next."""

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from pipeline.engines.vibevoice.cache import Cache
 from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
-from pipeline.engines.vibevoice.language import LanguageModel, Piece
+from pipeline.engines.vibevoice.model.kv_cache import Cache
+from pipeline.engines.vibevoice.model.language_model import LanguageModel, Piece
 
 POSITIONS_MAX = 1024
 """Of a pass. With so many a product computes at full speed, and more would only need more memory."""

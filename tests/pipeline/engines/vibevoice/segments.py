@@ -11,7 +11,7 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Record
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from tests.pipeline.engines.vibevoice import reference
 from tests.pipeline.engines.vibevoice.reference import Reference
 

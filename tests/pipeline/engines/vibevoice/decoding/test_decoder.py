@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from pipeline.engines.vibevoice.cache import Cache
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.language import LanguageModel, Piece
 from pipeline.engines.vibevoice.layers import linear
+from pipeline.engines.vibevoice.model.kv_cache import Cache
+from pipeline.engines.vibevoice.model.language_model import LanguageModel, Piece
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 

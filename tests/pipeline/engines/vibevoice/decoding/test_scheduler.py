@@ -20,7 +20,7 @@ from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
 from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.errors import DeadlineError, DeviceLostError, EngineError
 
 WAIT_S = 30.0
@@ -269,7 +269,7 @@ from concurrent.futures import ThreadPoolExecutor
 import torch
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.errors import OutOfMemoryError
@@ -313,7 +313,7 @@ import torch
 from pipeline.engines.vibevoice import allocator
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from tests.pipeline.engines.vibevoice import heap

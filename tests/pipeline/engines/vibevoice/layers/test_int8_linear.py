@@ -13,7 +13,7 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import Linear
-from pipeline.engines.vibevoice.model import Model
+from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.options import canonical
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import OptionError

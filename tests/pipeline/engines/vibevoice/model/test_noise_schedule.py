@@ -4,7 +4,7 @@ import pytest
 import torch
 from diffusers import DPMSolverMultistepScheduler
 
-from pipeline.engines.vibevoice import noise
+from pipeline.engines.vibevoice.model import noise_schedule
 from pipeline.errors import EngineError
 
 
@@ -16,14 +16,14 @@ def solver(steps: int) -> DPMSolverMultistepScheduler:
 
 @pytest.mark.parametrize("steps", [2, 5, 10, 20, 50])
 def test_the_levels_are_those_of_diffusers(steps: int) -> None:
-    expected, found = solver(steps), noise.levels({}, steps)
+    expected, found = solver(steps), noise_schedule.levels({}, steps)
     assert list(found.times) == expected.timesteps.tolist()
     assert list(found.sigmas) == expected.sigmas.tolist()
 
 
 @pytest.mark.parametrize("steps", [2, 10, 20])
 def test_the_way_down_is_that_of_diffusers(steps: int) -> None:
-    expected, found = solver(steps), noise.coefficients(noise.levels({}, steps).sigmas)
+    expected, found = solver(steps), noise_schedule.coefficients(noise_schedule.levels({}, steps).sigmas)
     source = torch.Generator().manual_seed(0)
     theirs = ours = torch.randn(3, 4, generator=source, dtype=torch.float64)
     before = torch.zeros_like(ours)
@@ -37,4 +37,4 @@ def test_the_way_down_is_that_of_diffusers(steps: int) -> None:
 
 def test_another_solver_is_refused() -> None:
     with pytest.raises(EngineError, match="solver_order 3, not 2"):
-        noise.levels({"solver_order": 3}, 10)
+        noise_schedule.levels({"solver_order": 3}, 10)

@@ -8,9 +8,9 @@ import soxr
 import torch
 
 from pipeline.engines.protocol import Reference, Samples
-from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.convolution import Stream
+from pipeline.engines.vibevoice.model import connector
+from pipeline.engines.vibevoice.model.streaming_conv import Stream
 from pipeline.errors import VoiceError
 
 SAMPLE_RATE_HZ = 24_000

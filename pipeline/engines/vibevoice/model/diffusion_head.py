@@ -12,18 +12,18 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice import noise
 from pipeline.engines.vibevoice.checkpoint.architecture import Head
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import fastest
+from pipeline.engines.vibevoice.model import noise_schedule
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """What a number of steps fixes."""
 
-    steps: tuple[noise.Step, ...]
+    steps: tuple[noise_schedule.Step, ...]
     times: torch.Tensor
     """(steps, hidden): the embedded time of each step."""
 
@@ -124,9 +124,9 @@ class Sampler:
         return self.schedules[steps]
 
     def _make_schedule(self, steps: int) -> Schedule:
-        levels = noise.levels(self.settings, steps)
+        levels = noise_schedule.levels(self.settings, steps)
         times = self._embed_times(torch.tensor(levels.times, device=self.weights.device))
-        return Schedule(tuple(noise.coefficients(levels.sigmas)), times)
+        return Schedule(tuple(noise_schedule.coefficients(levels.sigmas)), times)
 
     def _embed_times(self, times: torch.Tensor) -> torch.Tensor:
         """(steps,) to (steps, hidden), by sines and cosines of the time in the model's own precision."""

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.cache import Cache, Reader, Window
 from pipeline.engines.vibevoice.checkpoint.architecture import Language
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import Make, fastest
+from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader, Window
 
 ROOT = "model.language_model."
 

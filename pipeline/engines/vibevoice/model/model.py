@@ -2,12 +2,12 @@
 
 import torch
 
-from pipeline.engines.vibevoice import connector
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
-from pipeline.engines.vibevoice.convolution import Stream
-from pipeline.engines.vibevoice.diffusion import Sampler
-from pipeline.engines.vibevoice.language import ROOT, LanguageModel
 from pipeline.engines.vibevoice.layers.linear import Make, fastest
+from pipeline.engines.vibevoice.model import connector
+from pipeline.engines.vibevoice.model.diffusion_head import Sampler
+from pipeline.engines.vibevoice.model.language_model import ROOT, LanguageModel
+from pipeline.engines.vibevoice.model.streaming_conv import Stream
 
 
 class Model:

@@ -41,7 +41,7 @@ from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request
 from pipeline.engines.vibevoice.decoding.request import Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
-from pipeline.engines.vibevoice.transport import unpack
+from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs import stage_name
 from pipeline.voices import Voices
 from tasks import workers

@@ -23,7 +23,6 @@ from typing import Any
 import torch
 
 from bench import fullsize, roofline
-from pipeline.engines.vibevoice.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.footprint import HALF
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
@@ -31,6 +30,7 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.layers.linear import halvable
 from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.runtime.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.settings import Settings
 from tasks.counters import Process
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.protocol import Control, Reference, Samples
-from pipeline.engines.vibevoice import faults
-from pipeline.engines.vibevoice.allocator import give_back, keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
@@ -21,11 +19,13 @@ from pipeline.engines.vibevoice.decoding.request import Precision, Spoken, assem
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import fastest, halvable
-from pipeline.engines.vibevoice.lazy import Lazy
 from pipeline.engines.vibevoice.model import speaker_encoder
 from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.runtime import torch_errors
+from pipeline.engines.vibevoice.runtime.allocator import give_back, keep_blocks, keep_few_kernels
+from pipeline.engines.vibevoice.runtime.idle_unload import Lazy
+from pipeline.engines.vibevoice.runtime.thread_teams import apart
 from pipeline.engines.vibevoice.settings import Settings
-from pipeline.engines.vibevoice.teams import apart
 from pipeline.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -117,7 +117,7 @@ class Device:
             OutOfMemoryError, DeviceLostError: worth another try.
         """
         samples = speaker_encoder.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
-        with faults.told():
+        with torch_errors.told():
             return apart(lambda: self._embed(samples, dtype))
 
     def _embed(self, samples: Samples, dtype: torch.dtype) -> torch.Tensor:

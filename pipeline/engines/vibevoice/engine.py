@@ -139,9 +139,9 @@ class VibeVoice:
     def speaker(self, reference: Reference, options: Options) -> Arrays:
         """`voice` (frames, hidden)."""
         device = self.device
-        from pipeline.engines.vibevoice import transport
+        from pipeline.engines.vibevoice.runtime import tensor_arrays
 
-        voice, kind = transport.pack(device.embed(reference, device.dtype(str(options["dtype"]))))
+        voice, kind = tensor_arrays.pack(device.embed(reference, device.dtype(str(options["dtype"]))))
         return Arrays({"voice": voice}, {"kind": kind})
 
     def diffusion(
@@ -149,7 +149,7 @@ class VibeVoice:
     ) -> Sequence[Utterance]:
         """One utterance with all lines: the model doesn't say where one ends."""
         device = self.device
-        from pipeline.engines.vibevoice.teams import apart
+        from pipeline.engines.vibevoice.runtime.thread_teams import apart
 
         spoken = apart(lambda: _spoken(semantic, speakers, seed, options))
         precision = device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
@@ -165,7 +165,7 @@ def _spoken(semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Op
         EngineError: it has not as many embeddings as speakers.
     """
     from pipeline.engines.vibevoice.decoding.request import Spoken
-    from pipeline.engines.vibevoice.transport import unpack
+    from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 
     places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
     if len(places) != len(speakers):

@@ -20,8 +20,8 @@ import torch
 
 from pipeline.engines import loads
 from pipeline.engines.protocol import Control
-from pipeline.engines.vibevoice import allocator, faults
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request, Row
+from pipeline.engines.vibevoice.runtime import allocator, torch_errors
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
 log = logging.getLogger(__name__)
@@ -240,10 +240,14 @@ class Scheduler:
 
     def _recover(self, error: RuntimeError) -> None:
         """Out of memory: half the slots, and the segments start again. Any other error fails them."""
-        if not faults.is_out_of_memory(error):
-            self._fail(DeviceLostError(faults.first_line(error)) if faults.is_lost(error) else error)
+        if not torch_errors.is_out_of_memory(error):
+            self._fail(
+                DeviceLostError(torch_errors.first_line(error)) if torch_errors.is_lost(error) else error
+            )
         elif self.slots == 1:
-            self._fail(OutOfMemoryError("the device has no room for one slot: " + faults.first_line(error)))
+            self._fail(
+                OutOfMemoryError("the device has no room for one slot: " + torch_errors.first_line(error))
+            )
         else:
             self.slots = max(1, self.slots // 2)
             log.warning("out of memory", extra={"slots": self.slots})

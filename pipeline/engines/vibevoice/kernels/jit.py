@@ -7,8 +7,8 @@ import llvmlite
 import llvmlite.binding as llvm
 from llvmlite import ir
 
-from pipeline.engines.vibevoice import allocator
 from pipeline.engines.vibevoice.kernels import attention_ir, gemm_ir, rms_norm_ir
+from pipeline.engines.vibevoice.runtime import allocator
 
 OUTSIDE = ("omp_get_thread_num", "omp_get_num_threads")
 """What they call."""

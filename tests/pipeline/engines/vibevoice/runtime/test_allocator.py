@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.engines.vibevoice.allocator import KERNELS
+from pipeline.engines.vibevoice.runtime.allocator import KERNELS
 
 SHAPES = """
 import sys

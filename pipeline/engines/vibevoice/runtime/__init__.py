@@ -1,0 +1,1 @@
+"""Memory, threads, errors and the life of a loaded model."""

@@ -10,10 +10,11 @@ import numpy as np
 
 from pipeline.engines.loads import loading
 from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
-from pipeline.engines.vibevoice import frame_plan, table
+from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.text import embedding_table
 from pipeline.errors import EngineError
 from pipeline.script.words import count_words
 
@@ -84,14 +85,14 @@ class VibeVoice:
     @cached_property
     def tokenizer(self) -> "Tokenizer":
         with loading():
-            from pipeline.engines.vibevoice.prompt import load_tokenizer
+            from pipeline.engines.vibevoice.text.prompt import load_tokenizer
 
             return load_tokenizer(self.checkpoint.folder)
 
     @cached_property
     def control_tokens(self) -> tuple[str, ...]:
         tokenizer = self.tokenizer
-        from pipeline.engines.vibevoice.prompt import control_tokens
+        from pipeline.engines.vibevoice.text.prompt import control_tokens
 
         return control_tokens(tokenizer)
 
@@ -115,7 +116,7 @@ class VibeVoice:
         for reason in filter(None, map(self.refuses, texts)):
             raise EngineError(reason)
         tokenizer = self.tokenizer
-        from pipeline.engines.vibevoice import prompt
+        from pipeline.engines.vibevoice.text import prompt
 
         return Arrays(
             {"ids": prompt.encode(tokenizer, segment)},
@@ -127,7 +128,7 @@ class VibeVoice:
         places.
         """
         ids = np.asarray(tokens.arrays["ids"], np.int32)
-        vectors, kind = table.rows(self.checkpoint, ids)
+        vectors, kind = embedding_table.rows(self.checkpoint, ids)
         frames, frames_max = frame_plan.frames(float(tokens.meta["words"]))
         places = np.flatnonzero(ids == self.checkpoint.architecture.tokens.audio).astype(np.int32)
         kept = {name: tokens.meta[name] for name in ("lines", "text")}

@@ -7,7 +7,7 @@ import pytest
 from transformers import VibeVoiceProcessor
 
 from pipeline.engines.protocol import Line, SegmentText
-from pipeline.engines.vibevoice import prompt
+from pipeline.engines.vibevoice.text import prompt
 from pipeline.errors import EngineError
 
 LINES = (

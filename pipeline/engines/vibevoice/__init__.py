@@ -2,7 +2,8 @@
 
 The weights are those of transformers' `VibeVoiceForConditionalGeneration`; the loop over them is our own.
 
-`adapter` is the engine. Its CPU stages need no torch: `prompt` (words to ids) and `table` (ids to vectors)
-read the `checkpoint` alone. The device stages are `speaker` (reference to embedding) and the `scheduler` of
-slots over the `decoder`, whose parts are `language`, `diffusion`, `convolution` and `connector`.
+`engine` is the engine. Its CPU stages need no torch: `text` (words to ids, ids to vectors) reads the
+`checkpoint` alone. The `device` stages are `model.speaker_encoder` (reference to embedding) and the scheduler
+of slots in `decoding`, over the network in `model`. `layers` has its linear layers and norms, `kernels` those
+compiled for the processor, `runtime` the memory, threads and errors around them.
 """

@@ -97,7 +97,7 @@ class Blocked(Linear):
 
 
 class Tiled(Linear):
-    """Our own (`native`), for large weights in bfloat16: what follows runs inside it."""
+    """Our own (`kernels`), for large weights in bfloat16: what follows runs inside it."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)

@@ -310,7 +310,7 @@ GROWTH = """
 import sys
 from concurrent.futures import ThreadPoolExecutor
 import torch
-from pipeline.engines.vibevoice import allocator
+from pipeline.engines.vibevoice.runtime import allocator
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model.model import Model

@@ -17,7 +17,7 @@ from typing import Any
 import psutil
 
 import bench.threads  # noqa: F401 - before numpy
-from pipeline import finish, stages
+from pipeline import finalize, stages
 from pipeline.engines import registry
 from pipeline.engines.protocol import Control
 from pipeline.jobs import Jobs
@@ -97,7 +97,7 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
         stages.semantic(work)
         stages.speaker(work)
         stages.diffusion(work, Free())
-    return finish.finish(jobs, plan, engine.profile, Free())
+    return finalize.finish(jobs, plan, engine.profile, Free())
 
 
 def through_workers(script: str, folder: Path, workers: int) -> dict[str, Any]:

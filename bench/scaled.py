@@ -10,7 +10,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from pipeline.engines.protocol import Arrays, Options, Profile
+from pipeline.arrays import Arrays
+from pipeline.engines.protocol import Options, Profile
 from pipeline.engines.vibevoice.engine import PROFILE, VibeVoice
 
 SETTING = "scaled=bench.scaled:Scaled"

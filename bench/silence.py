@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.arrays import Arrays
+from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.errors import OptionError
 
 SETTING = "silence=bench.silence:Silence"

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.protocol import Arrays, Samples, Utterance
+from pipeline.arrays import Arrays, Samples
+from pipeline.engines.protocol import Utterance
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitching.encoders import FORMATS
 from pipeline.stitching.loudness import spans

@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from pipeline.engines.protocol import Samples
+from pipeline.arrays import Samples
 
 Frames = npt.NDArray[np.float64]
 

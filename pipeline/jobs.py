@@ -31,12 +31,14 @@ from dataclasses import asdict, astuple, dataclass
 from typing import Any, TypeGuard
 
 from pipeline import errors
-from pipeline.engines.protocol import Arrays, Options, Profile, Samples
+from pipeline.arrays import Arrays, Samples
+from pipeline.canonical_json import canonical_json
+from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import CancelledError, MissingArtifactError, OptionError, PipelineError
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
 from pipeline.planning.request import JobOptions, Request, Speaker
 from pipeline.planning.segmenter import plan as plan_segments
-from pipeline.store import Store, canonical_json
+from pipeline.store import Store
 
 PAGE = 256
 _ASKED_AT_ONCE = 32

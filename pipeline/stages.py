@@ -8,7 +8,8 @@ by any other way, so any stage may run on another machine.
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from pipeline.engines.protocol import Arrays, Control, Engine, Reference
+from pipeline.arrays import Arrays
+from pipeline.engines.protocol import Control, Engine, Reference
 from pipeline.errors import VoiceError
 from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
 from pipeline.planning.records import PlannedSegment, SegmentAudio

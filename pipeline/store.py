@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from pipeline.engines.protocol import Arrays
+from pipeline.arrays import Arrays
+from pipeline.canonical_json import canonical_json
 from pipeline.errors import MissingArtifactError
 from pipeline.objects import SCRATCH, LocalObjects, Objects, answering
 from pipeline.remote import remote
@@ -101,15 +102,6 @@ class Store:
 
     def put_arrays(self, name: str, value: Arrays) -> bool:
         return self.put(name, packed(value))
-
-
-def canonical_json(value: Any) -> bytes:
-    """The one way a value is written, so that equal values have equal bytes and hashes.
-
-    >>> canonical_json({"b": 1, "a": "é"}).decode()
-    '{"a":"é","b":1}'
-    """
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def sealed(payload: bytes) -> bytes:

@@ -18,8 +18,9 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
+from pipeline.arrays import Arrays, Samples
 from pipeline.engines import registry
-from pipeline.engines.protocol import Arrays, Reference, Samples
+from pipeline.engines.protocol import Reference
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store import Store, packed
 

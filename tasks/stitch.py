@@ -10,7 +10,7 @@ from typing import Any
 from celery import Task
 from celery.exceptions import Ignore
 
-from pipeline import finish
+from pipeline import finalize
 from pipeline.errors import (
     HandedBackError,
     MissingArtifactError,
@@ -106,7 +106,7 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
             publish.send(plan, lost, body(plan, root))
             raise Ignore("Replaced by new task")
         try:
-            return finish.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
+            return finalize.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
         except MissingArtifactError:
             continue  # what was found damaged counts as missing from now on
     raise StoreError("the segments change while they are read")

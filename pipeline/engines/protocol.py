@@ -5,13 +5,11 @@ stages are arrays with a few words of metadata (`Arrays`), so that any stage may
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
+from pipeline.arrays import Arrays, Samples
 
-Samples = npt.NDArray[np.float32]
 Options = Mapping[str, str | int | float | bool]
 
 
@@ -63,14 +61,6 @@ class SegmentText:
     """How many speakers; every slot below this number occurs in `lines`."""
     seed: int
     """0 <= seed < 2**63, derived from the segment's content: the only source of randomness."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arrays:
-    """The product of one stage: named arrays and words about them. Stored as one safetensors file."""
-
-    arrays: Mapping[str, npt.NDArray[np.generic]]
-    meta: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

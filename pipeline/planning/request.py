@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import OptionError, ScriptError, VoiceError
 from pipeline.script.parser import Script
-from pipeline.store import canonical_json
 from pipeline.voices import Voices
 
 FORMATS = ("flac", "wav", "opus", "mp3")

@@ -11,12 +11,12 @@ import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Line, Profile, SegmentText
 from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.script import sentences
 from pipeline.script.parser import Turn
 from pipeline.script.words import whole_words
-from pipeline.store import canonical_json
 
 SENTENCE_WORDS_MAX = 2
 """A sentence longer than so many segments is cut within."""

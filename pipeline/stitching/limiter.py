@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import soxr
 
-from pipeline.engines.protocol import Samples
+from pipeline.arrays import Samples
 from pipeline.stitching.loudness import true_peak
 
 LOOK_AHEAD_S = 0.008

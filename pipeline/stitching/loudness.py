@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 import pyebur128
 
-from pipeline.engines.protocol import Samples, Utterance
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Utterance
 from pipeline.errors import EngineError
 from pipeline.planning.records import Span
 

@@ -14,7 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.protocol import Control, Samples
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Control
 from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.stitching import encoders, limiter, subtitles

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench.silence import Silence
-from pipeline.engines.protocol import Arrays, Control, Options, Utterance
+from pipeline.arrays import Arrays
+from pipeline.engines.protocol import Control, Options, Utterance
 from pipeline.errors import DeviceLostError
 
 SETTING = "lost=tests.faults.lost:Lost"

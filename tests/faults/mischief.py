@@ -13,8 +13,9 @@ from typing import Any
 from billiard.process import current_process
 
 from bench.silence import Silence
+from pipeline.arrays import Arrays
 from pipeline.engines.loads import loading
-from pipeline.engines.protocol import Arrays, Control, Options, SegmentText, Utterance
+from pipeline.engines.protocol import Control, Options, SegmentText, Utterance
 from pipeline.errors import MissingArtifactError, OutOfMemoryError
 
 SETTING = "mischief=tests.faults.mischief:Mischief"

@@ -15,7 +15,7 @@ from bench.pipeline import Free
 from db import jobs as history
 from db import rows
 from db.database import open_database
-from pipeline.finish import finish
+from pipeline.finalize import finish
 from pipeline.jobs import Jobs, read_samples, speaker_name, stage_name
 from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store import Store

@@ -6,7 +6,7 @@ import soxr
 from hibari import Hibari
 
 from pipeline import formants
-from pipeline.engines.protocol import Samples
+from pipeline.arrays import Samples
 from pipeline.formants import Print, VocalTract, estimate, vocal_tract, voiceprint
 
 RATE_HZ = 24_000

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipeline.engines.protocol import Arrays
+from pipeline.arrays import Arrays
 from pipeline.errors import MissingArtifactError, StoreError
 from pipeline.store import Store, packed, unpacked
 

@@ -12,7 +12,7 @@ import pytest
 import soundfile
 
 from pipeline import voices
-from pipeline.engines.protocol import Samples
+from pipeline.arrays import Samples
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store import Store
 from pipeline.voices import Voices, read

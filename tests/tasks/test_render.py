@@ -10,7 +10,7 @@ import soundfile
 from bench.pipeline import Free
 from db.jobs import get_job
 from db.story import tell
-from pipeline import finish, stages
+from pipeline import finalize, stages
 from pipeline.engines import registry
 from pipeline.jobs import Jobs
 from pipeline.planning.request import checked, split_options
@@ -40,7 +40,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
         stages.diffusion(work, Free())
-    manifest = finish.finish(jobs, plan, engine.profile, Free())
+    manifest = finalize.finish(jobs, plan, engine.profile, Free())
     return store.objects.read(manifest["audio"]["name"]) or b""
 
 

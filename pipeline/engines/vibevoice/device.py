@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.protocol import Control, Reference, Samples
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights

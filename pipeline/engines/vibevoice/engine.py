@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipeline.arrays import Arrays
 from pipeline.engines.loads import loading
-from pipeline.engines.protocol import Arrays, Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint

@@ -11,7 +11,7 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines.protocol import Samples
+from pipeline.arrays import Samples
 from pipeline.stitching.encoders import FORMATS, NOTICE, Pcm, pcm, wav_header, writer
 
 RATE_HZ = 24_000

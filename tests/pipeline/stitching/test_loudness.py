@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.engines.protocol import Samples, Utterance
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Utterance
 from pipeline.errors import EngineError
 from pipeline.planning.records import Span
 from pipeline.stitching.loudness import (

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from pipeline.engines.protocol import Samples, Utterance
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Utterance
 from pipeline.errors import CancelledError, EngineError, MissingArtifactError, OptionError, StoreError
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitching.loudness import measure, spans

@@ -7,7 +7,8 @@ import numpy as np
 import soxr
 import torch
 
-from pipeline.engines.protocol import Reference, Samples
+from pipeline.arrays import Samples
+from pipeline.engines.protocol import Reference
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.model import connector
 from pipeline.engines.vibevoice.model.streaming_conv import Stream

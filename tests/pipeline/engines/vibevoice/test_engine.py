@@ -13,8 +13,9 @@ import torch
 from transformers import VibeVoiceProcessor
 
 from bench.harness.controls import CancelAt, Watch
+from pipeline.arrays import Arrays, Samples
 from pipeline.engines import loads
-from pipeline.engines.protocol import Arrays, Line, Reference, Samples, SegmentText
+from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.registry import load
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings

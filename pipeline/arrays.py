@@ -1,0 +1,17 @@
+"""Named arrays and samples: what passes between the stages of a segment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+Samples = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Arrays:
+    """The product of one stage: named arrays and words about them. Stored as one safetensors file."""
+
+    arrays: Mapping[str, npt.NDArray[np.generic]]
+    meta: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,13 @@
+"""The one JSON form of a value, so that equal values have equal bytes and hashes."""
+
+import json
+from typing import Any
+
+
+def canonical_json(value: Any) -> bytes:
+    """The one way a value is written, so that equal values have equal bytes and hashes.
+
+    >>> canonical_json({"b": 1, "a": "é"}).decode()
+    '{"a":"é","b":1}'
+    """
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()

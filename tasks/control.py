@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from celery.signals import worker_shutting_down
 
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
 from pipeline.jobs import Jobs
 from tasks.app import settings
@@ -65,7 +65,7 @@ class StageControl:
         self.loading: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> "StageControl":
-        self.alive, self.loading = time.monotonic(), loads.watched()
+        self.alive, self.loading = time.monotonic(), load_timing.watched()
         _watch.over(self)
         return self
 

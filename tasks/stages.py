@@ -14,7 +14,7 @@ from celery import Task
 from celery.exceptions import CeleryError, Ignore, Reject, Retry
 
 from pipeline import stages
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 from pipeline.engines.protocol import Profile
 from pipeline.errors import (
     CancelledError,
@@ -88,7 +88,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         note(job=job, segment=segment)
         return ref
     try:
-        with pause.until_stored(job), loads.counted(lambda seconds: note(model_load_s=seconds)):
+        with pause.until_stored(job), load_timing.counted(lambda seconds: note(model_load_s=seconds)):
             return _tried(task, ref, stage)
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error

@@ -14,7 +14,7 @@ from billiard.process import current_process
 
 from bench.silence import Silence
 from pipeline.arrays import Arrays
-from pipeline.engines.loads import loading
+from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, SegmentText, Utterance
 from pipeline.errors import MissingArtifactError, OutOfMemoryError
 

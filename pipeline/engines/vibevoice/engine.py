@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.arrays import Arrays
-from pipeline.engines.loads import loading
+from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 from pipeline.engines.protocol import Control
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request, Row
 from pipeline.engines.vibevoice.runtime import allocator, torch_errors
@@ -49,7 +49,7 @@ class Entry:
     together: int = 1
     """Segments at work in its last step."""
     finished: bool = False
-    came: float = field(default_factory=loads.now)
+    came: float = field(default_factory=load_timing.now)
     load_s: float = 0.0
     """How long it waited for a decoder to be loaded."""
     spent_s: float = 0.0
@@ -99,7 +99,7 @@ class Scheduler:
         self._enter(entry)
         try:
             while not self._wait(entry):
-                control.waited(loads.now() - entry.came - entry.spent_s)
+                control.waited(load_timing.now() - entry.came - entry.spent_s)
                 control.check()
                 control.frames(entry.frames, entry.together)
                 self._feel(entry)
@@ -108,7 +108,7 @@ class Scheduler:
                 entry.given_up = True
             raise
         finally:
-            loads.add(entry.load_s)
+            load_timing.add(entry.load_s)
         if entry.error is not None:
             raise entry.error
         control.frames(entry.frames, entry.together)
@@ -173,22 +173,22 @@ class Scheduler:
         self._dismiss(self.decoder)
         self._admit(self.decoder)
         if self.active:
-            began = loads.now()
+            began = load_timing.now()
             self.decoder.step()
             self.steps += 1
             self.filled += len(self.active)
-            self._collect(self.decoder, loads.now() - began)
+            self._collect(self.decoder, load_timing.now() - began)
         if time.monotonic() - self.tidied > TIDY_S:
             self.tidied = time.monotonic()
             allocator.give_back()
 
     def _load(self) -> Decoder:
         """A decoder; all that wait have waited for it, also if it can't be had."""
-        began = loads.now()
+        began = load_timing.now()
         try:
             return self.make(self.slots)
         finally:
-            load = loads.Load(began, loads.now())
+            load = load_timing.Load(began, load_timing.now())
             with self.changed:
                 for entry in self.waiting:
                     entry.load_s += load.since(entry.came)

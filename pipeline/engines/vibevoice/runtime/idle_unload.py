@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 
 T = TypeVar("T")
 
@@ -16,23 +16,23 @@ class Lazy(Generic[T]):
     def __init__(self, make: Callable[[], T], idle_s: float) -> None:
         self.make, self.idle_s = make, idle_s
         self.value: T | None = None
-        self.loaded: loads.Load | None = None
+        self.loaded: load_timing.Load | None = None
         """When it was last made."""
         self.lock = threading.Lock()
         self.timer: threading.Timer | None = None
 
     @contextmanager
     def use(self) -> Iterator[T]:
-        came = loads.now()
+        came = load_timing.now()
         with self.lock:
             if self.timer is not None:
                 self.timer.cancel()
             if self.value is None:
-                began = loads.now()
+                began = load_timing.now()
                 self.value = self.make()
-                self.loaded = loads.Load(began, loads.now())
+                self.loaded = load_timing.Load(began, load_timing.now())
             if self.loaded is not None:
-                loads.add(self.loaded.since(came))
+                load_timing.add(self.loaded.since(came))
             try:
                 yield self.value
             finally:

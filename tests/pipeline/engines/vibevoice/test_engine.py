@@ -14,7 +14,7 @@ from transformers import VibeVoiceProcessor
 
 from bench.harness.controls import CancelAt, Watch
 from pipeline.arrays import Arrays, Samples
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.registry import load
 from pipeline.engines.vibevoice.engine import VibeVoice
@@ -121,7 +121,7 @@ def test_what_loads_a_model_says_so_once(talkative: Path) -> None:
 
     def loaded(stage: Callable[[], T]) -> tuple[T, float]:
         told = [0.0]
-        with loads.counted(told.append):
+        with load_timing.counted(told.append):
             return stage(), told[-1]
 
     def stages() -> list[float]:

@@ -15,7 +15,7 @@ import torch
 
 from bench.harness import tiny
 from bench.harness.controls import Watch
-from pipeline.engines import loads
+from pipeline.engines import load_timing
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
@@ -126,7 +126,7 @@ def test_segments_say_how_long_they_waited_for_the_decoder(model: Model) -> None
 
     def waited(seed: int) -> list[float]:
         told: list[float] = []
-        with loads.counted(told.append):
+        with load_timing.counted(told.append):
             batch.decode(request(3, seed), 3, Watch())
         return told
 

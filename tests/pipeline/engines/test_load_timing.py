@@ -3,7 +3,7 @@ import time
 
 import pytest
 
-from pipeline.engines.loads import Load, add, counted, loading
+from pipeline.engines.load_timing import Load, add, counted, loading
 from pipeline.errors import EngineError
 
 

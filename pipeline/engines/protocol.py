@@ -115,7 +115,8 @@ class Control(Protocol):
 class Engine(Protocol):
     """One model, loaded lazily. Called from several threads at once when `profile.pool` is 'threads'.
 
-    What it loads once it loads within `pipeline.engines.load_timing.loading`: an attempt that waits for it says so.
+    What it loads once it loads within `pipeline.engines.load_timing.loading`: an attempt that waits for it
+    says so.
     """
 
     @property

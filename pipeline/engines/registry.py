@@ -8,7 +8,7 @@ from pipeline.engines.protocol import Engine
 from pipeline.errors import OptionError
 
 ENGINES = {
-    "hibari": "pipeline.engines.hibari:Hibari",
+    "hibari": "pipeline.engines.hibari.engine:Hibari",
     "vibevoice": "pipeline.engines.vibevoice.engine:VibeVoice",
 }
 

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pipeline.engines.hibari import Hibari
+from pipeline.engines.hibari.engine import Hibari
 from pipeline.engines.protocol import Profile
 from pipeline.planning.records import PlannedSegment
 from pipeline.planning.request import JobOptions, Request, Speaker

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.engines.hibari import Hibari
+from pipeline.engines.hibari.engine import Hibari
 from pipeline.errors import OptionError, VoiceError
 from pipeline.planning.request import JobOptions, checked, split_options
 from pipeline.script.parser import parse

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.engines.hibari import Hibari
+from pipeline.engines.hibari.engine import Hibari
 from pipeline.engines.protocol import Profile
 from pipeline.planning.records import PlannedSegment
 from pipeline.planning.segmenter import plan, text_of

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipeline.arrays import Arrays, Samples
+from pipeline.engines.hibari.vocal_tract import OWN_TEXT, Print, VocalTract, estimate, voiceprint
 from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.errors import EngineError, OptionError
-from pipeline.formants import OWN_TEXT, Print, VocalTract, estimate, voiceprint
 
 if TYPE_CHECKING:
     import hibari

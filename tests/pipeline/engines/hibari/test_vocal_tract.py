@@ -5,9 +5,9 @@ import pytest
 import soxr
 from hibari import Hibari
 
-from pipeline import formants
 from pipeline.arrays import Samples
-from pipeline.formants import Print, VocalTract, estimate, vocal_tract, voiceprint
+from pipeline.engines.hibari import vocal_tract as formants
+from pipeline.engines.hibari.vocal_tract import Print, VocalTract, estimate, vocal_tract, voiceprint
 
 RATE_HZ = 24_000
 SAID = (

@@ -33,7 +33,7 @@ import bench.threads  # noqa: F401 - before numpy
 from bench.fleet import QUICK, Fleet, until
 from bench.pipeline import _render
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tests.services import Postgres
 
 _LIMIT_S = 180.0

@@ -14,7 +14,7 @@ import psutil
 from celery import Celery
 
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.queues import PRIORITY_STEPS
 from tasks.valkey import Valkey
 

@@ -22,7 +22,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitching.encoders import FORMATS
 from pipeline.stitching.loudness import spans
 from pipeline.stitching.mixer import stitch
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 
 RATE_HZ = 24_000
 SEGMENT_S = 90

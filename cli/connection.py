@@ -14,7 +14,7 @@ from cli.exits import Unreachable
 from pipeline.engines.registry import ENGINES
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.embedded import url_of_running
 from tasks.local import LocalService
 from tasks.settings import Settings, load

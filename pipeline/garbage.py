@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from pipeline.errors import MissingArtifactError, StoreError
 from pipeline.jobs import Jobs, speaker_name, stage_name
-from pipeline.objects import SCRATCH
+from pipeline.store.local import SCRATCH
 
 _KEPT = ("voices/", "open/")
 """Registered recordings are the users', not ours to drop; and the list of open jobs says what is in use."""

@@ -38,7 +38,7 @@ from pipeline.errors import CancelledError, MissingArtifactError, OptionError, P
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
 from pipeline.planning.request import JobOptions, Request, Speaker
 from pipeline.planning.segmenter import plan as plan_segments
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 
 PAGE = 256
 _ASKED_AT_ONCE = 32

@@ -15,7 +15,7 @@ from pipeline.jobs import Plan, put_audio, speaker_name, stage_name
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 
 Facts = Mapping[str, str | int | float | bool | None]

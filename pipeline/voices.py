@@ -22,7 +22,7 @@ from pipeline.arrays import Arrays, Samples
 from pipeline.engines import registry
 from pipeline.engines.protocol import Reference
 from pipeline.errors import MissingArtifactError, VoiceError
-from pipeline.store import Store, packed
+from pipeline.store.artifacts import Store, packed
 
 BYTES_MAX = 128 << 20
 """Five minutes of 24-bit stereo at 48 kHz are 86 MB."""

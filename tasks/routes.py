@@ -15,7 +15,7 @@ from tornado.web import HTTPError, url
 
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices, free_name
 
 VOICE_BYTES_MAX = 64 << 20

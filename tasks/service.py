@@ -7,7 +7,7 @@ from pipeline.engines.protocol import Engine
 from pipeline.jobs import Jobs, Plan
 from pipeline.planning.request import JobOptions
 from pipeline.stages import Work
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.app import settings
 
 

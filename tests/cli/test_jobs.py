@@ -9,7 +9,7 @@ from bench.silence import Silence
 from pipeline.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 from tests.cli.conftest import Run
 

@@ -17,7 +17,7 @@ from cli.exits import told
 from cli.render import deliver
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.embedded import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment
 

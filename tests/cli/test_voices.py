@@ -7,7 +7,7 @@ import numpy as np
 import soundfile
 
 from cli.render import register
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from bench.fleet import ROOT, Fleet, until
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tests.console.conftest import thorough
 from tests.faults.scripts import script
 

@@ -16,7 +16,7 @@ from celery import Celery
 
 from bench.fleet import until
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.local import ROOT, LocalService
 from tasks.settings import Settings
 from tests.faults.conftest import SETTINGS

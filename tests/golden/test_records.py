@@ -18,7 +18,7 @@ from db.database import open_database
 from pipeline.finalize import finish
 from pipeline.jobs import Jobs, read_samples, speaker_name, stage_name
 from pipeline.planning.records import SegmentAudio, Span
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
 
 ROOT = Path(__file__).parent.parent.parent

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from s3fs import S3FileSystem
 
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tests.services import S3, s3
 
 

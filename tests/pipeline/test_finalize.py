@@ -14,7 +14,7 @@ from pipeline.jobs import Jobs, put_audio
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 
 

@@ -12,11 +12,11 @@ from bench.silence import Silence
 from pipeline.errors import StoreError
 from pipeline.garbage import collect
 from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
-from pipeline.objects import SCRATCH
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
+from pipeline.store.local import SCRATCH
 from pipeline.voices import Voices
 
 AGELESS = -60.0

@@ -14,7 +14,7 @@ import soundfile
 from pipeline import voices
 from pipeline.arrays import Samples
 from pipeline.errors import MissingArtifactError, VoiceError
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices, read
 
 RATE_HZ = 24_000

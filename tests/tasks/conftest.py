@@ -13,7 +13,7 @@ from sqlalchemy import Engine, select
 from db.database import open_database
 from db.schema import task_run
 from pipeline.jobs import Jobs
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from tasks.local import LocalService
 from tasks.settings import Settings
 

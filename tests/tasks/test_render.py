@@ -16,7 +16,7 @@ from pipeline.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 from tests.tasks.conftest import Service, until
 

@@ -21,7 +21,7 @@ from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.engine import PROFILE
 from pipeline.jobs import Jobs, stage_name
 from pipeline.planning.segmenter import text_of
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 from tasks.local import LocalService
 from tasks.settings import Settings

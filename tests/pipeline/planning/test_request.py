@@ -4,7 +4,7 @@ from pipeline.engines.hibari.engine import Hibari
 from pipeline.errors import OptionError, VoiceError
 from pipeline.planning.request import JobOptions, checked, split_options
 from pipeline.script.parser import parse
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 
 HALF = "\ud83d"

@@ -6,8 +6,20 @@ import soxr
 from hibari import Hibari
 
 from pipeline.arrays import Samples
-from pipeline.engines.hibari import vocal_tract as formants
-from pipeline.engines.hibari.vocal_tract import Print, VocalTract, estimate, vocal_tract, voiceprint
+from pipeline.engines.hibari.vocal_tract import (
+    OWN_TEXT,
+    PACE_MAX,
+    PACE_MIN,
+    PITCH_MAX,
+    PITCH_MIN,
+    RATIO_MAX,
+    RATIO_MIN,
+    Print,
+    VocalTract,
+    estimate,
+    vocal_tract,
+    voiceprint,
+)
 
 RATE_HZ = 24_000
 SAID = (
@@ -25,7 +37,7 @@ def said(text: str, ratio: float = 1.0) -> Samples:
 
 @cache
 def own() -> Print:
-    return voiceprint(said(formants.OWN_TEXT), RATE_HZ)
+    return voiceprint(said(OWN_TEXT), RATE_HZ)
 
 
 @pytest.mark.parametrize("ratio", [0.8, 0.9, 1.0, 1.1])
@@ -57,7 +69,7 @@ def test_the_sample_rate_does_not_count(rate_hz: int) -> None:
 
 @pytest.mark.parametrize("speed", [0.9, 1.0, 1.1])
 def test_pace_follows_the_same_words_played_faster(speed: float) -> None:
-    played = soxr.resample(said(formants.OWN_TEXT), RATE_HZ, RATE_HZ / speed)
+    played = soxr.resample(said(OWN_TEXT), RATE_HZ, RATE_HZ / speed)
     assert estimate(voiceprint(played, RATE_HZ), own()).pace == pytest.approx(speed, abs=0.04)
 
 
@@ -70,9 +82,9 @@ def test_what_is_no_speech_still_gives_a_voice_within_bounds(kind: str) -> None:
     if kind == "a tone":
         samples = np.sin(np.arange(RATE_HZ) / 5).astype(np.float32)
     voice = estimate(voiceprint(samples, RATE_HZ), own())
-    assert formants.RATIO_MIN <= voice.ratio <= formants.RATIO_MAX
-    assert formants.PACE_MIN <= voice.pace <= formants.PACE_MAX
-    assert formants.PITCH_MIN <= voice.pitch <= formants.PITCH_MAX
+    assert RATIO_MIN <= voice.ratio <= RATIO_MAX
+    assert PACE_MIN <= voice.pace <= PACE_MAX
+    assert PITCH_MIN <= voice.pitch <= PITCH_MAX
 
 
 def test_the_same_recording_gives_the_same_voice() -> None:

@@ -30,7 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
 from pipeline.voices import Voices
 from tests.pipeline.engines.vibevoice import reference, segments
 

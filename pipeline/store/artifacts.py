@@ -5,7 +5,7 @@ temporary name and moved, and carries its own checksum: a header line `voxchord 
 payload, so that one object is one atomic write. One that doesn't check out counts as missing. The first
 writer wins; a later one adopts what stands.
 
-A folder is `pipeline.objects`, any other URL `pipeline.remote`.
+A folder is `pipeline.store.local`, any other URL `pipeline.store.remote`.
 """
 
 import hashlib
@@ -19,8 +19,9 @@ import safetensors.numpy
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import MissingArtifactError
-from pipeline.objects import SCRATCH, LocalObjects, Objects, answering
-from pipeline.remote import remote
+from pipeline.store.local import SCRATCH, LocalObjects
+from pipeline.store.objects import Objects, answering
+from pipeline.store.remote import remote
 
 _MAGIC = b"voxchord 1 "
 _META = "voxchord.meta"

@@ -10,7 +10,7 @@ import pytest
 
 from pipeline.arrays import Arrays
 from pipeline.errors import MissingArtifactError, StoreError
-from pipeline.store import Store, packed, unpacked
+from pipeline.store.artifacts import Store, packed, unpacked
 
 
 def test_what_is_put_is_there(store: Store) -> None:

@@ -1,66 +1,17 @@
-"""Where the bytes of artifacts lie: the protocol, and a folder of this machine.
-
-Folders are written with the operating system's own exclusive link; `pipeline.remote` is for anything else.
-"""
+"""Artifacts in a folder of this machine, written with the operating system's own exclusive link."""
 
 import contextlib
 import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
-from pathlib import Path, PurePosixPath
-from typing import Protocol
+from pathlib import Path
 
 from pipeline.errors import StoreError
+from pipeline.store.objects import MISSING, answering, checked
 
 SCRATCH = ".scratch"
 _PLACED_MAX = 5
-
-
-class Objects(Protocol):
-    """Where bytes lie. Names are relative POSIX paths."""
-
-    def create(self, name: str, data: bytes) -> bool:
-        """Write unless it exists; False if it does. Atomic."""
-        ...
-
-    def replace(self, name: str, data: bytes) -> None: ...
-    def read(self, name: str) -> bytes | None: ...
-    def read_range(self, name: str, start: int, end: int) -> bytes | None:
-        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
-        ...
-
-    def size(self, name: str) -> int | None: ...
-    def delete(self, name: str) -> None: ...
-    def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
-        """(name, modified as seconds since the epoch, bytes) of all objects below a folder, or of all."""
-        ...
-
-    def put_file(self, path: Path, name: str) -> None:
-        """Take over a file; the path may be gone afterwards."""
-        ...
-
-    def get_file(self, name: str, path: Path) -> None:
-        """Copy an object to a path of this machine."""
-        ...
-
-    def tidy(self) -> None:
-        """Remove emptied folders, where there are folders."""
-        ...
-
-
-MISSING = (FileNotFoundError, NotADirectoryError)
-
-
-@contextlib.contextmanager
-def answering(action: str, name: str, *expected: type[OSError]) -> Iterator[None]:
-    """Whatever a file system or a service reports, as one error; but what is expected stays as it is."""
-    try:
-        yield
-    except expected:
-        raise
-    except OSError as error:
-        raise StoreError(f"can't {action} {name}: {error.strerror or type(error).__name__}") from error
 
 
 class LocalObjects:
@@ -199,18 +150,3 @@ def _or_gone(temporary: Path) -> Iterator[None]:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
-
-
-def checked(name: str) -> PurePosixPath:
-    """A name as a relative path.
-
-    >>> checked("jobs/3f/plan")
-    PurePosixPath('jobs/3f/plan')
-
-    Raises:
-        ValueError: it would lead out of the store.
-    """
-    path = PurePosixPath(name)
-    if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"not a name in the store: {name!r}")
-    return path

@@ -18,7 +18,7 @@ from typing import Any
 import fsspec
 
 from pipeline.errors import OptionError, StoreError
-from pipeline.objects import MISSING, checked
+from pipeline.store.objects import MISSING, checked
 
 _CONFLICTS_MAX = 8
 _RETRIES = 2

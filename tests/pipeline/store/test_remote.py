@@ -9,8 +9,8 @@ import pytest
 from s3fs import S3FileSystem
 
 from pipeline.errors import OptionError, StoreError
-from pipeline.objects import Objects
-from pipeline.store import Store
+from pipeline.store.artifacts import Store
+from pipeline.store.objects import Objects
 from tests.services import S3
 
 

@@ -43,7 +43,7 @@ from pipeline.engines.vibevoice.decoding.request import Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs import stage_name
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks import workers
 
 T = TypeVar("T")

@@ -27,10 +27,10 @@ import soundfile
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
-from pipeline import voices
 from pipeline.errors import PipelineError, ScriptError
 from pipeline.planning.request import split_options
 from pipeline.script.parser import parse
+from pipeline.voices.recordings import KEPT_RATE_HZ, SECONDS_MAX, read
 
 LONGEST_S = 5
 INPUT_BYTES_MAX = 64 << 20
@@ -190,11 +190,11 @@ def take_options(given_options: dict[str, Any]) -> None:
 
 def take_audio(data: bytes) -> None:
     try:
-        reference = voices.read("a voice", data)
+        reference = read("a voice", data)
     except PipelineError:
         return
     assert reference.samples is not None
-    assert len(reference.samples) <= voices.SECONDS_MAX * voices.KEPT_RATE_HZ
+    assert len(reference.samples) <= SECONDS_MAX * KEPT_RATE_HZ
 
 
 TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] = {

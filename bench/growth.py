@@ -9,7 +9,7 @@ import psutil
 from bench.batching import recording, script
 from bench.fleet import Fleet
 from bench.harness import tiny
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks.workers import WAITING
 
 SLOTS = 8

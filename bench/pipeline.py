@@ -25,7 +25,7 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks.local import LocalService
 from tasks.settings import Settings, load
 

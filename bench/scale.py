@@ -28,7 +28,7 @@ from bench.silence import SETTING
 from pipeline.engines import registry
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 SMALL = 100
 _ROUNDS = 3

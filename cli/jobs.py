@@ -15,7 +15,7 @@ from cli.render import deliver, read_option, read_script, register, request, sen
 from pipeline.errors import OptionError
 from pipeline.jobs import Jobs, is_id
 from pipeline.planning.request import split_options
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks.settings import Settings
 
 JobArgument = Annotated[str, typer.Argument(help="The job's id, or the first characters of it.")]

@@ -21,7 +21,7 @@ from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.planning.request import FORMATS, split_options
 from pipeline.script.parser import parse
-from pipeline.voices import Voices, name_of
+from pipeline.voices.library import Voices, name_of
 from tasks.settings import Settings
 
 if TYPE_CHECKING:

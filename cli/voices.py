@@ -10,7 +10,7 @@ from cli import connection
 from cli.exits import out, print_json, told
 from cli.render import read_recording
 from pipeline.engines import registry
-from pipeline.voices import Voices, free_name
+from pipeline.voices.library import Voices, free_name
 
 app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
 

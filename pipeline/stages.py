@@ -16,7 +16,7 @@ from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 Facts = Mapping[str, str | int | float | bool | None]
 

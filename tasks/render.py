@@ -12,7 +12,7 @@ from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks import announce, pause, publish
 from tasks.app import app, settings
 from tasks.metering import note

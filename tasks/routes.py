@@ -16,7 +16,7 @@ from tornado.web import HTTPError, url
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs import Jobs
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices, free_name
+from pipeline.voices.library import Voices, free_name
 
 VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB; Flower's server itself ends at 100 MB."""

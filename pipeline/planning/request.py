@@ -11,7 +11,7 @@ from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import OptionError, ScriptError, VoiceError
 from pipeline.script.parser import Script
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 FORMATS = ("flac", "wav", "opus", "mp3")
 ON_ERROR = ("fail", "gap")

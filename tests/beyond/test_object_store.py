@@ -8,7 +8,7 @@ import pytest
 from bench.fleet import QUICK, Fleet, until
 from pipeline.errors import StoreError
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
 from tests.console.conftest import thorough
 from tests.services import S3, s3

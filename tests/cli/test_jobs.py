@@ -10,7 +10,7 @@ from pipeline.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tests.cli.conftest import Run
 
 

@@ -8,7 +8,7 @@ import soundfile
 
 from cli.render import register
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 
 def recording(hertz: float) -> bytes:

@@ -15,7 +15,7 @@ from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 
 def test_a_store_that_takes_its_time_is_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,7 +17,7 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.store.local import SCRATCH
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 AGELESS = -60.0
 """Older than this is all that there is."""

@@ -17,7 +17,7 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tests.tasks.conftest import Service, until
 
 PARAGRAPH = (

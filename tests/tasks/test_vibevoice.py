@@ -22,7 +22,7 @@ from pipeline.engines.vibevoice.engine import PROFILE
 from pipeline.jobs import Jobs, stage_name
 from pipeline.planning.segmenter import text_of
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tasks.local import LocalService
 from tasks.settings import Settings
 from tests.pipeline.engines.vibevoice import reference, segments

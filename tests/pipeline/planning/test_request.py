@@ -5,7 +5,7 @@ from pipeline.errors import OptionError, VoiceError
 from pipeline.planning.request import JobOptions, checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 
 HALF = "\ud83d"
 """Of an emoji: Python and JSON hold it, UTF-8 can't."""

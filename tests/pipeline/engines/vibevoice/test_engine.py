@@ -31,7 +31,7 @@ from pipeline.errors import (
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
-from pipeline.voices import Voices
+from pipeline.voices.library import Voices
 from tests.pipeline.engines.vibevoice import reference, segments
 
 T = TypeVar("T")

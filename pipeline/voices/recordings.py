@@ -1,16 +1,12 @@
-"""Reference recordings: read within bounds, and kept by name.
+"""Decoding of reference recordings, within bounds.
 
 A recording comes as bytes, never as a path or an address, and nothing in the bytes can make a decoder open
 one: libsndfile reads what it is given, and FFmpeg is told which of two containers to expect.
 """
 
-import hashlib
 import io
-import re
 from collections.abc import Iterator
-from pathlib import PurePath
 from typing import Any
-from urllib.parse import quote, unquote
 
 import av
 import numpy as np
@@ -18,27 +14,33 @@ import numpy.typing as npt
 import soundfile
 import soxr
 
-from pipeline.arrays import Arrays, Samples
-from pipeline.engines import registry
+from pipeline.arrays import Samples
 from pipeline.engines.protocol import Reference
-from pipeline.errors import MissingArtifactError, VoiceError
-from pipeline.store.artifacts import Store, packed
+from pipeline.errors import VoiceError
 
 BYTES_MAX = 128 << 20
 """Five minutes of 24-bit stereo at 48 kHz are 86 MB."""
+
+
 SECONDS_MIN, SECONDS_MAX = 1.0, 300.0
+
+
 CHANNELS_MAX = 8
+
+
 RATE_MIN_HZ, RATE_MAX_HZ = 8_000, 192_000
+
+
 KEPT_RATE_HZ = 48_000
 """What is sampled faster is brought down to this: nothing above 24 kHz tells voices apart."""
+
+
 SILENT_DBFS = -55.0
 """A recording that is louder than this (RMS of 20 ms) less than a tenth of the time holds no voice."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
-_STEM_MAX = 55
-_HASH = re.compile(r"[0-9a-f]{64}")
-_NAMES, _RECORDINGS = "voices/names/", "voices/recordings/"
+
 _BLOCK = 1 << 16
+
 
 Block = npt.NDArray[np.float32]
 
@@ -144,95 +146,3 @@ def _check_sound(name: str, samples: Samples, sample_rate_hz: int) -> None:
     rms = np.sqrt(np.mean(np.square(windows, dtype=np.float64), axis=1))
     if np.quantile(rms, 0.9) < 10 ** (SILENT_DBFS / 20):
         raise VoiceError(name, f"it is silent: nine tenths of it are below {SILENT_DBFS:.0f} dBFS")
-
-
-class Voices:
-    """The recordings in a store, each under its content's hash, and the names that lead to them."""
-
-    def __init__(self, store: Store) -> None:
-        self.store = store
-
-    def add(self, name: str, data: bytes) -> str:
-        """Keep a recording under a name; one that stood under it is replaced.
-
-        Args:
-            name: letters, digits, space, `_`, `.` and `-`, at most 64, not starting with a mark.
-            data: a file's bytes.
-
-        Returns:
-            The recording's hash.
-
-        Raises:
-            VoiceError: the name or the recording can't be used.
-        """
-        checked_name(name)
-        reference = read(name, data)
-        assert reference.samples is not None  # noqa: S101 - what `read` promises
-        payload = packed(
-            Arrays({"samples": reference.samples}, {"sample_rate_hz": str(reference.sample_rate_hz)})
-        )
-        digest = hashlib.sha256(payload).hexdigest()
-        self.store.put(_RECORDINGS + digest, payload)
-        self.store.overwrite(_NAMES + quote(name), digest.encode())
-        return digest
-
-    def names(self) -> list[str]:
-        """Sorted."""
-        return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))
-
-    def resolve(self, name: str) -> str:
-        """The hash of the recording under a name.
-
-        Raises:
-            VoiceError: no such voice.
-        """
-        digest = self.store.get(_NAMES + quote(checked_name(name)))
-        if digest is None:
-            raise VoiceError(name, f"not known; there are {', '.join(self.names()) or 'none yet'}")
-        return digest.decode()
-
-    def load(self, digest: str) -> Reference:
-        """The recording with a hash.
-
-        Raises:
-            MissingArtifactError: it is gone or damaged.
-        """
-        if not _HASH.fullmatch(digest):
-            raise MissingArtifactError(_RECORDINGS + digest)
-        arrays = self.store.need_arrays(_RECORDINGS + digest)
-        samples: Samples = arrays.arrays["samples"].astype(np.float32, copy=False)
-        return Reference(samples=samples, sample_rate_hz=int(arrays.meta["sample_rate_hz"]))
-
-
-def name_of(file: str, data: bytes) -> str:
-    """A name for a file's recording, made from what it holds: two files are never one voice.
-
-    >>> name_of("Großmutter (2).wav", b"")
-    'Gro-mutter -2-e3b0c442'
-    """
-    stem = re.sub(r"[^A-Za-z0-9 _.-]+", "-", PurePath(file).stem).strip("-._ ")[:_STEM_MAX]
-    return f"{stem or 'voice'}-{hashlib.sha256(data).hexdigest()[:8]}"
-
-
-def free_name(name: str) -> str:
-    """A name under which somebody wants to register a recording.
-
-    Raises:
-        VoiceError: it can't be the name of a voice, or an engine has a voice of that name.
-    """
-    if name in registry.presets():
-        raise VoiceError(name, "an engine has a voice of that name, which would be heard in place of this")
-    return checked_name(name)
-
-
-def checked_name(name: str) -> str:
-    """The name.
-
-    Raises:
-        VoiceError: it can't be the name of a voice.
-    """
-    if not _NAME.fullmatch(name):
-        raise VoiceError(
-            name, "a name has letters, digits, space, _ . -, at most 64, and starts with a letter or digit"
-        )
-    return name

@@ -1,0 +1,1 @@
+"""Reference recordings: decoded within bounds, and registered by name."""

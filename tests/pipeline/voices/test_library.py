@@ -1,0 +1,61 @@
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipeline.errors import MissingArtifactError, VoiceError
+from pipeline.store.artifacts import Store
+from pipeline.voices.library import Voices
+from tests.pipeline.voices.test_recordings import RATE_HZ, file, voice
+
+
+def test_a_voice_is_found_again_by_its_name(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    digest = kept.add("Ann of the Hill", file(voice(), subtype="FLOAT"))
+    assert kept.add("Bob.2", file(voice(3))) != digest
+    assert kept.names() == ["Ann of the Hill", "Bob.2"]
+    assert kept.resolve("Ann of the Hill") == digest
+    reference = kept.load(digest)
+    assert reference.sample_rate_hz == RATE_HZ
+    np.testing.assert_array_equal(reference.samples, voice()[:, 0])
+
+
+def test_a_recording_lies_under_the_hash_of_its_content(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    samples = (np.rint(voice() * 128) / 128).astype(np.float32)
+    digest = kept.add("Ann", file(samples, container="FLAC"))
+    payload = kept.store.need(f"voices/recordings/{digest}")
+    assert hashlib.sha256(payload).hexdigest() == digest
+    assert kept.add("The same", file(samples, container="WAV")) == digest, "the sound counts, not the file"
+
+
+def test_a_name_given_again_leads_to_the_new_recording(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    first, second = (kept.add("Ann", file(voice(seconds))) for seconds in (1, 2))
+    assert kept.resolve("Ann") == second != first
+    assert kept.load(first).samples is not None
+
+
+def test_an_unknown_voice_is_named_with_those_there_are(tmp_path: Path) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    with pytest.raises(VoiceError, match="none yet"):
+        kept.resolve("Ann")
+    kept.add("Bob", file(voice()))
+    with pytest.raises(VoiceError, match="'Ann': not known; there are Bob"):
+        kept.resolve("Ann")
+
+
+@pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a" * 65, "é", "a\n", "a%2fb", " a", "-a"])
+def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+    kept = Voices(Store(str(tmp_path)))
+    with pytest.raises(VoiceError, match="a name has letters"):
+        kept.add(name, file(voice()))
+    with pytest.raises(VoiceError, match="a name has letters"):
+        kept.resolve(name)
+
+
+@pytest.mark.parametrize("digest", ["", "../names/Ann", "0" * 64, "A" * 64])
+def test_a_recording_that_is_not_there_is_missing(tmp_path: Path, digest: str) -> None:
+    with pytest.raises(MissingArtifactError):
+        Voices(Store(str(tmp_path))).load(digest)

@@ -42,7 +42,7 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request
 from pipeline.engines.vibevoice.decoding.request import Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
-from pipeline.jobs import stage_name
+from pipeline.jobs.jobs import stage_name
 from pipeline.voices.library import Voices
 from tasks import workers
 

@@ -32,7 +32,7 @@ from typing import Any
 import bench.threads  # noqa: F401 - before numpy
 from bench.fleet import QUICK, Fleet, until
 from bench.pipeline import _render
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tests.services import Postgres
 

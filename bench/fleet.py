@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import psutil
 from celery import Celery
 
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.queues import PRIORITY_STEPS
 from tasks.valkey import Valkey

@@ -20,7 +20,7 @@ import bench.threads  # noqa: F401 - before numpy
 from pipeline import finalize, stages
 from pipeline.engines import registry
 from pipeline.engines.protocol import Control
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cli.exits import Unreachable
 from pipeline.engines.registry import ENGINES
 from pipeline.errors import OptionError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.embedded import url_of_running
 from tasks.local import LocalService

@@ -13,7 +13,7 @@ from cli.exits import JobFailed, Unreachable, out, print_json, told
 from cli.patience import Patience, reach
 from cli.render import deliver, read_option, read_script, register, request, send, writable
 from pipeline.errors import OptionError
-from pipeline.jobs import Jobs, is_id
+from pipeline.jobs.jobs import Jobs, is_id
 from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings

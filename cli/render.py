@@ -18,7 +18,7 @@ from cli.patience import Patience, reach
 from cli.progress import watch
 from db.jobs import costs
 from pipeline.errors import OptionError, VoiceError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import FORMATS, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices, name_of

@@ -6,7 +6,7 @@ import typer
 
 from cli import connection
 from cli.exits import out, print_json, told
-from pipeline.garbage import collect
+from pipeline.jobs.garbage import collect
 
 app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store.")
 

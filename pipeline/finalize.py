@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.protocol import Control, Profile
-from pipeline.jobs import Jobs, Plan, read_samples
+from pipeline.jobs.jobs import Jobs, Plan, read_samples
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.mixer import stitch

@@ -6,7 +6,7 @@ from typing import Any
 
 from db.spool import Spool
 from pipeline.errors import CancelledError
-from pipeline.jobs import Plan
+from pipeline.jobs.jobs import Plan
 from tasks.app import history_settings
 from tasks.service import jobs
 

@@ -11,7 +11,7 @@ from celery.signals import worker_shutting_down
 
 from pipeline.engines import load_timing
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from tasks.app import settings
 
 log = logging.getLogger(__name__)

@@ -13,7 +13,7 @@ from celery import chain, signature
 from celery.canvas import Signature
 from kombu.utils import json
 
-from pipeline.jobs import Plan
+from pipeline.jobs.jobs import Plan
 from tasks.app import app, broker
 from tasks.queues import device_queue, priority
 from tasks.service import jobs

@@ -14,7 +14,7 @@ from typing import Any
 from celery import Task
 
 from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, StoreError
-from pipeline.jobs import Plan
+from pipeline.jobs.jobs import Plan
 from tasks import publish
 from tasks.app import app, settings
 from tasks.messages import Standing, standing

@@ -9,7 +9,7 @@ from typing import Any
 from celery.exceptions import Ignore
 
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
-from pipeline.jobs import Plan
+from pipeline.jobs.jobs import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices

@@ -14,7 +14,7 @@ from flower.views import BaseHandler
 from tornado.web import HTTPError, url
 
 from pipeline.errors import MissingArtifactError, VoiceError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
 

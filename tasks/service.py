@@ -4,7 +4,7 @@ import functools
 
 from pipeline.engines import registry
 from pipeline.engines.protocol import Engine
-from pipeline.jobs import Jobs, Plan
+from pipeline.jobs.jobs import Jobs, Plan
 from pipeline.planning.request import JobOptions
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store

@@ -26,7 +26,7 @@ from pipeline.errors import (
     RetryableError,
     StoreError,
 )
-from pipeline.jobs import Plan, checked_id
+from pipeline.jobs.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
 from tasks import bugs, gpu, pause
 from tasks.app import app, settings

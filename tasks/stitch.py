@@ -18,7 +18,7 @@ from pipeline.errors import (
     SegmentError,
     StoreError,
 )
-from pipeline.jobs import Plan, checked_id
+from pipeline.jobs.jobs import Plan, checked_id
 from tasks import announce, bugs, pause, publish
 from tasks.app import app, broker
 from tasks.control import StageControl

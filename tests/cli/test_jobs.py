@@ -6,7 +6,7 @@ from celery import signature
 from kombu.utils import json
 
 from bench.silence import Silence
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store

@@ -16,7 +16,7 @@ from redis.exceptions import ConnectionError as Gone
 from cli.exits import told
 from cli.render import deliver
 from pipeline.errors import OptionError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.embedded import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment

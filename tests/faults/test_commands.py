@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from bench.fleet import ROOT, Fleet, until
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tests.console.conftest import thorough
 from tests.faults.scripts import script

@@ -28,7 +28,7 @@ import psutil
 import pytest
 
 from bench.fleet import Fleet, until
-from pipeline.jobs import stage_name
+from pipeline.jobs.jobs import stage_name
 from tasks import app as voxchord
 from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S
 from tests.faults.mischief import deeds

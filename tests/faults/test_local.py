@@ -15,7 +15,7 @@ import pytest
 from celery import Celery
 
 from bench.fleet import until
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local import ROOT, LocalService
 from tasks.settings import Settings

@@ -16,7 +16,7 @@ from db import jobs as history
 from db import rows
 from db.database import open_database
 from pipeline.finalize import finish
-from pipeline.jobs import Jobs, read_samples, speaker_name, stage_name
+from pipeline.jobs.jobs import Jobs, read_samples, speaker_name, stage_name
 from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store.artifacts import Store
 from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments

@@ -10,7 +10,7 @@ import pytest
 from bench.pipeline import Free
 from bench.silence import Silence
 from pipeline.finalize import finish
-from pipeline.jobs import Jobs, put_audio
+from pipeline.jobs.jobs import Jobs, put_audio
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse

@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 
 from db.database import open_database
 from db.schema import task_run
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local import LocalService
 from tasks.settings import Settings

@@ -9,7 +9,7 @@ import pytest
 from pipeline.engines import registry
 from pipeline.engines.vibevoice.frame_plan import frames
 from pipeline.errors import CancelledError, DeadlineError
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks import stages, tries
 from tasks.control import StageControl

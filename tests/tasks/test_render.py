@@ -12,7 +12,7 @@ from db.jobs import get_job
 from db.story import tell
 from pipeline import finalize, stages
 from pipeline.engines import registry
-from pipeline.jobs import Jobs
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work

@@ -19,7 +19,7 @@ from db.database import open_database
 from db.schema import task_run
 from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.engine import PROFILE
-from pipeline.jobs import Jobs, stage_name
+from pipeline.jobs.jobs import Jobs, stage_name
 from pipeline.planning.segmenter import text_of
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices

@@ -10,8 +10,8 @@ import soundfile
 
 from bench.silence import Silence
 from pipeline.errors import StoreError
-from pipeline.garbage import collect
-from pipeline.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
+from pipeline.jobs.garbage import collect
+from pipeline.jobs.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from pipeline.errors import MissingArtifactError, StoreError
-from pipeline.jobs import Jobs, speaker_name, stage_name
+from pipeline.jobs.jobs import Jobs, speaker_name, stage_name
 from pipeline.store.local import SCRATCH
 
 _KEPT = ("voices/", "open/")

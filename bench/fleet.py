@@ -15,7 +15,7 @@ from celery import Celery
 
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.queues import PRIORITY_STEPS
+from tasks.broker.queues import PRIORITY_STEPS
 from tasks.valkey import Valkey
 
 T = TypeVar("T")

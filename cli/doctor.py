@@ -74,7 +74,7 @@ def _broker(found: Settings) -> Iterator[Finding]:
         return
     from kombu import Connection
 
-    from tasks.broker import of as broker_of
+    from tasks.broker.transport import of as broker_of
 
     broker = broker_of(found, found.broker_url)
     try:

@@ -20,7 +20,7 @@ from cli.exits import JobFailed, err
 from cli.patience import Patience
 from db.jobs import get_job, progress
 from pipeline.errors import PipelineError
-from tasks.queues import DOOR
+from tasks.broker.queues import DOOR
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -109,7 +109,7 @@ class Awaited:
 
 def waiting(app: "Celery") -> int:
     """Messages that wait for a door."""
-    from tasks.broker import counts
+    from tasks.broker.transport import counts
 
     with app.connection_for_read() as connection:
         return sum(counts(connection, DOOR).values())

@@ -3,7 +3,7 @@
 Settings follow what was measured on Celery 5.7 with Redis: late acknowledgement, bounded retries of tasks
 that kill their worker, a short visibility timeout that living workers renew, keys of our own for what is in
 flight (the default ones are shared with every other app on the broker). What depends on the broker is in
-`tasks.broker`.
+`tasks.broker.transport`.
 """
 
 import os
@@ -13,11 +13,11 @@ from celery import Celery, signals
 from pipeline.engines.registry import ENGINES
 from tasks import heartbeat, history, meter, parent
 from tasks import settings as _settings
-from tasks.broker import of as broker_of
-from tasks.broker import queue, redis_tls, sentinel_options
+from tasks.broker.queues import QUEUES
+from tasks.broker.transport import of as broker_of
+from tasks.broker.transport import queue, redis_tls, sentinel_options
 from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
-from tasks.queues import QUEUES
 from tasks.reminder import SendReconcile
 from tasks.standstill import EndAtStandstill
 from tasks.visibility import RenewVisibility
@@ -33,13 +33,13 @@ def _broker_url() -> str:
 
 def _result_backend(url: str) -> str:
     if url.startswith(("redis://", "rediss://", "redis+socket://", "socket://")):
-        return f"tasks.backend:ReliableRedisBackend+{url}"
+        return f"tasks.broker.result_backend:ReliableRedisBackend+{url}"
     if url.startswith("sentinel://"):
-        return f"tasks.backend:ReliableSentinelBackend+{url}"
+        return f"tasks.broker.result_backend:ReliableSentinelBackend+{url}"
     return "cache+memory://" if url == "memory://" else url
 
 
-app = Celery("voxchord", task_cls="tasks.task:VoxchordTask", amqp="tasks.broker:Wire")
+app = Celery("voxchord", task_cls="tasks.task:VoxchordTask", amqp="tasks.broker.transport:Wire")
 broker = broker_of(settings, _broker_url())
 _results = settings.result_url or broker.url
 app.conf.update(

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.app import app
-from tasks.broker import counts
-from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.broker.queues import PRIORITY_STEPS, QUEUES
+from tasks.broker.transport import counts
 
 _SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
 """As `tasks.privacy.shown` writes it, in the headers of every message."""

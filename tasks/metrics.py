@@ -25,7 +25,7 @@ from prometheus_client.registry import Collector
 
 from db import spool
 from tasks import counters
-from tasks.broker import counts
+from tasks.broker.transport import counts
 from tasks.identity import PUBLISHED
 from tasks.nvml import Nvml
 

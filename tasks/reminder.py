@@ -6,7 +6,7 @@ from typing import Any
 from celery import bootsteps
 from kombu.exceptions import OperationalError
 
-from tasks.queues import DOOR
+from tasks.broker.queues import DOOR
 
 log = logging.getLogger(__name__)
 

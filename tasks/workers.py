@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.engines.protocol import Profile
-from tasks.queues import CPU, DOOR, GPU, device_queue
+from tasks.broker.queues import CPU, DOOR, GPU, device_queue
 
 SLOTS = 8
 """Segments that a worker decodes at once, where nobody says how many."""

@@ -11,7 +11,7 @@ from cli.main import app
 from db import queries
 from pipeline.engines.registry import ENGINES
 from pipeline.planning.request import FORMATS, ON_ERROR, JobOptions
-from tasks.queues import QUEUES
+from tasks.broker.queues import QUEUES
 from tasks.settings import PREFIX, VERSION, Settings, load
 
 ROOT = Path(__file__).parent.parent

@@ -7,8 +7,8 @@ import pytest
 
 from bench.fleet import QUICK, Fleet, until
 from pipeline.errors import OptionError
-from tasks.broker import Broker
-from tasks.queues import PRIORITY_STEPS, QUEUES
+from tasks.broker.queues import PRIORITY_STEPS, QUEUES
+from tasks.broker.transport import Broker
 from tasks.settings import load
 from tests.beyond.conftest import LIMIT_S, Quiet, audio, script
 from tests.console.conftest import thorough

@@ -14,8 +14,8 @@ import redis
 import yaml
 from kombu import Connection, Producer
 
-from tasks.broker import Broker, queue
-from tasks.queues import CPU, GPU, PRIORITY_STEPS
+from tasks.broker.queues import CPU, GPU, PRIORITY_STEPS
+from tasks.broker.transport import Broker, queue
 from tasks.settings import PREFIX, load
 from tests.console.compose import COMPOSE
 from tests.console.conftest import thorough

@@ -12,7 +12,7 @@ import typer
 from cli.main import app as command_line
 from pipeline import errors
 from tasks.app import app
-from tasks.queues import QUEUES
+from tasks.broker.queues import QUEUES
 from tasks.settings import PREFIX, Settings
 from tasks.stages import SegmentRef
 

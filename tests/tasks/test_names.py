@@ -1,7 +1,7 @@
 """The wire contract: other apps know these names, so a change here is a break."""
 
 from tasks.app import app
-from tasks.queues import QUEUES
+from tasks.broker.queues import QUEUES
 
 
 def test_the_published_task_names_and_queues() -> None:

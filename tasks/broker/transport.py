@@ -20,7 +20,7 @@ from amqp.exceptions import ChannelError, NotFound
 from celery.app import amqp
 from kombu import Queue
 
-from tasks.queues import DOOR, PRIORITY_STEPS
+from tasks.broker.queues import DOOR, PRIORITY_STEPS
 from tasks.settings import Settings
 
 _AMQP = ("amqp://", "amqps://", "pyamqp://")

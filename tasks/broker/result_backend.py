@@ -38,7 +38,7 @@ class _PartFirst(RedisBackend):
 
 
 class ReliableRedisBackend(_PartFirst):
-    """`result_backend = "tasks.backend:ReliableRedisBackend+redis://…"`."""
+    """`result_backend = "tasks.broker.result_backend:ReliableRedisBackend+redis://…"`."""
 
 
 class ReliableSentinelBackend(_PartFirst, SentinelBackend):

@@ -1,0 +1,1 @@
+"""Brokers, queues and the result backend."""

@@ -10,8 +10,8 @@ from cli import connection
 from cli.exits import out, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError
-from tasks import flower as console
 from tasks import workers
+from tasks.flower import launch as console
 from tasks.local import ROOT, LocalService, ServiceError
 
 

@@ -1,4 +1,4 @@
-"""Flower's configuration, executed by Flower: read by `tasks.flower` and by the containers.
+"""Flower's configuration, executed by Flower: read by `tasks.flower.launch` and by the containers.
 
 Flower 2.2 is pinned: what is replaced here are its own functions, and tests hold that they are still there.
 """
@@ -12,19 +12,21 @@ from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
-from tasks import flower, flower_state, history_routes, parent, routes
-from tasks.flower_pages import Pages
+from tasks import parent
+from tasks.flower import history_routes, job_routes, launch
+from tasks.flower import state as flower_state
+from tasks.flower.templates import Pages
 from tasks.settings import load
 
 os.umask(0o077)  # what it has seen is saved by pickle: nobody else may write there
 
-flower.refuse_openness(
+launch.refuse_openness(
     "localhost" if options.unix_socket else options.address,
     authenticated=bool(options.basic_auth or options.auth),
     open_api=bool(os.environ.get("FLOWER_UNAUTHENTICATED_API")),
 )
 
-if os.environ.get(flower.WITH_STARTER):
+if os.environ.get(launch.WITH_STARTER):
     parent.end_with_starter()
 
 # Flower's own histogram ends at 10 s; a decode takes longer. Each a float, or Flower doesn't start.
@@ -44,10 +46,11 @@ def _without_words(state: EventsState, event: dict[str, Any]) -> None:
 
 
 EventsState.event = _without_words
+flower_state.read_older_files()
 EventsState.Task, EventsState.Worker = flower_state.ShownTask, flower_state.ShownWorker
 search._task_sort_key = flower_state.sort_key
 TASK_COLUMNS.update(flower_state.COLUMNS)
 settings["template_loader"] = Pages(settings["template_path"])
 
 _ours = load()
-handlers[:0] = [*routes.routes(_ours.store_url), *history_routes.routes(_ours.history_url)]
+handlers[:0] = [*job_routes.routes(_ours.store_url), *history_routes.routes(_ours.history_url)]

@@ -15,8 +15,9 @@ from typing import Any, Self
 from kombu import Connection
 
 from pipeline.engines import registry
-from tasks import flower, workers
+from tasks import workers
 from tasks.embedded import EmbeddedBroker, url_of_running
+from tasks.flower import launch
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -159,9 +160,9 @@ class LocalService:
 
     def start_flower(self, port: int) -> Path:
         """Start the console on loopback; returns the file that has its `user:password`. It ends with us."""
-        password = flower.password_file(self.settings)
-        environment = flower.environment(self.settings, with_starter=True)
-        self._spawn("flower", flower.command(self.settings, port), environment)
+        password = launch.password_file(self.settings)
+        environment = launch.environment(self.settings, with_starter=True)
+        self._spawn("flower", launch.command(self.settings, port), environment)
         return password
 
     def check(self) -> None:

@@ -12,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import registry
-from tasks import flower, workers
+from tasks import workers
+from tasks.flower import launch
 from tasks.settings import PREFIX, Settings, load
 from tests.console.compose import COMPOSE, OURS, ROOT, SECRETS, environment
 from tests.console.conftest import Console, free_port, thorough, until
@@ -162,7 +163,7 @@ def test_flowers_command_listens_and_its_health_check_answers(console: Console, 
     check = [part.replace("5555", str(port)) for part in OURS["flower"]["healthcheck"]["test"][2:]]
     local = ["--address", "127.0.0.1", "--port", str(port)]  # the last one given counts
     with running("flower", console, *local, state=tmp_path) as process:
-        expected = flower.command(Settings(state=tmp_path), port)
+        expected = launch.command(Settings(state=tmp_path), port)
         assert became(process) == expected
         assert "me:word" not in " ".join(expected)
         until(

@@ -14,28 +14,28 @@ from celery import Celery
 from celery.utils.saferepr import saferepr
 
 from pipeline.errors import OptionError
-from tasks import flower
+from tasks.flower import launch
 from tasks.settings import Settings
 from tasks.showing import Shown
 from tests.console.conftest import Console, free_port, thorough, until
 
 
 def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:
-    path = flower.password_file(Settings(state=tmp_path))
+    path = launch.password_file(Settings(state=tmp_path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     user, _, password = path.read_text().partition(":")
     assert user == "voxchord"
     assert len(password) >= 24
-    assert flower.password_file(Settings(state=tmp_path)).read_text() == f"{user}:{password}"
+    assert launch.password_file(Settings(state=tmp_path)).read_text() == f"{user}:{password}"
     chosen = Settings(state=tmp_path, flower_password="me:other")  # noqa: S106 - a test's own
-    assert flower.password_file(chosen).read_text() == "me:other"
+    assert launch.password_file(chosen).read_text() == "me:other"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize("word", ["word", "me:", ":word"])
 def test_a_password_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
     with pytest.raises(OptionError, match="user:password"):
-        flower.password_file(Settings(state=tmp_path, flower_password=word))
+        launch.password_file(Settings(state=tmp_path, flower_password=word))
 
 
 @pytest.mark.parametrize(
@@ -52,12 +52,12 @@ def test_flower_itself_does_not_start_where_others_could_get_in(
     console: Console, address: str, extra: dict[str, str], reason: str
 ) -> None:
     """However it is started: the configuration file refuses, not only our command."""
-    command = flower.command(console.settings, free_port(), address=address)
+    command = launch.command(console.settings, free_port(), address=address)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FLOWER_")}
     env = {**clean, "VOXCHORD_BROKER_URL": console.broker, **extra}
     done = subprocess.run(
         command,
-        cwd=flower.CONFIG.parent.parent,
+        cwd=launch.CONFIG.parent.parent,
         env=env,
         capture_output=True,
         text=True,
@@ -70,8 +70,8 @@ def test_flower_itself_does_not_start_where_others_could_get_in(
 
 def test_our_command_never_opens_the_api(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWER_UNAUTHENTICATED_API", "true")
-    assert "FLOWER_UNAUTHENTICATED_API" not in flower.environment(console.settings)
-    assert console.credentials not in " ".join(flower.command(console.settings, 5555))
+    assert "FLOWER_UNAUTHENTICATED_API" not in launch.environment(console.settings)
+    assert console.credentials not in " ".join(launch.command(console.settings, 5555))
 
 
 def job_of(console: Console, script: str) -> str:
@@ -176,9 +176,9 @@ def test_what_others_write_into_events_is_not_taken(console: Console) -> None:
 def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Console, tmp_path: Path) -> None:
     settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
     port = free_port()
-    command = flower.command(settings, port, url_prefix="/console/", read_only=True)
+    command = launch.command(settings, port, url_prefix="/console/", read_only=True)
     nowhere = tmp_path / "none.db"
-    env = {**flower.environment(settings), "VOXCHORD_STORE": settings.store}
+    env = {**launch.environment(settings), "VOXCHORD_STORE": settings.store}
     env["VOXCHORD_DATABASE_URL"] = f"sqlite:///{nowhere}"
     other = Console(settings, f"http://127.0.0.1:{port}/console", env["FLOWER_BASIC_AUTH"], console.broker, 0)
 
@@ -190,7 +190,7 @@ def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Conso
 
     def started() -> subprocess.Popen[bytes]:
         process = subprocess.Popen(
-            command, cwd=flower.CONFIG.parent.parent, env=env, stderr=subprocess.DEVNULL
+            command, cwd=launch.CONFIG.parent.parent, env=env, stderr=subprocess.DEVNULL
         )
         until(answers)
         return process

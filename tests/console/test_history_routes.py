@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from db.database import open_database, writing
 from db.jobs import count_attempts
 from db.schema import task_run
-from tasks.history_routes import ATTEMPTS_MAX
+from tasks.flower.history_routes import ATTEMPTS_MAX
 from tests.console.conftest import Console, until
 
 SCRIPT = "Alice: The lock keeper counts the boats.\nBob: He has counted nine."

@@ -15,7 +15,7 @@ from db import attempts_page, report_page
 from db.database import open_database, parse_url
 from db.jobs import attempts, count_attempts
 from db.story import tell
-from tasks.routes import JOB, Route
+from tasks.flower.job_routes import JOB, Route
 
 ATTEMPTS_MAX = 20_000
 """Of a job that Flower reports on; the command line reports on any."""

@@ -2,7 +2,7 @@
 
 `PUT /voxchord/voices/NAME` registers a recording, `GET /voxchord/jobs/JOB` says how a job stands or gives its
 manifest, `…/audio` (with ranges) and `…/subtitles` its files. Files are those that the manifest names.
-`tasks.history_routes` has what the history knows.
+`tasks.flower.history_routes` has what the history knows.
 """
 
 import asyncio

@@ -8,6 +8,7 @@ its heartbeat (`tasks.heartbeat`). Events may come from any app on the broker, s
 import ast
 import math
 import re
+import sys
 from typing import Any
 
 from celery.events.state import Task, Worker
@@ -63,6 +64,11 @@ class ShownWorker(Worker):
 
     _fields = (*_WORKERS, "queues", "device")
     queues = device = ""
+
+
+def read_older_files() -> None:
+    """Let Flower read what release 0.1.0 saved: its file names this module by its path of then."""
+    sys.modules.setdefault("tasks.flower_state", sys.modules[__name__])
 
 
 def read(event: Row) -> Row:

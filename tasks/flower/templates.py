@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tornado.template import Loader, Template
 
-OURS = Path(__file__).parent.parent / "deploy" / "flower"
+OURS = Path(__file__).parent.parent.parent / "deploy" / "flower"
 _FLOWERS = "flower/"
 
 

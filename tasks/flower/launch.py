@@ -11,7 +11,7 @@ from tasks.settings import Settings
 
 WITH_STARTER = "FLOWER_WITH_STARTER"
 """In the environment of a console that ends with the command that started it; unknown to Flower itself."""
-CONFIG = Path(__file__).parent.parent / "deploy" / "flowerconfig.py"
+CONFIG = Path(__file__).parent.parent.parent / "deploy" / "flowerconfig.py"
 
 
 def password_file(settings: Settings) -> Path:

@@ -1,0 +1,1 @@
+"""Flower: launch, templates, state and routes."""

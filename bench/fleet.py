@@ -16,7 +16,7 @@ from celery import Celery
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import PRIORITY_STEPS
-from tasks.valkey import Valkey
+from tasks.local.valkey import Valkey
 
 T = TypeVar("T")
 ROOT = Path(__file__).parent.parent

@@ -26,7 +26,7 @@ from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.local import LocalService
+from tasks.local.service import LocalService
 from tasks.settings import Settings, load
 
 _WARM_UP = "One line to load the voice."

@@ -25,7 +25,7 @@ from sqlalchemy import Engine, func, select
 from db.database import open_database
 from db.jobs import list_jobs
 from db.schema import task_run
-from tasks.local import LocalService
+from tasks.local.service import LocalService
 from tasks.settings import Settings
 
 _PLAY = Path(__file__).parent.parent / "examples" / "radio_play.txt"

@@ -15,8 +15,8 @@ from pipeline.engines.registry import ENGINES
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.embedded import url_of_running
-from tasks.local import LocalService
+from tasks.local.embedded_broker import url_of_running
+from tasks.local.service import LocalService
 from tasks.settings import Settings, load
 
 if TYPE_CHECKING:

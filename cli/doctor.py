@@ -17,7 +17,7 @@ from cli import connection
 from cli.exits import Exit, out, print_json, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError, PipelineError
-from tasks.embedded import url_of_running
+from tasks.local.embedded_broker import url_of_running
 from tasks.settings import Settings, masked
 
 INSTALL = "pip install -c constraints.txt '.[vibevoice]'"

@@ -22,8 +22,8 @@ from pipeline.errors import (
     SegmentError,
     StoreError,
 )
-from tasks.embedded import BrokerError
-from tasks.local import ServiceError
+from tasks.local.embedded_broker import BrokerError
+from tasks.local.service import ServiceError
 
 out = Console()
 err = Console(stderr=True)

@@ -12,7 +12,7 @@ from pipeline.engines import registry
 from pipeline.errors import OptionError
 from tasks import workers
 from tasks.flower import launch as console
-from tasks.local import ROOT, LocalService, ServiceError
+from tasks.local.service import ROOT, LocalService, ServiceError
 
 
 def up(

@@ -16,8 +16,8 @@ from tasks import settings as _settings
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import of as broker_of
 from tasks.broker.transport import queue, redis_tls, sentinel_options
-from tasks.embedded import url_of_running
 from tasks.events import GatherEvents
+from tasks.local.embedded_broker import url_of_running
 from tasks.reminder import SendReconcile
 from tasks.standstill import EndAtStandstill
 from tasks.visibility import RenewVisibility

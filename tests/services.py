@@ -19,7 +19,7 @@ from uuid import uuid4
 
 from sqlalchemy import create_engine, text
 
-from tasks.valkey import Valkey
+from tasks.local.valkey import Valkey
 
 with warnings.catch_warnings():
     # the wheel looks for a runtime folder when it is imported, and warns of the one that a container lacks

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psycopg
 
-from tasks.valkey import Valkey
+from tasks.local.valkey import Valkey
 from tests.services import S3, Postgres
 
 _PASSWORD = "networkword"  # noqa: S105 - of servers that live as long as a test

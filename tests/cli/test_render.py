@@ -18,7 +18,7 @@ from cli.render import deliver
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.embedded import EmbeddedBroker
+from tasks.local.embedded_broker import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment
 
 LINES = [

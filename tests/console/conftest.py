@@ -21,7 +21,7 @@ import pytest
 import redis
 from celery import Celery
 
-from tasks.local import LocalService
+from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.console.stack import Stack, running
 

@@ -10,7 +10,7 @@ import pytest
 import redis
 
 from bench.fleet import ROOT, until
-from tasks.valkey import Valkey
+from tasks.local.valkey import Valkey
 
 _LIMIT_S = 60
 _FLEET = """

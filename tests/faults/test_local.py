@@ -17,7 +17,7 @@ from celery import Celery
 from bench.fleet import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.local import ROOT, LocalService
+from tasks.local.service import ROOT, LocalService
 from tasks.settings import Settings
 from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script

@@ -14,7 +14,7 @@ from db.database import open_database
 from db.schema import task_run
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.local import LocalService
+from tasks.local.service import LocalService
 from tasks.settings import Settings
 
 

@@ -23,7 +23,7 @@ from pipeline.jobs.jobs import Jobs, stage_name
 from pipeline.planning.segmenter import text_of
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.local import LocalService
+from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.tasks.conftest import until

@@ -11,7 +11,7 @@ import psutil
 import redis
 
 from bench.fleet import until
-from tasks.embedded import EmbeddedBroker
+from tasks.local.embedded_broker import EmbeddedBroker
 from tests.services import free_port
 
 _SET = b"*3\r\n$3\r\nSET\r\n$8\r\nstranger\r\n$1\r\n1\r\n"

@@ -17,7 +17,7 @@ from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 if TYPE_CHECKING:
-    from tasks.valkey import Valkey
+    from tasks.local.valkey import Valkey
 
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
@@ -73,8 +73,8 @@ class EmbeddedBroker:
         """Start its process; False where another's holds the folder."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tasks.embedded", str(self.state)],
-            cwd=Path(__file__).parent.parent,
+            [sys.executable, "-m", "tasks.local.embedded_broker", str(self.state)],
+            cwd=Path(__file__).parent.parent.parent,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -133,7 +133,7 @@ def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
 
 
 def _server(folder: Path) -> "Valkey":
-    from tasks.valkey import Valkey
+    from tasks.local.valkey import Valkey
 
     return Valkey(
         folder,

@@ -16,13 +16,13 @@ from kombu import Connection
 
 from pipeline.engines import registry
 from tasks import workers
-from tasks.embedded import EmbeddedBroker, url_of_running
 from tasks.flower import launch
+from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 _WARM_S = 90
 _LOOK_S = 0.5
 _EARLY_S = 20.0

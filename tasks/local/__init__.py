@@ -1,0 +1,1 @@
+"""The local service: embedded broker and workers."""

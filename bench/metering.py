@@ -23,8 +23,9 @@ from typing import Any
 from celery import Celery, Task
 
 from db.writer import Writer
-from tasks import meter
-from tasks.metering import attempt, note
+from tasks.metering import meter
+from tasks.metering.attempt import attempt, note
+from tasks.metering.settings import MeterSettings
 
 _EMPTY_TURNS = 3_000
 _TURNS = {0.01: 300, 0.1: 60, 1.0: 10}
@@ -52,7 +53,7 @@ def work(seconds: float) -> None:
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        settings = meter.Settings(folder=Path(folder), app_version="bench")
+        settings = MeterSettings(folder=Path(folder), app_version="bench")
         meter.configure(settings)
         meter.describe_worker("bench@here", "prefork", 2)
         _warm_up()
@@ -104,7 +105,7 @@ def _pairs(seconds: float, turns: int, clock: Callable[[], float]) -> tuple[list
     return taken[False], taken[True]
 
 
-def _writer_us(settings: meter.Settings, url: str) -> float:
+def _writer_us(settings: MeterSettings, url: str) -> float:
     """CPU time of the main process per row, over the rows that the turns left."""
     meter.Meter.rest()
     writer = Writer(url, settings.spool)

@@ -11,13 +11,15 @@ import os
 from celery import Celery, signals
 
 from pipeline.engines.registry import ENGINES
-from tasks import heartbeat, history, meter, parent
+from tasks import heartbeat, parent
 from tasks import settings as _settings
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import of as broker_of
 from tasks.broker.transport import queue, redis_tls, sentinel_options
 from tasks.events import GatherEvents
 from tasks.local.embedded_broker import url_of_running
+from tasks.metering import install, meter
+from tasks.metering.settings import MeterSettings
 from tasks.reminder import SendReconcile
 from tasks.standstill import EndAtStandstill
 from tasks.visibility import RenewVisibility
@@ -112,12 +114,12 @@ def _private(**_: object) -> None:
 
 
 signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)
-history_settings = meter.Settings(folder=settings.history_folder, app_version=_settings.VERSION)
-_history = history.install(history_settings, lambda: settings.history_url)
+history_settings = MeterSettings(folder=settings.history_folder, app_version=_settings.VERSION)
+_history = install.install(history_settings, lambda: settings.history_url)
 if settings.metrics_port:
-    from tasks import metrics
+    from tasks.metering import prometheus
 
-    _history.on_written = metrics.install(
+    _history.on_written = prometheus.install(
         app,
         history_settings.spool,
         _settings.VERSION,

@@ -10,7 +10,7 @@ from typing import Any
 
 from celery.worker.consumer import consumer
 
-from tasks.history import MeteredRequest
+from tasks.metering.install import MeteredRequest
 
 
 def shown(args: Any, kwargs: Any) -> str:

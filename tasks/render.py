@@ -15,7 +15,7 @@ from pipeline.script.parser import parse
 from pipeline.voices.library import Voices
 from tasks import announce, pause, publish
 from tasks.app import app, settings
-from tasks.metering import note
+from tasks.metering.attempt import note
 from tasks.service import engine_of, jobs
 from tasks.stitch import FIRST, stitch
 from tasks.task import VoxchordTask

@@ -8,7 +8,7 @@ from collections import UserDict
 from collections.abc import Mapping
 from typing import Any
 
-from tasks.metering import attempt
+from tasks.metering.attempt import attempt
 
 Row = dict[str, Any]
 

@@ -28,10 +28,11 @@ from pipeline.errors import (
 )
 from pipeline.jobs.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
-from tasks import bugs, gpu, pause
+from tasks import bugs, pause
 from tasks.app import app, settings
 from tasks.control import StageControl, leave
-from tasks.metering import note, note_failure
+from tasks.metering import gpu
+from tasks.metering.attempt import note, note_failure
 from tasks.service import jobs, work_of
 from tasks.tries import noted
 

@@ -22,7 +22,7 @@ from pipeline.jobs.jobs import Plan, checked_id
 from tasks import announce, bugs, pause, publish
 from tasks.app import app, broker
 from tasks.control import StageControl
-from tasks.metering import note
+from tasks.metering.attempt import note
 from tasks.service import engine_of, jobs
 from tasks.tries import noted
 

@@ -7,7 +7,7 @@ from celery.exceptions import CeleryError
 
 from pipeline.errors import PipelineError
 from tasks import bugs, showing
-from tasks.metering import attempt
+from tasks.metering.attempt import attempt
 from tasks.privacy import shown
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 from celery import Celery
 
-from tasks.recorder import Wreck
+from tasks.metering.flight_recorder import Wreck
 from tests.console.compose import ROOT, SECRETS
 from tests.console.natively import Containers
 from tests.tools import tool

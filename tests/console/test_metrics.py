@@ -14,7 +14,7 @@ from sqlalchemy import Table, select
 
 from db.database import open_database
 from db.schema import STATES, job, task_run
-from tasks.metrics import BYTES, RATIO, SECONDS, Attempts
+from tasks.metering.prometheus import BYTES, RATIO, SECONDS, Attempts
 from tests.console.conftest import Console, until
 
 LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}

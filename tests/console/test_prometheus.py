@@ -8,7 +8,7 @@ import pytest
 import yaml
 from prometheus_client import CollectorRegistry
 
-from tasks.metrics import Attempts, Here
+from tasks.metering.prometheus import Attempts, Here
 from tests.console.compose import COMPOSE
 from tests.tools import tool
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from tests.history.conftest import Bench, until
+from tests.tasks.metering.conftest import Bench, until
 
 MEBI = 1 << 20
 
@@ -98,7 +98,7 @@ def test_every_end_has_its_state(worker: Bench, how: str, expected: list[tuple[A
 def test_a_bugs_message_is_not_kept_because_it_may_hold_the_users_words(worker: Bench) -> None:
     (row,) = worker.wait_for(worker.send("fail", "bug"))
     assert (row["state"], row["exc_type"]) == ("FAILURE", "KeyError")
-    assert row["exc_message"].startswith("raised in fail, tests/history/worker_app.py:")
+    assert row["exc_message"].startswith("raised in fail, tasks/metering/worker_app.py:")
 
 
 def test_a_task_that_replaces_itself_did_its_work(worker: Bench) -> None:

@@ -10,9 +10,17 @@ import pytest
 from celery import Celery
 
 from db import spool
-from tasks import meter
-from tasks.identity import FIRST_PUBLISHED, PUBLISHED, identity, make_uid, stamp_published, stamp_received
-from tasks.metering import attempt, note
+from tasks.metering import meter
+from tasks.metering.attempt import attempt, note
+from tasks.metering.request_identity import (
+    FIRST_PUBLISHED,
+    PUBLISHED,
+    identity,
+    make_uid,
+    stamp_published,
+    stamp_received,
+)
+from tasks.metering.settings import MeterSettings
 
 app = Celery("identity")
 
@@ -103,7 +111,7 @@ def test_metering_that_is_off_writes_nothing_and_lets_errors_through(folder: Pat
 
 
 def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> None:
-    meter.configure(meter.Settings(folder=folder))
+    meter.configure(MeterSettings(folder=folder))
     with pytest.raises(KeyError):
         failing()
     (path,) = spool.files(folder / "spool")
@@ -113,7 +121,7 @@ def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> Non
 def test_an_unknown_fact_is_named_in_the_log_and_costs_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    meter.configure(meter.Settings(folder=folder))
+    meter.configure(MeterSettings(folder=folder))
     with attempt(work):
         note(audio_sec=5.0, segment=1)
     assert "no column" in caplog.text

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasks.meter import Meter
-    from tasks.metering import attempt
+    from tasks.metering.attempt import attempt
+    from tasks.metering.meter import Meter
 
 log = logging.getLogger(__name__)
 

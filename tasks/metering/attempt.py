@@ -21,11 +21,11 @@ from typing import Any
 
 from celery import Task
 
-from tasks import counters
-from tasks.gpu import GpuRun
-from tasks.identity import identity, since
-from tasks.meter import Meter
-from tasks.outcome import outcome_of
+from tasks.metering import linux_counters
+from tasks.metering.gpu import GpuRun
+from tasks.metering.meter import Meter
+from tasks.metering.outcome import outcome_of
+from tasks.metering.request_identity import identity, since
 
 log = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class attempt:
         self.facts: Row = {}
         self.run_s: float | None = None
         self.failure: BaseException | None = None
-        self.used = [0.0] * (len(counters.NAMES) + 1)
+        self.used = [0.0] * (len(linux_counters.NAMES) + 1)
         """Its part of the process' counters and, last, of the time: divided where attempts overlap."""
         self.worth_all = True
         self.overlap_max = 1
@@ -128,7 +128,7 @@ class attempt:
                 other.overlap_max = max(other.overlap_max, self.overlap_max)
             self._reset = self.overlap_max == 1 and meter.settings.reset_peak and meter.process.reset_peak()
             self._peak_before = meter.process.status().get(b"VmHWM") if self.overlap_max > 1 else None
-        self._cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else counters.UNKNOWN
+        self._cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else linux_counters.UNKNOWN
         self.rss_start_bytes = meter.process.rss_bytes()
         self.gpu = meter.gpu.begin(alone=self.overlap_max == 1)
         meter.sampler.wake()
@@ -164,7 +164,9 @@ class attempt:
         row = self.row
         row.update(finished_at=finished, finished_epoch=int(finished), run_s=run_s, stats_complete=1)
         row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
-        row.update(zip(counters.NAMES, map(self._counter, counters.NAMES, self.used[:-1]), strict=True))
+        row.update(
+            zip(linux_counters.NAMES, map(self._counter, linux_counters.NAMES, self.used[:-1]), strict=True)
+        )
         row.update(self._memory(meter, status, run_s))
         part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
         row["share_s"] = run_s * part
@@ -193,7 +195,7 @@ class attempt:
     def _memory(self, meter: Meter, status: dict[bytes, int], run_s: float) -> Row:
         rss_end = status.get(b"VmRSS")
         known = [rss for rss in (self.rss_start_bytes, *self.rss_samples, rss_end) if rss is not None]
-        cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else counters.UNKNOWN
+        cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else linux_counters.UNKNOWN
         peak, method = self._peak(status, known)
         row: Row = {
             "rss_start_bytes": self.rss_start_bytes,

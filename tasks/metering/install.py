@@ -19,9 +19,10 @@ from celery.worker.request import Request
 
 from db.spool import Spool
 from db.writer import Writer
-from tasks import meter
-from tasks.identity import make_uid, stamp_published, stamp_received
-from tasks.sweeper import Sweeper, Verdict
+from tasks.metering import meter
+from tasks.metering.crash_sweeper import Sweeper, Verdict
+from tasks.metering.request_identity import make_uid, stamp_published, stamp_received
+from tasks.metering.settings import MeterSettings
 
 _VERDICTS_KEPT = 10_000
 
@@ -81,7 +82,7 @@ class History:
         url: gives the database's URL; asked when the worker starts.
     """
 
-    def __init__(self, settings: meter.Settings, url: Callable[[], str]) -> None:
+    def __init__(self, settings: MeterSettings, url: Callable[[], str]) -> None:
         self._settings, self._url = settings, url
         self._running: _Running | None = None
         self.on_written: Callable[[str, Sequence[dict[str, Any]]], object] | None = None
@@ -107,7 +108,7 @@ class History:
             running.writer.stop()
 
 
-def install(settings: meter.Settings, url: Callable[[], str]) -> History:
+def install(settings: MeterSettings, url: Callable[[], str]) -> History:
     """Connect everything to Celery's signals, for every process that imports the app."""
     history = History(settings, url)
     meter.configure(settings)

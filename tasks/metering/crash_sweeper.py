@@ -13,9 +13,9 @@ from typing import Any
 import psutil
 
 from db.spool import Spool
-from tasks import counters
-from tasks.meter import Settings
-from tasks.recorder import Wreck, wrecks
+from tasks.metering import linux_counters
+from tasks.metering.flight_recorder import Wreck, wrecks
+from tasks.metering.settings import MeterSettings
 
 _OWN_GRACE_S = 12.0
 """How long to wait for the reason of a child's death: billiard may wait ten seconds for a late result."""
@@ -41,12 +41,17 @@ class Sweeper:
     """
 
     def __init__(
-        self, settings: Settings, spool: Spool, *, pid: int, find_verdict: Callable[[str], Verdict | None]
+        self,
+        settings: MeterSettings,
+        spool: Spool,
+        *,
+        pid: int,
+        find_verdict: Callable[[str], Verdict | None],
     ) -> None:
         self._settings, self._spool, self._pid, self._find_verdict = settings, spool, pid, find_verdict
         self._found_at: dict[str, float] = {}
         self._told: dict[str, Verdict] = {}
-        self._oom_count, self._oom_source = counters.oom_kills()
+        self._oom_count, self._oom_source = linux_counters.oom_kills()
         self._oom_rose_at = -math.inf
 
     def sweep(self, *, final: bool = False) -> None:
@@ -72,7 +77,7 @@ class Sweeper:
         return self._told.get(uid)
 
     def _look_for_oom(self) -> None:
-        count, self._oom_source = counters.oom_kills()
+        count, self._oom_source = linux_counters.oom_kills()
         if count > self._oom_count:
             self._oom_rose_at = time.monotonic()
         self._oom_count = count

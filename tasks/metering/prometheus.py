@@ -8,7 +8,6 @@ connection broke may be counted twice.
 Labels are few and bounded (task, queue, state, engine, device): what concerns one attempt is in the history.
 """
 
-import json
 import logging
 import os
 import time
@@ -24,10 +23,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db import spool
-from tasks import counters
-from tasks.broker.transport import counts
-from tasks.identity import PUBLISHED
-from tasks.nvml import Nvml
+from tasks.metering import linux_counters
+from tasks.metering.nvml import Nvml
+from tasks.metering.queue_metrics import Queues
 
 log = logging.getLogger(__name__)
 
@@ -109,7 +107,7 @@ class Here(Collector):
     def __init__(self, spool_folder: Path, written: Callable[[], int], *, slots: int, gpu: bool) -> None:
         self._folder, self._written, self._slots = spool_folder, written, slots
         self._nvml = Nvml.load() if gpu else None
-        self._limit_bytes = counters.mem_limit_bytes()
+        self._limit_bytes = linux_counters.mem_limit_bytes()
         psutil.cpu_percent()  # the first call has nothing to compare with
 
     def collect(self) -> Iterable[Metric]:
@@ -162,47 +160,6 @@ def _share_bytes(pid: int) -> int | None:
     except OSError:
         return None  # it has ended, or it isn't Linux
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
-
-
-class Queues(Collector):
-    """Length of each queue, and for how long its oldest message waits, where the broker can be asked that.
-
-    A message of ours says when it was sent; one from another app doesn't, and has no age.
-    """
-
-    def __init__(self, app: Celery, now: Callable[[], float]) -> None:
-        self._app, self._now = app, now
-
-    def collect(self) -> Iterable[Metric]:
-        length = GaugeMetricFamily("tts_queue_messages", "Messages that wait.", labels=["queue"])
-        age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
-        with self._app.connection_for_read() as connection:
-            channel: Any = connection.default_channel
-            if not hasattr(channel, "conn_or_acquire"):
-                for name, waiting in counts(connection, sorted(self._app.amqp.queues)).items():
-                    length.add_metric([name], waiting)
-                yield length
-                return
-            with channel.conn_or_acquire() as client:
-                for name in sorted(self._app.amqp.queues):
-                    keys = [channel._q_for_pri(name, priority) for priority in channel.priority_steps]
-                    length.add_metric([name], sum(client.llen(key) for key in keys))
-                    sent = [_sent(client.lindex(key, -1)) for key in keys]
-                    oldest = min((moment for moment in sent if moment is not None), default=None)
-                    if oldest is not None:
-                        age.add_metric([name], max(0.0, self._now() - oldest))
-        yield length
-        yield age
-
-
-def _sent(message: bytes | None) -> float | None:
-    """When a message was sent.
-
-    >>> _sent(b'{"headers": {"id": "1", "voxchord_published": 5.0}}'), _sent(b'{"headers": {}}'), _sent(None)
-    (5.0, None, None)
-    """
-    moment = json.loads(message)["headers"].get(PUBLISHED) if message else None
-    return float(moment) if isinstance(moment, int | float) else None
 
 
 class Metrics:

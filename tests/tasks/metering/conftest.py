@@ -19,7 +19,7 @@ from sqlalchemy import Engine, select
 from db import spool
 from db.database import open_database
 from db.schema import task_run, task_sample
-from tasks.identity import stamp_published
+from tasks.metering.request_identity import stamp_published
 from tests.services import Postgres, postgres, valkey
 
 Row = dict[str, Any]
@@ -59,7 +59,7 @@ class Bench:
     @contextmanager
     def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """A worker of one process unless told otherwise, stopped warmly at the end."""
-        command = [sys.executable, "-m", "celery", "-A", "tests.history.worker_app", "worker"]
+        command = [sys.executable, "-m", "celery", "-A", "tests.tasks.metering.worker_app", "worker"]
         command += ["-n", "one@%h", "-l", "INFO", "-Q", self.queue, "--without-gossip", "--without-mingle"]
         command += options or ("-c", "1")
         with (self.folder / "worker.log").open("ab") as log:
@@ -87,7 +87,7 @@ class Bench:
 
     def send(self, name: str, *args: Any, **facts: Any) -> str:
         """Send a task of the worker's; returns its id."""
-        full = f"tests.history.worker_app.{name}"
+        full = f"tests.tasks.metering.worker_app.{name}"
         return str(self.app.send_task(full, args=args, kwargs=facts, queue=self.queue).id)
 
     def rows(self, task_id: str | None = None) -> list[Row]:

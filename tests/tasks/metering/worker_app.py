@@ -12,13 +12,13 @@ from celery import Celery, Task
 from celery.exceptions import Ignore, Reject
 
 from pipeline.errors import CancelledError, HandedBackError, SegmentError, StoreError
-from tasks import history
-from tasks.meter import Settings
-from tasks.metering import attempt, note, note_failure
+from tasks.metering import install
+from tasks.metering.attempt import attempt, note, note_failure
+from tasks.metering.settings import MeterSettings
 
 
 class Metered(Task):  # type: ignore[type-arg]  # generic in the stubs only
-    Request = "tasks.history:MeteredRequest"
+    Request = "tasks.metering.install:MeteredRequest"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with attempt(self):
@@ -36,8 +36,8 @@ app.conf.update(
     accept_content=["json"],
 )
 folder = Path(os.environ["TEST_FOLDER"])
-history.install(
-    Settings(folder=folder, app_version="1.0", sample_after_s=1.0),
+install.install(
+    MeterSettings(folder=folder, app_version="1.0", sample_after_s=1.0),
     lambda: os.environ["TEST_DATABASE"],
 )
 

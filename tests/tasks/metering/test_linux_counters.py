@@ -5,16 +5,16 @@ from hashlib import pbkdf2_hmac
 
 import pytest
 
-from tasks import counters
+from tasks.metering import linux_counters
 
 
-def waited_s(process: counters.Process) -> float:
-    return process.read()[counters.NAMES.index("cpu_wait_s")]
+def waited_s(process: linux_counters.Process) -> float:
+    return process.read()[linux_counters.NAMES.index("cpu_wait_s")]
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="this kernel doesn't count it")
 def test_what_a_thread_waited_stays_counted_when_it_ends() -> None:
-    process = counters.Process()
+    process = linux_counters.Process()
     core = min(os.sched_getaffinity(0))
     computed, told = threading.Barrier(4), threading.Event()
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from db import spool
-from tests.history.conftest import Bench, open_bench
 from tests.services import Postgres
+from tests.tasks.metering.conftest import Bench, open_bench
 
 
 @pytest.fixture

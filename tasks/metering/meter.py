@@ -6,46 +6,27 @@ import sys
 import threading
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
 from db.spool import Spool
-from tasks import counters
-from tasks.gpu import Gpu
-from tasks.identity import STATS_VERSION, make_uid
-from tasks.recorder import Recorder
-from tasks.sampler import Sampler
+from tasks.metering import linux_counters
+from tasks.metering.flight_recorder import Recorder
+from tasks.metering.gpu import Gpu
+from tasks.metering.request_identity import STATS_VERSION, make_uid
+from tasks.metering.sampler import Sampler
 
 if TYPE_CHECKING:
-    from tasks.metering import attempt
+    from tasks.metering.attempt import attempt
+from tasks.metering.settings import MeterSettings
 
 Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    folder: Path
-    """Where rows wait and running attempts are recorded; on this machine, shared by its workers."""
-    app_version: str | None = None
-    reset_peak: bool = True
-    """Reset the kernel's mark of peak memory before each attempt (it also resets `ru_maxrss`)."""
-    sample_after_s: float | None = 30.0
-    """Keep a series of samples of attempts that run longer; None for none."""
-
-    @property
-    def spool(self) -> Path:
-        return self.folder / "spool"
-
-    @property
-    def recorders(self) -> Path:
-        return self.folder / "open"
 
 
 @dataclass(slots=True)
 class Worker:
     """What the main process knows and the children inherit."""
 
-    settings: Settings | None = None
+    settings: MeterSettings | None = None
     name: str | None = None
     pool: str | None = None
     concurrency: int | None = None
@@ -54,7 +35,7 @@ class Worker:
 worker = Worker()
 
 
-def configure(settings: Settings | None) -> None:
+def configure(settings: MeterSettings | None) -> None:
     """Switch metering on in this process and those it forks; None switches it off."""
     worker.settings = settings
     Meter.drop()
@@ -65,7 +46,7 @@ def describe_worker(name: str | None, pool: str | None, concurrency: int | None)
     worker.name, worker.pool, worker.concurrency = name, pool, concurrency
 
 
-def settings() -> Settings | None:
+def settings() -> MeterSettings | None:
     return worker.settings
 
 
@@ -75,9 +56,9 @@ class Meter:
     _mine: ClassVar[Optional["Meter"]] = None
     _making: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: MeterSettings) -> None:
         self.settings = settings
-        self.process = counters.Process()
+        self.process = linux_counters.Process()
         self.spool = Spool(settings.spool)
         self.recorder = Recorder(settings.recorders)
         self.gpu = Gpu.probe()

@@ -1,13 +1,13 @@
 from db.schema import STATES, task_run, worker_proc
-from tasks import counters
-from tasks.metering import WORK_FACTS
-from tests.history.conftest import Bench
+from tasks.metering import linux_counters
+from tasks.metering.attempt import WORK_FACTS
+from tests.tasks.metering.conftest import Bench
 
 
 def test_every_fact_and_counter_has_its_column() -> None:
     columns = set(task_run.columns.keys())
     assert columns >= WORK_FACTS
-    assert columns >= set(counters.NAMES)
+    assert columns >= set(linux_counters.NAMES)
 
 
 def test_every_field_of_a_row_and_of_a_process_has_its_column(bench: Bench) -> None:

@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from tasks.nvml import Nvml
+from tasks.metering.nvml import Nvml
 
 Row = dict[str, Any]
 

@@ -1,0 +1,1 @@
+"""Resource metering of every attempt."""

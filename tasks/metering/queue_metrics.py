@@ -1,0 +1,53 @@
+"""Length and age of the broker's queues, for Prometheus."""
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from celery import Celery
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from tasks.broker.transport import counts
+from tasks.metering.request_identity import PUBLISHED
+
+
+class Queues(Collector):
+    """Length of each queue, and for how long its oldest message waits, where the broker can be asked that.
+
+    A message of ours says when it was sent; one from another app doesn't, and has no age.
+    """
+
+    def __init__(self, app: Celery, now: Callable[[], float]) -> None:
+        self._app, self._now = app, now
+
+    def collect(self) -> Iterable[Metric]:
+        length = GaugeMetricFamily("tts_queue_messages", "Messages that wait.", labels=["queue"])
+        age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
+        with self._app.connection_for_read() as connection:
+            channel: Any = connection.default_channel
+            if not hasattr(channel, "conn_or_acquire"):
+                for name, waiting in counts(connection, sorted(self._app.amqp.queues)).items():
+                    length.add_metric([name], waiting)
+                yield length
+                return
+            with channel.conn_or_acquire() as client:
+                for name in sorted(self._app.amqp.queues):
+                    keys = [channel._q_for_pri(name, priority) for priority in channel.priority_steps]
+                    length.add_metric([name], sum(client.llen(key) for key in keys))
+                    sent = [_sent(client.lindex(key, -1)) for key in keys]
+                    oldest = min((moment for moment in sent if moment is not None), default=None)
+                    if oldest is not None:
+                        age.add_metric([name], max(0.0, self._now() - oldest))
+        yield length
+        yield age
+
+
+def _sent(message: bytes | None) -> float | None:
+    """When a message was sent.
+
+    >>> _sent(b'{"headers": {"id": "1", "voxchord_published": 5.0}}'), _sent(b'{"headers": {}}'), _sent(None)
+    (5.0, None, None)
+    """
+    moment = json.loads(message)["headers"].get(PUBLISHED) if message else None
+    return float(moment) if isinstance(moment, int | float) else None

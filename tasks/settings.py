@@ -1,4 +1,4 @@
-"""Settings: environment variables `VOXCHORD_…`, read here and nowhere else."""
+"""Settings: environment variables `VOXCHORD_…`. No other module reads them."""
 
 import os
 import re
@@ -20,73 +20,89 @@ _MODELS = {
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything that can be set: each field is `VOXCHORD_<NAME>`, the text behind it its documentation."""
+    """All settings. The field `name` is the variable `VOXCHORD_NAME`; `doc` is its documentation."""
 
     state: Path = field(
         default=Path(".voxchord"),
-        metadata={"doc": "Folder for the embedded broker, the local store, the history and spools."},
+        metadata={"doc": "Folder of the embedded broker, the local store, the history and the spools."},
     )
     broker_url: str = field(
-        default="", metadata={"doc": "Broker (Redis protocol, Sentinels or AMQP). Empty: embedded."}
+        default="",
+        metadata={"doc": "Broker URL: Redis protocol, Sentinel or AMQP. Empty: the embedded broker."},
     )
     result_url: str = field(
-        default="", metadata={"doc": "Result backend (Redis protocol). Empty: the broker."}
+        default="", metadata={"doc": "Result backend URL (Redis protocol). Empty: the broker."}
     )
     sentinel_master: str = field(
-        default="mymaster", metadata={"doc": "What Sentinels (`sentinel://…;sentinel://…`) call the group."}
+        default="mymaster",
+        metadata={"doc": "Name of the master group behind Sentinel URLs (`sentinel://…;sentinel://…`)."},
     )
     tls_ca: str = field(
         default="",
-        metadata={"doc": "Certificates to trust at `rediss://` and `amqps://`: a file. Empty: the system's."},
+        metadata={
+            "doc": "File with the CA certificates to trust for `rediss://` and `amqps://`. Empty: the system's."
+        },
     )
-    store: str = field(default="", metadata={"doc": "Artifact store: a folder or any fsspec URL."})
+    store: str = field(
+        default="",
+        metadata={"doc": "Artifact store: a folder or any fsspec URL. Empty: `store` in the state folder."},
+    )
     database_url: str = field(
-        default="", metadata={"doc": "History (SQLAlchemy URL). Empty: SQLite in `state`."}
+        default="", metadata={"doc": "History database (SQLAlchemy URL). Empty: SQLite in the state folder."}
     )
-    engine: str = field(default="hibari", metadata={"doc": "Engine where a job names none."})
-    model: str = field(default="", metadata={"doc": "Model where a job names none (a name in `models`)."})
+    engine: str = field(default="hibari", metadata={"doc": "Engine of jobs that name none."})
+    model: str = field(
+        default="", metadata={"doc": "Model of jobs that name none: a name from `VOXCHORD_MODELS`."}
+    )
     models: Mapping[str, str] = field(
         default_factory=lambda: dict(_MODELS),
-        metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`; a job can ask for no other."},
+        metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`. Jobs cannot name others."},
     )
     slots: int = field(
-        default=0, metadata={"doc": "Segments that a device decodes at once. 0: as many as fit, 8 at most."}
+        default=0, metadata={"doc": "Segments decoded at once per device. 0: as many as fit, at most 8."}
     )
     engines: Mapping[str, str] = field(
         default_factory=dict,
-        metadata={
-            "doc": "More engines, `name=module:Class,…`: the operator's own; a message only names one."
-        },
+        metadata={"doc": "Additional engines, `name=module:Class,…`. Messages can only name them."},
     )
-    characters_max: int = field(default=CHARACTERS_MAX, metadata={"doc": "Longest script, in characters."})
+    characters_max: int = field(
+        default=CHARACTERS_MAX, metadata={"doc": "Maximum length of a script, in characters."}
+    )
     visibility_timeout_s: int = field(
-        default=60, metadata={"doc": "After so long without a sign of life a worker's tasks go to others."}
+        default=60, metadata={"doc": "Seconds until a dead worker's unacknowledged tasks are redelivered."}
     )
     reconcile_s: int = field(
-        default=10, metadata={"doc": "How often standing jobs are looked for; 0 turns it off."}
+        default=10,
+        metadata={"doc": "Seconds between two checks for jobs without progress. 0 turns them off."},
     )
     stalled_s: int = field(
-        default=75, metadata={"doc": "A job without progress for so long is sent what it lacks."}
+        default=75,
+        metadata={"doc": "Seconds without progress after which a job's missing tasks are sent again."},
     )
     attempts_max: int = field(
         default=3,
-        metadata={"doc": "Attempts at a segment that fails for a passing reason or kills its worker."},
+        metadata={"doc": "Maximum attempts at a segment that fails temporarily or kills its worker."},
     )
     hung_s: int = field(
         default=600,
-        metadata={"doc": "A process whose decode gives no sign of life for so long ends itself; 0: never."},
+        metadata={
+            "doc": "Seconds without a sign of life after which a decoding process ends itself. 0: never."
+        },
     )
-    metering: bool = field(default=True, metadata={"doc": "Whether attempts are measured and recorded."})
+    metering: bool = field(default=True, metadata={"doc": "Measure and record every attempt."})
     flower_password: str = field(
-        default="", metadata={"doc": "Flower's `user:password`. Empty: one is made in `state`."}
+        default="",
+        metadata={"doc": "Flower's login, `user:password`. Empty: one is generated in the state folder."},
     )
     metrics_port: int = field(
         default=0,
-        metadata={"doc": "Port of a worker's figures for Prometheus, or one of the nine after it; 0: none."},
+        metadata={
+            "doc": "First of ten ports for a worker's Prometheus metrics; the first free one is used. 0: none."
+        },
     )
     metrics_address: str = field(
         default="127.0.0.1",
-        metadata={"doc": "Where a worker's figures are served; they ask for no password."},
+        metadata={"doc": "Address of the metrics endpoint, which asks for no password."},
     )
     log_level: str = field(default="WARNING", metadata={"doc": "Log level of workers."})
 
@@ -100,14 +116,14 @@ class Settings:
 
     @property
     def history_folder(self) -> Path:
-        """Where rows of the history wait for the database, and running attempts are noted."""
+        """Folder of the history's spool and of the flight recorders."""
         return self.state.absolute() / "history"
 
     def checkpoint(self, name: str | None) -> str | None:
-        """Where the model of that name lies.
+        """Folder or hub ID of a model, by its name in `models`.
 
         Raises:
-            OptionError: no such name.
+            OptionError: unknown name.
         """
         if name is None:
             return None
@@ -120,7 +136,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     """Read the environment.
 
     Raises:
-        OptionError: a variable that doesn't exist or has a value that can't be read, by name.
+        OptionError: an unknown variable, or a value of the wrong type; names the variable.
     """
     known = {PREFIX + entry.name.upper(): entry for entry in fields(Settings)}
     values: dict[str, Any] = {}
@@ -128,17 +144,17 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         if not name.startswith(PREFIX):
             continue
         if name not in known:
-            raise OptionError(name, "is no setting of voxchord")
+            raise OptionError(name, "unknown setting")
         entry = known[name]
         values[entry.name] = _read(name, value, getattr(Settings(), entry.name))
     found = Settings(**values)
     if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
-        raise OptionError("VOXCHORD_RESULT_URL", "has to name a Redis: an AMQP broker keeps no results")
+        raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL, since an AMQP broker stores no results")
     return found
 
 
 def _read(name: str, value: str, default: Any) -> Any:
-    """A variable's text as a value of the same kind as the default."""
+    """Convert a variable's text to the type of the default."""
     kind = type(default)
     readers: dict[type, Callable[[str], Any]] = {
         int: int,
@@ -150,7 +166,7 @@ def _read(name: str, value: str, default: Any) -> Any:
     try:
         return readers.get(kind, str)(value)
     except (ValueError, KeyError):
-        raise OptionError(name, f"{value!r} can't be read as {kind.__name__}") from None
+        raise OptionError(name, f"cannot read {value!r} as {kind.__name__}") from None
 
 
 def masked(url: str) -> str:

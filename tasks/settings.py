@@ -39,9 +39,7 @@ class Settings:
     )
     tls_ca: str = field(
         default="",
-        metadata={
-            "doc": "File with the CA certificates to trust for `rediss://` and `amqps://`. Empty: the system's."
-        },
+        metadata={"doc": "CA certificates for `rediss://` and `amqps://`, a file. Empty: the system's."},
     )
     store: str = field(
         default="",
@@ -96,9 +94,7 @@ class Settings:
     )
     metrics_port: int = field(
         default=0,
-        metadata={
-            "doc": "First of ten ports for a worker's Prometheus metrics; the first free one is used. 0: none."
-        },
+        metadata={"doc": "First of ten ports for Prometheus metrics; a worker takes a free one. 0: none."},
     )
     metrics_address: str = field(
         default="127.0.0.1",
@@ -149,7 +145,7 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         values[entry.name] = _read(name, value, getattr(Settings(), entry.name))
     found = Settings(**values)
     if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
-        raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL, since an AMQP broker stores no results")
+        raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL: an AMQP broker stores no results")
     return found
 
 

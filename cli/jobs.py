@@ -186,7 +186,7 @@ def _pause(found: Settings, job: str) -> str | None:
         app = connection.standing(found)
     except Unreachable:
         return None
-    from tasks.pause import reason
+    from tasks.orchestration.store_outage import reason
 
     return Patience(app).ask(lambda: reason(job))
 

@@ -15,10 +15,10 @@ from celery import Task
 
 from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, StoreError
 from pipeline.jobs.jobs import Plan
-from tasks import publish
 from tasks.app import app, settings
-from tasks.messages import Standing, standing
-from tasks.service import jobs
+from tasks.orchestration import chord
+from tasks.orchestration.broker_snapshot import Standing, standing
+from tasks.orchestration.resources import jobs
 from tasks.stitch import answer, body
 
 log = logging.getLogger(__name__)
@@ -70,7 +70,7 @@ def resume(plan: Plan, there: Standing) -> None:
         return  # nobody waits: the root that planned it has not come so far, and is delivered again
     log.warning("job stands still; sent again", extra={"job": plan.job, "segments": len(missing)})
     jobs().publish(plan.job, root)
-    publish.send(plan, missing, body(plan, root))
+    chord.send(plan, missing, body(plan, root))
     jobs().mark_sent(plan.job)
 
 

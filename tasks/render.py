@@ -13,10 +13,10 @@ from pipeline.jobs.jobs import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices
-from tasks import announce, pause, publish
 from tasks.app import app, settings
 from tasks.metering.attempt import note
-from tasks.service import engine_of, jobs
+from tasks.orchestration import chord, job_rows, store_outage
+from tasks.orchestration.resources import engine_of, jobs
 from tasks.stitch import FIRST, stitch
 from tasks.task import VoxchordTask
 
@@ -26,11 +26,11 @@ _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
 class Root(VoxchordTask):
     """A task that is replaced by its job's chord."""
 
-    def on_replace(self, sig: publish.Sig) -> None:
+    def on_replace(self, sig: chord.Sig) -> None:
         """Celery has given the stitch this root's id, links, chain and chord; it is what answers it."""
         plan = jobs().need(_stitched(sig))
         root = str(self.request.id)
-        jobs().join(plan.job, root, publish.written(sig))
+        jobs().join(plan.job, root, chord.written(sig))
         _publish(plan, root, sig)
         raise Ignore("Replaced by new task")
 
@@ -64,10 +64,10 @@ def render(
     """
     for name in unknown:
         raise OptionError(name[:40], "is no argument of voxchord.render; it has script, voices and options")
-    with pause.until_stored():
+    with store_outage.until_stored():
         plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
-    with pause.until_stored(plan.job):
+    with store_outage.until_stored(plan.job):
         manifest = jobs().manifest(plan.job)
         if manifest and _stands(manifest):
             return manifest
@@ -85,20 +85,20 @@ def _stands(manifest: dict[str, Any]) -> bool:
     return bool(jobs().store.objects.size(audio["name"]) == audio["bytes"])
 
 
-def _publish(plan: Plan, root: str, answer: publish.Sig) -> None:
+def _publish(plan: Plan, root: str, answer: chord.Sig) -> None:
     """Send the job's segments, unless another root has, or this one was delivered before."""
     if jobs().publish(plan.job, root) != root:
         if jobs().closed(plan.job):  # it ended while we joined those who wait
             answer.apply_async()
     elif not jobs().sent(plan.job):
-        announce.planned(plan, root)
+        job_rows.planned(plan, root)
         missing = jobs().missing(plan)
-        announce.found(plan, plan.segments - len(missing))
-        publish.send(plan, missing, answer)
+        job_rows.found(plan, plan.segments - len(missing))
+        chord.send(plan, missing, answer)
         jobs().mark_sent(plan.job)
 
 
-def _stitched(sig: publish.Sig) -> str:
+def _stitched(sig: chord.Sig) -> str:
     """The job whose stitch a signature begins with; it is a chain where the root was within one."""
     first = getattr(sig, "tasks", [sig])[0]
     return str(first.kwargs["job"])

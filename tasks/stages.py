@@ -28,13 +28,14 @@ from pipeline.errors import (
 )
 from pipeline.jobs.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
-from tasks import bugs, pause
+from tasks import bugs
 from tasks.app import app, settings
-from tasks.control import StageControl, leave
 from tasks.metering import gpu
 from tasks.metering.attempt import note, note_failure
-from tasks.service import jobs, work_of
-from tasks.tries import noted
+from tasks.orchestration import store_outage
+from tasks.orchestration.poison import noted
+from tasks.orchestration.resources import jobs, work_of
+from tasks.orchestration.stage_control import StageControl, leave
 
 log = logging.getLogger(__name__)
 
@@ -89,7 +90,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         note(job=job, segment=segment)
         return ref
     try:
-        with pause.until_stored(job), load_timing.counted(lambda seconds: note(model_load_s=seconds)):
+        with store_outage.until_stored(job), load_timing.counted(lambda seconds: note(model_load_s=seconds)):
             return _tried(task, ref, stage)
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error
@@ -112,7 +113,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         return _failed(ref, error)
     except Exception as error:
         # a header that raises would take the other segments' results with it
-        full = pause.as_stores(error)
+        full = store_outage.as_stores(error)
         if full:
             raise full from error
         told = bugs.told(error)

@@ -19,12 +19,13 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.jobs.jobs import Plan, checked_id
-from tasks import announce, bugs, pause, publish
+from tasks import bugs
 from tasks.app import app, broker
-from tasks.control import StageControl
 from tasks.metering.attempt import note
-from tasks.service import engine_of, jobs
-from tasks.tries import noted
+from tasks.orchestration import chord, job_rows, store_outage
+from tasks.orchestration.poison import noted
+from tasks.orchestration.resources import engine_of, jobs
+from tasks.orchestration.stage_control import StageControl
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ FIRST = broker.priority(0)
 def stitch(self: Task[..., Any], job: str) -> dict[str, Any]:
     """Join a job's segments into its file; run twice, it finds the manifest and returns it."""
     checked_id(job)
-    with pause.until_stored(job):
+    with store_outage.until_stored(job):
         return _answer(self, jobs().need(job))
 
 
@@ -77,17 +78,17 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
         raise
     except Exception as error:
         # a bug ends the job, said without the user's words
-        full = pause.as_stores(error)
+        full = store_outage.as_stores(error)
         if full:
             raise full from error
         return None, _given_up(plan, bugs.told(error))
-    announce.finished(plan, manifest)
+    job_rows.finished(plan, manifest)
     return manifest, None
 
 
 def _given_up(plan: Plan, error: PipelineError) -> PipelineError:
     jobs().give_up(plan.job, error)
-    announce.failed(plan, error)
+    job_rows.failed(plan, error)
     return error
 
 
@@ -103,7 +104,7 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
         lost = sorted(missing - failures.keys())
         if lost:
             log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(lost)})
-            publish.send(plan, lost, body(plan, root))
+            chord.send(plan, lost, body(plan, root))
             raise Ignore("Replaced by new task")
         try:
             return finalize.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
@@ -112,10 +113,10 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
     raise StoreError("the segments change while they are read")
 
 
-def body(plan: Plan, root: str) -> publish.Sig:
+def body(plan: Plan, root: str) -> chord.Sig:
     """What answers a root: as it was when the root was accepted, with its links, or else without."""
     kept = jobs().waiting(plan.job).get(root)
-    return publish.read(kept) if kept else stitch.si(job=plan.job).set(task_id=root, priority=FIRST)
+    return chord.read(kept) if kept else stitch.si(job=plan.job).set(task_id=root, priority=FIRST)
 
 
 def answer(plan: Plan, roots: list[str]) -> None:

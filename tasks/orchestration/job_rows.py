@@ -8,7 +8,7 @@ from db.spool import Spool
 from pipeline.errors import CancelledError
 from pipeline.jobs.jobs import Plan
 from tasks.app import history_settings
-from tasks.service import jobs
+from tasks.orchestration.resources import jobs
 
 
 def planned(plan: Plan, root: str) -> None:

@@ -16,7 +16,7 @@ from kombu.utils import json
 from pipeline.jobs.jobs import Plan
 from tasks.app import app, broker
 from tasks.broker.queues import device_queue, priority
-from tasks.service import jobs
+from tasks.orchestration.resources import jobs
 from tasks.stages import SegmentRef, diffusion, semantic, speaker, text
 
 Sig = Signature[Any]

@@ -19,8 +19,8 @@ import psutil
 
 from pipeline.errors import PoisonError, StoreError
 from tasks.app import settings
-from tasks.control import StageControl
-from tasks.service import jobs
+from tasks.orchestration.resources import jobs
+from tasks.orchestration.stage_control import StageControl
 
 _alone = threading.Lock()
 """Held by work that a worker died of, so that its neighbours in a pool of threads are not blamed again."""

@@ -17,9 +17,9 @@ from celery import current_task, states
 from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
-from tasks import control
 from tasks.app import app
-from tasks.service import jobs
+from tasks.orchestration import stage_control
+from tasks.orchestration.resources import jobs
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _wait() -> None:
     deadline = time.monotonic() + _HOLD_S
     while time.monotonic() < deadline:
         time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
-        if control.stopping():
+        if stage_control.stopping():
             raise HandedBackError
         if writable():
             log.warning("the store answers; work goes on")

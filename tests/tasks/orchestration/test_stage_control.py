@@ -11,8 +11,9 @@ from pipeline.engines.vibevoice.frame_plan import frames
 from pipeline.errors import CancelledError, DeadlineError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks import stages, tries
-from tasks.control import StageControl
+from tasks import stages
+from tasks.orchestration import poison
+from tasks.orchestration.stage_control import StageControl
 
 LIMIT_S = 0.1
 
@@ -37,14 +38,14 @@ def test_the_shortest_segment_has_time_for_all_the_frames_that_it_may_have() -> 
 
 def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Path) -> None:
     control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
-    tries._alone.acquire()
-    threading.Timer(8 * LIMIT_S, tries._alone.release).start()
-    with tries._quarantine(control):
+    poison._alone.acquire()
+    threading.Timer(8 * LIMIT_S, poison._alone.release).start()
+    with poison._quarantine(control):
         pass
 
 
 def test_what_waits_until_it_may_run_alone_sees_that_its_job_was_cancelled(tmp_path: Path) -> None:
     jobs = Jobs(Store(str(tmp_path)))
     jobs.cancel("job")
-    with tries._alone, pytest.raises(CancelledError), tries._quarantine(StageControl(jobs, "job", LIMIT_S)):
+    with poison._alone, pytest.raises(CancelledError), poison._quarantine(StageControl(jobs, "job", LIMIT_S)):
         pass

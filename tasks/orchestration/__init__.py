@@ -1,0 +1,1 @@
+"""Coordination of a job's tasks."""

@@ -107,10 +107,10 @@ app.user_options["worker"].add(parent.OPTION)
 @signals.celeryd_init.connect
 def _private(**_: object) -> None:
     """What a worker writes is its user's alone, and says nothing of anybody's words."""
-    from tasks import privacy
+    from tasks.privacy import requests
 
     os.umask(0o077)
-    privacy.shut()
+    requests.shut()
 
 
 signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)

@@ -28,7 +28,6 @@ from pipeline.errors import (
 )
 from pipeline.jobs.jobs import Plan, checked_id
 from pipeline.stages import Facts, Work
-from tasks import bugs
 from tasks.app import app, settings
 from tasks.metering import gpu
 from tasks.metering.attempt import note, note_failure
@@ -36,6 +35,7 @@ from tasks.orchestration import store_outage
 from tasks.orchestration.poison import noted
 from tasks.orchestration.resources import jobs, work_of
 from tasks.orchestration.stage_control import StageControl, leave
+from tasks.privacy.errors import redact
 
 log = logging.getLogger(__name__)
 
@@ -116,7 +116,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         full = store_outage.as_stores(error)
         if full:
             raise full from error
-        told = bugs.told(error)
+        told = redact(error)
         log.error("a stage failed: %s", told, extra={"job": ref["job"], "segment": ref["segment"]})
         return _failed(ref, told)
 

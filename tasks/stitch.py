@@ -19,13 +19,13 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.jobs.jobs import Plan, checked_id
-from tasks import bugs
 from tasks.app import app, broker
 from tasks.metering.attempt import note
 from tasks.orchestration import chord, job_rows, store_outage
 from tasks.orchestration.poison import noted
 from tasks.orchestration.resources import engine_of, jobs
 from tasks.orchestration.stage_control import StageControl
+from tasks.privacy.errors import redact
 
 log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
         full = store_outage.as_stores(error)
         if full:
             raise full from error
-        return None, _given_up(plan, bugs.told(error))
+        return None, _given_up(plan, redact(error))
     job_rows.finished(plan, manifest)
     return manifest, None
 

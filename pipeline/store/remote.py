@@ -22,7 +22,7 @@ from pipeline.store.objects import MISSING, checked
 
 _CONFLICTS_MAX = 8
 _RETRIES = 2
-"""Of s3fs, around those of the client below it; tasks wait for longer (`tasks.orchestration.store_outage`)."""
+"""Of s3fs, around those of the client below it; tasks wait longer (`tasks.orchestration.store_outage`)."""
 _CONNECTIONS = 40
 """More than are asked at once (`pipeline.jobs.jobs`)."""
 

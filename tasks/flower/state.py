@@ -1,8 +1,8 @@
 """What Flower keeps of our tasks and workers, so that its tables can show, search and sort it.
 
 Flower fills these classes from events. A task's job and segment come from its shown arguments
-(`tasks.privacy`), its figures from its shown result (`tasks.showing`); a worker says its queues and device in
-its heartbeat (`tasks.heartbeat`). Events may come from any app on the broker, so nothing in them is trusted.
+(`tasks.privacy.requests`), its figures from its shown result (`tasks.privacy.results`); a worker says its
+queues and device in its heartbeat (`tasks.heartbeat`). Events may come from any app on the broker, so nothing in them is trusted.
 """
 
 import ast

@@ -38,7 +38,7 @@ WORK_FACTS = frozenset(
 )
 """What `note` takes: columns of `task_run` that only the body knows."""
 SHOWN_FACTS = frozenset(("voices",))
-"""What it takes beside them, for `tasks.showing`: how many voices speak."""
+"""What it takes beside them, for `tasks.privacy.results`: how many voices speak."""
 
 Row = dict[str, Any]
 

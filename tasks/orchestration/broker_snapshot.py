@@ -10,7 +10,7 @@ from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import counts
 
 _SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
-"""As `tasks.privacy.shown` writes it, in the headers of every message."""
+"""As `tasks.privacy.requests.shown` writes it, in the headers of every message."""
 _BLOCK = 500
 
 

@@ -15,8 +15,8 @@ from celery.utils.saferepr import saferepr
 
 from pipeline.errors import OptionError
 from tasks.flower import launch
+from tasks.privacy.results import Shown
 from tasks.settings import Settings
-from tasks.showing import Shown
 from tests.console.conftest import Console, free_port, thorough, until
 
 

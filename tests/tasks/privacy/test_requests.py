@@ -4,7 +4,7 @@ from kombu import Message
 from kombu.utils import json
 
 from tasks.app import app
-from tasks.privacy import PrivateRequest
+from tasks.privacy.requests import PrivateRequest
 from tasks.render import render
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from pipeline.errors import BugError
 
-_ROOT = Path(__file__).parent.parent
+_ROOT = Path(__file__).parent.parent.parent
 
 
-def told(error: BaseException) -> BugError:
+def redact(error: BaseException) -> BugError:
     """The error without its words."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT)]

@@ -1,0 +1,1 @@
+"""Redaction of requests, results and errors."""

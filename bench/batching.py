@@ -44,7 +44,7 @@ from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs.jobs import stage_name
 from pipeline.voices.library import Voices
-from tasks import workers
+from tasks.worker import commands
 
 T = TypeVar("T")
 
@@ -306,7 +306,7 @@ def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any
     """Do the work in a thread while this one is the decoding worker, as `voxchord.py worker --gpu 0` is."""
     from tasks.app import app
 
-    spec = workers.gpu(0, registry.load("vibevoice").profile, slots)
+    spec = commands.gpu(0, registry.load("vibevoice").profile, slots)
     found: dict[str, Any] = {}
 
     def beside() -> None:

@@ -10,7 +10,7 @@ from bench.batching import recording, script
 from bench.fleet import Fleet
 from bench.harness import tiny
 from pipeline.voices.library import Voices
-from tasks.workers import WAITING
+from tasks.worker.commands import WAITING
 
 SLOTS = 8
 FIVE_MINUTES_S = 300
@@ -24,7 +24,7 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
         "VOXCHORD_MODELS": f"tiny={tiny.save(folder / 'tiny', talkative=True)}",
         "VOXCHORD_SLOTS": str(SLOTS),
         "VOXCHORD_LOG_LEVEL": "WARNING",
-        "MALLOC_ARENA_MAX": "1",  # as `tasks.workers.environment` has it
+        "MALLOC_ARENA_MAX": "1",  # as `tasks.worker.commands.environment` has it
     }
     layout = {
         "door": "voxchord",

@@ -10,9 +10,9 @@ from cli import connection
 from cli.exits import out, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError
-from tasks import workers
 from tasks.flower import launch as console
 from tasks.local.service import ROOT, LocalService, ServiceError
+from tasks.worker import commands
 
 
 def up(
@@ -60,13 +60,13 @@ def worker(
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
         if gpu >= 0:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
-            at_once = 1 if engine.profile.pool == "prefork" else workers.SLOTS
-            spec = workers.gpu(gpu, engine.profile, slots or found.slots or at_once)
+            at_once = 1 if engine.profile.pool == "prefork" else commands.SLOTS
+            spec = commands.gpu(gpu, engine.profile, slots or found.slots or at_once)
         else:
-            spec = workers.cpu(cpu) if cpu else workers.door(door)
+            spec = commands.cpu(cpu) if cpu else commands.door(door)
     os.chdir(ROOT)
-    command = workers.command(spec, log_level=found.log_level)
-    environment = workers.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
+    command = commands.command(spec, log_level=found.log_level)
+    environment = commands.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
     os.execve(command[0], command, environment)  # noqa: S606 - becomes the worker
 
 

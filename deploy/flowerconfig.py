@@ -12,11 +12,11 @@ from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
-from tasks import parent
 from tasks.flower import history_routes, job_routes, launch
 from tasks.flower import state as flower_state
 from tasks.flower.templates import Pages
 from tasks.settings import load
+from tasks.worker import parent_watch
 
 os.umask(0o077)  # what it has seen is saved by pickle: nobody else may write there
 
@@ -27,7 +27,7 @@ launch.refuse_openness(
 )
 
 if os.environ.get(launch.WITH_STARTER):
-    parent.end_with_starter()
+    parent_watch.end_with_starter()
 
 # Flower's own histogram ends at 10 s; a decode takes longer. Each a float, or Flower doesn't start.
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]

@@ -11,18 +11,18 @@ import os
 from celery import Celery, signals
 
 from pipeline.engines.registry import ENGINES
-from tasks import heartbeat, parent
 from tasks import settings as _settings
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import of as broker_of
 from tasks.broker.transport import queue, redis_tls, sentinel_options
-from tasks.events import GatherEvents
 from tasks.local.embedded_broker import url_of_running
 from tasks.metering import install, meter
 from tasks.metering.settings import MeterSettings
-from tasks.reminder import SendReconcile
-from tasks.standstill import EndAtStandstill
-from tasks.visibility import RenewVisibility
+from tasks.worker import heartbeat, parent_watch
+from tasks.worker.event_batching import GatherEvents
+from tasks.worker.reconcile_timer import SendReconcile
+from tasks.worker.stall_watchdog import EndAtStandstill
+from tasks.worker.visibility import RenewVisibility
 
 settings = _settings.load()
 ENGINES.update(settings.engines)
@@ -100,8 +100,8 @@ app.conf.update(
 SendReconcile.interval_s = settings.reconcile_s
 EndAtStandstill.limit_s = settings.visibility_timeout_s
 app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill))
-app.steps["worker"].add(parent.EndWithStarter)
-app.user_options["worker"].add(parent.OPTION)
+app.steps["worker"].add(parent_watch.EndWithStarter)
+app.user_options["worker"].add(parent_watch.OPTION)
 
 
 @signals.celeryd_init.connect

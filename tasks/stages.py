@@ -34,8 +34,9 @@ from tasks.metering.attempt import note, note_failure
 from tasks.orchestration import store_outage
 from tasks.orchestration.poison import noted
 from tasks.orchestration.resources import jobs, work_of
-from tasks.orchestration.stage_control import StageControl, leave
+from tasks.orchestration.stage_control import StageControl
 from tasks.privacy.errors import redact
+from tasks.worker.shutdown import leave
 
 log = logging.getLogger(__name__)
 

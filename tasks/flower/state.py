@@ -2,7 +2,8 @@
 
 Flower fills these classes from events. A task's job and segment come from its shown arguments
 (`tasks.privacy.requests`), its figures from its shown result (`tasks.privacy.results`); a worker says its
-queues and device in its heartbeat (`tasks.heartbeat`). Events may come from any app on the broker, so nothing in them is trusted.
+queues and device in its heartbeat (`tasks.worker.heartbeat`). Events may come from any app on the broker, so
+nothing in them is trusted.
 """
 
 import ast

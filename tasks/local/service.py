@@ -15,10 +15,10 @@ from typing import Any, Self
 from kombu import Connection
 
 from pipeline.engines import registry
-from tasks import workers
 from tasks.flower import launch
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
+from tasks.worker import commands
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ _AT_ONCE = (KeyboardInterrupt, ServiceError)
 class _Worker:
     """A worker that is kept up."""
 
-    spec: workers.WorkerSpec
+    spec: commands.WorkerSpec
     process: subprocess.Popen[bytes]
     started: float
     early: int
@@ -110,15 +110,15 @@ class LocalService:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = registry.load(self.settings.engine, model).profile
         self._return_orphans()
-        for spec in workers.local(profile, self.concurrency, self.settings.slots or workers.SLOTS):
+        for spec in commands.local(profile, self.concurrency, self.settings.slots or commands.SLOTS):
             self.start(spec)
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._keeper.start()
 
-    def start(self, spec: workers.WorkerSpec) -> subprocess.Popen[bytes]:
+    def start(self, spec: commands.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker; it ends with this process."""
-        command = workers.command(spec, log_level=self.settings.log_level, with_starter=True)
-        process = self._spawn(spec.name, command, workers.environment(spec))
+        command = commands.command(spec, log_level=self.settings.log_level, with_starter=True)
+        process = self._spawn(spec.name, command, commands.environment(spec))
         early = self._workers[spec.name].early if spec.name in self._workers else 0
         self._workers[spec.name] = _Worker(spec, process, time.monotonic(), early)
         return process

@@ -7,12 +7,11 @@ import threading
 import time
 from collections.abc import Callable
 
-from celery.signals import worker_shutting_down
-
 from pipeline.engines import load_timing
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
 from pipeline.jobs.jobs import Jobs
 from tasks.app import settings
+from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
 
@@ -22,31 +21,6 @@ _LOOK_LATER_S = 15.0
 _TICK_S = 1.0
 _PAUSED_S = 10.0
 """A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
-_LEAVE_S = 60.0
-"""A stage that looks at its control is handed back within a second; its figures take a little more."""
-
-_stopping = threading.Event()
-
-
-@worker_shutting_down.connect
-def _stop(**_: object) -> None:
-    """Fires in the worker's main process: the one that decodes, when its pool is threads."""
-    _stopping.set()
-
-
-def stopping() -> bool:
-    return _stopping.is_set()
-
-
-def leave(reason: str) -> None:
-    """Have this worker, whose pool is threads, hand back what it holds and end, so that whoever keeps it up
-    starts it anew. What then still hangs is ended by force.
-    """
-    log.critical("%s; this worker ends itself", reason)
-    killer = threading.Timer(_LEAVE_S, os.kill, (os.getpid(), signal.SIGKILL))
-    killer.daemon = True
-    killer.start()
-    os.kill(os.getpid(), signal.SIGTERM)
 
 
 class StageControl:
@@ -77,7 +51,7 @@ class StageControl:
         Raises:
             HandedBackError, CancelledError, DeadlineError: see `pipeline.engines.protocol.Control`.
         """
-        if _stopping.is_set():
+        if stopping():
             raise HandedBackError
         self.alive = now = time.monotonic()
         took_s = now - self.started - self.waited_s

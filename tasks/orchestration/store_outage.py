@@ -18,8 +18,8 @@ from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
 from tasks.app import app
-from tasks.orchestration import stage_control
 from tasks.orchestration.resources import jobs
+from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def _wait() -> None:
     deadline = time.monotonic() + _HOLD_S
     while time.monotonic() < deadline:
         time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
-        if stage_control.stopping():
+        if stopping():
             raise HandedBackError
         if writable():
             log.warning("the store answers; work goes on")

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from pipeline.engines import registry
-from tasks import workers
 from tasks.flower import launch
 from tasks.settings import PREFIX, Settings, load
+from tasks.worker import commands
 from tests.console.compose import COMPOSE, OURS, ROOT, SECRETS, environment
 from tests.console.conftest import Console, free_port, thorough, until
 from tests.tools import tool
@@ -129,13 +129,13 @@ def test_a_workers_command_is_the_one_that_the_local_service_runs_too(
 ) -> None:
     profile = registry.load("hibari").profile
     spec = {
-        "door": workers.door(2),
-        "cpu": workers.cpu(2),
-        "decode": workers.gpu(0, profile, 2),
-        "gpu0": workers.gpu(0, profile, 1),
+        "door": commands.door(2),
+        "cpu": commands.cpu(2),
+        "decode": commands.gpu(0, profile, 2),
+        "gpu0": commands.gpu(0, profile, 1),
     }[service]
     with running(service, console, state=tmp_path) as process:
-        assert became(process) == workers.command(spec, log_level="WARNING")
+        assert became(process) == commands.command(spec, log_level="WARNING")
 
 
 @thorough

@@ -11,7 +11,7 @@ from tests.faults.test_fleets import ended
 
 _DEAF = """
 import os, signal, time
-from tasks.parent import end_with_starter
+from tasks.worker.parent_watch import end_with_starter
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
 child = os.fork()
 if child:

@@ -1,0 +1,1 @@
+"""Worker processes: commands, timers, watchdogs, shutdown."""

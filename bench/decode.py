@@ -131,10 +131,10 @@ def filled(model: Model, rows: int) -> Decoder:
     """A loop with every slot at work on the same prompt, which is read once."""
     loop = Decoder(model, Limits(rows, positions=1024, frames=512))
     prompt = torch.full((PROMPT, model.embeddings.shape[1]), 0.02, dtype=model.dtype)
-    choose = fullsize.always(loop)
+    forced = fullsize.always(loop, 500)
     for slot in range(rows):
         noise = torch.Generator().manual_seed(slot)
-        loop.admit({slot: Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS, choose=choose)})
+        loop.admit({slot: Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS, forced=forced)})
     return loop
 
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Shape, read
-from pipeline.engines.vibevoice.decoding.decoder import Choose, Decoder
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
 
 if TYPE_CHECKING:
     from transformers import VibeVoiceConfig
@@ -47,10 +47,9 @@ def checkpoint(kept: Path | None) -> Iterator[Path]:
         yield folder
 
 
-def always(decoder: Decoder) -> Choose:
-    """Another frame, whatever the scores."""
-    frame = decoder.tokens.legal.index(decoder.tokens.audio)
-    return lambda scores, number: frame
+def always(decoder: Decoder, frames: int) -> tuple[int, ...]:
+    """Forced tokens: that many frames, whatever the scores."""
+    return (decoder.tokens.audio,) * frames
 
 
 def config(ids: tuple[int, int, int, int]) -> "VibeVoiceConfig":

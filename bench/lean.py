@@ -41,9 +41,8 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     rows = torch.full((PROMPT, 1536), 0.02, dtype=precision.dtype)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)
-        request = Request(
-            rows, (PROMPT - 1,), noise, tokens_max=limits.frames, choose=fullsize.always(decoder)
-        )
+        forced = fullsize.always(decoder, limits.frames)
+        request = Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, forced=forced)
         decoder.admit({slot: request})
     end, frames = time.monotonic() + seconds, 0
     while time.monotonic() < end and frames < limits.frames - 1:

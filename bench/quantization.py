@@ -48,8 +48,8 @@ def speak(checkpoint: Checkpoint, precision: Precision, frames: int) -> Heard:
     decoder = Device(checkpoint, Settings(device="cpu", positions=1024, frames=512)).decoder(precision, 1)
     prompt = torch.randn(PROMPT, 1536, generator=torch.Generator().manual_seed(0)) * 0.02
     noise = torch.Generator().manual_seed(1)
-    choose = fullsize.always(decoder)
-    asked = Request(prompt.to(precision.dtype), (), noise, tokens_max=frames, choose=choose)
+    forced = fullsize.always(decoder, frames)
+    asked = Request(prompt.to(precision.dtype), (), noise, tokens_max=frames, forced=forced)
     row = decoder.admit({0: asked})[0]
     states, took = decoder.states[0, 0].float().numpy().copy(), []
     for _ in range(frames):

@@ -1,88 +1,106 @@
-"""CUDA graphs: the kernels of a part are recorded once, then launched as one.
+"""CUDA graphs: work on fixed memory is captured once, then launched as one.
 
-A frame is some three thousand small kernels, and launching them one by one takes a GPU's host longer than
-they run. A recording always reads and writes the same memory, so what goes in is copied to where it was
-recorded from, and whatever else the part reads or changes must stay where it is.
+A frame is a thousand kernels and more, and launching them one by one takes a GPU's host longer than they run.
+What is captured always reads and writes the same memory and asks nothing of the host.
 """
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
 
 import torch
 
+from pipeline.engines.vibevoice.runtime import torch_errors
+
 log = logging.getLogger(__name__)
 
-Work = Callable[..., torch.Tensor]
-Record = Callable[[Work, tuple[Any, ...]], tuple[Callable[[], None], torch.Tensor]]
-"""(work, its inputs) to what runs it again on whatever the inputs then hold, and where its result will be."""
+Work = Callable[[], None]
+"""Reads and writes memory that stays where it is; running it more than once harms nothing."""
 
 WARM_UP = 2
+_CAPTURING = threading.Lock()
+"""torch allows one capture at a time in a process."""
 
 
-def record(work: Work, inputs: tuple[Any, ...]) -> tuple[Callable[[], None], torch.Tensor]:
-    """By CUDA, as its documentation says: first some runs on a stream of their own, then the recording."""
-    aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
-    aside.wait_stream(torch.cuda.current_stream())
-    with torch.cuda.stream(aside):
-        for _ in range(WARM_UP):
-            work(*inputs)
-    torch.cuda.current_stream().wait_stream(aside)
-    graph = torch.cuda.CUDAGraph()
-    with torch.cuda.graph(graph, capture_error_mode="thread_local"):  # other threads encode voices meanwhile
-        made = work(*inputs)
-    return graph.replay, made
+class Capture(Protocol):
+    """Turns work into what runs it again on whatever its memory then holds."""
+
+    def __call__(self, work: Work) -> Work: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Recording:
-    """One shape's."""
+class CudaGraphs:
+    """Captures on a stream of its own, all graphs in one memory pool: they never run at the same time."""
 
-    inputs: tuple[torch.Tensor, ...]
-    replay: Callable[[], None]
-    made: torch.Tensor
+    def __init__(self, device: torch.device) -> None:
+        self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+        self.pool: Any = None
+
+    def __call__(self, work: Work) -> Work:
+        """As torch's documentation says: some runs first, so that kernels and workspaces are there, then the
+        capture. Must be called on `stream`.
+
+        Raises:
+            RuntimeError: the work can't be captured.
+        """
+        with _CAPTURING, torch.cuda.stream(self.stream):  # also where a failed capture ends it
+            for _ in range(WARM_UP):
+                work()
+            self.stream.synchronize()
+            graph = torch.cuda.CUDAGraph()
+            # Other threads encode voices meanwhile.
+            how: Any = {"stream": self.stream, "capture_error_mode": "thread_local"}
+            with torch.cuda.graph(graph, pool=self.pool, **how):
+                work()
+            if self.pool is None:
+                self.pool = graph.pool()
+        return graph.replay
 
 
-class Graphed:
-    """A part of the model, recorded at its first call with tensors of certain shapes.
+def uncaptured(work: Work) -> Work:
+    """The work as it is."""
+    return work
 
-    The part may change memory in place (`state`): recording runs it more than once, so that is put back.
-    Where it can't be recorded it runs as it is, and a warning says so.
-    """
 
-    def __init__(self, work: Work, record: Record, state: Callable[[], list[torch.Tensor]] = list) -> None:
-        self.work, self.record, self.state = work, record, state
-        self.recordings: dict[Any, Recording] = {}
-        self.refused = False
+class Captured:
+    """Captured work by its shape, the most recently used ones, and how often it could not be captured."""
 
-    def __call__(self, *inputs: Any) -> torch.Tensor:
-        """As `work`; the result is overwritten by the next call."""
-        if self.refused:
-            return self.work(*inputs)
-        tensors = tuple(one for one in inputs if isinstance(one, torch.Tensor))
-        key = tuple(one.shape if isinstance(one, torch.Tensor) else one for one in inputs)
-        if key not in self.recordings:
-            try:
-                self.recordings[key] = self._record(inputs)
-            except torch.OutOfMemoryError:
-                raise
-            except RuntimeError as error:
-                self.refused = True
-                log.warning("no CUDA graph: %s", str(error).splitlines()[0])
-                return self.work(*inputs)
-        recording = self.recordings[key]
-        for held, given in zip(recording.inputs, tensors, strict=True):
-            held.copy_(given)
-        recording.replay()
-        return recording.made
+    def __init__(self, capture: Capture, most: int) -> None:
+        self.capture, self.most = capture, most
+        self.replays: dict[int, Work] = {}
+        self.refusals = 0
 
-    def _record(self, inputs: tuple[Any, ...]) -> Recording:
-        held = tuple(one.clone() if isinstance(one, torch.Tensor) else one for one in inputs)
-        before = [one.clone() for one in self.state()]
+    def __call__(self, shape: int, work: Work) -> None:
+        """Run the work; the first time for a shape it is captured too.
+
+        Raises:
+            torch.OutOfMemoryError: there is no room for it.
+        """
+        replay = self.replays.pop(shape, None)
+        if replay is None:
+            replay = self._capture(work)
+            if len(self.replays) == self.most:
+                del self.replays[next(iter(self.replays))]
+        self.replays[shape] = replay
+        replay()
+
+    def _capture(self, work: Work) -> Work:
         try:
-            replay, made = self.record(self.work, held)
-        finally:
-            for one, old in zip(self.state(), before, strict=True):
-                one.copy_(old)
-        return Recording(tuple(one for one in held if isinstance(one, torch.Tensor)), replay, made)
+            return self.capture(work)
+        except RuntimeError as error:
+            if torch_errors.is_out_of_memory(error) or torch_errors.device_is_lost(error):
+                raise
+            self.refusals += 1
+            log.warning("no CUDA graph: %s", torch_errors.first_line(error.__context__ or error))
+            return work
+
+
+@contextmanager
+def on_stream(capture: Capture) -> Iterator[None]:
+    """The stream on which that captures, if it has one."""
+    if isinstance(capture, CudaGraphs):
+        with torch.cuda.stream(capture.stream):
+            yield
+    else:
+        yield

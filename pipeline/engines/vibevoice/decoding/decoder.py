@@ -4,29 +4,24 @@ A segment's row sees its own past only, and draws from its own noise, so its sou
 mates beyond the rounding of half precision. A slot may be refilled before any step.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import wide
-from pipeline.engines.vibevoice.decoding.cuda_graphs import Graphed, Record, Work
-from pipeline.engines.vibevoice.decoding.prefill import POSITIONS_MAX, Prefill, Prompt
+from pipeline.engines.vibevoice.decoding.prefill import Prefill, Prompt
 from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
-from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader, Window
+from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader
 from pipeline.engines.vibevoice.model.language_model import Piece
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.model.streaming_conv import Stream
 
-Choose = Callable[[Sequence[float], int], int]
-"""(the scores of the four legal tokens, how many were chosen before) to the index of the next."""
 
-
-def likeliest(scores: Sequence[float], _: int) -> int:
-    """The highest score; of equals the first, as transformers has it."""
+def likeliest(scores: Sequence[float]) -> int:
+    """Index of the highest score; of equals the first, as transformers has it."""
     return max(range(len(scores)), key=scores.__getitem__)
 
 
@@ -43,7 +38,8 @@ class Request:
     """It ends after so many tokens, whatever the model says."""
     guidance: float = 1.3
     steps: int = 10
-    choose: Choose = likeliest
+    forced: Sequence[int] = ()
+    """Token IDs that are taken whatever the scores; after the last one the model chooses. For tests."""
 
 
 @dataclass(slots=True)
@@ -57,6 +53,11 @@ class Row:
     tokens: list[int] = field(default_factory=list)
     frames: list[npt.NDArray[np.floating]] = field(default_factory=list)
     done: bool = False
+
+    @property
+    def spoken(self) -> int:
+        """Frames so far."""
+        return len(self.frames)
 
     def samples(self) -> npt.NDArray[np.floating]:
         """All that was spoken, (n,), in the precision of the model but at least float32."""
@@ -77,39 +78,21 @@ class Limits:
 
 
 class Decoder:
-    """The state of every slot, and the step that moves them all."""
+    """The state of every slot, and the step that moves those at work: for CPUs, where shapes may vary."""
 
-    def __init__(
-        self, model: Model, limits: Limits, *, fixed_shapes: bool = False, record: Record | None = None
-    ) -> None:
-        """Args:
-        fixed_shapes: compute every slot in every step, whether it is at work or not.
-        record: with it the parts of a step are recorded and launched as one; needs fixed shapes.
-        """
-        self.model, self.limits, self.fixed_shapes = model, limits, fixed_shapes
+    def __init__(self, model: Model, limits: Limits) -> None:
+        self.model, self.limits = model, limits
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[Row | None] = [None] * limits.slots
         slots, language = limits.slots, model.language.language
-        held: Any = {"dtype": self.dtype, "device": self.device, "clear": fixed_shapes}
-        self.positive = Cache(language, slots, limits.positions, **held)
-        self.negative = Cache(language, slots, limits.frames + 1, **held)
+        self.positive = Cache(language, slots, limits.positions, self.dtype, self.device)
+        self.negative = Cache(language, slots, limits.frames + 1, self.dtype, self.device)
         self.speech_memories = model.speech.memories(slots)
         self.listener_memories = model.listener.memories(slots)
         self.prefixes = Prefixes(limits.prefix_bytes)
-        # Where bits depend on shapes, a prompt's must not depend on those that are read with it.
-        together = 1 if fixed_shapes else POSITIONS_MAX
-        self.prefill = Prefill(model.language, self.positive, self.prefixes, together)
+        self.prefill = Prefill(model.language, self.positive, self.prefixes)
         self.states = torch.zeros(2, slots, language.hidden, dtype=self.dtype, device=self.device)
         self.start_state, self.start_pairs = self._read_start()
-        self.sampler: Work = model.sampler
-        self.speech: Work = lambda x: model.speech(x, self.speech_memories)
-        self.listener: Work = lambda x: model.listener(x, self.listener_memories)
-        self.language: Work = self._listen
-        if record is not None:
-            self.sampler = Graphed(self.sampler, record)
-            self.speech = Graphed(self.speech, record, lambda: self.speech_memories)
-            self.listener = Graphed(self.listener, record, lambda: self.listener_memories)
-            self.language = Graphed(self.language, record)
 
     @torch.inference_mode()
     def _read_start(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -127,6 +110,11 @@ class Decoder:
     def free(self) -> list[int]:
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
+    @property
+    def passes(self) -> int:
+        """Passes over prompts so far."""
+        return self.prefill.passes
+
     @torch.inference_mode()
     def admit(self, requests: Mapping[int, Request]) -> dict[int, Row]:
         """Put segments into free slots and read their prompts; `step` keeps the rows up to date.
@@ -134,10 +122,6 @@ class Decoder:
         Args:
             requests: by the slot that each goes into.
         """
-        if self.fixed_shapes:
-            for slot in requests:  # a `Window` sees what lies there, and nothing times a NaN is NaN
-                self.positive.clear(slot)
-                self.negative.clear(slot)
         states = self.prefill({slot: self._prompt(request) for slot, request in requests.items()})
         for slot, request in requests.items():
             self.states[0, slot] = states[slot]
@@ -161,11 +145,11 @@ class Decoder:
 
         A segment whose row is `done` needs no further step and must be released before the next.
         """
-        computed = list(range(self.limits.slots)) if self.fixed_shapes else self.active
+        computed = self.active
         chosen = self._choose(computed)
         legal = self.tokens.legal
-        x = self.model.embeddings[[legal.index(chosen.get(slot, self.tokens.audio)) for slot in computed]]
-        speaking = [slot for slot in computed if chosen.get(slot) == self.tokens.audio]
+        x = self.model.embeddings[[legal.index(chosen[slot]) for slot in computed]]
+        speaking = [slot for slot in computed if chosen[slot] == self.tokens.audio]
         if speaking:
             x = self._speak(x, computed, speaking)
         self._count(chosen)
@@ -177,10 +161,10 @@ class Decoder:
         scores = self.model.score(self.states[0, computed]).tolist()
         chosen = {}
         for slot, four in zip(computed, scores, strict=True):
-            row = self.rows[slot]
-            if row is not None:
-                chosen[slot] = self.tokens.legal[row.request.choose(four, len(row.tokens))]
-                row.tokens.append(chosen[slot])
+            row = self.row(slot)
+            given = row.request.forced[len(row.tokens) :][:1]
+            chosen[slot] = given[0] if given else self.tokens.legal[likeliest(four)]
+            row.tokens.append(chosen[slot])
         return chosen
 
     def _count(self, chosen: dict[int, int]) -> None:
@@ -195,57 +179,33 @@ class Decoder:
 
     def _speak(self, x: torch.Tensor, computed: list[int], speaking: list[int]) -> torch.Tensor:
         """One frame of the rows that speak; in x (computed rows, hidden) it replaces theirs."""
-        rows = computed if self.fixed_shapes else speaking
-        latents = self._sample(rows, speaking).to(self.dtype)[:, None]
-        speech, listener = self.model.speech, self.model.listener
-        unscaled = self.model.unscaled(latents)
-        if len(rows) == self.limits.slots:
-            audio = self._whole(self.speech, unscaled, self.speech_memories, speaking)
-            sense = self._whole(self.listener, audio, self.listener_memories, speaking)
-        else:
-            audio = self._part(speech, unscaled, self.speech_memories, speaking)
-            sense = self._part(listener, audio, self.listener_memories, speaking)
+        latents = self._sample(speaking).to(self.dtype)[:, None]
+        audio = self._run(self.model.speech, self.model.unscaled(latents), self.speech_memories, speaking)
+        sense = self._run(self.model.listener, audio, self.listener_memories, speaking)
         heard = self.model.acoustic.plus(latents, self.model.semantic(sense))[:, 0]
-        samples = audio[..., 0].to(wide(self.dtype)).cpu().numpy()
-        for slot in speaking:
-            self.row(slot).frames.append(samples[rows.index(slot)].copy())
+        samples = audio[..., 0].to(wide(self.dtype)).numpy()
+        for slot, frame in zip(speaking, samples, strict=True):
+            self.row(slot).frames.append(frame.copy())
         if speaking == computed:
             return heard
-        x[[computed.index(slot) for slot in speaking]] = heard[[rows.index(slot) for slot in speaking]]
+        x[[computed.index(slot) for slot in speaking]] = heard
         return x
 
-    def _sample(self, rows: list[int], speaking: list[int]) -> torch.Tensor:
-        """(rows, latent); where segments differ in their number of steps, one pass for each number."""
-        positive, negative = self.states[:, rows]
-        noise, guidance = self._noise(rows, speaking)
-        steps = {slot: self.row(slot).request.steps for slot in speaking}
-        latents = noise
-        for count in sorted(set(steps.values())):
-            made = self.sampler(positive, negative, noise, guidance, count)
-            members = [rows.index(slot) for slot in speaking if steps[slot] == count]
-            latents = latents.index_copy(0, torch.tensor(members, device=self.device), made[members])
-        return latents
+    def _sample(self, speaking: list[int]) -> torch.Tensor:
+        """(rows, latent), of those that speak."""
+        requests = [self.row(slot).request for slot in speaking]
+        noise = torch.stack([torch.randn(2, self.model.latent, generator=one.noise)[0] for one in requests])
+        guidance = torch.tensor([[one.guidance] for one in requests], dtype=wide(self.dtype))
+        tables = self.model.sampler.tables([one.steps for one in requests])
+        return self.model.sampler(self.states[:, speaking].flatten(0, 1), noise, guidance, tables)
 
-    def _noise(self, rows: list[int], speaking: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-        """(rows, latent) from the segments' own sources, as `generate()` draws; and (rows, 1) guidance."""
-        noise = torch.zeros(len(rows), self.model.latent, dtype=wide(self.dtype))
-        guidance = torch.ones(len(rows), 1, dtype=noise.dtype)
-        for slot in speaking:
-            request, at = self.row(slot).request, rows.index(slot)
-            noise[at] = torch.randn(2, self.model.latent, generator=request.noise)[0]
-            guidance[at] = request.guidance
-        return noise.to(self.device), guidance.to(self.device)
-
-    def _whole(
-        self, stream: Work, x: torch.Tensor, memories: list[torch.Tensor], speaking: list[int]
+    def _run(
+        self, stream: Stream, x: torch.Tensor, memories: list[torch.Tensor], speaking: list[int]
     ) -> torch.Tensor:
-        """Run a stack for every slot; the memories of those that don't speak stay as they were."""
-        quiet = [slot for slot in range(self.limits.slots) if slot not in speaking]
-        before = [memory[quiet] for memory in memories] if quiet else []
-        y = stream(x)
-        for memory, old in zip(memories if quiet else [], before, strict=True):
-            memory[quiet] = old
-        return y
+        """Run a stack for the slots that speak."""
+        if len(speaking) == self.limits.slots:
+            return stream(x, memories)
+        return self._part(stream, x, memories, speaking)
 
     def _part(
         self, stream: Stream, x: torch.Tensor, memories: list[torch.Tensor], speaking: list[int]
@@ -259,26 +219,15 @@ class Decoder:
 
     def _advance(self, x: torch.Tensor, computed: list[int]) -> None:
         """Both branches of the language model hear the last token or frame."""
-        positions = [
-            (row.position, row.negative_position) if (row := self.rows[slot]) else (0, 0) for slot in computed
-        ]
-        if self.fixed_shapes:
-            heard = self.language(x, torch.tensor(positions, device=self.device).T.contiguous())
-        else:
-            readers = (
-                Reader(self.positive, computed, [positive for positive, _ in positions]),
-                Reader(self.negative, computed, [negative for _, negative in positions]),
-            )
-            heard = self.model.language.step(x.repeat(2, 1), readers)
+        rows = [self.row(slot) for slot in computed]
+        readers = (
+            Reader(self.positive, computed, [row.position for row in rows]),
+            Reader(self.negative, computed, [row.negative_position for row in rows]),
+        )
+        heard = self.model.language.step(x.repeat(2, 1), readers)
         self.states[:, computed] = heard.view(2, len(computed), -1)
-        for slot in computed:
-            if (row := self.rows[slot]) is not None:
-                row.position += 1
-
-    def _listen(self, x: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
-        """Every slot's next states (2 * slots, hidden): x (slots, hidden), positions (2, slots)."""
-        readers = Window(self.positive, positions[0]), Window(self.negative, positions[1])
-        return self.model.language.step(x.repeat(2, 1), readers)
+        for row in rows:
+            row.position += 1
 
     def row(self, slot: int) -> Row:
         """The segment in that slot."""

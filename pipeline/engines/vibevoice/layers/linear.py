@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint import footprint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.kernels import gemm, runtime
 
 Activation = Literal["silu", "gelu"]
@@ -177,6 +178,26 @@ class Halved(Linear):
         filled = F.pad(rows, (0, 0, 0, more)) if more else rows
         y: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(filled, self.weight)
         return y[:count].view(*x.shape[:-1], self.outer)
+
+
+class Gated:
+    """silu(x G) * (x U): one product where the kernel gains nothing from two."""
+
+    def __init__(self, weights: Weights, gate: str, up: str, linear: Make) -> None:
+        """`gate`, `up`: names of the weights."""
+        made = linear(weights(gate))
+        self.joined: Linear | None = None
+        if type(made) is Linear:
+            self.joined = Linear(weights.joined(gate, up))
+        else:
+            self.gate, self.up = made, linear(weights(up))
+
+    def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        """x (..., inner) to (..., outer)."""
+        if self.joined is None:
+            return self.up.times(x, self.gate.activated(x, "silu"))
+        gate, up = self.joined(x).chunk(2, -1)
+        return F.silu(gate) * up
 
 
 def fastest(

@@ -25,6 +25,9 @@ def plain(x: torch.Tensor, epsilon: float, out: torch.Tensor | None = None) -> t
     """x (rows, time, channels) / rms(x) over the channels; into `out`, whose rows may lie apart."""
     if _native(x):
         return rms_norm.norm(x, epsilon, out=out)
+    if torch.compiler.is_compiling():  # its tracer takes no `out` whose rows lie apart
+        y = x * _inverse_rms(x, epsilon)
+        return y if out is None else out.copy_(y)
     return torch.mul(x, _inverse_rms(x, epsilon), out=out)
 
 

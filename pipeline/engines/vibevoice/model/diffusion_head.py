@@ -5,8 +5,8 @@ two predictions; its coefficients, and all else that depends only on the step, a
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import astuple, dataclass
 from typing import Any
 
 import torch
@@ -15,17 +15,54 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint.architecture import Head
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import fastest
+from pipeline.engines.vibevoice.layers.linear import Gated, fastest
 from pipeline.engines.vibevoice.model import noise_schedule
+from pipeline.engines.vibevoice.runtime.fusion import Fused, unfused
+
+STEPS_AT_ONCE = 10
+"""Solver steps whose adaptive norms are computed in one product: with a fixed size, a row's bits do not
+depend on how many steps the other rows take."""
 
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """What a number of steps fixes."""
+    """Constants of a number of solver steps."""
 
-    steps: tuple[noise_schedule.Step, ...]
+    coefficients: torch.Tensor
+    """(steps, 5): the fields of `noise_schedule.Step`, in at least float32."""
     times: torch.Tensor
     """(steps, hidden): the embedded time of each step."""
+
+
+@dataclass(frozen=True, slots=True)
+class SolverTables:
+    """Constants of every solver step for every row; a row with fewer steps ends in idle steps."""
+
+    coefficients: torch.Tensor
+    """(steps, 5, rows, 1)."""
+    times: torch.Tensor
+    """(steps, rows, hidden)."""
+
+    def first(self, steps: int) -> "SolverTables":
+        """The first steps of every row, whose times fill whole products (`STEPS_AT_ONCE`)."""
+        whole = -(-steps // STEPS_AT_ONCE) * STEPS_AT_ONCE
+        return SolverTables(self.coefficients[:steps], self.times[:whole])
+
+    def put(self, row: int, schedule: Schedule) -> None:
+        """Give one row that schedule."""
+        steps = len(schedule.coefficients)
+        self.coefficients[:, :, row, 0] = idle_step(self.coefficients)
+        self.coefficients[:steps, :, row, 0] = schedule.coefficients
+        self.times[:steps, row] = schedule.times
+
+
+def idle_step(like: torch.Tensor) -> torch.Tensor:
+    """(5,): the coefficients of a step that leaves the sample as it is."""
+    return like.new_tensor([1.0, 0.0, 1.0, 0.0, 0.0])
+
+
+Modulation = tuple[torch.Tensor, ...]
+"""Shift, scale and (but for the last layer) gate of an adaptive norm, each (steps, 2 * rows, hidden)."""
 
 
 class Layer:
@@ -34,11 +71,10 @@ class Layer:
     def __init__(self, weights: Weights, at: str) -> None:
         self.norm = weights(f"{at}norm.weight")
         self.adapt = fastest(weights(f"{at}linear.weight"))
-        self.gate = fastest(weights(f"{at}ffn.gate_proj.weight"))
-        self.up = fastest(weights(f"{at}ffn.up_proj.weight"))
+        self.gated = Gated(weights, f"{at}ffn.gate_proj.weight", f"{at}ffn.up_proj.weight", fastest)
         self.down = fastest(weights(f"{at}ffn.down_proj.weight"))
 
-    def modulation(self, condition: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def modulation(self, condition: torch.Tensor) -> Modulation:
         """condition (steps, rows, hidden) to shift, scale and gate, of the same shape; the norm's weight is
         in the scale.
         """
@@ -46,7 +82,8 @@ class Layer:
         return shift, (1 + scale) * self.norm, gate
 
     def inner(self, x: torch.Tensor) -> torch.Tensor:
-        return self.down(self.up.times(x, self.gate.activated(x, "silu")))
+        """x (rows, hidden) through the perceptron."""
+        return self.down(self.gated(x))
 
 
 class Sampler:
@@ -64,77 +101,121 @@ class Sampler:
 
     def __call__(
         self,
-        positive: torch.Tensor,
-        negative: torch.Tensor,
+        states: torch.Tensor,
         start: torch.Tensor,
         guidance: torch.Tensor,
-        steps: int,
+        tables: SolverTables,
+        fused: Fused = unfused,
     ) -> torch.Tensor:
-        """Denoise one frame of each row.
+        """Denoise one frame of each row (DPM-Solver++, arXiv:2211.01095, algorithm 2).
 
         Args:
-            positive: (rows, hidden), the language model's state after the whole prompt.
-            negative: (rows, hidden), its state after nothing but the sound so far.
+            states: (2 * rows, hidden): the language model's states after the whole prompt, then its states
+                after nothing but the sound so far.
             start: (rows, latent), standard normal.
-            guidance: (rows, 1); 1 follows the text alone, larger moves away from the negative.
+            guidance: (rows, 1), the classifier-free guidance scale; 1 follows the text alone.
+            tables: constants of each step and row.
+            fused: runs a region of operations, as it is or as fused kernels.
 
         Returns:
             (rows, latent), in at least float32.
         """
-        schedule = self._schedule(steps)
         x = start.to(wide(self.weights.dtype))
-        modulations, last = self._modulations(torch.cat([positive, negative]), schedule)
         before = torch.zeros_like(x)
-        for index, step in enumerate(schedule.steps):
-            velocity = self._predict(x.to(self.weights.dtype), [m[index] for m in modulations], last[index])
-            cond, uncond = velocity.to(x.dtype).chunk(2)
-            clean = step.alpha * x - step.sigma * torch.lerp(uncond, cond, guidance)
-            x = step.keep * x + step.now * clean + step.before * before
-            before = clean
+        for first in range(0, len(tables.coefficients), STEPS_AT_ONCE):
+            modulations = fused(self.modulate)(states, tables.times[first : first + STEPS_AT_ONCE])
+            for index, coefficients in enumerate(tables.coefficients[first : first + STEPS_AT_ONCE]):
+                now = [tuple(part[index] for part in one) for one in modulations]
+                x, before = fused(self.solve)(x, before, guidance, coefficients, now)
         return x
 
-    def _modulations(
-        self, states: torch.Tensor, schedule: Schedule
-    ) -> tuple[list[list[tuple[torch.Tensor, ...]]], list[tuple[torch.Tensor, ...]]]:
-        """Every adaptive norm of every step: per layer and step, and for the last layer per step."""
-        condition = F.silu(self.condition(states)[None] + schedule.times[:, None])
-        per_layer = [self._by_step(*layer.modulation(condition)) for layer in self.layers]
+    def modulate(self, states: torch.Tensor, times: torch.Tensor) -> list[Modulation]:
+        """Every adaptive norm of some steps, the last layer's last.
+
+        Args:
+            states: (2 * rows, hidden).
+            times: (steps, rows, hidden).
+        """
+        condition = F.silu(self.condition(states)[None] + torch.cat([times, times], 1))
         shift, scale = self.last_adapt(condition).chunk(2, -1)
-        return per_layer, self._by_step(shift, 1 + scale)
+        return [*(layer.modulation(condition) for layer in self.layers), (shift, 1 + scale)]
 
-    @staticmethod
-    def _by_step(*parts: torch.Tensor) -> list[tuple[torch.Tensor, ...]]:
-        return list(zip(*(part.unbind(0) for part in parts), strict=True))
+    def solve(
+        self,
+        x: torch.Tensor,
+        before: torch.Tensor,
+        guidance: torch.Tensor,
+        coefficients: torch.Tensor,
+        modulations: list[Modulation],
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """One solver step.
 
-    def _predict(
-        self, x: torch.Tensor, modulations: list[tuple[torch.Tensor, ...]], last: tuple[torch.Tensor, ...]
-    ) -> torch.Tensor:
+        Args:
+            x: (rows, latent), the sample.
+            before: (rows, latent), the last step's estimate of the clean sample.
+            coefficients: (5, rows, 1).
+            modulations: of this step, each part (2 * rows, hidden).
+
+        Returns:
+            The next sample and this step's estimate of the clean one.
+        """
+        alpha, sigma, keep, gain, earlier = coefficients.unbind(0)
+        velocity = self._predict(x.to(self.weights.dtype), modulations)
+        cond, uncond = velocity.to(x.dtype).chunk(2)
+        clean = alpha * x - sigma * torch.lerp(uncond, cond, guidance)
+        return keep * x + gain * clean + earlier * before, clean
+
+    def _predict(self, x: torch.Tensor, modulations: list[Modulation]) -> torch.Tensor:
         """x (rows, latent) to the velocities (2 * rows, latent), positive rows first."""
         epsilon = self.head.epsilon
         h = self.noisy(x).repeat(2, 1)
-        for layer, (shift, scale, gate) in zip(self.layers, modulations, strict=True):
+        for layer, (shift, scale, gate) in zip(self.layers, modulations[:-1], strict=True):
             y = rms_norm.modulated(h, scale, shift, epsilon)
             h = torch.addcmul(h, gate, layer.inner(y))
-        shift, scale = last
+        shift, scale = modulations[-1]
         return self.last(rms_norm.modulated(h, scale, shift, epsilon))
 
-    def _schedule(self, steps: int) -> Schedule:
+    def tables(self, steps: Sequence[int]) -> SolverTables:
+        """Constants for rows that take so many steps each."""
+        made = self.empty_tables(max(steps), len(steps))
+        for row, count in enumerate(steps):
+            made.put(row, self.schedule(count))
+        return made
+
+    def empty_tables(self, steps: int, rows: int) -> SolverTables:
+        """Room for `rows` schedules of at most `steps` steps."""
+        dtype, device = self.weights.dtype, self.weights.device
+        return SolverTables(
+            idle_step(torch.empty(0, dtype=wide(dtype), device=device))[:, None, None].repeat(
+                steps, 1, rows, 1
+            ),
+            torch.zeros(steps, rows, self.noisy.outer, dtype=dtype, device=device),
+        )
+
+    def schedule(self, steps: int) -> Schedule:
+        """The schedule of that many steps, made once."""
         if steps not in self.schedules:
             self.schedules[steps] = self._make_schedule(steps)
         return self.schedules[steps]
 
     def _make_schedule(self, steps: int) -> Schedule:
         levels = noise_schedule.levels(self.settings, steps)
-        times = self._embed_times(torch.tensor(levels.times, device=self.weights.device))
-        return Schedule(tuple(noise_schedule.coefficients(levels.sigmas)), times)
+        coefficients = torch.tensor(
+            [astuple(step) for step in noise_schedule.coefficients(levels.sigmas)],
+            dtype=wide(self.weights.dtype),
+        )
+        return Schedule(coefficients.to(self.weights.device), self._embed_times(torch.tensor(levels.times)))
 
     def _embed_times(self, times: torch.Tensor) -> torch.Tensor:
-        """(steps,) to (steps, hidden), by sines and cosines of the time in the model's own precision."""
+        """(steps,) to (steps, hidden), by sines and cosines of the time in the model's own precision.
+
+        The waves are computed on the CPU: devices round powers and exponentials differently.
+        """
         dtype, head, root = self.weights.dtype, self.head, "model.diffusion_head.timestep_proj."
         half = head.frequencies // 2
-        places = torch.arange(half, dtype=torch.float32, device=times.device)
+        places = torch.arange(half, dtype=torch.float32)
         frequencies = torch.exp(-math.log(head.period_max) * places / half).to(wide(dtype))
         angles = times.to(dtype).to(wide(dtype))[:, None] * frequencies
-        waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(dtype)
+        waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(self.weights.device, dtype)
         first, second = fastest(self.weights(f"{root}fc1.weight")), fastest(self.weights(f"{root}fc2.weight"))
         return second(first.activated(waves, "silu"))

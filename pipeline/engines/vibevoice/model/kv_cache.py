@@ -19,13 +19,9 @@ class Cache:
         capacity: int,
         dtype: torch.dtype,
         device: torch.device,
-        *,
-        clear: bool = False,
     ) -> None:
-        """`clear`: positions that nothing was written to are finite, as a `Window` needs them."""
         self.capacity = capacity
-        make = torch.zeros if clear else torch.empty
-        self.store = make(
+        self.store = torch.empty(
             language.layers,
             slots,
             2,
@@ -36,10 +32,6 @@ class Cache:
             device=device,
         )
         self.layers = self.store.unbind(0)
-
-    def clear(self, slot: int) -> None:
-        """Whatever a row held, its numbers are finite again."""
-        self.store[:, slot] = 0
 
     def write(self, layer: int, slots: torch.Tensor, positions: torch.Tensor, pairs: torch.Tensor) -> None:
         """Put one position of several rows: pairs (rows, 2, key heads, head size)."""
@@ -98,24 +90,3 @@ class Reader:
                 for query, (keys, values) in zip(torch.split(queries, 1), self.pasts, strict=True)
             ]
         )
-
-
-class Window:
-    """The pasts of all slots in one product, whatever they hold: a `Reader` whose shapes never change.
-
-    Every slot looks at its whole row, masked to what it has. That is more to read, but no number of it
-    depends on a length, so it can be recorded as a CUDA graph, and a row's bits don't depend on the others.
-    """
-
-    def __init__(self, cache: Cache, positions: torch.Tensor) -> None:
-        """`positions` (slots,): where each writes next."""
-        self.cache, self.positions = cache, positions
-        self.slots = torch.arange(len(positions), device=positions.device)
-        places = torch.arange(cache.capacity, device=positions.device)
-        self.mask = (places <= positions[:, None])[:, None, None]
-
-    def attend(self, layer: int, queries: torch.Tensor, pairs: torch.Tensor) -> torch.Tensor:
-        """As `Reader.attend`."""
-        self.cache.write(layer, self.slots, self.positions, pairs)
-        keys, values = self.cache.layers[layer].unbind(1)
-        return F.scaled_dot_product_attention(queries, keys, values, attn_mask=self.mask)

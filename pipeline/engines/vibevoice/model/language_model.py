@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint.architecture import Language
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import Make, fastest
-from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader, Window
+from pipeline.engines.vibevoice.layers.linear import Gated, Make, fastest
+from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader
 
 ROOT = "model.language_model."
 
@@ -36,8 +36,7 @@ class Layer:
             weights.joined(*(f"{attention}{part}_proj.bias" for part in "qkv")),
         )
         self.out = linear(weights(f"{attention}o_proj.weight"))
-        self.gate = linear(weights(f"{inner}gate_proj.weight"))
-        self.up = linear(weights(f"{inner}up_proj.weight"))
+        self.gated = Gated(weights, f"{inner}gate_proj.weight", f"{inner}up_proj.weight", linear)
         self.down = linear(weights(f"{inner}down_proj.weight"))
         self.norm = weights(f"{at}input_layernorm.weight")
         self.inner_norm = weights(f"{at}post_attention_layernorm.weight")
@@ -48,12 +47,13 @@ class Rotary:
 
     def __init__(self, language: Language, positions: int, dtype: torch.dtype, device: torch.device) -> None:
         self.heads, self.key_heads, half = language.heads, language.key_heads, language.head_size // 2
-        places = torch.arange(0, 2 * half, 2, dtype=torch.float32, device=device) / (2 * half)
+        places = torch.arange(0, 2 * half, 2, dtype=torch.float32) / (2 * half)
         speeds = (1.0 / language.rope_theta**places).to(wide(dtype))
-        angles = torch.arange(positions, device=device, dtype=wide(dtype))[:, None] * speeds
+        angles = torch.arange(positions, dtype=wide(dtype))[:, None] * speeds
         self.half = half
-        self.cosines = torch.cat([angles.cos(), angles.cos()], -1).to(dtype)
-        self.sines = torch.cat([-angles.sin(), angles.sin()], -1).to(dtype)
+        # Computed on the CPU: devices round powers and sines differently.
+        self.cosines = torch.cat([angles.cos(), angles.cos()], -1).to(device, dtype)
+        self.sines = torch.cat([-angles.sin(), angles.sin()], -1).to(device, dtype)
 
     def angles(self, positions: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Cosines and signed sines, each (rows, heads + 2 * key heads, head size)."""
@@ -126,7 +126,7 @@ class LanguageModel:
         self.layers = [Layer(weights, f"{ROOT}layers.{n}.", linear) for n in range(language.layers)]
         self.norm = weights(f"{ROOT}norm.weight")
 
-    def step(self, x: torch.Tensor, readers: Sequence[Reader | Window]) -> torch.Tensor:
+    def step(self, x: torch.Tensor, readers: Sequence[Reader]) -> torch.Tensor:
         """One position of every row of every reader, in their order: x (rows, hidden) to (rows, hidden)."""
         angles = self.rotary.angles(torch.cat([reader.positions for reader in readers]))
         sizes = [len(reader.positions) for reader in readers]
@@ -174,14 +174,24 @@ class LanguageModel:
 
     def _through(self, x: torch.Tensor, attend: Attend, wanted: torch.Tensor | None = None) -> torch.Tensor:
         """`wanted`: the rows whose states are asked for; the last layer computes no others."""
-        epsilon = self.language.epsilon
-        heads, size = self.language.heads + 2 * self.language.key_heads, self.language.head_size
         for index, layer in enumerate(self.layers):
-            joined = layer.joined(rms_norm.weighted(x, layer.norm, epsilon))
-            seen = attend(index, joined.view(len(x), heads, size))
+            seen = attend(index, self.project(layer, x))
             if wanted is not None and layer is self.layers[-1]:
                 seen, x = seen[wanted], x[wanted]
-            x = layer.out.plus(seen, x)
-            y = rms_norm.weighted(x, layer.inner_norm, epsilon)
-            x = layer.down.plus(layer.up.times(y, layer.gate.activated(y, "silu")), x)
-        return rms_norm.weighted(x, self.norm, epsilon)
+            x = self.finish(layer, seen, x)
+        return self.end(x)
+
+    def project(self, layer: Layer, x: torch.Tensor) -> torch.Tensor:
+        """Queries, keys and values of x (rows, hidden): (rows, heads + 2 * key heads, head size)."""
+        joined = layer.joined(rms_norm.weighted(x, layer.norm, self.language.epsilon))
+        return joined.view(len(x), -1, self.language.head_size)
+
+    def finish(self, layer: Layer, seen: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+        """The rest of a layer after its attention: seen and x (rows, hidden) to (rows, hidden)."""
+        x = layer.out.plus(seen, x)
+        y = rms_norm.weighted(x, layer.inner_norm, self.language.epsilon)
+        return layer.down.plus(layer.gated(y), x)
+
+    def end(self, x: torch.Tensor) -> torch.Tensor:
+        """The states after the last layer: x (rows, hidden) to (rows, hidden)."""
+        return rms_norm.weighted(x, self.norm, self.language.epsilon)

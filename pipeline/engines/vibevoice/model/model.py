@@ -21,7 +21,7 @@ class Model:
         """
         architecture, generation = weights.checkpoint.architecture, weights.checkpoint.generation
         self.dtype, self.device = weights.dtype, weights.device
-        self.tokens, self.latent = architecture.tokens, architecture.head.latent
+        self.tokens, self.latent, self.hop = architecture.tokens, architecture.head.latent, architecture.hop
         self.language = LanguageModel(weights, architecture.language, positions, linear)
         schedule = generation.get("noise_scheduler_config") or {}
         self.sampler = Sampler(weights, architecture.head, schedule)

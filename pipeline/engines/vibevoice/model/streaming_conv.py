@@ -15,6 +15,7 @@ from pipeline.engines.vibevoice.checkpoint.architecture import Stack
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import fastest
+from pipeline.engines.vibevoice.runtime.fusion import Fused, unfused
 
 
 class Layer(Protocol):
@@ -97,11 +98,21 @@ class Mixer:
         self.wide_kernel, self.wide_bias = kernel[:, 0].to(wide(bias.dtype)), bias.to(wide(bias.dtype))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
+        if torch.compiler.is_compiling():
+            return self._shifted(x)
         if x.shape[1] - self.width < self.few:
             windows = x.to(self.wide_bias.dtype).unfold(1, self.width, 1)
             return ((windows * self.wide_kernel).sum(-1) + self.wide_bias).to(x.dtype)
         image = x.transpose(1, 2).unsqueeze(2)
         return F.conv2d(image, self.image, self.bias, groups=len(self.bias)).squeeze(2).transpose(1, 2)
+
+    def _shifted(self, x: torch.Tensor) -> torch.Tensor:
+        """As a sum of shifted products, which a compiler fuses with what is around it."""
+        time = x.shape[1] - self.width + 1
+        total = self.wide_bias
+        for shift in range(self.width):
+            total = total + x[:, shift : shift + time].to(total.dtype) * self.wide_kernel[:, shift]
+        return total.to(x.dtype)
 
 
 class Block:
@@ -171,8 +182,15 @@ class Stream:
             torch.zeros(rows, *layer.memory, dtype=self.dtype, device=self.device) for layer in self.layers
         ]
 
-    def __call__(self, x: torch.Tensor, memories: Sequence[torch.Tensor]) -> torch.Tensor:
+    def __call__(
+        self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fused = unfused
+    ) -> torch.Tensor:
         """x (rows, time, in) to (rows, time * hop or time / hop, out); the memories are moved on in place."""
         for layer, memory in zip(self.layers, memories, strict=True):
-            x = layer(x, memory)
+            x = fused(run_layer)(layer, x, memory)
         return x
+
+
+def run_layer(layer: Layer, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+    """A layer of a stack, as a region for fused kernels."""
+    return layer(x, past)

@@ -29,6 +29,21 @@ def is_out_of_memory(error: Exception) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(error)
 
 
+def device_is_lost(error: Exception) -> bool:
+    """True if the accelerator can't be used any more, as asking it shows: cuBLAS, cuDNN and Triton report a
+    broken context as a plain `RuntimeError`.
+    """
+    if is_lost(error):
+        return True
+    if not torch.cuda.is_initialized():
+        return False
+    try:
+        torch.cuda.synchronize()
+    except RuntimeError:
+        return True
+    return False
+
+
 def is_lost(error: Exception) -> bool:
     """Whether the accelerator reported a fault; this process can't use it any more."""
     return isinstance(error, torch.AcceleratorError)

@@ -9,9 +9,11 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoding.cuda_graphs import Record
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, uncaptured
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder, FrameRow
 from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.runtime.fusion import Fusion
 from tests.pipeline.engines.vibevoice import reference
 from tests.pipeline.engines.vibevoice.reference import Reference
 
@@ -83,36 +85,25 @@ def vectors(model: Reference, one: Case) -> torch.Tensor:
 
 def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
     """`cut`: let its voice be shared."""
-    legal = sorted(
-        (
-            model.config.audio_bos_token_id,
-            model.config.audio_eos_token_id,
-            model.config.audio_token_id,
-            model.config.eos_token_id,
-        )
-    )
-    made = Request(
+    return Request(
         prompt=vectors(model, one),
         cuts=(VOICE_AT + one.voice_frames,) if cut else (),
         noise=torch.Generator().manual_seed(one.seed),
         tokens_max=one.tokens_max,
+        forced=one.tokens or (),
     )
-    if one.tokens is not None:
-        given = one.tokens
-        made.choose = lambda _, number: legal.index(given[number])
-    return made
 
 
-def decoder(
-    weights: Weights,
-    slots: int,
-    *,
-    fixed_shapes: bool = False,
-    record: Record | None = None,
-    prefix_bytes: int = 1 << 20,
-) -> Decoder:
+def decoder(weights: Weights, slots: int, *, prefix_bytes: int = 1 << 20) -> Decoder:
     limits = Limits(slots, positions=128, frames=64, prefix_bytes=prefix_bytes)
-    return Decoder(Model(weights, positions=128), limits, fixed_shapes=fixed_shapes, record=record)
+    return Decoder(Model(weights, positions=128), limits)
+
+
+def frame_decoder(
+    weights: Weights, slots: int, *, capture: Capture = uncaptured, fusion: Fusion | None = None
+) -> FrameDecoder:
+    limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
+    return FrameDecoder(Model(weights, positions=128), limits, capture=capture, fusion=fusion)
 
 
 @functools.cache
@@ -123,7 +114,7 @@ def generated(model: Reference, one: Case) -> tuple[torch.Tensor, list[int]]:
     return audio[0], tokens[0]
 
 
-def run(loop: Decoder, requests: Sequence[Request]) -> list[Row]:
+def run(loop: Decoder | FrameDecoder, requests: Sequence[Request]) -> list[Row | FrameRow]:
     """All requests through the slots, each entering as soon as one is free."""
     waiting, rows = list(enumerate(requests)), {}
     while waiting or loop.active:

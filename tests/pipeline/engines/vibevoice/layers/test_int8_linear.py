@@ -59,7 +59,7 @@ def test_half_of_the_language_models_weights_is_known_to_be_saved(talkative: Pat
     products = [
         product
         for layer in model.language.layers
-        for product in (layer.joined, layer.out, layer.gate, layer.up, layer.down)
+        for product in (layer.joined, layer.out, layer.gated.gate, layer.gated.up, layer.down)
     ]
     saved = sum(product.inner * product.outer for product in products)
     assert footprint.decoder_bytes(architecture, footprint.HALF, quantized=True) == whole - saved

@@ -38,8 +38,8 @@ from bench.harness.controls import Watch
 from bench.scaled import SCALE, SETTING
 from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request
-from pipeline.engines.vibevoice.decoding.request import Spoken, assemble
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.request import Request, Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs.jobs import stage_name
@@ -142,8 +142,9 @@ def within(batch: Scheduler, work: Callable[[Decoder], T]) -> T:
 
     def make() -> Request:
         assert batch.decoder is not None
-        found.append(work(batch.decoder))
-        return Request(talkative(batch.decoder), (), torch.Generator(), tokens_max=1)
+        decoder = fullsize.on_cpu(batch.decoder)
+        found.append(work(decoder))
+        return Request(talkative(decoder), (), torch.Generator(), tokens_max=1)
 
     batch.decode(make, 1, Watch())
     return found[0]

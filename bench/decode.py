@@ -26,7 +26,8 @@ from bench import fullsize, roofline
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.footprint import HALF
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.layers.linear import halvable
 from pipeline.engines.vibevoice.model.model import Model

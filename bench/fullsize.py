@@ -19,6 +19,7 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Shape, read
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.request import SlotDecoder
 
 if TYPE_CHECKING:
     from transformers import VibeVoiceConfig
@@ -45,6 +46,12 @@ def checkpoint(kept: Path | None) -> Iterator[Path]:
         if not (folder / "config.json").is_file():
             save(folder)
         yield folder
+
+
+def on_cpu(decoder: SlotDecoder) -> Decoder:
+    """The same, known to be the one that CPUs have."""
+    assert isinstance(decoder, Decoder)
+    return decoder
 
 
 def always(decoder: Decoder, frames: int) -> tuple[int, ...]:

@@ -20,7 +20,7 @@ from bench import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
-from pipeline.engines.vibevoice.decoding.decoder import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
@@ -37,7 +37,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     limits = Limits(SLOTS, positions=2048, frames=1024)
     device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
     precision = device.precision("auto", quantized=False)
-    decoder = device.decoder(precision, SLOTS)
+    decoder = fullsize.on_cpu(device.decoder(precision, SLOTS))
     rows = torch.full((PROMPT, 1536), 0.02, dtype=precision.dtype)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)

@@ -21,8 +21,7 @@ import torch
 from bench import fullsize
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
-from pipeline.engines.vibevoice.decoding.decoder import Request
-from pipeline.engines.vibevoice.decoding.request import Precision
+from pipeline.engines.vibevoice.decoding.request import Precision, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 
@@ -45,7 +44,8 @@ class Heard:
 
 
 def speak(checkpoint: Checkpoint, precision: Precision, frames: int) -> Heard:
-    decoder = Device(checkpoint, Settings(device="cpu", positions=1024, frames=512)).decoder(precision, 1)
+    device = Device(checkpoint, Settings(device="cpu", positions=1024, frames=512))
+    decoder = fullsize.on_cpu(device.decoder(precision, 1))
     prompt = torch.randn(PROMPT, 1536, generator=torch.Generator().manual_seed(0)) * 0.02
     noise = torch.Generator().manual_seed(1)
     forced = fullsize.always(decoder, frames)

@@ -14,9 +14,17 @@ from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoding import cuda_graphs
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request
-from pipeline.engines.vibevoice.decoding.request import Precision, Spoken, assemble
+from pipeline.engines.vibevoice.decoding.cuda_graphs import CudaGraphs
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
+from pipeline.engines.vibevoice.decoding.request import (
+    Limits,
+    Precision,
+    Request,
+    SlotDecoder,
+    Spoken,
+    assemble,
+)
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import fastest, halvable
@@ -24,12 +32,16 @@ from pipeline.engines.vibevoice.model import speaker_encoder
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime import torch_errors
 from pipeline.engines.vibevoice.runtime.allocator import give_back, keep_blocks, keep_few_kernels
+from pipeline.engines.vibevoice.runtime.fusion import Fusion
 from pipeline.engines.vibevoice.runtime.idle_unload import Lazy
 from pipeline.engines.vibevoice.runtime.thread_teams import apart
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
 
 log = logging.getLogger(__name__)
+
+SLOTS_CUDA, SLOTS_CPU = 64, 8
+"""Most slots that are taken unasked: a GPU gains up to 64, a CPU nothing past 8."""
 
 
 class Device:
@@ -47,14 +59,16 @@ class Device:
         self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
     def dtype(self, name: str) -> torch.dtype:
-        """The type of that name; 'auto' is bfloat16 where the device computes in it, else float32."""
+        """The type of that name; 'auto' is bfloat16 where the device computes in it, else float16 on CUDA
+        (where bfloat16 is emulated) and float32 elsewhere.
+        """
         if name != "auto":
             found: torch.dtype = getattr(torch, name)
             return found
-        if self.device.type == "cpu":
-            able = torch.ops.mkldnn._is_mkldnn_bf16_supported()
-        else:
-            able = self.device.type != "cuda" or torch.cuda.is_bf16_supported()
+        if self.device.type == "cuda":
+            able = torch.cuda.is_bf16_supported(including_emulation=False)
+            return torch.bfloat16 if able else torch.float16
+        able = self.device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return torch.bfloat16 if able else torch.float32
 
     def precision(self, dtype: str, *, quantized: bool) -> Precision:
@@ -63,6 +77,8 @@ class Device:
             EngineError: the device doesn't compute in bfloat16, and eight-bit weights are asked for.
         """
         found = Precision(self.dtype(dtype), quantized)
+        if quantized and self.device.type == "cuda":
+            raise EngineError("eight-bit weights have no fast kernel on CUDA; leave out `quantize`")
         if quantized and found.dtype != torch.bfloat16:
             raise EngineError("eight-bit weights compute in bfloat16, which this device has not")
         return found
@@ -74,8 +90,12 @@ class Device:
             return settings.slots
         held_bytes = self.decoder_bytes(precision) + self.speaker_bytes(precision) + settings.prefix_bytes
         return footprint.fitting_slots(
-            self.free_bytes(), held_bytes, self.slot_bytes(precision), settings.slots_max
+            self.free_bytes(), held_bytes, self.slot_bytes(precision), self.slots_max()
         )
+
+    def slots_max(self) -> int:
+        """Most slots where as many as fit are taken."""
+        return self.settings.slots_max or (SLOTS_CUDA if self.device.type == "cuda" else SLOTS_CPU)
 
     def decoder_bytes(self, precision: Precision) -> int:
         """Weights of the diffusion stage."""
@@ -93,11 +113,13 @@ class Device:
         )
 
     def slot_bytes(self, precision: Precision) -> int:
-        """Caches of one slot."""
-        settings = self.settings
-        return footprint.slot_bytes(
-            self.checkpoint.architecture, settings.positions, settings.frames, precision.dtype.itemsize
-        )
+        """Caches of one slot, and on an accelerator what its frames are kept and computed in."""
+        settings, architecture = self.settings, self.checkpoint.architecture
+        item_bytes = precision.dtype.itemsize
+        caches = footprint.slot_bytes(architecture, settings.positions, settings.frames, item_bytes)
+        if self.device.type == "cpu":
+            return caches
+        return caches + footprint.frame_bytes(architecture, settings.frames, item_bytes)
 
     def free_bytes(self) -> int:
         """What the device can give, or what the settings allow."""
@@ -186,17 +208,16 @@ class Device:
                 )
             return self.schedulers[precision]
 
-    def _fixed_shapes(self) -> bool:
-        """Whether equal bits need equal shapes: oneDNN's kernels don't, a GPU's do."""
-        return self.settings.reproducible and self.device.type != "cpu"
-
-    def decoder(self, precision: Precision, slots: int) -> Decoder:
+    def decoder(self, precision: Precision, slots: int) -> SlotDecoder:
         """Load the parts that speak."""
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if precision.quantized else fastest
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
         give_back()  # what the conversion of each weight has left
-        fixed = self._fixed_shapes()
-        graphed = cuda_graphs.record if fixed and self.device.type == "cuda" else None
-        return Decoder(model, limits, fixed_shapes=fixed, record=graphed)
+        if self.device.type == "cpu":
+            return Decoder(model, limits)
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+            return FrameDecoder(model, limits, capture=CudaGraphs(self.device), fusion=Fusion())
+        return FrameDecoder(model, limits)

@@ -11,7 +11,8 @@ class Settings:
     """As torch names it; the first GPU if there is one, else the CPU."""
     slots: int | None = None
     """Segments decoded at once; if not given as many as fit, up to `slots_max`."""
-    slots_max: int = 8
+    slots_max: int | None = None
+    """Most slots that are taken unasked; if not given 64 on CUDA and 8 elsewhere."""
     memory_bytes: int | None = None
     """How much of the device the engine may take; what is free there if not given."""
     positions: int = 4096
@@ -22,8 +23,6 @@ class Settings:
     """Keys and values of voices that are kept for other segments."""
     voices_bytes: int = 64 << 20
     """Speaker embeddings that are kept."""
-    reproducible: bool = True
-    """The same segment gives the same bits in any company, for the same number of slots."""
     reference_s: float = 30.0
     """A longer reference is cut."""
     idle_s: float = 300.0

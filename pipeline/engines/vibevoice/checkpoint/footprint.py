@@ -15,6 +15,11 @@ TIMES = "model.diffusion_head.timestep_proj."
 SPEAKER = ("model.audio_tower.encoder.", "model.multi_modal_projector.", "model.latent_")
 RESERVE_BYTES = 512 << 20
 """For what a step computes with, and the libraries themselves."""
+WORKSPACE_BYTES = 16 << 20
+"""Of one slot: the largest activations of the streaming stacks in a captured frame."""
+NOISE_ITEM_BYTES = 4
+STEPS_MAX = 100
+"""Most solver steps of a request."""
 HALF = 2
 """Bytes of a number in half precision."""
 HALVED_MIN = 1 << 18
@@ -59,6 +64,14 @@ def slot_bytes(architecture: Architecture, positions: int, frames: int, item_byt
     stacks = (architecture.acoustic_decoder, architecture.semantic_encoder)
     caches = (positions + frames + 1) * architecture.language.position_values
     return (caches + sum(_stack_values(stack) for stack in stacks)) * item_bytes
+
+
+def frame_bytes(architecture: Architecture, frames: int, item_bytes: int) -> int:
+    """One slot's tables on an accelerator (noise, sound, solver steps), and the workspace of its frame."""
+    noise = frames * architecture.head.latent * NOISE_ITEM_BYTES
+    sound = (frames + 1) * architecture.hop * item_bytes
+    steps = STEPS_MAX * architecture.language.hidden * item_bytes
+    return noise + sound + steps + WORKSPACE_BYTES
 
 
 def _stack_values(stack: Stack) -> int:

@@ -14,6 +14,7 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.weights import wide
 from pipeline.engines.vibevoice.decoding.prefill import Prefill, Prompt
 from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader
 from pipeline.engines.vibevoice.model.language_model import Piece
 from pipeline.engines.vibevoice.model.model import Model
@@ -23,23 +24,6 @@ from pipeline.engines.vibevoice.model.streaming_conv import Stream
 def likeliest(scores: Sequence[float]) -> int:
     """Index of the highest score; of equals the first, as transformers has it."""
     return max(range(len(scores)), key=scores.__getitem__)
-
-
-@dataclass(slots=True)
-class Request:
-    """One segment to be spoken."""
-
-    prompt: torch.Tensor
-    """(positions, hidden): the words' vectors with the voices' between them."""
-    cuts: tuple[int, ...]
-    """Positions after each voice, ascending: what lies before one may be shared with other segments."""
-    noise: torch.Generator
-    tokens_max: int
-    """It ends after so many tokens, whatever the model says."""
-    guidance: float = 1.3
-    steps: int = 10
-    forced: Sequence[int] = ()
-    """Token IDs that are taken whatever the scores; after the last one the model chooses. For tests."""
 
 
 @dataclass(slots=True)
@@ -62,19 +46,6 @@ class Row:
     def samples(self) -> npt.NDArray[np.floating]:
         """All that was spoken, (n,), in the precision of the model but at least float32."""
         return np.concatenate(self.frames) if self.frames else np.zeros(0, np.float32)
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much the decoder may hold at once."""
-
-    slots: int = 1
-    positions: int = 4096
-    """Most positions of a segment: its prompt and its frames."""
-    frames: int = 2048
-    """Most frames of a segment."""
-    prefix_bytes: int = 256 << 20
-    """Keys and values of voices, kept for other segments."""
 
 
 class Decoder:

@@ -10,16 +10,15 @@ from contextlib import contextmanager
 
 import torch
 
+from pipeline.engines.vibevoice.checkpoint.footprint import STEPS_MAX
 from pipeline.engines.vibevoice.checkpoint.weights import wide
-from pipeline.engines.vibevoice.decoding.decoder import Limits
+from pipeline.engines.vibevoice.decoding.request import Limits
 from pipeline.engines.vibevoice.model.language_model import Layer
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.model.ragged_kv_cache import RaggedCache
 from pipeline.engines.vibevoice.model.streaming_conv import Stream
 from pipeline.engines.vibevoice.runtime.fusion import Fused
 
-STEPS_MAX = 100
-"""Most solver steps of a request."""
 POSITION, NEGATIVE, TOKENS, SPOKEN, TOKENS_MAX, ALIVE = range(6)
 """Columns of `Frame.control`."""
 
@@ -76,7 +75,9 @@ class Frame:
         scores = self.model.score(self.states[: self.slots])
         places = torch.arange(scores.shape[1], device=scores.device)
         best = scores == scores.amax(1, keepdim=True)
-        likeliest = torch.where(best, places, len(places)).amin(1)  # of equals the first
+        first = torch.where(best, places, len(places)).amin(1)  # of equals the first
+        # A row whose scores are no numbers ends.
+        likeliest = torch.where(first < len(places), first, self.legal[self.model.tokens.end])
         count = self.control[:, TOKENS].clamp(max=self.frames - 1)
         forced = self.forced[self.each, count].long()
         index = torch.where(forced >= 0, forced, likeliest)
@@ -89,7 +90,7 @@ class Frame:
     def _speak(self, latents: torch.Tensor, speaking: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """latents (slots, 1, latent) to samples (slots, hop) and what is heard of them (slots, hidden)."""
         model, memory = self.model, self.memory.clone()
-        speech, listener = memory.split([sum(size) for size in self.sizes], 1)
+        speech, listener = torch.split(memory, [sum(size) for size in self.sizes], 1)
         pasts = self._pasts(model.speech, speech, self.sizes[0])
         audio = model.speech(model.unscaled(latents), pasts, self.fused)
         sense = model.listener(audio, self._pasts(model.listener, listener, self.sizes[1]), self.fused)
@@ -153,7 +154,7 @@ class Frame:
         language = self.model.language
         joined = language.rotary.turn(language.project(layer, x), (cosines, sines))
         heads = language.language.heads
-        store.index_put_((tokens,), joined[:, heads:].unflatten(1, (2, -1)))
+        store.index_put_((tokens,), torch.unflatten(joined[:, heads:], 1, (2, -1)))
         return joined[:, :heads].contiguous()
 
     @contextmanager
@@ -170,8 +171,9 @@ class Frame:
     @staticmethod
     def _pasts(stream: Stream, memory: torch.Tensor, sizes: list[int]) -> list[torch.Tensor]:
         """Views of a stack's memory, (slots, past, channels) a layer."""
-        parts = memory.split(sizes, 1)
-        return [part.unflatten(1, layer.memory) for part, layer in zip(parts, stream.layers, strict=True)]
+        parts = torch.split(memory, sizes, 1)
+        layers = zip(parts, stream.layers, strict=True)
+        return [torch.unflatten(part, 1, layer.memory) for part, layer in layers]
 
 
 def _sizes(stream: Stream) -> list[int]:

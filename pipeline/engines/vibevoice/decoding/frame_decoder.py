@@ -7,6 +7,7 @@ takes note of the one before: which token each row took. A row that has ended co
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +16,11 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.weights import wide
 from pipeline.engines.vibevoice.decoding import frame
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, Captured, on_stream, uncaptured
-from pipeline.engines.vibevoice.decoding.decoder import Limits, Request
 from pipeline.engines.vibevoice.decoding.frame import Frame
 from pipeline.engines.vibevoice.decoding.prefill import Prompt, Reading
 from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
 from pipeline.engines.vibevoice.decoding.prompt_reader import BUCKETS, PromptReader, pinned
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import Fusion, unfused
 
@@ -35,15 +36,16 @@ class Download:
     def __init__(self, source: torch.Tensor) -> None:
         self.held = torch.empty(source.shape, dtype=source.dtype, pin_memory=source.is_cuda)
         self.held.copy_(source, non_blocking=True)
-        self.event: torch.cuda.Event | None = None
+        self.event: Any = None
         if source.is_cuda:
-            self.event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-            self.event.record()  # type: ignore[no-untyped-call]
+            event: Any = torch.cuda.Event
+            self.event = event(blocking=True)
+            self.event.record()
 
     def wait(self) -> torch.Tensor:
         """The copy, complete."""
         if self.event is not None:
-            self.event.synchronize()  # type: ignore[no-untyped-call]
+            self.event.synchronize()
         return self.held
 
 
@@ -122,9 +124,12 @@ class FrameDecoder:
             raise KeyError(f"slot {slot} is free")
         return row
 
+    @torch.inference_mode()
     def admit(self, requests: Mapping[int, Request]) -> dict[int, FrameRow]:
         """Put segments into free slots; their prompts are read between frames."""
         for slot, request in requests.items():
+            with on_stream(self.capture):
+                self.frame.cache.clear(slot)
             self.rows[slot] = FrameRow(request)
             self.readings.append(Reading(slot, Prompt(request.prompt.to(self.dtype), request.cuts)))
         return {slot: self.row(slot) for slot in requests}
@@ -200,8 +205,6 @@ class FrameDecoder:
         while not reading.last and (pairs := self.prefixes.get(reading.key)) is not None:
             self.frame.cache.copy_in(reading.slot, reading.piece.start, pairs)
             reading.advance()
-        if reading.done == 0 and self.read_positions == 0:
-            self.frame.cache.clear(reading.slot)
         piece = reading.piece
         chunk = piece.x[self.read_positions :][: BUCKETS[-1]]
         self.reader(reading.slot, piece.start + self.read_positions, chunk)

@@ -37,7 +37,7 @@ class PromptReader:
 
     def read(self, bucket: int) -> None:
         """The pass itself, on `x` and `place`."""
-        slot, start, count = self.place.split(1)
+        slot, start, count = torch.split(self.place, 1)
         offsets = torch.arange(bucket, device=self.place.device)
         real = offsets < count
         positions = torch.where(real, start + offsets, 0)
@@ -46,7 +46,7 @@ class PromptReader:
         angles, heads = self.language.rotary.angles(positions), self.language.language.heads
         for number, layer in enumerate(self.language.layers):
             joined = self.language.rotary.turn(self.language.project(layer, x), angles)
-            self.cache.write(number, tokens, joined[:, heads:].unflatten(1, (2, -1)))
+            self.cache.write(number, tokens, torch.unflatten(joined[:, heads:], 1, (2, -1)))
             seen = self.cache.attend_prompt(number, joined[:, :heads].contiguous(), slot, start, count)
             if layer is self.language.layers[-1]:
                 seen, x = seen.index_select(0, count - 1), x.index_select(0, count - 1)

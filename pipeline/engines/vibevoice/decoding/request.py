@@ -1,7 +1,11 @@
-"""Requests to the decoder, and the precision that they are decoded in."""
+"""Requests to a decoder, and the decoder as the scheduler sees it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from pipeline.errors import EngineError
@@ -32,6 +36,77 @@ class Spoken:
     seed: int
     guidance: float
     steps: int
+
+
+@dataclass(slots=True)
+class Request:
+    """One segment to be spoken."""
+
+    prompt: torch.Tensor
+    """(positions, hidden): the words' vectors with the voices' between them."""
+    cuts: tuple[int, ...]
+    """Positions after each voice, ascending: what lies before one may be shared with other segments."""
+    noise: torch.Generator
+    tokens_max: int
+    """It ends after so many tokens, whatever the model says."""
+    guidance: float = 1.3
+    steps: int = 10
+    forced: Sequence[int] = ()
+    """Token IDs that are taken whatever the scores; after the last one the model chooses. For tests."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How much the decoder may hold at once."""
+
+    slots: int = 1
+    positions: int = 4096
+    """Most positions of a segment: its prompt and its frames."""
+    frames: int = 2048
+    """Most frames of a segment."""
+    prefix_bytes: int = 256 << 20
+    """Keys and values of voices, kept for other segments."""
+
+
+class SlotRow(Protocol):
+    """A segment in a slot, as whoever waits for it sees it."""
+
+    done: bool
+
+    @property
+    def spoken(self) -> int:
+        """Frames so far."""
+        ...
+
+    def samples(self) -> npt.NDArray[np.floating]:
+        """All that was spoken, (n,), once it is done."""
+        ...
+
+
+class SlotDecoder(Protocol):
+    """Decodes many segments at once, each in a slot; a slot may be refilled before any step."""
+
+    @property
+    def free(self) -> list[int]: ...
+
+    @property
+    def passes(self) -> int:
+        """Passes over prompts so far."""
+        ...
+
+    def admit(self, requests: Mapping[int, Request]) -> Mapping[int, SlotRow]:
+        """Put segments into free slots."""
+        ...
+
+    def step(self) -> None:
+        """Move every segment at work on by a token."""
+        ...
+
+    def row(self, slot: int) -> SlotRow: ...
+
+    def release(self, slot: int) -> None:
+        """Free a slot, whatever its segment's state."""
+        ...
 
 
 def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:

@@ -20,7 +20,7 @@ import torch
 
 from pipeline.engines import load_timing
 from pipeline.engines.protocol import Control
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Request, Row
+from pipeline.engines.vibevoice.decoding.request import Request, SlotDecoder, SlotRow
 from pipeline.engines.vibevoice.runtime import allocator, torch_errors
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
@@ -44,7 +44,7 @@ class Entry:
     """Its expected frames."""
     passed: int = 0
     """How many segments that came later went before it."""
-    row: Row | None = None
+    row: SlotRow | None = None
     frames: int = 0
     together: int = 1
     """Segments at work in its last step."""
@@ -65,7 +65,7 @@ class Scheduler:
     """One decoder, made on first use and dropped when idle."""
 
     def __init__(
-        self, make: Callable[[int], Decoder], slots: int, idle_s: float, still_s: float = 600.0
+        self, make: Callable[[int], SlotDecoder], slots: int, idle_s: float, still_s: float = 600.0
     ) -> None:
         """
         Args:
@@ -80,7 +80,7 @@ class Scheduler:
         """In the order in which they came."""
         self.active: dict[int, Entry] = {}
         self.thread: threading.Thread | None = None
-        self.decoder: Decoder | None = None
+        self.decoder: SlotDecoder | None = None
         self.steps = self.filled = 0
         self.tidied = time.monotonic()
 
@@ -132,17 +132,18 @@ class Scheduler:
             DeviceLostError: it has not for `still_s`.
         """
         with self.changed:  # where it is let go of too: nobody may hold it while the next is loaded
-            pulse = (self.steps, None if self.decoder is None else self.decoder.prefill.passes)
+            pulse = (self.steps, None if self.decoder is None else self.decoder.passes)
         entry.looks = entry.looks + 1 if pulse == entry.pulse else 0
         entry.pulse = pulse
         if entry.looks * LOOK_S > self.still_s:
             raise DeviceLostError(f"the device has done nothing for {self.still_s:.0f} s")
 
     def _wait(self, entry: Entry) -> bool:
-        """Until the entry is finished (True), has another frame, or it is time to look."""
+        """Wait until the entry is finished (True) or it is time to look. Frames wake nobody: with 64 segments
+        that would cost more of the interpreter than the frame itself.
+        """
         with self.changed:
-            seen = entry.frames
-            self.changed.wait_for(lambda: entry.finished or entry.frames != seen, LOOK_S)
+            self.changed.wait_for(lambda: entry.finished, LOOK_S)
             return entry.finished
 
     def _run(self) -> None:
@@ -182,7 +183,7 @@ class Scheduler:
             self.tidied = time.monotonic()
             allocator.give_back()
 
-    def _load(self) -> Decoder:
+    def _load(self) -> SlotDecoder:
         """A decoder; all that wait have waited for it, also if it can't be had."""
         began = load_timing.now()
         try:
@@ -193,13 +194,13 @@ class Scheduler:
                 for entry in self.waiting:
                     entry.load_s += load.since(entry.came)
 
-    def _dismiss(self, decoder: Decoder) -> None:
+    def _dismiss(self, decoder: SlotDecoder) -> None:
         for slot, entry in list(self.active.items()):
             if entry.given_up:
                 decoder.release(slot)
                 del self.active[slot]
 
-    def _admit(self, decoder: Decoder) -> None:
+    def _admit(self, decoder: SlotDecoder) -> None:
         """Fill the free slots, all prompts in one go."""
         came: dict[int, Entry] = {}
         for slot in decoder.free:
@@ -225,25 +226,25 @@ class Scheduler:
             self.waiting.remove(chosen)
             return chosen
 
-    def _collect(self, decoder: Decoder, step_s: float) -> None:
+    def _collect(self, decoder: SlotDecoder, step_s: float) -> None:
         with self.changed:
-            together = len(self.active)
+            together, ended = len(self.active), False
             for slot, entry in list(self.active.items()):
                 row = decoder.row(slot)
                 entry.spent_s += step_s
-                entry.frames, entry.together = len(row.frames), together
+                entry.frames, entry.together = row.spoken, together
                 if row.done:
                     decoder.release(slot)
                     del self.active[slot]
-                    entry.finished = True
-            self.changed.notify_all()
+                    entry.finished = ended = True
+            if ended:
+                self.changed.notify_all()
 
     def _recover(self, error: RuntimeError) -> None:
         """Out of memory: half the slots, and the segments start again. Any other error fails them."""
         if not torch_errors.is_out_of_memory(error):
-            self._fail(
-                DeviceLostError(torch_errors.first_line(error)) if torch_errors.is_lost(error) else error
-            )
+            lost = torch_errors.device_is_lost(error)
+            self._fail(DeviceLostError(torch_errors.first_line(error)) if lost else error)
         elif self.slots == 1:
             self._fail(
                 OutOfMemoryError("the device has no room for one slot: " + torch_errors.first_line(error))

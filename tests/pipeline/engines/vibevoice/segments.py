@@ -10,8 +10,9 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, uncaptured
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder, FrameRow
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import Fusion
 from tests.pipeline.engines.vibevoice import reference

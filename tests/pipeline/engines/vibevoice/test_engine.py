@@ -154,7 +154,7 @@ def test_a_cancelled_segment_leaves_and_the_others_go_on(talkative: Path) -> Non
         heard = list(threads.map(run, controls))
     assert isinstance(heard[1], CancelledError)
     assert heard[0] == heard[2] == heard[3]
-    assert all(control.looks >= 5 for control in controls)
+    assert all(control.looks for control in controls)
     assert controls[0].done == len(heard[0]) // 4 // 3200  # type: ignore[arg-type]  # bytes, as in the line before
 
 

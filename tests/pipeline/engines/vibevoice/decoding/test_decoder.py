@@ -26,7 +26,7 @@ def assert_equal(
     model: Reference, weights: Weights, cases: list[segments.Case], slots: int, **how: bool
 ) -> None:
     """The loop, with the cases passing through its slots, equals `generate()` one by one."""
-    loop = segments.decoder(weights, slots, fixed_shapes=how.get("fixed_shapes", False))
+    loop = segments.decoder(weights, slots)
     rows = segments.run(loop, [segments.request(model, one, cut=how.get("cut", True)) for one in cases])
     for one, row in zip(cases, rows, strict=True):
         audio, tokens = segments.generated(model, one)
@@ -34,24 +34,22 @@ def assert_equal(
         assert segments.relative_error(row.samples(), audio) <= TOLERANCE
 
 
-@pytest.mark.parametrize("fixed_shapes", [True, False])
-def test_one_segment_equals_generate(model: Reference, weights: Weights, fixed_shapes: bool) -> None:
+def test_one_segment_equals_generate(model: Reference, weights: Weights) -> None:
     one = segments.case(model, 40, 1, segments.spoken(model, 12))
-    assert_equal(model, weights, [one], 1, fixed_shapes=fixed_shapes)
+    assert_equal(model, weights, [one], 1)
 
 
-@pytest.mark.parametrize("fixed_shapes", [True, False])
 @pytest.mark.parametrize("cut", [True, False])
 @pytest.mark.parametrize("slots", [2, 3, 5, 8])
 def test_segments_that_join_late_equal_generate_one_by_one(
-    model: Reference, weights: Weights, slots: int, cut: bool, fixed_shapes: bool
+    model: Reference, weights: Weights, slots: int, cut: bool
 ) -> None:
     shapes = [(12, 4), (30, 11), (21, 7), (44, 2), (18, 0), (27, 9), (35, 1)]
     cases = [
         segments.case(model, positions, 50 + n, segments.spoken(model, frames), voice_seed=n % 2)
         for n, (positions, frames) in enumerate(shapes)
     ]
-    assert_equal(model, weights, cases, slots, cut=cut, fixed_shapes=fixed_shapes)
+    assert_equal(model, weights, cases, slots, cut=cut)
 
 
 def test_a_batch_with_different_prompts_and_ends_equals_generate_on_that_batch(
@@ -91,16 +89,6 @@ def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: W
     assert_equal(model, weights, [others[0], segments.case(model, 25, 3, tokens), others[1]], 3)
 
 
-def test_what_a_spoilt_segment_leaves_in_its_slot_hurts_no_other(model: Reference, weights: Weights) -> None:
-    loop = segments.decoder(weights, 1, fixed_shapes=True)
-    spoilt = segments.request(model, segments.case(model, 40, 1, segments.spoken(model, 4)))
-    spoilt.prompt[-5:] = torch.nan
-    segments.run(loop, [spoilt])
-    one = segments.case(model, 20, 2, segments.spoken(model, 4))
-    (row,) = segments.run(loop, [segments.request(model, one)])
-    assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
-
-
 @pytest.mark.parametrize("seed", range(4))
 def test_what_the_model_chooses_itself_equals_generate(untied: Path, seed: int) -> None:
     model = reference.load(untied)
@@ -128,7 +116,7 @@ def test_a_segment_ends_at_its_most_tokens(model: Reference, weights: Weights) -
     one = segments.request(model, segments.case(model, 20, 1, segments.spoken(model, 30)))
     one.tokens_max = 3
     (row,) = segments.run(segments.decoder(weights, 1), [one])
-    assert len(row.frames) == 3
+    assert row.spoken == 3
 
 
 def test_a_voice_is_read_once_for_all_segments_with_it(model: Reference, weights: Weights) -> None:
@@ -155,23 +143,22 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("kept_bytes", "fixed_shapes", "expected"),
-    [(1 << 20, False, [2, 4]), (0, False, [2, 4, 2]), (1 << 20, True, [1] * 6)],
+    ("kept_bytes", "expected"),
+    [(1 << 20, [2, 4]), (0, [2, 4, 2])],
 )
 def test_prompts_that_come_together_are_read_together(
     model: Reference,
     weights: Weights,
     passes: list[list[int]],
     kept_bytes: int,
-    fixed_shapes: bool,
     expected: list[int],
 ) -> None:
-    """Voices first, each once if it can be kept, then all words; one by one where bits depend on shapes."""
+    """Voices first, each once if it can be kept, then all words."""
     cases = [
         segments.case(model, 20 + seed, seed, segments.spoken(model, 2), voice_seed=seed // 2)
         for seed in range(4)
     ]
-    loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes, fixed_shapes=fixed_shapes)
+    loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes)
     passes.clear()
     rows = segments.run(loop, [segments.request(model, one) for one in cases])
     assert [len(pieces) for pieces in passes] == expected

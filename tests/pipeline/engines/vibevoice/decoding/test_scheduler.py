@@ -18,7 +18,8 @@ from bench.harness.controls import Watch
 from pipeline.engines import load_timing
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits, Request, Row
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.errors import DeadlineError, DeviceLostError, EngineError

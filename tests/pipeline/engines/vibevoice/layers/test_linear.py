@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.layers import linear
@@ -134,5 +135,7 @@ def test_what_sixteen_bits_save_is_known_beforehand(half: Path, monkeypatch: pyt
     device = Device(open_checkpoint(str(half)).check(), Settings(device="cpu"))
     precision = device.precision("float32", quantized=False)
     whole = footprint.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
-    numbers_held = sum(one.inner * one.outer for one in halved(device.decoder(precision, 1).model))
+    decoder = device.decoder(precision, 1)
+    assert isinstance(decoder, Decoder)
+    numbers_held = sum(one.inner * one.outer for one in halved(decoder.model))
     assert whole - device.decoder_bytes(precision) == 2 * numbers_held > 0

@@ -1,6 +1,6 @@
-"""Flower's configuration, executed by Flower: read by `tasks.flower.launch` and by the containers.
+"""Configuration of Flower, which executes this file.
 
-Flower 2.2 is pinned: what is replaced here are its own functions, and tests hold that they are still there.
+It replaces functions of Flower 2.2, which is pinned; tests check that they still exist.
 """
 
 import os
@@ -18,7 +18,7 @@ from tasks.flower.templates import Pages
 from tasks.settings import load
 from tasks.worker import parent_watch
 
-os.umask(0o077)  # what it has seen is saved by pickle: nobody else may write there
+os.umask(0o077)  # its state is saved by pickle: no other user may write there
 
 launch.refuse_openness(
     "localhost" if options.unix_socket else options.address,
@@ -29,7 +29,7 @@ launch.refuse_openness(
 if os.environ.get(launch.WITH_STARTER):
     parent_watch.end_with_starter()
 
-# Flower's own histogram ends at 10 s; a decode takes longer. Each a float, or Flower doesn't start.
+# Flower's default histogram ends at 10 s; decodes take longer. Flower starts only if all are floats.
 task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]
 max_tasks = 20_000
 natural_time = False
@@ -39,7 +39,7 @@ _event = EventsState.event
 
 
 def _without_words(state: EventsState, event: dict[str, Any]) -> None:
-    """A sender's own announcement (`task-sent`) says its arguments; workers say only job and segment."""
+    """Drop the arguments of `task-sent` events, which senders publish; workers' events hold no text."""
     if event["type"] == "task-sent":
         event = {name: value for name, value in event.items() if name not in ("args", "kwargs")}
     _event(state, event)

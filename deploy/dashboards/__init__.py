@@ -1,5 +1,5 @@
-"""Grafana's dashboards, written down: `python -m deploy.dashboards` makes `deploy/grafana/dashboards/*.json`.
+"""Grafana dashboards as code: `python -m deploy.dashboards` writes `deploy/grafana/dashboards/*.json`.
 
-A dashboard is sections of panels, a panel its question, its queries and its unit. The JSON is what Grafana
-reads and is kept in git too; a test holds that it is what these modules say.
+A dashboard consists of sections of panels; a panel has a title, an explanation, queries and a unit. The JSON
+that Grafana reads is in git; a test compares it with these modules.
 """

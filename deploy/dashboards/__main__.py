@@ -1,4 +1,4 @@
-"""Write the JSON that Grafana reads."""
+"""Write the JSON of all dashboards."""
 
 from deploy.dashboards import catalog
 

@@ -1,4 +1,4 @@
-"""The dashboards there are."""
+"""All dashboards, by file name."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ FOLDER = Path(__file__).parent.parent / "grafana" / "dashboards"
 
 
 def dashboards() -> dict[str, Json]:
-    """Each by the name of its file."""
+    """All dashboards, by file name."""
     return {
         "service.json": service.dashboard(),
         "resources.json": resources.dashboard(),
@@ -20,7 +20,7 @@ def dashboards() -> dict[str, Json]:
 
 
 def rendered() -> dict[str, str]:
-    """Their JSON, as it lies in `FOLDER`."""
+    """JSON texts of the files in `FOLDER`."""
     return {
         name: json.dumps(each, indent=1, ensure_ascii=False) + "\n" for name, each in dashboards().items()
     }

@@ -1,6 +1,6 @@
-"""What did it cost, and how has it changed? Every attempt that the history holds, from PostgreSQL.
+"""The Task history dashboard: cost of every attempt in the history and its trend, from PostgreSQL.
 
-The tables are `db/queries`, the same questions that `voxchord.py stats` asks.
+Most tables are the queries of `db/queries`, which `voxchord.py stats` runs too.
 """
 
 from deploy.dashboards import panels
@@ -17,21 +17,21 @@ def dashboard() -> Json:
     return panels.dashboard(
         "history",
         "Task history",
-        "What every attempt of every task cost. A column's meaning is its comment in the database, or in "
-        "`column_doc`; an empty cell was not measured.",
+        "What every attempt of every task cost. Columns are described by their comments in the database and "
+        "in `column_doc`. An empty cell was not measured.",
         {
             "Jobs": _jobs(),
             "What tasks cost": _costs(),
-            "How figures spread": _spread(),
-            "Over time": _over_time(),
-            "Trouble": _trouble(),
+            "Distributions": _spread(),
+            "Trends": _over_time(),
+            "Problems": _trouble(),
         },
         variables=[
             variable(
                 "task",
                 "Task",
                 sql("SELECT DISTINCT task_name FROM task_run ORDER BY task_name"),
-                why="Tasks whose attempts the panels count.",
+                why="Tasks included in the panels.",
             )
         ],
         since="now-24h",
@@ -43,7 +43,7 @@ def _jobs() -> list[Json]:
     return [
         table(
             "Jobs",
-            "Asked for in the chosen range, newest first. A job's id leads to its own page.",
+            "Jobs created in the selected time range, newest first. A job ID links to its page.",
             sql("""
 SELECT id AS job, created_at, state, engine, segments, speakers, words, audio_s, speed,
     finished_epoch - created_epoch AS total_s, run_s, cpu_s, queue_wait_s, wasted_attempts, rss_peak_bytes,
@@ -62,8 +62,8 @@ LIMIT 200
             height=9,
         ),
         _per_span(
-            "Jobs that ended",
-            "Per span of time, by how they ended.",
+            "Finished jobs",
+            "Per time span, by state.",
             """
 SELECT $__unixEpochGroupAlias(finished_epoch, $__interval), state, COUNT(*) AS jobs
 FROM job
@@ -76,7 +76,7 @@ ORDER BY 1
         ),
         _per_span(
             "Audio made",
-            "Seconds of decoded audio per span of time, by engine; what was there already is not counted.",
+            "Seconds of decoded audio per time span, by engine, without reused segments.",
             f"""
 SELECT $__unixEpochGroupAlias(finished_epoch, $__interval), engine, SUM(audio_s) AS audio_s
 FROM task_run
@@ -91,7 +91,7 @@ ORDER BY 1
 
 
 def _per_span(title: str, why: str, query: str, *, unit: str, by: str) -> Json:
-    """Sums per span of time, one on top of the other, by a column of the query."""
+    """Build a stacked panel of sums per time span, by a column of the query."""
     named = f"${{__field.labels.{by}}}"
     return curves(title, why, sql(query, over_time=True), unit=unit, stacked=True, named=named)
 
@@ -100,8 +100,8 @@ def _costs() -> list[Json]:
     return [
         table(
             "Efficiency",
-            "Per task: how long its attempts ran and waited, how much of a core they used, and their memory. "
-            "A low CPU share of a task that isn't on a device is waiting: for storage, the broker, a lock.",
+            "Per task: run time, wait, cores used and memory of its attempts. A task without a device and "
+            "with a low CPU share waits for storage, the broker or a lock.",
             sql(f"""
 SELECT task_name, COUNT(*) AS n,
     percentile_cont(0.5) WITHIN GROUP (ORDER BY run_s) AS run_p50_s,
@@ -124,7 +124,7 @@ ORDER BY SUM(run_s) DESC
             table(title, about(name), question(name), units=units, width=12)
             for title, name, units in (
                 ("Speed", "speed", {"rtf_.*": "none"}),
-                ("What holds tasks back", "bound", {"run_s": "s", "gpu_measured_share": "percentunit"}),
+                ("Bottlenecks", "bound", {"run_s": "s", "gpu_measured_share": "percentunit"}),
                 (
                     "Cost of an hour of audio",
                     "energy",
@@ -132,7 +132,7 @@ ORDER BY SUM(run_s) DESC
                     | {"wh_per_audio_h": "watth", "energy_measured_share": "percentunit"},
                 ),
                 ("Cold starts", "cold_start", _SECONDS),
-                ("Memory that tasks need", "memory", {**_MIB, "max_pct_of_limit": "percent"}),
+                ("Memory per task", "memory", {**_MIB, "max_pct_of_limit": "percent"}),
                 (
                     "Models per device",
                     "gpu_packing",
@@ -148,7 +148,7 @@ def _spread() -> list[Json]:
         panel(
             "histogram",
             "Run time",
-            "How many attempts took how long. Two hills are two kinds of work.",
+            "Number of attempts by run time. Two peaks are two kinds of work.",
             sql(f"SELECT run_s FROM task_run WHERE {CHOSEN} AND run_s IS NOT NULL"),
             unit="s",
             width=8,
@@ -157,7 +157,7 @@ def _spread() -> list[Json]:
         panel(
             "histogram",
             "Peak memory",
-            "How many attempts needed how much; exact peaks only.",
+            "Number of attempts by peak memory; exact peaks only.",
             sql(
                 f"SELECT rss_peak_bytes FROM task_run WHERE {CHOSEN} "
                 "AND rss_peak_method IN ('hwm_reset', 'hwm_rose')"
@@ -169,8 +169,8 @@ def _spread() -> list[Json]:
         panel(
             "xychart",
             "Run time over audio",
-            "Each point an attempt that made audio, coloured by engine. Points off their line were slowed "
-            "down by something.",
+            "Each point is an attempt that made audio, coloured by engine. Points above their line were "
+            "slowed down.",
             sql(
                 f"SELECT engine, audio_s, run_s FROM task_run WHERE {CHOSEN} AND state = 'SUCCESS' AND "
                 f"audio_s > 0 "
@@ -193,9 +193,8 @@ def _spread() -> list[Json]:
 def _over_time() -> list[Json]:
     return [
         curves(
-            "Run time, one in twenty",
-            "What one in twenty attempts exceeds, by task. A step is a release, another model, or another "
-            "machine.",
+            "Run time, 95th percentile",
+            "By task. A step is a release, another model or another machine.",
             sql(
                 f"""
 SELECT $__unixEpochGroupAlias(started_epoch, $__interval), task_name,
@@ -212,7 +211,8 @@ ORDER BY 1
         ),
         curves(
             "Run time per second of audio",
-            "Median of decoding, by engine and device. Above the line a slot is slower than real time.",
+            "Median real-time factor of decoding, by engine and device. Above the line a slot is slower than "
+            "real time.",
             sql(
                 f"""
 SELECT $__unixEpochGroupAlias(started_epoch, $__interval), engine, device,
@@ -229,17 +229,17 @@ ORDER BY 1
             named="${__field.labels.engine} ${__field.labels.device}",
         ),
         curves(
-            "Wait, hour by hour",
-            "Longest wait of each hour, by queue.",
+            "Longest wait per hour",
+            "By queue.",
             question("waiting", over_time='hour_epoch AS "time", queue, queue_wait_max_s', top="10000"),
             unit="s",
             stepped=True,
             named="${__field.labels.queue}",
         ),
         curves(
-            "How busy workers were",
-            "Share of each worker's slots, hour by hour, over the last day of the history. 1 is every slot "
-            "at work all the time.",
+            "Worker utilisation",
+            "Share of each worker's slots in use, per hour, over the last day of the history. At 1 every "
+            "slot is in use all the time.",
             question("busy", over_time='hour_epoch AS "time", worker, busy'),
             unit="percentunit",
             stepped=True,
@@ -252,7 +252,7 @@ ORDER BY 1
 def _trouble() -> list[Json]:
     return [
         table(
-            "Price of what came to nothing",
+            "Cost of unsuccessful attempts",
             about("failures"),
             question("failures"),
             units=_SECONDS | {"energy_measured_share": "percentunit"},
@@ -268,7 +268,7 @@ def _trouble() -> list[Json]:
         ),
         table(
             "Slowest attempts",
-            "For what they made, or at all where they made no audio. The job leads to its page.",
+            "By real-time factor, or by run time if they made no audio. The job ID links to its page.",
             sql(f"""
 SELECT task_name, job, segment, attempt, state, started_at, run_s, queue_wait_s, audio_s, rtf, cpu_pct,
     rss_peak_bytes, batch_size, cold_start, worker, exc_type, exc_message,
@@ -284,14 +284,14 @@ LIMIT 50
             hidden=("from_ms", "to_ms"),
         ),
         table(
-            "Processes that grow",
+            "Growing processes",
             about("leaks"),
             question("leaks"),
             units={"bytes_per_attempt": "bytes", "spread_bytes": "bytes"},
             width=12,
         ),
         table(
-            "Newest release against the one before",
+            "Newest release compared with the previous one",
             about("releases"),
             question("releases"),
             units={"change_pct": "percent"},

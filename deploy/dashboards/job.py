@@ -1,4 +1,4 @@
-"""Why did this job take so long? One job's attempts on a line of time, their waits, their cost."""
+"""The One job dashboard: a job's attempts on a timeline, their waits and their cost."""
 
 from db.schema import STATES
 from deploy.dashboards import panels
@@ -36,14 +36,14 @@ def dashboard() -> Json:
     return panels.dashboard(
         "job",
         "One job",
-        "One job from its first message to its file. Choose the job above; a link from Task history also "
-        "sets the range of time.",
+        "One job from its first message to its file. Select the job above; links from Task history also set "
+        "the time range.",
         {
-            "In short": _in_short(),
-            "Line of time": _line_of_time(),
+            "Summary": _in_short(),
+            "Timeline": _line_of_time(),
             "Where the time went": _where_it_went(),
-            "What it used": _use(),
-            "Every segment, every attempt": _each(),
+            "Resources": _use(),
+            "Segments and attempts": _each(),
         },
         variables=[
             variable(
@@ -63,7 +63,7 @@ LIMIT 500
                 "flower",
                 "Flower",
                 "http://127.0.0.1:5555",
-                why="Where this browser reaches Flower, for links.",
+                why="URL under which this browser reaches Flower, for links.",
             ),
         ],
         links=[
@@ -81,11 +81,11 @@ def _in_short() -> list[Json]:
         return sql(f"SELECT {column} FROM v_job WHERE id = ${{job:sqlstring}}")
 
     return [
-        figure("State", "As the job list has it.", of_job("state"), unit="none", text=True),
+        figure("State", "State in the job list.", of_job("state"), unit="none", text=True),
         figure("Audio", "Duration of the finished file.", of_job("audio_s"), unit="s"),
         figure(
-            "From first to last",
-            "From the request to the end, or from when it was last begun again; empty while it runs.",
+            "Duration",
+            "From the request, or from the last restart, to the end. Empty while the job runs.",
             of_job(
                 "EXTRACT(EPOCH FROM finished_at - CASE WHEN run_no > 1 THEN COALESCE(started_at, created_at) "
                 "ELSE created_at END) AS total_s",
@@ -101,14 +101,14 @@ def _in_short() -> list[Json]:
         ),
         figure(
             "Segments done",
-            "Of those that were planned, also those that were there before it began.",
+            "Of the planned segments, including those that existed before the job started.",
             of_job(_DONE),
             unit="none",
             text=True,
         ),
         figure(
-            "Came to nothing",
-            "Attempts that failed, were lost or were handed back.",
+            "Unsuccessful",
+            "Attempts that failed, were lost or were requeued.",
             of_job("wasted_attempts"),
             unit="none",
             steps=((None, "green"), (1, "orange")),
@@ -123,9 +123,9 @@ def _line_of_time() -> list[Json]:
     return [
         panel(
             "state-timeline",
-            "Segments, one line each",
-            "What was done for each segment, and red where it waited: for a worker, or behind others that a "
-            "worker had taken. An attempt that came to nothing is named by how it ended.",
+            "Segments",
+            "One line per segment with its stages; red: waiting for a worker, or behind other tasks that a "
+            "worker had prefetched. An unsuccessful attempt shows its state.",
             sql(f"""
 WITH attempts AS (
     SELECT split_part(task_name, '.', 2) AS stage, state, queue_wait_s, started_at,
@@ -171,9 +171,9 @@ ORDER BY lane, "time"
             ],
         ),
         curves(
-            "Attempts at work",
-            "By stage. A stage that never gets above 1 has one slot; one that ends long after the others has "
-            "a straggler.",
+            "Running attempts",
+            "By stage. A stage that never exceeds 1 has one slot; a stage that ends long after the others "
+            "has a straggler.",
             sql(_running_count("started_at", _ENDED_AT), over_time=True),
             unit="none",
             stacked=True,
@@ -181,8 +181,8 @@ ORDER BY lane, "time"
             named="${__field.labels.stage}",
         ),
         curves(
-            "Attempts that wait",
-            "By stage, from the moment their message was sent, or their back-off was over.",
+            "Waiting attempts",
+            "By stage, from the time the message was sent or its back-off ended.",
             sql(_running_count(_SENT_AT, "started_at"), over_time=True),
             unit="none",
             stacked=True,
@@ -193,7 +193,7 @@ ORDER BY lane, "time"
 
 
 def _running_count(start: str, end: str) -> str:
-    """How many spans of time are open at each moment that one begins or ends."""
+    """SQL that counts open intervals at each start and end."""
     return f"""
 WITH changes AS (
     SELECT {start} AS at, split_part(task_name, '.', 2) AS stage, 1 AS change
@@ -217,9 +217,9 @@ def _where_it_went() -> list[Json]:
             units={".*_s": "s", "peak_mib": "mbytes", "share_of_run_pct": "percent"},
         ),
         table(
-            "What stands out",
-            "Figures that make a job slow, the bound from which each is worth acting on, and what would "
-            "change it. `voxchord.py report JOB` tells more, in sentences.",
+            "Findings",
+            "Figures that make a job slow, the threshold of each, and what would change it. "
+            "`voxchord.py report JOB` reports more, in sentences.",
             sql(_STANDS_OUT),
             units={"figure": "percentunit", "bound": "percentunit"},
             width=12,
@@ -227,8 +227,8 @@ def _where_it_went() -> list[Json]:
         ),
         table(
             "Waits",
-            "By stage: in the broker (too few workers on that queue), or in a worker that had taken the "
-            "message and worked at others.",
+            "By stage: in the broker (too few workers on that queue), or in a worker that had prefetched the "
+            "message and was busy.",
             sql(f"""
 SELECT split_part(task_name, '.', 2) AS stage, queue, COUNT(queue_wait_s) AS n,
     AVG(broker_wait_s) AS broker_mean_s, AVG(prefetch_wait_s) AS prefetch_mean_s,
@@ -274,16 +274,16 @@ slots AS (
 )
 SELECT what, figure, bound, CASE WHEN figure > bound THEN advice ELSE '' END AS advice
 FROM whole, slots, LATERAL (VALUES
-    ('slots at work, of those there are', run_s / NULLIF(span_s * slots.n, 0), 0.85,
-        'all slots worked: more slots would make it faster'),
-    ('work that came to nothing', wasted_s / NULLIF(run_s, 0), 0.02, 'the attempts below say what failed'),
-    ('stood ready with no core free', starved_s / NULLIF(starvable_s, 0), 0.15,
+    ('slots in use', run_s / NULLIF(span_s * slots.n, 0), 0.85,
+        'all slots were in use: more slots would make it faster'),
+    ('unsuccessful work', wasted_s / NULLIF(run_s, 0), 0.02, 'the attempts below show what failed'),
+    ('runnable with no free core', starved_s / NULLIF(starvable_s, 0), 0.15,
         'other programs, or too many slots or threads'),
-    ('loading models', loading_s / NULLIF(run_s, 0), 0.05, 'workers that stay up do not pay it again'),
-    ('the stitch alone at the end', stitch_s / NULLIF(span_s, 0), 0.15, 'a quicker format or disk'),
-    ('memory, of its limit', of_limit, 0.85, 'raise the limit before it is killed'),
-    ('device idle while it decoded', 1 - gpu_active_s / NULLIF(on_device_s, 0), 0.5,
-        'more segments at once, if its memory allows')
+    ('loading models', loading_s / NULLIF(run_s, 0), 0.05, 'long-running workers load them once'),
+    ('stitch alone at the end', stitch_s / NULLIF(span_s, 0), 0.15, 'use a faster format or disk'),
+    ('memory, of its limit', of_limit, 0.85, 'raise the limit before the process is killed'),
+    ('device idle while decoding', 1 - gpu_active_s / NULLIF(on_device_s, 0), 0.5,
+        'decode more segments at once, if the device memory allows')
 ) facts (what, figure, bound, advice)
 WHERE figure IS NOT NULL
 ORDER BY figure / bound DESC
@@ -307,29 +307,29 @@ ORDER BY 1
     return [
         curves(
             "Memory",
-            "Resident memory of the process, of attempts that took longer than half a minute.",
+            "Resident memory of the process, for attempts longer than half a minute.",
             sampled("task_sample.rss_bytes"),
             unit="bytes",
             named=name,
         ),
         curves(
             "CPU",
-            "CPU seconds of the process since the attempt began: a slope of 1 is one core busy all the time, "
-            "a flat line is waiting.",
+            "CPU seconds of the process since the attempt started: a slope of 1 is one busy core, a flat "
+            "line is waiting.",
             sampled("task_sample.cpu_s"),
             unit="s",
             named=name,
         ),
         curves(
             "Device memory",
-            "In use by everybody on the device, while each long attempt ran.",
+            "In use by all processes on the device, during each long attempt.",
             sampled("task_sample.gpu_mem_bytes"),
             unit="bytes",
             named=name,
         ),
         curves(
-            "Device in use",
-            "Share of time with a kernel running, while each long attempt ran.",
+            "Device utilisation",
+            "Share of time with a kernel running, during each long attempt.",
             sampled("task_sample.gpu_util_pct"),
             unit="percent",
             most=100,
@@ -342,7 +342,7 @@ def _each() -> list[Json]:
     return [
         table(
             "Segments",
-            "One line each: what its stages took, how long it waited in all, and where it was decoded.",
+            "One line per segment: run time of its stages, total wait, and the worker that decoded it.",
             sql(f"""
 SELECT segment, COUNT(*) AS attempts,
     {_per_stage()},
@@ -362,7 +362,7 @@ ORDER BY segment
         ),
         table(
             "Attempts",
-            "In the order of their starts. A task's id leads to Flower, its stage to all that was measured.",
+            "In order of start. The task ID links to Flower, the stage to all columns of the attempt.",
             sql(f"""
 SELECT started_at, split_part(task_name, '.', 2) AS stage, segment, attempt, state, queue,
     queue_wait_s, run_s, cpu_pct, cpu_wait_s, rss_peak_bytes, audio_s, rtf, batch_size, device, worker,
@@ -380,7 +380,7 @@ LIMIT 5000
             },
             links={
                 "task_id": ("In Flower", "${flower}/task/${__data.fields.task_id}"),
-                "stage": ("All that was measured", "${flower}/voxchord/tasks/${__data.fields.task_id}"),
+                "stage": ("All columns", "${flower}/voxchord/tasks/${__data.fields.task_id}"),
             },
             height=12,
         ),

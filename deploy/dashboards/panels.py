@@ -1,6 +1,6 @@
-"""The few words that dashboards are written in. Each returns what Grafana (12) reads.
+"""Builders of dashboards, panels, queries and variables, in the JSON model of Grafana 12.
 
-A query carries its data source, so that it can be executed outside Grafana as it stands.
+A query carries its data source, so that tests can execute it outside Grafana.
 """
 
 import re
@@ -22,12 +22,12 @@ _PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+|'[^']*')")
 
 
 def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = False) -> Json:
-    """A question to Prometheus.
+    """Build a PromQL query.
 
     Args:
-        legend: names each series by its labels.
-        now: one value instead of a curve.
-        buckets: the series are the counts of a histogram, by `le`.
+        legend: template of series names.
+        now: return one value instead of a series.
+        buckets: the series are histogram counts by `le`.
     """
     return {
         "datasource": PROMETHEUS,
@@ -40,10 +40,10 @@ def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = Fa
 
 
 def sql(text: str, *, over_time: bool = False) -> Json:
-    """A question to the history.
+    """Build an SQL query on the history.
 
     Args:
-        over_time: the columns are `time`, labels that are text, and numbers: curves. Else a table.
+        over_time: columns are `time`, text labels and numbers (a time series); otherwise a table.
     """
     return {
         "datasource": HISTORY,
@@ -55,11 +55,11 @@ def sql(text: str, *, over_time: bool = False) -> Json:
 
 
 def question(name: str, *, over_time: str = "", **given: str) -> Json:
-    """One of `db/queries`, over the dashboard's range of time in place of its own.
+    """Build a query from `db/queries`, restricted to the dashboard's time range.
 
     Args:
-        over_time: which of its columns make curves, beginning with what is the `time`.
-        given: text for parameters, such as a variable of the dashboard; the others keep their defaults.
+        over_time: columns of the time series, starting with the one named `time`.
+        given: texts of parameters, such as a dashboard variable; others keep their defaults.
     """
     lines = queries.source(name).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
@@ -71,7 +71,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
 
 
 def about(name: str) -> str:
-    """What one of `db/queries` answers, without its parameters."""
+    """Description of a query in `db/queries`, without its parameters."""
     lines = [line for line in queries.about(name).splitlines() if not line.startswith(":")]
     return " ".join(lines)
 
@@ -91,11 +91,11 @@ def panel(
     overrides: Sequence[Json] = (),
     transformations: Sequence[Json] = (),
 ) -> Json:
-    """One panel, still without its place.
+    """Build a panel without its position.
 
     Args:
-        why: what it answers and how to read it; shown behind the title.
-        steps: thresholds, from the lowest, which has no bound.
+        why: what it answers and how to read it; shown as the panel's description.
+        steps: thresholds in ascending order; the first has no bound.
     """
     for place, target in enumerate(targets):
         target["refId"] = chr(ord("A") + place)
@@ -136,12 +136,12 @@ def curves(
     named: str = "",
     overrides: Sequence[Json] = (),
 ) -> Json:
-    """Values over time.
+    """Build a time series panel.
 
     Args:
-        named: how a curve from the history is called, such as `${__field.labels.queue}`.
-        line_at: draws a line that is better not crossed.
-        most: the axis' upper end.
+        named: display name of a series from SQL, such as `${__field.labels.queue}`.
+        line_at: value of a dashed threshold line.
+        most: upper end of the axis.
     """
     custom: Json = {
         "drawStyle": "line",
@@ -180,7 +180,7 @@ def figure(
     width: int = 4,
     text: bool = False,
 ) -> Json:
-    """One value, large, or one text."""
+    """Build a stat panel: one value or one text."""
     reduce = {"calcs": ["lastNotNull"], "fields": "/.*/" if text else "", "values": False}
     return panel(
         "stat",
@@ -204,11 +204,11 @@ def figure(
 def heat_map(
     title: str, why: str, *targets: Json, unit: str, rows_unit: str = "short", width: int = 12
 ) -> Json:
-    """Rows over time, the value in colour: one row per series, or per bucket of a histogram.
+    """Build a heat map: one row per series or histogram bucket, the value as colour.
 
     Args:
-        unit: of the colour.
-        rows_unit: of the rows, where they are buckets.
+        unit: unit of the colour.
+        rows_unit: unit of the rows if they are buckets.
     """
     return panel(
         "heatmap",
@@ -242,12 +242,12 @@ def table(
     width: int = 24,
     height: int = 8,
 ) -> Json:
-    """Rows as they come.
+    """Build a table panel.
 
     Args:
-        units: by a column's name, or by a pattern such as `.*_s`.
-        links: title and address by a column's name; the address may use `${__data.fields.NAME}`.
-        hidden: columns that only links need.
+        units: unit by column name, or by a pattern such as `.*_s`.
+        links: title and URL by column name; the URL may use `${__data.fields.NAME}`.
+        hidden: columns that only the links use.
     """
     overrides = [_override(column, unit=unit) for column, unit in units.items()]
     for column, (label, url) in (links or {}).items():
@@ -278,7 +278,7 @@ def _override(column: str, **properties: Any) -> Json:
 
 
 def variable(name: str, label: str, target: Json, *, several: bool = True, why: str) -> Json:
-    """Something to choose from a list that a query gives; `All` where several may be chosen."""
+    """Build a variable whose values come from a query, with `All` if several may be chosen."""
     found = target.get("expr") or target["rawSql"]
     shape = {"query": found, "qryType": 1, "refId": name} if "expr" in target else found
     return {
@@ -299,7 +299,7 @@ def variable(name: str, label: str, target: Json, *, several: bool = True, why: 
 
 
 def address(name: str, label: str, url: str, *, why: str) -> Json:
-    """An address that links begin with, to be edited where it isn't this one."""
+    """Build a text variable with the base URL of links, to be edited by the reader."""
     return {
         "type": "textbox",
         "name": name,
@@ -322,7 +322,7 @@ def dashboard(
     since: str = "now-1h",
     refresh: str = "30s",
 ) -> Json:
-    """Sections of panels, each filled from the left, line by line."""
+    """Build a dashboard; panels of a section are placed from the left, line by line."""
     placed: list[Json] = []
     top = 0
     for name, panels in sections.items():

@@ -1,10 +1,10 @@
-"""Is the service well? Rate, errors and duration of every stage, from Prometheus."""
+"""The Service dashboard: rate, errors and duration of every stage, from Prometheus."""
 
 from deploy.dashboards import panels
 from deploy.dashboards.panels import Json, curves, figure, heat_map, promql, variable
 
 _FAILED = 'state=~"FAILURE|TIMEOUT|OOM|LOST"'
-"""As the alert `AttemptsFail` counts them."""
+"""The states that the alert `AttemptsFail` counts."""
 _DECODED = 'task="voxchord.diffusion"'
 
 
@@ -12,8 +12,8 @@ def dashboard() -> Json:
     return panels.dashboard(
         "service",
         "Service",
-        "Rate, errors and duration of every stage, and what waits. Where a curve says that something is "
-        "wrong, Task history says which attempts, and One job says why.",
+        "Rate, errors and duration of every stage, and the queues. If a curve shows a problem, Task history "
+        "shows which attempts are affected, and One job shows why.",
         {
             "Now": _now(),
             "Rate": _rate(),
@@ -26,7 +26,7 @@ def dashboard() -> Json:
                 "task",
                 "Task",
                 promql("label_values(tts_task_attempts_total, task)"),
-                why="Stages that the panels show.",
+                why="Stages shown by the panels.",
             )
         ],
     )
@@ -36,40 +36,40 @@ def _now() -> list[Json]:
     return [
         figure(
             "Workers",
-            "Workers that answered the last scrape. None: nothing is taken in and nothing is made.",
+            "Workers that answered the last scrape. With none, no job is accepted or processed.",
             promql("count(tts_build_info) or vector(0)", now=True),
             unit="none",
             steps=((None, "red"), (1, "green")),
         ),
         figure(
-            "At work",
-            "Attempts under way, over all workers.",
+            "Running",
+            "Running attempts, over all workers.",
             promql("sum(tts_tasks_running) or vector(0)"),
             unit="none",
         ),
         figure(
             "Waiting",
-            "Messages in all queues. Each door counts the same queues, so the largest count is taken.",
+            "Messages in all queues. Every intake worker counts the same queues, so the maximum is shown.",
             promql("sum(max by (queue) (tts_queue_messages))"),
             unit="none",
         ),
         figure(
             "Audio made",
-            "Audio decoded in the chosen range of time. What a retry made again is counted again.",
+            "Audio decoded in the selected time range. Audio that a retry decodes again counts again.",
             promql(f"sum(increase(tts_audio_seconds_total{{{_DECODED}}}[$__range]))", now=True),
             unit="s",
         ),
         figure(
             "Speed",
-            "Seconds of audio per second, all slots together. Above 1 the service is ahead of a listener.",
+            "Seconds of audio per second, over all slots. Above 1 is faster than real time.",
             promql(f"sum(rate(tts_audio_seconds_total{{{_DECODED}}}[$__rate_interval]))"),
             unit="none",
             steps=((None, "text"), (1, "green")),
         ),
         figure(
             "Failed",
-            "Share of attempts in the chosen range that failed, timed out, ran out of memory or were lost. "
-            "The alert AttemptsFail begins at 5 %.",
+            "Share of attempts in the selected time range that failed, timed out, ran out of memory or were "
+            "lost. The alert AttemptsFail fires at 5 %.",
             promql(
                 f"(sum(increase(tts_task_attempts_total{{{_FAILED}}}[$__range])) or vector(0)) "
                 "/ sum(increase(tts_task_attempts_total[$__range]))",
@@ -85,7 +85,7 @@ def _rate() -> list[Json]:
     return [
         curves(
             "Attempts per second",
-            "Attempts that ended, by stage, however they ended.",
+            "Finished attempts by stage, whatever their outcome.",
             promql(
                 'sum by (task) (rate(tts_task_attempts_total{task=~"$task"}[$__rate_interval]))', "{{task}}"
             ),
@@ -94,8 +94,7 @@ def _rate() -> list[Json]:
         ),
         curves(
             "Throughput",
-            "Seconds of audio decoded per second, by engine. At 1 the service makes audio as fast as it "
-            "plays.",
+            "Seconds of audio decoded per second, by engine. 1 is real time.",
             promql(
                 f"sum by (engine) (rate(tts_audio_seconds_total{{{_DECODED}}}[$__rate_interval]))",
                 "{{engine}}",
@@ -108,9 +107,8 @@ def _rate() -> list[Json]:
 def _errors() -> list[Json]:
     return [
         curves(
-            "Attempts that came to nothing",
-            "By stage and how they ended. RETRY, REJECTED and HANDED_BACK are tried again; the others are "
-            "not.",
+            "Unsuccessful attempts",
+            "By stage and state. RETRY, REJECTED and HANDED_BACK are tried again; other states are not.",
             promql(
                 'sum by (task, state) (rate(tts_task_attempts_total{task=~"$task",state!~"SUCCESS|IGNORED"}'
                 "[$__rate_interval]))",
@@ -119,9 +117,9 @@ def _errors() -> list[Json]:
             unit="ops",
         ),
         curves(
-            "Share that failed",
-            "Failed, timed out, out of memory or lost, of all attempts of the stage. The line is where the "
-            "alert AttemptsFail begins.",
+            "Failure rate",
+            "Share of a stage's attempts that failed, timed out, ran out of memory or were lost. The alert "
+            "AttemptsFail fires at the line.",
             promql(
                 f'sum by (task) (rate(tts_task_attempts_total{{task=~"$task",{_FAILED}}}[$__rate_interval])) '
                 '/ sum by (task) (rate(tts_task_attempts_total{task=~"$task"}[$__rate_interval]))',
@@ -136,9 +134,9 @@ def _errors() -> list[Json]:
 def _duration() -> list[Json]:
     return [
         heat_map(
-            "How long attempts run",
-            "Distribution of run times: each column is a span of time, each row a bound, the colour the "
-            "number of attempts. Two bands are two kinds of work, or a cold start beside warm ones.",
+            "Run time distribution",
+            "Each column is a time span, each row a bucket, the colour the number of attempts. Two bands are "
+            "two kinds of work, or cold starts beside warm ones.",
             promql(
                 'sum by (le) (increase(tts_task_run_seconds_bucket{task=~"$task"}[$__rate_interval]))',
                 "{{le}}",
@@ -149,22 +147,22 @@ def _duration() -> list[Json]:
         ),
         curves(
             "Run time",
-            "Median, and what one in twenty exceeds, by stage. Estimated within the bounds of the histogram.",
+            "Median and 95th percentile by stage, estimated from the histogram's buckets.",
             *_quantiles('tts_task_run_seconds_bucket{task=~"$task"}', "task"),
             unit="s",
         ),
         curves(
-            "Wait before the run",
-            "Median, and what one in twenty exceeds: in the broker (too few workers), or taken by a worker "
-            "and not begun (it took too many). The alert WaitsLong begins at the line.",
+            "Queue wait",
+            "Median and 95th percentile: in the broker (too few workers), or prefetched by a worker and not "
+            "started (it fetched too many). The alert WaitsLong fires at the line.",
             *_quantiles('tts_task_queue_wait_seconds_bucket{task=~"$task"}', "stage"),
             unit="s",
             line_at=300,
         ),
         curves(
             "Run time per second of audio",
-            "Of the decoding stage, by engine: one slot's speed. Above the line a slot is slower than real "
-            "time.",
+            "Real-time factor of one slot of the decoding stage, by engine. Above the line a slot is slower "
+            "than real time.",
             *_quantiles(f"tts_task_rtf_ratio_bucket{{{_DECODED}}}", "engine"),
             unit="none",
             line_at=1,
@@ -175,16 +173,16 @@ def _duration() -> list[Json]:
 def _queues() -> list[Json]:
     return [
         curves(
-            "Messages that wait",
-            "By queue. A queue that grows needs workers, or fewer jobs.",
+            "Queue length",
+            "Waiting messages by queue. A growing queue needs more workers or fewer jobs.",
             promql("max by (queue) (tts_queue_messages)", "{{queue}}"),
             unit="none",
             stepped=True,
         ),
         curves(
             "Age of the oldest message",
-            "By queue; nothing where nothing waits, or where the sender doesn't say when it sent. The alert "
-            "QueueStandsStill begins at the line.",
+            "By queue. Empty if no message waits, or if the sender adds no time. The alert QueueStandsStill "
+            "fires at the line.",
             promql("max by (queue) (tts_queue_oldest_seconds)", "{{queue}}"),
             unit="s",
             line_at=900,

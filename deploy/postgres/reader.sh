@@ -1,6 +1,6 @@
 #!/bin/sh
-# The role that dashboards read the history with: it can change nothing, and no question of its runs for long.
-# PostgreSQL's image runs this once, when it makes the database; for one that exists, run it by hand.
+# Create the role that dashboards use to read the history: read-only, with a statement timeout.
+# PostgreSQL's image runs this once, when it creates the database; for an existing database, run it by hand.
 set -eu
 psql -v ON_ERROR_STOP=1 -v password="$GRAFANA_DATABASE_PASSWORD" -U "$POSTGRES_USER" -d "$POSTGRES_DB" <<'SQL'
 CREATE ROLE grafana LOGIN PASSWORD :'password' CONNECTION LIMIT 20;

@@ -158,9 +158,9 @@ def test_links_lead_to_pages_of_flower(stack: Stack) -> None:
 
 
 @thorough
-def test_what_stands_out_says_what_the_report_says(stack: Stack) -> None:
-    """The share of slots at work, reckoned in SQL, is the one that the advice reckons in Python."""
-    question = next(each for each in questions() if each.place == "What stands out")
+def test_findings_of_dashboard_and_report_agree(stack: Stack) -> None:
+    """The share of slots in use from SQL equals the one that the report computes in Python."""
+    question = next(each for each in questions() if each.place == "Findings")
     _, rows = asked(stack, question)
     engine = open_database(stack.history.replace("postgresql://", "postgresql+psycopg://"))
     story = tell(engine, stack.jobs[-1])
@@ -168,7 +168,7 @@ def test_what_stands_out_says_what_the_report_says(stack: Stack) -> None:
     assert story is not None
     used = sum(row["run_s"] or 0 for row in story.attempts) / story.span_s / story.slots()
     figures = {row[0]: row[1] for row in rows}
-    assert figures["slots at work, of those there are"] == pytest.approx(used, rel=0.05)
+    assert figures["slots in use"] == pytest.approx(used, rel=0.05)
 
 
 @thorough

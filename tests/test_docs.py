@@ -188,12 +188,12 @@ def test_python_code_compiles(page: Page) -> None:
 
 def test_every_row_of_figures_names_its_command() -> None:
     machines, *tables = BENCHMARKS.tables
-    assert {row["machine"][0] for row in machines} == {"A", "B", "C"}
+    letters = {row["machine"][0] for row in machines}
     for row in (row for table in tables for row in table):
         module = re.fullmatch(r"`bench\.(\w+)( [^`]+)?`", row["command"])
         assert module, row
         assert (ROOT / "bench" / f"{module[1]}.py").exists(), row
-        assert row.get("machine", "A") in ("A", "B", "C"), row
+        assert row.get("machine", "A") in letters, row
 
 
 @every_page

@@ -243,7 +243,7 @@ def test_what_they_refer_to_is_there() -> None:
 
 
 def test_they_ask_for_figures_that_there_are() -> None:
-    ours = set(re.findall(r'"(tts_\w+)"', (ROOT / "tasks" / "metrics.py").read_text()))
+    ours = set(re.findall(r'"(tts_\w+)"', (ROOT / "tasks" / "metering" / "prometheus.py").read_text()))
     device = re.findall(r"^(DCGM_\w+)\{", (ROOT / "tests/console/dcgm/metrics").read_text(), re.MULTILINE)
     for question in questions():
         if question.is_promql:

@@ -243,7 +243,9 @@ def test_what_they_refer_to_is_there() -> None:
 
 
 def test_they_ask_for_figures_that_there_are() -> None:
-    ours = set(re.findall(r'"(tts_\w+)"', (ROOT / "tasks" / "metering" / "prometheus.py").read_text()))
+    folder = ROOT / "tasks" / "metering"
+    code = "".join((folder / name).read_text() for name in ("prometheus.py", "queue_metrics.py"))
+    ours = set(re.findall(r'"(tts_\w+)"', code))
     device = re.findall(r"^(DCGM_\w+)\{", (ROOT / "tests/console/dcgm/metrics").read_text(), re.MULTILINE)
     for question in questions():
         if question.is_promql:

@@ -32,10 +32,10 @@ import numpy as np
 import soundfile
 import torch
 
-from bench import fullsize
-from bench.fleet import Fleet
+from bench.harness import fullsize
 from bench.harness.controls import Watch
-from bench.scaled import SCALE, SETTING
+from bench.harness.fleet import Fleet
+from bench.harness.scaled import SCALE, SETTING
 from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoding.decoder import Decoder

@@ -22,7 +22,7 @@ from typing import Any
 
 import torch
 
-from bench import fullsize, roofline
+from bench.harness import fullsize, roofline
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.footprint import HALF
 from pipeline.engines.vibevoice.checkpoint.weights import Weights

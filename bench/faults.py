@@ -29,12 +29,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import bench.threads  # noqa: F401 - before numpy
-from bench.fleet import QUICK, Fleet, until
+import bench.harness.threads  # noqa: F401 - before numpy
+from bench.harness.fleet import QUICK, Fleet
+from bench.harness.services import Postgres
+from bench.harness.waiting import until
 from bench.pipeline import _render
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tests.services import Postgres
 
 _LIMIT_S = 180.0
 """A job that has not ended so long after a fault is lost."""

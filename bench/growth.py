@@ -7,8 +7,8 @@ from typing import Any
 import psutil
 
 from bench.batching import recording, script
-from bench.fleet import Fleet
 from bench.harness import tiny
+from bench.harness.fleet import Fleet
 from pipeline.voices.library import Voices
 from tasks.worker.commands import WAITING
 

@@ -19,13 +19,13 @@ from typing import Any
 
 from sqlalchemy import Engine, func, select, text
 
+from bench.harness.rows import history
+from bench.harness.services import postgres
 from db import queries, rows, spool
 from db.database import open_database, writing
 from db.schema import task_run
 from db.spool import Spool
 from db.writer import Writer
-from tests.db.rows import history
-from tests.services import postgres
 
 _SEED_ROWS = 20_000
 _DAYS = 30

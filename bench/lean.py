@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from bench import fullsize
+from bench.harness import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint

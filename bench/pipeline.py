@@ -16,10 +16,10 @@ from typing import Any
 
 import psutil
 
-import bench.threads  # noqa: F401 - before numpy
+import bench.harness.threads  # noqa: F401 - before numpy
+from bench.harness.controls import Free
 from pipeline import finalize, stages
 from pipeline.engines import registry
-from pipeline.engines.protocol import Control
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -30,19 +30,6 @@ from tasks.local.service import LocalService
 from tasks.settings import Settings, load
 
 _WARM_UP = "One line to load the voice."
-
-
-class Free(Control):
-    """Nothing stops a run without a queue."""
-
-    def check(self) -> None:
-        return
-
-    def frames(self, done: int, together: int = 1) -> None:
-        return
-
-    def waited(self, seconds: float) -> None:
-        return
 
 
 def main() -> None:

@@ -23,8 +23,9 @@ from typing import Any
 
 import psutil
 
-from bench.fleet import Fleet, until
-from bench.silence import SETTING
+from bench.harness.fleet import Fleet
+from bench.harness.silence import SETTING
+from bench.harness.waiting import until
 from pipeline.engines import registry
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse

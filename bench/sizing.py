@@ -20,16 +20,17 @@ from typing import Any
 
 from sqlalchemy import func, select
 
-from bench.fleet import Fleet, until
+from bench.harness.fleet import Fleet
+from bench.harness.rows import history
+from bench.harness.services import postgres, s3
+from bench.harness.silence import SETTING
+from bench.harness.waiting import until
 from bench.scale import script
-from bench.silence import SETTING
 from db import spool
 from db.database import open_database
 from db.schema import task_run
 from db.spool import Spool
 from db.writer import Writer
-from tests.db.rows import history
-from tests.services import postgres, s3
 
 _LAYOUT = {
     "door": "voxchord",

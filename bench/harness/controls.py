@@ -1,6 +1,20 @@
 """Controls for segments, as a worker would give them."""
 
+from pipeline.engines.protocol import Control
 from pipeline.errors import CancelledError
+
+
+class Free(Control):
+    """Nothing stops a run without a queue."""
+
+    def check(self) -> None:
+        return
+
+    def frames(self, done: int, together: int = 1) -> None:
+        return
+
+    def waited(self, seconds: float) -> None:
+        return
 
 
 class Watch:

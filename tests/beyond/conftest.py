@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bench.fleet import QUICK, Fleet
+from bench.harness.fleet import QUICK, Fleet
 
 LAYOUT = {"door": "voxchord", "work0": "cpu.stitch,cpu.semantic,cpu.text,gpu.diffusion,gpu.speaker"}
 LIMIT_S = 180

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import redis
 
-from tests.services import free_port
+from bench.harness.services import free_port
 from tests.tools import tool
 
 PASSWORD = "brokerword"  # noqa: S105 - of servers that live as long as a test

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import psycopg
 
+from bench.harness.services import S3, Postgres
 from tasks.local.valkey import Valkey
-from tests.services import S3, Postgres
 
 _PASSWORD = "networkword"  # noqa: S105 - of servers that live as long as a test
 

@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from bench.fleet import QUICK, until
+from bench.harness.fleet import QUICK
+from bench.harness.waiting import until
 from tests.beyond.conftest import LIMIT_S, Quiet, script
 from tests.beyond.hosts import ROOT, Host, hosts
 from tests.console.conftest import thorough

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet import QUICK, Fleet, until
+from bench.harness.fleet import QUICK, Fleet
+from bench.harness.services import S3, s3
+from bench.harness.waiting import until
 from pipeline.errors import StoreError
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
 from tests.console.conftest import thorough
-from tests.services import S3, s3
 
 pytestmark = thorough
 SCRIPT = script(24)

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from bench.fleet import QUICK, Fleet, until
+from bench.harness.fleet import QUICK, Fleet
+from bench.harness.services import Rabbit, rabbitmq
+from bench.harness.waiting import until
 from pipeline.errors import OptionError
 from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import Broker
@@ -14,7 +16,6 @@ from tests.beyond.conftest import LIMIT_S, Quiet, audio, script
 from tests.console.conftest import thorough
 from tests.faults.mischief import SETTING, deeds
 from tests.faults.scripts import script as deeds_of
-from tests.services import Rabbit, rabbitmq
 from tests.tools import tool
 
 pytestmark = thorough

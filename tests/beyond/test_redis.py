@@ -10,11 +10,12 @@ from pathlib import Path
 
 from celery import Celery
 
-from bench.fleet import QUICK, ROOT, Fleet, until
+from bench.harness.fleet import QUICK, ROOT, Fleet
+from bench.harness.services import Rabbit, free_port
+from bench.harness.waiting import until
 from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
 from tests.beyond.redises import MASTER, certificate, encrypted, sentinels
 from tests.console.conftest import thorough
-from tests.services import Rabbit, free_port
 
 pytestmark = thorough
 SCRIPT = script(30)

@@ -5,7 +5,7 @@ from pathlib import Path
 from celery import signature
 from kombu.utils import json
 
-from bench.silence import Silence
+from bench.harness.silence import Silence
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse

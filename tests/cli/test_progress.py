@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from bench.harness.services import valkey
 from cli.patience import Patience
 from cli.progress import Awaited, waiting
-from tests.services import valkey
 
 SOON_S = 0.05
 

@@ -9,7 +9,6 @@ import sqlite3
 import subprocess
 import sys
 import threading
-import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -21,6 +20,8 @@ import pytest
 import redis
 from celery import Celery
 
+from bench.harness.services import free_port
+from bench.harness.waiting import until
 from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.console.stack import Stack, running
@@ -28,20 +29,6 @@ from tests.console.stack import Stack, running
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
 )
-
-
-def until(true: Callable[[], Any], *, within_s: float = 30) -> None:
-    """Wait for something that has to come."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def two_free_ports() -> int:
@@ -181,7 +168,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
             password = local.start_flower(port).read_text().strip()
             console = Console(settings, f"http://127.0.0.1:{port}", password, broker, metrics)
             with _listening(console):
-                until(lambda: _answers(console), within_s=90)
+                until(lambda: _answers(console), timeout_s=90)
                 yield console
 
 

@@ -10,9 +10,10 @@ import pytest
 import yaml
 from celery import Celery
 
+from bench.harness.waiting import until
 from tests.console import node
 from tests.console.compose import ROOT, SECRETS
-from tests.console.conftest import Console, thorough, until
+from tests.console.conftest import Console, thorough
 from tests.console.stack import Stack
 from tests.console.test_flower import STAGES, listed
 from tests.tools import tool
@@ -61,7 +62,7 @@ def running_job(console: Console) -> Iterator[str]:
         rows = listed(console, "name:voxchord.diffusion state:SUCCESS")
         return [row["job"] for row in rows if row["uuid"] not in before]
 
-    until(lambda: len(decoded()) >= 3, within_s=60)
+    until(lambda: len(decoded()) >= 3, timeout_s=60)
     yield decoded()[0]
     sent.get(timeout=240)
     app.close()

@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.services import free_port
+from bench.harness.waiting import until
 from pipeline.engines import registry
 from tasks.flower import launch
 from tasks.settings import PREFIX, Settings, load
 from tasks.worker import commands
 from tests.console.compose import COMPOSE, OURS, ROOT, SECRETS, environment
-from tests.console.conftest import Console, free_port, thorough, until
+from tests.console.conftest import Console, thorough
 from tests.tools import tool
 
 
@@ -152,7 +154,7 @@ def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not
         return done.returncode == 0
 
     with running("cpu", console, state=tmp_path):
-        until(healthy, within_s=60)
+        until(healthy, timeout_s=60)
     check[check.index("-t") + 1] = "1"
     assert not healthy()
 

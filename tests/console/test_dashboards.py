@@ -19,6 +19,7 @@ import psycopg
 import pytest
 import yaml
 
+from bench.harness.services import postgres
 from db.database import open_database
 from db.story import tell
 from deploy.dashboards import catalog
@@ -27,7 +28,6 @@ from tests.console.compose import COMPOSE, ROOT, SECRETS
 from tests.console.conftest import thorough
 from tests.console.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
 from tests.console.stack import Stack
-from tests.services import postgres
 
 GRAFANA = ROOT / "deploy" / "grafana"
 VARIABLES = {"task": ".*", "machine": ".*"}

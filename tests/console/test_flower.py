@@ -13,11 +13,13 @@ import pytest
 from celery import Celery
 from celery.utils.saferepr import saferepr
 
+from bench.harness.services import free_port
+from bench.harness.waiting import until
 from pipeline.errors import OptionError
 from tasks.flower import launch
 from tasks.privacy.results import Shown
 from tasks.settings import Settings
-from tests.console.conftest import Console, free_port, thorough, until
+from tests.console.conftest import Console, thorough
 
 
 def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine
 
+from bench.harness.waiting import until
 from db.database import open_database, writing
 from db.jobs import count_attempts
 from db.schema import task_run
 from tasks.flower.history_routes import ATTEMPTS_MAX
-from tests.console.conftest import Console, until
+from tests.console.conftest import Console
 
 SCRIPT = "Alice: The lock keeper counts the boats.\nBob: He has counted nine."
 

@@ -14,12 +14,12 @@ import redis
 import yaml
 from kombu import Connection, Producer
 
+from bench.harness.services import valkey
 from tasks.broker.queues import CPU, GPU, PRIORITY_STEPS
 from tasks.broker.transport import Broker, queue
 from tasks.settings import PREFIX, load
 from tests.console.compose import COMPOSE
 from tests.console.conftest import thorough
-from tests.services import valkey
 from tests.tools import tool
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "kubernetes"

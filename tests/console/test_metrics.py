@@ -12,10 +12,11 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Table, select
 
+from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import STATES, job, task_run
 from tasks.metering.prometheus import BYTES, RATIO, SECONDS, Attempts
-from tests.console.conftest import Console, until
+from tests.console.conftest import Console
 
 LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}
 

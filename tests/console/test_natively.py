@@ -7,8 +7,9 @@ from pathlib import Path
 
 import redis
 
+from bench.harness.waiting import until
 from tests.console.compose import COMPOSE, SECRETS
-from tests.console.conftest import thorough, until
+from tests.console.conftest import thorough
 from tests.console.natively import Container
 from tests.console.stack import SERVICES, Stack
 
@@ -74,7 +75,7 @@ def test_a_broker_that_is_killed_comes_back_with_what_it_had(stack: Stack) -> No
         stack.containers.wait("redis")
         assert client.get("kept") == b"yes"
         assert client.dbsize() >= before // 2, "what expired meanwhile is gone"
-    until(stack.containers.running["cpu"].check, within_s=90)
+    until(stack.containers.running["cpu"].check, timeout_s=90)
 
 
 def test_a_service_that_ended_is_not_healthy_and_the_alert_says_so(stack: Stack) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tests.console.conftest import Console, until
+from bench.harness.waiting import until
+from tests.console.conftest import Console
 
 WORDS = ("quixotry", "zephyrine", "borborygmus", "xylopolist", "antimacassar")
 SCRIPT = (

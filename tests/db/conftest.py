@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine
 
+from bench.harness.services import Postgres, postgres
 from db.database import open_database
-from tests.services import Postgres, postgres
 
 
 @pytest.fixture(scope="package")

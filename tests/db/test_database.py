@@ -11,10 +11,10 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
+from bench.harness.rows import attempt
 from db import database
 from db.database import DatabaseUrlError, open_database, parse_url, writing
 from db.schema import column_doc, metadata, task_run
-from tests.db.rows import attempt
 
 
 def test_the_migrations_yield_exactly_the_schema(engine: Engine) -> None:

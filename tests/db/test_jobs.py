@@ -4,9 +4,9 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from bench.harness.rows import attempt
 from db import jobs, rows
 from db.database import writing
-from tests.db.rows import attempt
 
 
 def store(engine: Engine, table: str, *found: dict[str, Any]) -> None:

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from bench.harness.rows import attempt, history
+from bench.harness.services import Postgres
 from db import queries, rows
 from db.database import open_database, writing
 from db.queries import QueryError
-from tests.db.rows import attempt, history
-from tests.services import Postgres
 
 FOLDER = Path(queries.__file__).parent / "queries"
 

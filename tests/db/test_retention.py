@@ -4,11 +4,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select, text
 
+from bench.harness.rows import attempt
 from db import rows
 from db.database import writing
 from db.retention import DAY_S, HOUR_S, Trimmed, sum_hours, trim
 from db.schema import rollup_hour, task_run, task_sample
-from tests.db.rows import attempt
 
 NOW = 1_800_000_000 // HOUR_S * HOUR_S + 1800
 

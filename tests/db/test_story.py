@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 
+from bench.harness.rows import attempt
 from db import rows
 from db.advice import advise
 from db.database import writing
 from db.jobs import find_jobs
 from db.report_page import page
 from db.story import Story, tell
-from tests.db.rows import attempt
 
 T0 = 1_800_000_000.0
 

@@ -3,7 +3,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,21 +11,14 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, func, select
 
+from bench.harness.rows import attempt
+from bench.harness.services import Postgres
+from bench.harness.waiting import until
 from db import spool
 from db.database import open_database
 from db.schema import job, task_run
 from db.spool import Spool
 from db.writer import Writer
-from tests.db.rows import attempt
-from tests.services import Postgres
-
-
-def until(true: Callable[[], bool], timeout_s: float = 20.0) -> None:
-    """Wait until something holds."""
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.01)
 
 
 def count(engine: Engine) -> int:

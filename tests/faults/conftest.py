@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench.fleet import Fleet
+from bench.harness.fleet import Fleet
 from tests.faults.mischief import SETTING
 
 collect_ignore = ["neighbour.py"]  # an app that the environment configures

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from bench.silence import Silence
+from bench.harness.silence import Silence
 from pipeline.arrays import Arrays
 from pipeline.engines.protocol import Control, Options, Utterance
 from pipeline.errors import DeviceLostError

@@ -12,7 +12,7 @@ from typing import Any
 
 from billiard.process import current_process
 
-from bench.silence import Silence
+from bench.harness.silence import Silence
 from pipeline.arrays import Arrays
 from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, SegmentText, Utterance

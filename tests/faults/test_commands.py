@@ -11,7 +11,8 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.fleet import ROOT, Fleet, until
+from bench.harness.fleet import ROOT, Fleet
+from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tests.console.conftest import thorough

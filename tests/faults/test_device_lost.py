@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench.fleet import Fleet
+from bench.harness.fleet import Fleet
 from tests.faults.conftest import SETTINGS
 from tests.faults.lost import SETTING
 

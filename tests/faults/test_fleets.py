@@ -9,14 +9,15 @@ import psutil
 import pytest
 import redis
 
-from bench.fleet import ROOT, until
+from bench.harness.fleet import ROOT
+from bench.harness.waiting import until
 from tasks.local.valkey import Valkey
 
 _LIMIT_S = 60
 _FLEET = """
 import sys, time
 from pathlib import Path
-from bench.fleet import Fleet
+from bench.harness.fleet import Fleet
 fleet = Fleet(Path(sys.argv[1]), layout={"door": "voxchord"})
 fleet.start()
 fleet.ready()

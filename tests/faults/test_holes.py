@@ -27,7 +27,8 @@ from uuid import uuid4
 import psutil
 import pytest
 
-from bench.fleet import Fleet, until
+from bench.harness.fleet import Fleet
+from bench.harness.waiting import until
 from pipeline.jobs.jobs import stage_name
 from tasks import app as voxchord
 from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S

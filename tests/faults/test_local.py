@@ -14,7 +14,7 @@ import psutil
 import pytest
 from celery import Celery
 
-from bench.fleet import until
+from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local.service import ROOT, LocalService

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from bench.pipeline import Free
+from bench.harness.controls import Free
 from db import jobs as history
 from db import rows
 from db.database import open_database

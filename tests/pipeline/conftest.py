@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from s3fs import S3FileSystem
 
+from bench.harness.services import S3, s3
 from pipeline.store.artifacts import Store
-from tests.services import S3, s3
 
 
 @pytest.fixture(scope="package")

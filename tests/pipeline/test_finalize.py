@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.pipeline import Free
-from bench.silence import Silence
+from bench.harness.controls import Free
+from bench.harness.silence import Silence
 from pipeline.finalize import finish
 from pipeline.jobs.jobs import Jobs, put_audio
 from pipeline.planning.records import SegmentAudio

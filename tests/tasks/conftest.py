@@ -1,7 +1,6 @@
 """A real service for the tests of this folder: embedded broker, door and two decoding processes, once."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, select
 
+from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import task_run
 from pipeline.jobs.jobs import Jobs
@@ -50,14 +50,6 @@ class Service:
 
         until(lambda: len(rows()) >= expected)
         return rows()
-
-
-def until(true: Callable[[], bool], *, within_s: float = 20) -> None:
-    """Wait for something that has to come."""
-    deadline = time.monotonic() + within_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not come"
-        time.sleep(0.02)
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.pipeline import Free
+from bench.harness.controls import Free
+from bench.harness.waiting import until
 from db.jobs import get_job
 from db.story import tell
 from pipeline import finalize, stages
@@ -18,7 +19,7 @@ from pipeline.script.parser import parse
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tests.tasks.conftest import Service, until
+from tests.tasks.conftest import Service
 
 PARAGRAPH = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "

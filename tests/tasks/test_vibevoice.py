@@ -14,6 +14,7 @@ from sqlalchemy import Engine, RowMapping, select
 from transformers import VibeVoiceProcessor
 
 from bench.harness import tiny
+from bench.harness.waiting import until
 from db import queries
 from db.database import open_database
 from db.schema import task_run
@@ -26,7 +27,6 @@ from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.pipeline.engines.vibevoice import reference, segments
-from tests.tasks.conftest import until
 
 RATE_HZ = 24_000
 SCRIPT = """\

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.silence import Silence
+from bench.harness.silence import Silence
 from pipeline.errors import StoreError
 from pipeline.jobs.garbage import collect
 from pipeline.jobs.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name

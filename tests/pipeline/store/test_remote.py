@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from s3fs import S3FileSystem
 
+from bench.harness.services import S3
 from pipeline.errors import OptionError, StoreError
 from pipeline.store.artifacts import Store
 from pipeline.store.objects import Objects
-from tests.services import S3
 
 
 def test_what_another_has_written_is_seen_at_once(bucket: str) -> None:

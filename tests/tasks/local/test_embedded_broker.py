@@ -10,9 +10,9 @@ from urllib.parse import urlsplit
 import psutil
 import redis
 
-from bench.fleet import until
+from bench.harness.services import free_port
+from bench.harness.waiting import until
 from tasks.local.embedded_broker import EmbeddedBroker
-from tests.services import free_port
 
 _SET = b"*3\r\n$3\r\nSET\r\n$8\r\nstranger\r\n$1\r\n1\r\n"
 

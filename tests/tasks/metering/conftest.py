@@ -5,8 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,11 +15,12 @@ from celery import Celery
 from celery.signals import before_task_publish
 from sqlalchemy import Engine, select
 
+from bench.harness.services import Postgres, postgres, valkey
+from bench.harness.waiting import until
 from db import spool
 from db.database import open_database
 from db.schema import task_run, task_sample
 from tasks.metering.request_identity import stamp_published
-from tests.services import Postgres, postgres, valkey
 
 Row = dict[str, Any]
 STOP_S = 60
@@ -115,13 +115,6 @@ class Bench:
         """The rows of a task, once there are so many."""
         until(lambda: len(self.rows(task_id)) >= count, timeout_s)
         return self.rows(task_id)
-
-
-def until(true: Callable[[], bool], timeout_s: float = 30.0) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def open_bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:

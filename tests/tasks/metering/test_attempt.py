@@ -2,7 +2,8 @@ from typing import Any
 
 import pytest
 
-from tests.tasks.metering.conftest import Bench, until
+from bench.harness.waiting import until
+from tests.tasks.metering.conftest import Bench
 
 MEBI = 1 << 20
 

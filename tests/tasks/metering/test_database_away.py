@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.services import Postgres
 from db import spool
-from tests.services import Postgres
 from tests.tasks.metering.conftest import Bench, open_bench
 
 

@@ -8,12 +8,12 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from bench.harness.rows import history
 from cli.report import report
 from cli.stats import stats
 from cli.trim import trim
 from db import rows
 from db.database import open_database, writing
-from tests.db.rows import history
 
 app = typer.Typer()
 app.command()(stats)

@@ -6,7 +6,8 @@ import sys
 
 import psutil
 
-from bench.fleet import ROOT, until
+from bench.harness.fleet import ROOT
+from bench.harness.waiting import until
 from tests.faults.test_fleets import ended
 
 _DEAF = """

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from transformers import VibeVoiceConfig
 
-from bench import fullsize
-from bench.harness import tiny
+from bench.harness import fullsize, tiny
 from pipeline.engines.vibevoice.checkpoint import architecture, footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.engine import VibeVoice

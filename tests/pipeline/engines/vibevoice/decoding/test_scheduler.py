@@ -15,6 +15,7 @@ import torch
 
 from bench.harness import tiny
 from bench.harness.controls import Watch
+from bench.harness.waiting import until
 from pipeline.engines import load_timing
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
@@ -41,14 +42,6 @@ def request(frames: int, seed: int = 0) -> Callable[[], Request]:
     prompt = torch.randn(12, 64, generator=torch.Generator().manual_seed(seed))
     prompt[:, 0] = tiny.LEVEL
     return lambda: Request(prompt, (4,), torch.Generator().manual_seed(seed), tokens_max=frames)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + WAIT_S
-    while not condition():
-        if time.monotonic() > end:
-            raise TimeoutError
-        time.sleep(0.01)
 
 
 def test_the_longest_waiting_segment_goes_first(model: Model) -> None:

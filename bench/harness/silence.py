@@ -1,7 +1,7 @@
 """An engine that writes silence, for benches of everything but the sound.
 
-A worker knows it where its operator says so: `VOXCHORD_ENGINES=silence=bench.silence:Silence`. No message can
-bring an engine along; it can only name one that is there.
+A worker knows it where its operator says so: `VOXCHORD_ENGINES=silence=bench.harness.silence:Silence`. No
+message can bring an engine along; it can only name one that is there.
 """
 
 import time
@@ -13,7 +13,7 @@ from pipeline.arrays import Arrays
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
 from pipeline.errors import OptionError
 
-SETTING = "silence=bench.silence:Silence"
+SETTING = "silence=bench.harness.silence:Silence"
 _RATE_HZ = 8_000
 _SECONDS_PER_WORD = 0.02
 _TICK_S = 0.02

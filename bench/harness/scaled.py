@@ -1,8 +1,8 @@
 """VibeVoice with shorter segments, for a bench that shows in minutes what a day's work would show.
 
-A worker knows it where its operator says so: `VOXCHORD_ENGINES=scaled=bench.scaled:Scaled`. The planner cuts
-segments at `BENCH_SCALE` times the words. A random checkpoint never ends a segment by itself, so the frame
-plan says how long each turns out: near what was expected, and now and then twice as long.
+A worker knows it where its operator says so: `VOXCHORD_ENGINES=scaled=bench.harness.scaled:Scaled`. The
+planner cuts segments at `BENCH_SCALE` times the words. A random checkpoint never ends a segment by itself, so
+the frame plan says how long each turns out: near what was expected, and now and then twice as long.
 """
 
 import os
@@ -14,7 +14,7 @@ from pipeline.arrays import Arrays
 from pipeline.engines.protocol import Options, Profile
 from pipeline.engines.vibevoice.engine import PROFILE, VibeVoice
 
-SETTING = "scaled=bench.scaled:Scaled"
+SETTING = "scaled=bench.harness.scaled:Scaled"
 SCALE = "BENCH_SCALE"
 RUNAWAY_SHARE = 0.03
 

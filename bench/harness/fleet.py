@@ -5,21 +5,20 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import psutil
 from celery import Celery
 
+from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import PRIORITY_STEPS
 from tasks.local.valkey import Valkey
 
-T = TypeVar("T")
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parent.parent.parent
 _SEP = "\x06\x16"
 """Between a queue's name and its priority, as kombu writes it."""
 QUICK = {
@@ -191,13 +190,3 @@ class Fleet:
                 if entry and psutil.pid_exists(entry["pid"]):
                     found.append((job, int(entry["pid"])))
         return found
-
-
-def until(come: Callable[[], T], timeout_s: float = 30, every_s: float = 0.02) -> T:
-    """Wait for something that has to come, and return it."""
-    deadline = time.monotonic() + timeout_s
-    while not (found := come()):
-        if time.monotonic() > deadline:
-            raise TimeoutError("it did not come in time")
-        time.sleep(every_s)
-    return found

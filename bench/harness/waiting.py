@@ -1,0 +1,17 @@
+"""Polling until a condition holds."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def until(come: Callable[[], T], timeout_s: float = 30, every_s: float = 0.02) -> T:
+    """Wait for something that has to come, and return it."""
+    deadline = time.monotonic() + timeout_s
+    while not (found := come()):
+        if time.monotonic() > deadline:
+            raise TimeoutError("it did not come in time")
+        time.sleep(every_s)
+    return found

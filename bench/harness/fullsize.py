@@ -142,21 +142,23 @@ def _tensors(shapes: Mapping[str, Shape], audio: int) -> Iterator[bytes]:
     for number, (name, shape) in enumerate(shapes.items()):
         offset, count = number * 7919 % 4096, prod(shape)
         flat = noise.repeat((count + offset) // BLOCK + 1)[offset : offset + count]
-        tensor = (flat * _spread(name, shape) + _mean(name)).view(shape)
+        tensor = (flat * spread(name, shape) + mean(name)).view(shape)
         words = talkative(name, tensor, audio).bfloat16().reshape(-1)
         yield words.view(torch.uint8).numpy().tobytes()
 
 
-def _spread(name: str, shape: Shape) -> float:
+def spread(name: str, shape: Shape) -> float:
+    """Standard deviation of a random weight."""
     if len(shape) == 3:
         fan_in = 2 * shape[0] if "convtr" in name else shape[1] * shape[2]
         return 1 / math.sqrt(fan_in)
-    if not shape or _mean(name):
+    if not shape or mean(name):
         return 0.0
     return 0.02 if len(shape) == 2 else 0.01
 
 
-def _mean(name: str) -> float:
+def mean(name: str) -> float:
+    """Mean of a random weight."""
     for end, value in (
         ("norm.weight", 1.0),
         ("act.weight", 1.0),

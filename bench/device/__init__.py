@@ -1,0 +1,1 @@
+"""Checks of the VibeVoice engine on a GPU: `python -m bench.device`."""

@@ -1,0 +1,117 @@
+"""Is it right: equal to the CPU in double precision, and the same bits in any company."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from bench.device.context import Bench
+from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.weights import Weights
+from pipeline.engines.vibevoice.decoding.cuda_graphs import uncaptured
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
+from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.runtime.fusion import Fusion
+
+SEGMENTS = ((5, 20, 10), (0, 20, 10), (9, 20, 10), (2, 40, 5), (7, 25, 10))
+"""Frames, positions of the prompt and solver steps of each."""
+TOLERANCE = 1e-9
+LIMITS = {"positions": 128, "frames": 64, "prefix_bytes": 1 << 20}
+
+Sound = npt.NDArray[np.floating]
+
+
+def exact(bench: Bench) -> dict[str, Any]:
+    """Largest relative error in float64 against the CPU's decoder, by slots, eager and captured."""
+    parts = _weights(bench, torch.float64, torch.device("cpu"))
+    expected = run(Decoder(Model(parts, 256), Limits(1, **LIMITS)), requests(Model(parts, 256)))
+    found: dict[str, Any] = {}
+    for captured in (False, True):
+        for slots in (1, 3, 8):
+            loop = _loop(bench, torch.float64, slots, captured=captured)
+            made = run(loop, requests(loop.model))
+            error = max(relative_error(one, right) for one, right in zip(made, expected, strict=True))
+            found[f"{'captured' if captured else 'eager'}_{slots}"] = float(f"{error:.1e}")
+            found["refusals"] = found.get("refusals", 0) + loop.refusals
+    worst = max(value for name, value in found.items() if name != "refusals")
+    return {**found, "ok": worst <= TOLERANCE and not found["refusals"]}
+
+
+def company(bench: Bench) -> dict[str, Any]:
+    """How many kinds of bits one segment has in half precision, over orders of its company."""
+    kinds = set()
+    orders = [0, 1, 2, 3, 4], [4, 3, 2, 0, 1], [2, 4, 0], [2]
+    for captured in (False, True):
+        for order in orders:
+            loop = _loop(bench, torch.bfloat16, 5, captured=captured)
+            all_of = requests(loop.model)
+            made = run(loop, [all_of[number] for number in order])
+            kinds.add(made[order.index(2)].tobytes())
+    return {"kinds": len(kinds), "ok": len(kinds) == 1}
+
+
+def fused_company(bench: Bench) -> dict[str, Any]:
+    """The same at full size with fused kernels: alone, in another slot, among segments that come and go."""
+    kinds = set()
+    slots = 2 if bench.dry else 8
+    loop = bench.decoder(slots, idle=slots)
+    for before, after in ((0, 0), (1, 0), (slots - 1, 0), (1, slots - 2)):
+        others = [bench.request(100 + n, 6 + n) for n in range(before + after)]
+        made = run(loop, [*others[:before], bench.request(7, 12), *others[before:]])
+        kinds.add(made[before].tobytes())
+    return {
+        "kinds": len(kinds),
+        "fused": loop.fusion is not None and not loop.fusion.failed,
+        "ok": len(kinds) == 1,
+    }
+
+
+def requests(model: Model) -> list[Request]:
+    """The segments of these checks."""
+    found = []
+    for number, (frames, positions, steps) in enumerate(SEGMENTS):
+        noise = torch.Generator().manual_seed(100 + number)
+        hidden = model.embeddings.shape[1]
+        prompt = torch.randn(positions + 3 * number, hidden, generator=noise, dtype=torch.float64)
+        tokens = (*(model.tokens.audio,) * frames, model.tokens.audio_end, model.tokens.end)
+        speech = torch.Generator().manual_seed(number)
+        found.append(Request(prompt, (7,), speech, 60, steps=steps, forced=tokens))
+    return found
+
+
+def run(loop: Decoder | FrameDecoder, asked: Sequence[Request]) -> list[Sound]:
+    """All requests through the slots, each entering as soon as one is free."""
+    waiting, rows = list(enumerate(asked)), {}
+    while waiting or loop.active:
+        entering = dict(zip(loop.free, waiting, strict=False))
+        del waiting[: len(entering)]
+        admitted = loop.admit({slot: one for slot, (_, one) in entering.items()})
+        rows.update({number: admitted[slot] for slot, (number, _) in entering.items()})
+        loop.step()
+        for slot in loop.active:
+            if loop.row(slot).done:
+                loop.release(slot)
+    return [rows[number].samples() for number in range(len(asked))]
+
+
+def relative_error(found: Sound, expected: Sound) -> float:
+    """Largest difference over the largest sample; infinite where the lengths differ."""
+    if found.shape != expected.shape:
+        return float("inf")
+    return float(np.abs(found - expected).max() / np.abs(expected).max()) if found.size else 0.0
+
+
+def _weights(bench: Bench, dtype: torch.dtype, device: torch.device) -> Weights:
+    return Weights(open_checkpoint(str(bench.tiny)).check(), dtype, device)
+
+
+def _loop(
+    bench: Bench, dtype: torch.dtype, slots: int, *, captured: bool, fusion: Fusion | None = None
+) -> FrameDecoder:
+    model = Model(_weights(bench, dtype, bench.device), 256)
+    capture = bench.capture() if captured else uncaptured
+    return FrameDecoder(model, Limits(slots, **LIMITS), capture=capture, fusion=fusion)

@@ -1,0 +1,20 @@
+"""The checks of a GPU run on a CPU, small: a GPU never meets a typo."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+from bench.device.__main__ import CHECKS
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+def test_every_check_of_a_gpu_passes_dry() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "bench.device", "--dry"], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert summary["checks"] == len(CHECKS)
+    assert summary["failed"] == summary["skipped"] == []

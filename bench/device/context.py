@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from bench import fullsize
+from bench.harness import fullsize
 from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Head, Language, Stack, Tokens
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
-from bench import fullsize
 from bench.device.context import PROMPT, Bench
+from bench.harness import fullsize
 from pipeline.engines.vibevoice.decoding.cuda_graphs import on_stream
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 

@@ -21,11 +21,12 @@ from sqlalchemy import Engine, func, select, text
 
 from bench.harness.rows import history
 from bench.harness.services import postgres
-from db import queries, rows, spool
+from db import queries
 from db.database import open_database, writing
+from db.ingest import rows, spool
+from db.ingest.spool import Spool
+from db.ingest.writer import Writer
 from db.schema import task_run
-from db.spool import Spool
-from db.writer import Writer
 
 _SEED_ROWS = 20_000
 _DAYS = 30

@@ -22,7 +22,7 @@ from typing import Any
 
 from celery import Celery, Task
 
-from db.writer import Writer
+from db.ingest.writer import Writer
 from tasks.metering import meter
 from tasks.metering.attempt import attempt, note
 from tasks.metering.settings import MeterSettings

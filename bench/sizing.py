@@ -26,11 +26,11 @@ from bench.harness.services import postgres, s3
 from bench.harness.silence import SETTING
 from bench.harness.waiting import until
 from bench.scale import script
-from db import spool
 from db.database import open_database
+from db.ingest import spool
+from db.ingest.spool import Spool
+from db.ingest.writer import Writer
 from db.schema import task_run
-from db.spool import Spool
-from db.writer import Writer
 
 _LAYOUT = {
     "door": "voxchord",

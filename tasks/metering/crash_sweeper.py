@@ -12,7 +12,7 @@ from typing import Any
 
 import psutil
 
-from db.spool import Spool
+from db.ingest.spool import Spool
 from tasks.metering import linux_counters
 from tasks.metering.flight_recorder import Wreck, wrecks
 from tasks.metering.settings import MeterSettings

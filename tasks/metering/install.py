@@ -17,8 +17,8 @@ from celery import signals
 from celery.exceptions import Terminated, TimeLimitExceeded
 from celery.worker.request import Request
 
-from db.spool import Spool
-from db.writer import Writer
+from db.ingest.spool import Spool
+from db.ingest.writer import Writer
 from tasks.metering import meter
 from tasks.metering.crash_sweeper import Sweeper, Verdict
 from tasks.metering.request_identity import make_uid, stamp_published, stamp_received

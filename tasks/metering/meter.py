@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Optional
 
-from db.spool import Spool
+from db.ingest.spool import Spool
 from tasks.metering import linux_counters
 from tasks.metering.flight_recorder import Recorder
 from tasks.metering.gpu import Gpu

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, star
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from db import spool
+from db.ingest import spool
 from tasks.metering import linux_counters
 from tasks.metering.nvml import Nvml
 from tasks.metering.queue_metrics import Queues

@@ -4,7 +4,7 @@ import functools
 import time
 from typing import Any
 
-from db.spool import Spool
+from db.ingest.spool import Spool
 from pipeline.errors import CancelledError
 from pipeline.jobs.jobs import Plan
 from tasks.app import history_settings

@@ -5,8 +5,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bench.harness.rows import attempt
-from db import jobs, rows
+from db import jobs
 from db.database import writing
+from db.ingest import rows
 
 
 def store(engine: Engine, table: str, *found: dict[str, Any]) -> None:

@@ -10,8 +10,9 @@ from sqlalchemy import Engine, text
 
 from bench.harness.rows import attempt, history
 from bench.harness.services import Postgres
-from db import queries, rows
+from db import queries
 from db.database import open_database, writing
+from db.ingest import rows
 from db.queries import QueryError
 
 FOLDER = Path(queries.__file__).parent / "queries"

@@ -5,8 +5,8 @@ import pytest
 from sqlalchemy import Engine, func, select, text
 
 from bench.harness.rows import attempt
-from db import rows
 from db.database import writing
+from db.ingest import rows
 from db.retention import DAY_S, HOUR_S, Trimmed, sum_hours, trim
 from db.schema import rollup_hour, task_run, task_sample
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Engine
 
 from bench.harness.rows import attempt
-from db import rows
 from db.advice import advise
 from db.database import writing
+from db.ingest import rows
 from db.jobs import find_jobs
 from db.report_page import page
 from db.story import Story, tell

@@ -17,8 +17,8 @@ from sqlalchemy import Engine, select
 
 from bench.harness.services import Postgres, postgres, valkey
 from bench.harness.waiting import until
-from db import spool
 from db.database import open_database
+from db.ingest import spool
 from db.schema import task_run, task_sample
 from tasks.metering.request_identity import stamp_published
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from bench.harness.services import Postgres
-from db import spool
+from db.ingest import spool
 from tests.tasks.metering.conftest import Bench, open_bench
 
 

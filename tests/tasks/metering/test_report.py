@@ -12,8 +12,8 @@ from bench.harness.rows import history
 from cli.report import report
 from cli.stats import stats
 from cli.trim import trim
-from db import rows
 from db.database import open_database, writing
+from db.ingest import rows
 
 app = typer.Typer()
 app.command()(stats)

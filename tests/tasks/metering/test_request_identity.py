@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from celery import Celery
 
-from db import spool
+from db.ingest import spool
 from tasks.metering import meter
 from tasks.metering.attempt import attempt, note
 from tasks.metering.request_identity import (

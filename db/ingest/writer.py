@@ -18,8 +18,8 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from db import rows, spool
 from db.database import open_database, writing
+from db.ingest import rows, spool
 
 log = logging.getLogger(__name__)
 

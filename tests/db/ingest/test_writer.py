@@ -14,11 +14,11 @@ from sqlalchemy import Engine, func, select
 from bench.harness.rows import attempt
 from bench.harness.services import Postgres
 from bench.harness.waiting import until
-from db import spool
 from db.database import open_database
+from db.ingest import spool
+from db.ingest.spool import Spool
+from db.ingest.writer import Writer
 from db.schema import job, task_run
-from db.spool import Spool
-from db.writer import Writer
 
 
 def count(engine: Engine) -> int:
@@ -124,7 +124,7 @@ def test_writers_of_several_workers_share_a_folder(url: str, engine: Engine, tmp
     code = """
 import sys, uuid
 from pathlib import Path
-from db.spool import Spool
+from db.ingest.spool import Spool
 rows = Spool(Path(sys.argv[1]), rotate_bytes=20_000)
 for n in range(500):
     rows.append("task_run", {"attempt_uid": str(uuid.uuid4()), "task_name": "t", "state": "SUCCESS"})

@@ -1,0 +1,1 @@
+"""From spooled rows to tables."""

@@ -21,11 +21,11 @@ from sqlalchemy import Engine, func, select, text
 
 from bench.harness.rows import history
 from bench.harness.services import postgres
-from db import queries
 from db.database import open_database, writing
 from db.ingest import rows, spool
 from db.ingest.spool import Spool
 from db.ingest.writer import Writer
+from db.queries import catalog
 from db.schema import task_run
 
 _SEED_ROWS = 20_000
@@ -45,7 +45,7 @@ def main() -> None:
             found = fill(engine, wanted)
             assert found == wanted, (found, wanted)
             print(f"{kind}: {found} attempts in {time.perf_counter() - began:.0f} s", flush=True)
-            medians = {name: ask(engine, name) for name in queries.names()}
+            medians = {name: ask(engine, name) for name in catalog.names()}
             for name, seconds in sorted(medians.items(), key=lambda item: -item[1]):
                 print(f"  {seconds:7.3f} s  {name}", flush=True)
             result[f"{kind}_worst_s"] = round(max(medians.values()), 3)
@@ -119,7 +119,7 @@ def ask(engine: Engine, name: str) -> float:
     taken = []
     for _ in range(5):
         began = time.perf_counter()
-        queries.run(engine, name)
+        catalog.run(engine, name)
         taken.append(time.perf_counter() - began)
     return statistics.median(taken)
 

@@ -4,7 +4,7 @@
 
 Two stitches of about 96 minutes each and a backlog of decodes keep every working process busy; then small
 jobs are sent at a steady pace. `send_p99_ms` is `send_task` itself, `visible_p99_ms` from the call of
-`send_task` until `db.jobs.list_jobs` has the job. About a minute and a half on two cores.
+`send_task` until `db.queries.jobs.list_jobs` has the job. About a minute and a half on two cores.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from celery import Celery
 from sqlalchemy import Engine, func, select
 
 from db.database import open_database
-from db.jobs import list_jobs
+from db.queries.jobs import list_jobs
 from db.schema import task_run
 from tasks.local.service import LocalService
 from tasks.settings import Settings

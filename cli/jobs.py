@@ -52,7 +52,7 @@ def list_jobs(
     limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20, json: JsonOption = False
 ) -> None:
     """List the newest jobs."""
-    from db.jobs import list_jobs as read
+    from db.queries.jobs import list_jobs as read
 
     with told():
         rows = read(connection.history(connection.settings()), limit=limit)

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.exits import JobFailed, err
 from cli.patience import Patience
-from db.jobs import get_job, progress
+from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
 from tasks.broker.queues import DOOR
 

@@ -16,7 +16,7 @@ from cli import connection
 from cli.exits import JobFailed, out, print_json, told
 from cli.patience import Patience, reach
 from cli.progress import watch
-from db.jobs import costs
+from db.queries.jobs import costs
 from pipeline.errors import OptionError, VoiceError
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import FORMATS, split_options

@@ -14,7 +14,7 @@ def report(
     output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
 ) -> None:
     """Write a job's report: a timeline, what each stage cost, and advice. One file, no network needed."""
-    from db.jobs import find_jobs
+    from db.queries.jobs import find_jobs
     from db.report_page import page
     from db.story import tell
 

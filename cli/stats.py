@@ -28,7 +28,7 @@ def stats(
 
     The questions are files of SQL in `db/queries/`, and run in psql and sqlite3 as they are.
     """
-    from db import queries
+    from db.queries import catalog
 
     if name is None:
         _list(json)
@@ -36,10 +36,10 @@ def stats(
     with told():
         try:
             if sql:
-                print(queries.source(name))
+                print(catalog.source(name))
                 return
             answer = _ask(name, dict(_split(text) for text in parameter or []))
-        except queries.QueryError as error:
+        except catalog.QueryError as error:
             fail(str(error), Exit.USAGE)
             return
         if json:
@@ -47,33 +47,33 @@ def stats(
         elif csv:
             _print_csv(answer.columns, answer.rows)
         else:
-            _show(queries.about(name), answer.columns, answer.rows)
+            _show(catalog.about(name), answer.columns, answer.rows)
 
 
 def _list(json: bool) -> None:
-    from db import queries
+    from db.queries import catalog
 
     if json:
         print_json(
             [
-                {"name": name, "about": queries.about(name), "parameters": queries.parameters(name)}
-                for name in queries.names()
+                {"name": name, "about": catalog.about(name), "parameters": catalog.parameters(name)}
+                for name in catalog.names()
             ]
         )
         return
     table = Table("question", "what it answers", "parameters", show_lines=True)
-    for name in queries.names():
-        given = "\n".join(f"{key}={value}" for key, value in queries.parameters(name).items())
-        table.add_row(name, queries.about(name).replace("\n", " ").partition("?")[0] + "?", given)
+    for name in catalog.names():
+        given = "\n".join(f"{key}={value}" for key, value in catalog.parameters(name).items())
+        table.add_row(name, catalog.about(name).replace("\n", " ").partition("?")[0] + "?", given)
     out.print(table)
 
 
 def _ask(name: str, given: dict[str, str]) -> Any:
-    from db import queries
+    from db.queries import catalog
 
     engine = connection.history(connection.settings())
     try:
-        return queries.run(engine, name, **given)
+        return catalog.run(engine, name, **given)
     finally:
         engine.dispose()
 

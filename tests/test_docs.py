@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from cli.main import app
-from db import queries
+from db.queries import catalog
 from deploy import settings_page
 from pipeline.engines.registry import ENGINES
 from pipeline.planning.request import FORMATS, ON_ERROR, JobOptions
@@ -132,12 +132,12 @@ def check_module(module: str, rest: str) -> None:
 def test_queries_and_their_parameters_exist(page: Page) -> None:
     for line in page.commands:
         for query, given in re.findall(r"\bstats (\w+)((?: -p \w+=[\w.]+)*)", line):
-            assert set(re.findall(r"-p (\w+)=", given)) <= set(queries.parameters(query))
+            assert set(re.findall(r"-p (\w+)=", given)) <= set(catalog.parameters(query))
 
 
 def test_every_query_has_a_row() -> None:
     rows = re.findall(r"^\| `(\w+)` \|", Page(ROOT / "docs/history.md").text, re.MULTILINE)
-    assert set(queries.names()) <= set(rows)
+    assert set(catalog.names()) <= set(rows)
 
 
 # -- names -------------------------------------------------------------------------------------------------

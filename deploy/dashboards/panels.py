@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from db import queries
+from db.queries import catalog
 
 Json = dict[str, Any]
 
@@ -61,7 +61,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
         over_time: columns of the time series, starting with the one named `time`.
         given: texts of parameters, such as a dashboard variable; others keep their defaults.
     """
-    lines = queries.source(name).splitlines()
+    lines = catalog.source(name).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
     text = _PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
@@ -72,7 +72,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
 
 def about(name: str) -> str:
     """Description of a query in `db/queries`, without its parameters."""
-    lines = [line for line in queries.about(name).splitlines() if not line.startswith(":")]
+    lines = [line for line in catalog.about(name).splitlines() if not line.startswith(":")]
     return " ".join(lines)
 
 

@@ -13,7 +13,7 @@ from tornado.web import HTTPError, url
 
 from db import attempts_page, report_page
 from db.database import open_database, parse_url
-from db.jobs import attempts, count_attempts
+from db.queries.jobs import attempts, count_attempts
 from db.story import tell
 from tasks.flower.job_routes import JOB, Route
 

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from bench.harness.waiting import until
 from db.database import open_database, writing
-from db.jobs import count_attempts
+from db.queries.jobs import count_attempts
 from db.schema import task_run
 from tasks.flower.history_routes import ATTEMPTS_MAX
 from tests.console.conftest import Console

@@ -9,7 +9,7 @@ from bench.harness.rows import attempt
 from db.advice import advise
 from db.database import writing
 from db.ingest import rows
-from db.jobs import find_jobs
+from db.queries.jobs import find_jobs
 from db.report_page import page
 from db.story import Story, tell
 

@@ -12,9 +12,9 @@ import pytest
 from sqlalchemy import text
 
 from bench.harness.controls import Free
-from db import jobs as history
 from db.database import open_database
 from db.ingest import rows
+from db.queries import jobs as history
 from pipeline.finalize import finish
 from pipeline.jobs.jobs import Jobs, read_samples, speaker_name, stage_name
 from pipeline.planning.records import SegmentAudio, Span

@@ -9,7 +9,7 @@ import soundfile
 
 from bench.harness.controls import Free
 from bench.harness.waiting import until
-from db.jobs import get_job
+from db.queries.jobs import get_job
 from db.story import tell
 from pipeline import finalize, stages
 from pipeline.engines import registry

@@ -15,8 +15,8 @@ from transformers import VibeVoiceProcessor
 
 from bench.harness import tiny
 from bench.harness.waiting import until
-from db import queries
 from db.database import open_database
+from db.queries import catalog
 from db.schema import task_run
 from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.engine import PROFILE
@@ -121,7 +121,7 @@ def assert_loading_the_model_is_told(history: Engine, job: str) -> None:
         assert cold, stage
         assert all(0 < row["model_load_s"] <= row["run_s"] for row in cold)
         assert all(row["model_load_s"] is None for row in rows if row not in cold)
-    answers = {row["task_name"]: row for row in queries.run(history, "cold_start").records()}
+    answers = {row["task_name"]: row for row in catalog.run(history, "cold_start").records()}
     diffusion = answers["voxchord.diffusion"]
     assert 1 <= diffusion["n_cold"] <= 3
     assert 0 < diffusion["model_load_mean_s"] <= diffusion["run_cold_mean_s"]

@@ -5,9 +5,9 @@ import pytest
 from sqlalchemy import Engine, text
 
 from bench.harness.rows import attempt
-from db import jobs
 from db.database import writing
 from db.ingest import rows
+from db.queries import jobs
 
 
 def store(engine: Engine, table: str, *found: dict[str, Any]) -> None:

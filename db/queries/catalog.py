@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
-_FOLDER = Path(__file__).parent / "queries"
+_FOLDER = Path(__file__).parent
 _PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
 
 _LARGE_READ = {

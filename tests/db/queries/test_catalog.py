@@ -10,12 +10,12 @@ from sqlalchemy import Engine, text
 
 from bench.harness.rows import attempt, history
 from bench.harness.services import Postgres
-from db import queries
 from db.database import open_database, writing
 from db.ingest import rows
-from db.queries import QueryError
+from db.queries import catalog
+from db.queries.catalog import QueryError
 
-FOLDER = Path(queries.__file__).parent / "queries"
+FOLDER = Path(catalog.__file__).parent
 
 
 def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
@@ -53,9 +53,9 @@ def both(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) ->
     postgresql.dispose()
 
 
-@pytest.mark.parametrize("name", queries.names())
+@pytest.mark.parametrize("name", catalog.names())
 def test_both_databases_give_the_same_answer(name: str, both: tuple[Engine, Engine]) -> None:
-    sqlite, postgresql = (queries.run(engine, name) for engine in both)
+    sqlite, postgresql = (catalog.run(engine, name) for engine in both)
     assert sqlite.rows
     assert sqlite.columns == postgresql.columns
     assert len(sqlite.rows) == len(postgresql.rows)
@@ -64,18 +64,18 @@ def test_both_databases_give_the_same_answer(name: str, both: tuple[Engine, Engi
         assert words(one) == words(other)
 
 
-@pytest.mark.parametrize("name", queries.names())
+@pytest.mark.parametrize("name", catalog.names())
 def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
     name: str, both: tuple[Engine, Engine], postgres_server: Postgres
 ) -> None:
     sqlite, postgresql = both
-    answer = queries.run(sqlite, name)
+    answer = catalog.run(sqlite, name)
     url = postgresql.url.set(drivername="postgresql").render_as_string(hide_password=False)
     psql = [postgres_server.psql, "--csv", "-v", "ON_ERROR_STOP=1", "-f", str(FOLDER / f"{name}.sql"), url]
     outputs = [subprocess.run(psql, capture_output=True, text=True, check=True).stdout]
     if shutil.which("sqlite3"):
         command = ["sqlite3", "-csv", "-header", str(sqlite.url.database)]
-        text = queries.source(name)
+        text = catalog.source(name)
         outputs.append(subprocess.run(command, input=text, capture_output=True, text=True, check=True).stdout)
     for output in outputs:
         header, *lines = csv.reader(output.splitlines())
@@ -84,41 +84,41 @@ def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
 
 
 def test_every_query_answers_an_empty_history(engine: Engine) -> None:
-    for name in queries.names():
-        answer = queries.run(engine, name)
+    for name in catalog.names():
+        answer = catalog.run(engine, name)
         assert all(value in (None, 0) for row in answer.rows for value in row), name
 
 
-@pytest.mark.parametrize("name", queries.names())
+@pytest.mark.parametrize("name", catalog.names())
 def test_every_query_says_what_it_answers_and_takes(name: str) -> None:
-    about = queries.about(name)
+    about = catalog.about(name)
     assert "?" in about
-    for parameter in queries.parameters(name):
+    for parameter in catalog.parameters(name):
         assert f":{parameter} " in about
 
 
 def test_a_parameter_is_bound_and_never_pasted(both: tuple[Engine, Engine]) -> None:
     for engine in both:
-        assert queries.run(engine, "job", job="job-3").records()[0]["attempts"] > 0
-        assert queries.run(engine, "job", job="' OR 1=1 --").rows == []
-        assert len(queries.run(engine, "waiting", top="2", long_s=0.5).rows) == 2
+        assert catalog.run(engine, "job", job="job-3").records()[0]["attempts"] > 0
+        assert catalog.run(engine, "job", job="' OR 1=1 --").rows == []
+        assert len(catalog.run(engine, "waiting", top="2", long_s=0.5).rows) == 2
         assert (
-            queries.run(engine, "releases", old="1.0.0", new="1.1.0").records()[0]["old_version"] == "1.0.0"
+            catalog.run(engine, "releases", old="1.0.0", new="1.1.0").records()[0]["old_version"] == "1.0.0"
         )
 
 
 def test_an_unknown_query_or_parameter_is_named(both: tuple[Engine, Engine]) -> None:
     with pytest.raises(QueryError, match=r"no query 'sped'; there are .*speed"):
-        queries.run(both[0], "sped")
+        catalog.run(both[0], "sped")
     with pytest.raises(QueryError, match="speed takes days, not weeks"):
-        queries.run(both[0], "speed", weeks=1)
+        catalog.run(both[0], "speed", weeks=1)
     with pytest.raises(QueryError, match="days takes a number, not 'few'"):
-        queries.run(both[0], "speed", days="few")
+        catalog.run(both[0], "speed", days="few")
 
 
 def test_the_newest_release_is_compared_with_the_one_before(both: tuple[Engine, Engine]) -> None:
     found = {
-        row["task_name"]: row for row in queries.run(both[0], "releases").records() if row["device"] == "cpu"
+        row["task_name"]: row for row in catalog.run(both[0], "releases").records() if row["device"] == "cpu"
     }
     decode = found["voxchord.diffusion"]
     assert (decode["old_version"], decode["new_version"]) == ("1.1.0", "1.2.0")
@@ -134,19 +134,19 @@ def test_busy_counts_an_attempt_in_each_hour_by_its_part(engine: Engine) -> None
         started_epoch=hour + 1800, finished_epoch=hour + 1801, run_s=0.5, worker="w", concurrency=1
     )
     fill(engine, [long, short])
-    found = {row["hour_epoch"]: row["busy"] for row in queries.run(engine, "busy").records()}
+    found = {row["hour_epoch"]: row["busy"] for row in catalog.run(engine, "busy").records()}
     assert found == {hour - 3600: pytest.approx(0.25), hour: pytest.approx(0.5 + 0.5 / 3600)}
 
 
 def test_percentiles_are_values_that_occurred(engine: Engine) -> None:
     fill(engine, [attempt(engine="e", device="cpu", rtf=float(n)) for n in range(1, 101)])
-    (row,) = queries.run(engine, "speed").records()
+    (row,) = catalog.run(engine, "speed").records()
     assert (row["n"], row["rtf_p50"], row["rtf_p95"], row["rtf_p99"]) == (100, 50.0, 95.0, 99.0)
 
 
 def test_unmeasured_energy_stays_unknown(engine: Engine) -> None:
     fill(engine, [attempt(engine="e", audio_s=60.0)])
-    (row,) = queries.run(engine, "energy").records()
+    (row,) = catalog.run(engine, "energy").records()
     assert row["wh_per_audio_h"] is None
     assert row["energy_measured_share"] == 0
 
@@ -175,7 +175,7 @@ def test_sizing_counts_a_device_once_for_all_that_it_decodes_at_once(engine: Eng
             decode(400, 403, **one),
         ],
     )
-    device, process = queries.run(engine, "sizing", hours=240, use=0.5).records()
+    device, process = catalog.run(engine, "sizing", hours=240, use=0.5).records()
     assert (device["task_name"], device["audio_h"]) == ("voxchord.diffusion", pytest.approx(1))
     assert device["busy_s_per_audio_h"] == pytest.approx(200), "0 to 100 and 200 to 300, not 250"
     assert device["places"] == pytest.approx(200 / 3600 * 240 / 24 / 0.5)
@@ -197,7 +197,7 @@ def test_what_holds_attempts_back_is_judged_by_their_part_of_the_time(
     """Eight in one process share a device or a core: each has an eighth of its figures, and of the time."""
     part = {"cpu_user_s": 0.05, "cpu_system_s": 0.0, "cpu_children_s": 0.0, **of_its_part}
     fill(engine, [attempt(run_s=8.0, share_s=1.0, cpu_scope="share", **part) for _ in range(8)])
-    (row,) = queries.run(engine, "bound").records()
+    (row,) = catalog.run(engine, "bound").records()
     assert (row["bound_by"], row["n"]) == (bound, 8)
 
 

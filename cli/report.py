@@ -15,8 +15,8 @@ def report(
 ) -> None:
     """Write a job's report: a timeline, what each stage cost, and advice. One file, no network needed."""
     from db.queries.jobs import find_jobs
-    from db.report_page import page
-    from db.story import tell
+    from db.reports.job_page import page
+    from db.reports.job_timeline import tell
 
     with told():
         engine = connection.history(connection.settings())

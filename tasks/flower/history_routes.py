@@ -11,10 +11,10 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import DBAPIError
 from tornado.web import HTTPError, url
 
-from db import attempts_page, report_page
 from db.database import open_database, parse_url
 from db.queries.jobs import attempts, count_attempts
-from db.story import tell
+from db.reports import attempts_page, job_page
+from db.reports.job_timeline import tell
 from tasks.flower.job_routes import JOB, Route
 
 ATTEMPTS_MAX = 20_000
@@ -67,7 +67,7 @@ class ReportRoute(HistoryRoute):
         story = tell(engine, job)
         if story is None or not story.attempts:
             raise HTTPError(404, "the history has no attempt of this job yet")
-        return report_page.page(story)
+        return job_page.page(story)
 
 
 class TaskRoute(HistoryRoute):

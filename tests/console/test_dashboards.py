@@ -21,7 +21,7 @@ import yaml
 
 from bench.harness.services import postgres
 from db.database import open_database
-from db.story import tell
+from db.reports.job_timeline import tell
 from deploy.dashboards import catalog
 from deploy.dashboards.panels import COLUMNS
 from tests.console.compose import COMPOSE, ROOT, SECRETS

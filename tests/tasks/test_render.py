@@ -10,7 +10,7 @@ import soundfile
 from bench.harness.controls import Free
 from bench.harness.waiting import until
 from db.queries.jobs import get_job
-from db.story import tell
+from db.reports.job_timeline import tell
 from pipeline import finalize, stages
 from pipeline.engines import registry
 from pipeline.jobs.jobs import Jobs

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from html import escape
 from typing import Any
 
-from db.advice import advise, seconds, stage_name
-from db.story import Story, quantile
+from db.reports.advice import advise, seconds, stage_name
+from db.reports.job_timeline import Story, quantile
 
 Row = dict[str, Any]
 

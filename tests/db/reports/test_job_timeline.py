@@ -6,12 +6,12 @@ import pytest
 from sqlalchemy import Engine
 
 from bench.harness.rows import attempt
-from db.advice import advise
 from db.database import writing
 from db.ingest import rows
 from db.queries.jobs import find_jobs
-from db.report_page import page
-from db.story import Story, tell
+from db.reports.advice import advise
+from db.reports.job_page import page
+from db.reports.job_timeline import Story, tell
 
 T0 = 1_800_000_000.0
 

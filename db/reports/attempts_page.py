@@ -5,7 +5,7 @@ from datetime import datetime
 from html import escape
 from typing import Any
 
-from db.report_page import STYLE
+from db.reports.job_page import STYLE
 from db.schema import task_run
 
 Row = dict[str, Any]

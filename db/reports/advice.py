@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from db.story import Story, quantile
+from db.reports.job_timeline import Story, quantile
 
 Row = dict[str, Any]
 

@@ -13,8 +13,8 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from cli import connection
-from cli.exits import Exit, out, print_json, told
+from cli import context
+from cli.errors import Exit, out, print_json, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError, PipelineError
 from tasks.local.embedded_broker import url_of_running
@@ -42,7 +42,7 @@ def doctor(
 ) -> None:
     """Say what is set up, what is missing, and what to do. Exit code 3 if something configured is broken."""
     with told():
-        found = connection.settings()
+        found = context.settings()
     findings = [finding for look in LOOKS for finding in look(found)]
     if model:
         findings += _checkpoint(found, model)
@@ -97,7 +97,7 @@ def _broker(found: Settings) -> Iterator[Finding]:
 def _store(found: Settings) -> Iterator[Finding]:
     url = masked(found.store_url)
     try:
-        store = connection.jobs(found).store
+        store = context.jobs(found).store
         name = f"probe/{uuid4().hex}"
         store.put(name, b"first")
         once = not store.objects.create(name, b"second")
@@ -122,7 +122,7 @@ def _history(found: Settings) -> Iterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        connection.history(found).dispose()
+        context.history(found).dispose()
     except OptionError as error:
         yield Finding("history", "bad", error.reason, f"correct {error.option}")
     except SQLAlchemyError as error:

@@ -8,10 +8,11 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
-from cli import connection
-from cli.exits import JobFailed, Unreachable, out, print_json, told
-from cli.patience import Patience, reach
-from cli.render import deliver, read_option, read_script, register, request, send, writable
+from cli import context
+from cli.broker_retry import Patience, reach
+from cli.delivery import deliver, writable
+from cli.errors import JobFailed, Unreachable, out, print_json, told
+from cli.submission import read_option, read_script, register, request, send
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs, is_id
 from pipeline.planning.request import split_options
@@ -35,12 +36,12 @@ def submit(
 ) -> None:
     """Hand a script to the service and return at once; prints the task's id."""
     with told():
-        found = connection.settings()
-        app = connection.standing(found)
+        found = context.settings()
+        app = context.standing(found)
         source = read_script(script, found)
         options = dict(read_option(text) for text in option or [])
         split_options(options, engine=found.engine)
-        voices = register(voice or [], Voices(connection.jobs(found).store))
+        voices = register(voice or [], Voices(context.jobs(found).store))
         result = send(app, request(app, source, voices, options))
         if json:
             print_json({"task": result.id})
@@ -55,7 +56,7 @@ def list_jobs(
     from db.queries.jobs import list_jobs as read
 
     with told():
-        rows = read(connection.history(connection.settings()), limit=limit)
+        rows = read(context.history(context.settings()), limit=limit)
         if json:
             print_json([_plain(row) for row in rows])
             return
@@ -81,8 +82,8 @@ def status(
 ) -> None:
     """Say how a job stands; exit code 4 if it failed."""
     with told():
-        found = connection.settings()
-        store = connection.jobs(found)
+        found = context.settings()
+        store = context.jobs(found)
         name = full_id(store, job)
         state = standing(found, store, name)
         if watch and not json:
@@ -110,7 +111,7 @@ def fetch(
 ) -> None:
     """Copy a finished job's audio, subtitles and turns."""
     with told():
-        store = connection.jobs(connection.settings())
+        store = context.jobs(context.settings())
         name = full_id(store, job)
         manifest = store.manifest(name)
         if manifest is None:
@@ -129,12 +130,12 @@ def fetch(
 def cancel(job: JobArgument) -> None:
     """Stop a job; its segments are kept, and the same request takes it up again."""
     with told():
-        found = connection.settings()
-        store = connection.jobs(found)
+        found = context.settings()
+        store = context.jobs(found)
         name = full_id(store, job)
         if store.manifest(name) is not None:
             raise JobFailed(f"job {name} is finished already")
-        app = connection.standing(found)
+        app = context.standing(found)
         store.cancel(name)  # its stages see that, whatever the broker does
         if not Patience(app).ask(lambda: reach(app)):
             raise Unreachable(
@@ -183,7 +184,7 @@ def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
 def _pause(found: Settings, job: str) -> str | None:
     """Why a running job pauses, where a service is up that can tell."""
     try:
-        app = connection.standing(found)
+        app = context.standing(found)
     except Unreachable:
         return None
     from tasks.orchestration.store_outage import reason

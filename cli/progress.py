@@ -16,8 +16,8 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.exits import JobFailed, err
-from cli.patience import Patience
+from cli.broker_retry import Patience
+from cli.errors import JobFailed, err
 from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
 from tasks.broker.queues import DOOR

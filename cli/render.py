@@ -1,34 +1,24 @@
 """`render`: one script, here and now, to one file."""
 
 import contextlib
-import shutil
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import uuid4
 
 import typer
 from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli import connection
-from cli.exits import JobFailed, out, print_json, told
-from cli.patience import Patience, reach
+from cli import context
+from cli.delivery import deliver, format_of, writable
+from cli.errors import out, print_json, told
 from cli.progress import watch
+from cli.submission import read_option, read_script, register, request, send
 from db.queries.jobs import costs
-from pipeline.errors import OptionError, VoiceError
-from pipeline.jobs.jobs import Jobs
-from pipeline.planning.request import FORMATS, split_options
-from pipeline.script.parser import parse
-from pipeline.voices.library import Voices, name_of
-from tasks.settings import Settings
+from pipeline.planning.request import split_options
+from pipeline.voices.library import Voices
 
 if TYPE_CHECKING:
-    from celery.result import AsyncResult
     from sqlalchemy import Engine
-
-_AGAIN_S = 1.0
 
 
 def render(
@@ -65,17 +55,17 @@ def render(
     command goes on from where it was. Subtitles and turns are written beside the audio.
     """
     with told():
-        found, model = connection.with_engine(connection.settings(), engine, model)
+        found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
         source = read_script(script, found)
         split_options(options, engine=found.engine)
         writable(output)
-        voices = register(voice or [], Voices(connection.jobs(found).store))
-        with connection.running(found, concurrency=workers) as (app, service):
-            history = connection.history_that_answers(found)
+        voices = register(voice or [], Voices(context.jobs(found).store))
+        with context.running(found, concurrency=workers) as (app, service):
+            history = context.history_that_answers(found)
             ask = request(app, source, voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
-            deliver(connection.jobs(found), manifest, output)
+            deliver(context.jobs(found), manifest, output)
         if json:
             print_json(manifest)
         else:
@@ -94,156 +84,6 @@ def _options(
     options: dict[str, Any] = dict(read_option(text) for text in option or [])
     options |= {"seed": seed, "title": title, "on_error": on_error, "format": format_of(output)}
     return options | {name: value for name, value in (("engine", engine), ("model", model)) if value}
-
-
-def format_of(output: Path) -> str:
-    """The format that a file's ending asks for.
-
-    >>> format_of(Path("out/play.ogg"))
-    'opus'
-    """
-    ending = output.suffix.lower().removeprefix(".")
-    name = {"ogg": "opus", "wave": "wav"}.get(ending, ending)
-    if name not in FORMATS:
-        raise OptionError(
-            "output", f"{output.name!r} ends in no known format; there are {', '.join(FORMATS)}"
-        )
-    return name
-
-
-def read_option(text: str) -> tuple[str, str | int | float | bool]:
-    """`NAME=VALUE`, a number where it reads as one.
-
-    >>> read_option("guidance=1.3")
-    ('guidance', 1.3)
-    """
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise OptionError("option", f"{text!r} is not NAME=VALUE")
-    if value in ("true", "false"):
-        return name, value == "true"
-    for kind in (int, float):
-        try:
-            return name, kind(value)
-        except ValueError:
-            continue
-    return name, value
-
-
-def read_script(path: Path, found: Settings) -> str:
-    """The script's text, read and parsed once here so that a mistake is told at once.
-
-    Raises:
-        OptionError: it can't be read.
-        ScriptError: it can't be spoken.
-    """
-    try:
-        data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise OptionError("script", f"can't read {path}: {error.strerror}") from None
-    parse(data, characters_max=found.characters_max)
-    return data.decode("utf-8-sig")
-
-
-def writable(output: Path) -> None:
-    """
-    Raises:
-        OptionError: the file couldn't be written there.
-    """
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with _part(output):
-            pass
-    except OSError as error:
-        raise OptionError("output", f"can't write to {output.parent}: {error.strerror}") from None
-
-
-def register(given: list[str], voices: Voices) -> dict[str, str]:
-    """`SPEAKER=VOICE` pairs to a mapping; a file is registered under a name made from what it holds."""
-    mapping = {}
-    for text in given:
-        speaker, equals, voice = text.partition("=")
-        if not equals or not speaker or not voice:
-            raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
-        path = Path(voice)
-        if path.is_file():
-            data = read_recording(path.stem, path)
-            voice = name_of(path.name, data)
-            voices.add(voice, data)
-        mapping[speaker] = voice
-    return mapping
-
-
-def read_recording(voice: str, path: Path) -> bytes:
-    """A recording's bytes.
-
-    Raises:
-        VoiceError: they can't be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise VoiceError(voice, f"can't read {path}: {error.strerror}") from None
-
-
-def request(
-    app: Any, script: str, voices: dict[str, str], options: dict[str, Any]
-) -> Callable[[], "AsyncResult[Any]"]:
-    """What any other app does too. Called again it sends the same request under the same id, and whoever
-    takes it up twice does it once.
-    """
-    kwargs, task_id = {"script": script, "voices": voices, "options": options}, str(uuid4())
-
-    def ask() -> "AsyncResult[Any]":
-        result: AsyncResult[Any] = app.send_task(
-            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="-", argsrepr="()"
-        )
-        return result
-
-    return ask
-
-
-def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
-    """While the broker is away, again."""
-    patience = Patience(app)
-    while not patience.ask(lambda: reach(app)) or (result := patience.ask(ask)) is None:
-        time.sleep(_AGAIN_S)
-    return result
-
-
-def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
-    """Copy a finished job's files: the audio, and subtitles and turns beside it.
-
-    Raises:
-        JobFailed: a file of the job is gone.
-        OptionError: a file can't be written there.
-    """
-    for artifact, target in (
-        (manifest["audio"], output),
-        (manifest["subtitles"]["srt"], output.with_suffix(".srt")),
-        (manifest["subtitles"]["vtt"], output.with_suffix(".vtt")),
-        (manifest["turns"], output.with_suffix(".turns.json")),
-    ):
-        if store.store.objects.size(artifact["name"]) != artifact["bytes"]:
-            raise JobFailed(f"{artifact['name']} is gone from the store; render it again")
-        try:
-            with _part(target) as part:
-                store.store.objects.get_file(artifact["name"], part)
-                shutil.move(part, target)
-        except OSError as error:
-            raise OptionError("output", f"can't write {target}: {error.strerror}") from None
-
-
-@contextlib.contextmanager
-def _part(target: Path) -> Iterator[Path]:
-    """An empty file beside the target, which is gone in the end."""
-    part = target.with_name(f".{target.name}.part")
-    with open(part, "wb"):
-        pass
-    try:
-        yield part
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) -> None:

@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from cli import connection
-from cli.exits import Exit, fail, out, told
+from cli import context
+from cli.errors import Exit, fail, out, told
 
 
 def report(
@@ -19,7 +19,7 @@ def report(
     from db.reports.job_timeline import tell
 
     with told():
-        engine = connection.history(connection.settings())
+        engine = context.history(context.settings())
         found = find_jobs(engine, job)
         story = tell(engine, found[0]) if len(found) == 1 else None
         engine.dispose()

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import typer
 
-from cli import connection
-from cli.exits import out, told
+from cli import context
+from cli.errors import out, told
 from pipeline.engines import registry
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
@@ -23,7 +23,7 @@ def up(
 ) -> None:
     """Run the whole service here until Ctrl-C: broker, workers, Flower."""
     with told():
-        found = connection.settings()
+        found = context.settings()
         if found.broker_url:
             words = "is set, and `up` has a broker of its own; at that one start `worker` and `flower`"
             raise OptionError("VOXCHORD_BROKER_URL", words)
@@ -53,9 +53,9 @@ def worker(
 ) -> None:
     """Run one worker of a deployment: `--door 2`, `--cpu 4` or `--gpu 0`."""
     with told():
-        found = connection.settings()
-        connection.jobs(found)
-        connection.standing(found)
+        found = context.settings()
+        context.jobs(found)
+        context.standing(found)
         if [bool(cpu), gpu >= 0, bool(door)].count(True) != 1:
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
         if gpu >= 0:
@@ -80,9 +80,9 @@ def flower(
 ) -> None:
     """Run the web console of a deployment, with the password of `VOXCHORD_FLOWER_PASSWORD`."""
     with told():
-        found = connection.settings()
-        connection.jobs(found)
-        connection.standing(found)
+        found = context.settings()
+        context.jobs(found)
+        context.standing(found)
         environment = console.environment(found)
         command = console.command(found, port, address=address, url_prefix=prefix, read_only=read_only)
     os.chdir(ROOT)

@@ -10,8 +10,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from cli import connection
-from cli.exits import Exit, fail, out, print_json, told
+from cli import context
+from cli.errors import Exit, fail, out, print_json, told
 
 
 def stats(
@@ -71,7 +71,7 @@ def _list(json: bool) -> None:
 def _ask(name: str, given: dict[str, str]) -> Any:
     from db.queries import catalog
 
-    engine = connection.history(connection.settings())
+    engine = context.history(context.settings())
     try:
         return catalog.run(engine, name, **given)
     finally:

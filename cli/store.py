@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli import connection
-from cli.exits import out, print_json, told
+from cli import context
+from cli.errors import out, print_json, told
 from pipeline.jobs.garbage import collect
 
 app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store.")
@@ -22,7 +22,7 @@ def gc(
 ) -> None:
     """Remove old artifacts. Never takes what an open job uses, nor registered voices."""
     with told():
-        jobs = connection.jobs(connection.settings())
+        jobs = context.jobs(context.settings())
         keep = None if keep_gib is None else int(keep_gib * 2**30)
         swept = collect(jobs, older_than_s=days * 86_400, keep_bytes=keep, dry_run=dry_run)
         if json:

@@ -4,8 +4,8 @@ from typing import Annotated
 
 import typer
 
-from cli import connection
-from cli.exits import out, print_json, told
+from cli import context
+from cli.errors import out, print_json, told
 
 
 def trim(
@@ -22,7 +22,7 @@ def trim(
     from db import retention
 
     with told():
-        engine = connection.history(connection.settings())
+        engine = context.history(context.settings())
         done = retention.trim(engine, days=days, sample_days=sample_days)
         engine.dispose()
         if json:

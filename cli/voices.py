@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
-from cli import connection
-from cli.exits import out, print_json, told
-from cli.render import read_recording
+from cli import context
+from cli.errors import out, print_json, told
+from cli.submission import read_recording
 from pipeline.engines import registry
 from pipeline.voices.library import Voices, free_name
 
@@ -24,9 +24,9 @@ def add(
 ) -> None:
     """Register a recording under a name; the same name again replaces it for new jobs."""
     with told():
-        found = connection.settings()
+        found = context.settings()
         data = read_recording(free_name(name), file)
-        digest = Voices(connection.jobs(found).store).add(name, data)
+        digest = Voices(context.jobs(found).store).add(name, data)
         out.print(f"{name}  {digest}", highlight=False)
 
 
@@ -34,9 +34,9 @@ def add(
 def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the engine's presets and the registered recordings."""
     with told():
-        found = connection.settings()
+        found = context.settings()
         profile = registry.load(found.engine, found.checkpoint(found.model or None)).profile
-        voices = Voices(connection.jobs(found).store)
+        voices = Voices(context.jobs(found).store)
         rows = [{"name": name, "kind": "preset", "hash": ""} for name in profile.presets]
         rows += [{"name": name, "kind": "recording", "hash": voices.resolve(name)} for name in voices.names()]
         if json:

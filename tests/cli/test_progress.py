@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 
 from bench.harness.services import valkey
-from cli.patience import Patience
+from cli.broker_retry import Patience
 from cli.progress import Awaited, waiting
 
 SOON_S = 0.05

@@ -13,8 +13,8 @@ import typer
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import ConnectionError as Gone
 
-from cli.exits import told
-from cli.render import deliver
+from cli.delivery import deliver
+from cli.errors import told
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from cli.render import register
+from cli.submission import register
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 

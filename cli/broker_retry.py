@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from cli.exits import Unreachable
+from cli.errors import Unreachable
 
 if TYPE_CHECKING:
     from celery import Celery

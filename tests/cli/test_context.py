@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from cli import connection
+from cli import context
 from pipeline.errors import OptionError
 
 
@@ -11,7 +11,7 @@ def test_a_checkpoint_of_ones_own_is_known_beside_those_of_the_settings(
 ) -> None:
     for name, value in (("STATE", str(tmp_path)), ("MODELS", "house=/models/house"), ("MODEL", "house")):
         monkeypatch.setenv(f"VOXCHORD_{name}", value)
-    found, model = connection.with_engine(connection.settings(), None, str(tmp_path / "mine"))
+    found, model = context.with_engine(context.settings(), None, str(tmp_path / "mine"))
     assert model == "mine"
     assert found.checkpoint(model) == str(tmp_path / "mine")
     assert found.checkpoint(found.model) == "/models/house"
@@ -22,4 +22,4 @@ def test_a_folder_that_the_settings_can_t_name_is_refused(
 ) -> None:
     monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
     with pytest.raises(OptionError, match=r"model.*a,b' has a comma"):
-        connection.with_engine(connection.settings(), None, str(tmp_path / "a,b"))
+        context.with_engine(context.settings(), None, str(tmp_path / "a,b"))

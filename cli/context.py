@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cli.exits import Unreachable
+from cli.errors import Unreachable
 from pipeline.engines.registry import ENGINES
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs

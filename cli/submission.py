@@ -1,0 +1,108 @@
+"""Requests as the command line reads and sends them."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import typer
+
+from cli.broker_retry import Patience, reach
+from pipeline.errors import OptionError, VoiceError
+from pipeline.script.parser import parse
+from pipeline.voices.library import Voices, name_of
+from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from celery.result import AsyncResult
+
+
+_AGAIN_S = 1.0
+
+
+def read_option(text: str) -> tuple[str, str | int | float | bool]:
+    """`NAME=VALUE`, a number where it reads as one.
+
+    >>> read_option("guidance=1.3")
+    ('guidance', 1.3)
+    """
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise OptionError("option", f"{text!r} is not NAME=VALUE")
+    if value in ("true", "false"):
+        return name, value == "true"
+    for kind in (int, float):
+        try:
+            return name, kind(value)
+        except ValueError:
+            continue
+    return name, value
+
+
+def read_script(path: Path, found: Settings) -> str:
+    """The script's text, read and parsed once here so that a mistake is told at once.
+
+    Raises:
+        OptionError: it can't be read.
+        ScriptError: it can't be spoken.
+    """
+    try:
+        data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise OptionError("script", f"can't read {path}: {error.strerror}") from None
+    parse(data, characters_max=found.characters_max)
+    return data.decode("utf-8-sig")
+
+
+def register(given: list[str], voices: Voices) -> dict[str, str]:
+    """`SPEAKER=VOICE` pairs to a mapping; a file is registered under a name made from what it holds."""
+    mapping = {}
+    for text in given:
+        speaker, equals, voice = text.partition("=")
+        if not equals or not speaker or not voice:
+            raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
+        path = Path(voice)
+        if path.is_file():
+            data = read_recording(path.stem, path)
+            voice = name_of(path.name, data)
+            voices.add(voice, data)
+        mapping[speaker] = voice
+    return mapping
+
+
+def read_recording(voice: str, path: Path) -> bytes:
+    """A recording's bytes.
+
+    Raises:
+        VoiceError: they can't be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VoiceError(voice, f"can't read {path}: {error.strerror}") from None
+
+
+def request(
+    app: Any, script: str, voices: dict[str, str], options: dict[str, Any]
+) -> Callable[[], "AsyncResult[Any]"]:
+    """What any other app does too. Called again it sends the same request under the same id, and whoever
+    takes it up twice does it once.
+    """
+    kwargs, task_id = {"script": script, "voices": voices, "options": options}, str(uuid4())
+
+    def ask() -> "AsyncResult[Any]":
+        result: AsyncResult[Any] = app.send_task(
+            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="-", argsrepr="()"
+        )
+        return result
+
+    return ask
+
+
+def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
+    """While the broker is away, again."""
+    patience = Patience(app)
+    while not patience.ask(lambda: reach(app)) or (result := patience.ask(ask)) is None:
+        time.sleep(_AGAIN_S)
+    return result

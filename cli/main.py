@@ -6,7 +6,7 @@ import signal
 
 import typer
 
-from cli import doctor, jobs, render, report, service, stats, store, trim, voices
+from cli.commands import doctor, jobs, render, report, service, stats, store, trim, voices
 
 app = typer.Typer(
     name="voxchord",

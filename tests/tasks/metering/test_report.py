@@ -9,9 +9,9 @@ import typer
 from typer.testing import CliRunner
 
 from bench.harness.rows import history
-from cli.report import report
-from cli.stats import stats
-from cli.trim import trim
+from cli.commands.report import report
+from cli.commands.stats import stats
+from cli.commands.trim import trim
 from db.database import open_database, writing
 from db.ingest import rows
 

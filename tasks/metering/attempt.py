@@ -1,15 +1,14 @@
-"""What one attempt of a task costs, measured around its body: one row, also when it fails.
+"""Measurement of one attempt of a task: one row, also if the attempt fails.
 
     with attempt(task):
         ...                       # the body
         note(chars_in=812)        # facts that only the body knows, from anywhere inside it
 
-A process that runs one task at a time gets exact figures: the kernel's high-water mark of memory is reset at
-the start and read at the end. Where attempts overlap in one process (a thread pool), what the process used is
-divided among those that ran at the time, so that sums over attempts still add up; `overlap_max` and
-`cpu_scope` say so.
+In a process that runs one task at a time all figures are exact: the kernel's high-water mark of memory is
+reset at the start and read at the end. If attempts overlap in one process (a thread pool), the use of the
+process is divided among them, so that sums stay correct; `overlap_max` and `cpu_scope` record this.
 
-Nothing here may fail or slow a task: whatever goes wrong in measuring costs a figure, or the row.
+Measuring never fails or slows a task: an error costs a figure, or the row.
 """
 
 import contextvars
@@ -36,39 +35,39 @@ WORK_FACTS = frozenset(
         *("model_load_s", "cold_start", "bytes_out"),
     )
 )
-"""What `note` takes: columns of `task_run` that only the body knows."""
+"""Columns of `task_run` that only the body knows and `note` accepts."""
 SHOWN_FACTS = frozenset(("voices",))
-"""What it takes beside them, for `tasks.privacy.results`: how many voices speak."""
+"""Further facts that `note` accepts, for `tasks.privacy.results`: the number of voices."""
 
 Row = dict[str, Any]
 
 _WORTH_ALL_S = 0.25
-"""Attempts of tasks that last took less go without the counters that say why something was slow, and without
-the cgroup's peak: reading them cold takes 0.2 ms, and would be more than a hundredth of a short task."""
+"""Attempts of tasks whose last run was shorter skip the counters that explain slowness and the cgroup's peak:
+reading them cold takes 0.2 ms, more than 1 % of a short task."""
 
 _current: contextvars.ContextVar["attempt | None"] = contextvars.ContextVar("attempt", default=None)
 
 
 def note(**facts: Any) -> None:
-    """Add facts about the work to the running attempt's row; later ones win. Outside an attempt: nothing."""
+    """Add facts to the running attempt's row; later ones win. Does nothing outside an attempt."""
     running = _current.get()
     if running is None:
         return
     unknown = facts.keys() - WORK_FACTS - SHOWN_FACTS
     if unknown:
-        log.warning("facts that the history has no column for", extra={"facts": sorted(unknown)})
+        log.warning("no column in the history for these facts", extra={"facts": sorted(unknown)})
     running.note(facts)
 
 
 def note_failure(error: BaseException) -> None:
-    """The task returns its failure instead of raising it: the row says so, whatever Celery's state is."""
+    """Record a failure that the task returns instead of raising; the row shows it whatever Celery's state."""
     running = _current.get()
     if running is not None:
         running.failure = error
 
 
 class attempt:
-    """Measures its body and leaves one row in the spool."""
+    """Context manager that measures its body and appends one row to the spool."""
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
@@ -76,7 +75,7 @@ class attempt:
         self.run_s: float | None = None
         self.failure: BaseException | None = None
         self.used = [0.0] * (len(linux_counters.NAMES) + 1)
-        """Its part of the process' counters and, last, of the time: divided where attempts overlap."""
+        """The attempt's share of the process' counters and, last, of the time."""
         self.worth_all = True
         self.overlap_max = 1
         self.rss_samples: list[int] = []
@@ -135,7 +134,7 @@ class attempt:
         self.clock = time.perf_counter()
 
     def note(self, facts: Row) -> None:
-        """Add facts; the first ones go into the flight recorder at once, for they say whose work it was."""
+        """Add facts; the first ones go into the flight recorder at once, since they identify the job."""
         self.facts.update(facts)
         if self._noted or self._meter is None:
             return
@@ -178,10 +177,10 @@ class attempt:
         self._leave(meter, error)
 
     def _leave(self, meter: Meter, error: BaseException | None) -> None:
-        """Hand the row over: to the spool, or to the main process, when that is ending this one."""
+        """Append the row to the spool, or leave it to the main process if that is ending this one."""
         row = {name: value for name, value in self.row.items() if value is not None}
         if isinstance(error, SystemExit) and row.get("pool") == "prefork":
-            meter.recorder.renew(self.slot, row)  # only the main process knows why: a limit, a revoke, a stop
+            meter.recorder.renew(self.slot, row)  # only the main process knows the reason
             return
         row.update(outcome_of(error, self.failure).columns())
         meter.spool.append("task_run", row)
@@ -219,7 +218,7 @@ class attempt:
         return row
 
     def _peak(self, status: dict[bytes, int], known: list[int]) -> tuple[int | None, str | None]:
-        """The largest resident memory while it ran, and how we know."""
+        """Peak resident memory of the attempt and the method that obtained it."""
         mark = status.get(b"VmHWM")
         if mark is not None and self._reset:
             return mark, "hwm_reset"

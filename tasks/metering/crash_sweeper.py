@@ -1,7 +1,7 @@
-"""Rows for attempts that never ended: killed by a signal, a time limit, for memory, or with the machine.
+"""Rows for attempts that were killed: by a signal, a time limit, the OOM killer or a machine failure.
 
-Runs in the worker's main process, about once a second. Its own children's attempts get a row as soon as it is
-known why they died; those of another worker, once nobody can be about to tell.
+Runs in the worker's main process, about once a second. Attempts of its own children are recorded when the
+reason of their death is known; attempts of other workers once their owner can no longer report them.
 """
 
 import math
@@ -18,15 +18,15 @@ from tasks.metering.flight_recorder import Wreck, wrecks
 from tasks.metering.settings import MeterSettings
 
 _OWN_GRACE_S = 12.0
-"""How long to wait for the reason of a child's death: billiard may wait ten seconds for a late result."""
+"""Wait for the reason of a child's death: billiard may wait ten seconds for a late result."""
 _ORPHAN_GRACE_S = 1.0
 _OOM_NEAR_S = 3.0
-"""A child that vanished so soon before or after the kernel killed something for memory was that something."""
+"""A child that died this close to an OOM kill is taken for its victim."""
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """Why an attempt did not end by itself."""
+    """Reason why an attempt was killed."""
 
     state: str
     exc_type: str | None = None
@@ -34,10 +34,10 @@ class Verdict:
 
 
 class Sweeper:
-    """Turns what the dead left open into rows.
+    """Turns flight records of dead processes into rows.
 
     Args:
-        find_verdict: asked for a task id; None while nothing is known.
+        find_verdict: returns the reason for a task ID; None while it is unknown.
     """
 
     def __init__(
@@ -55,7 +55,7 @@ class Sweeper:
         self._oom_rose_at = -math.inf
 
     def sweep(self, *, final: bool = False) -> None:
-        """Look once. With `final`, wait no longer for news of own children."""
+        """Sweep once. With `final`, do not wait for the reasons of own children."""
         self._look_for_oom()
         for wreck in wrecks(self._settings.recorders):
             records = wreck.records()
@@ -106,7 +106,7 @@ class Sweeper:
             "stats_complete": 0,
             "recorded_at": time.time(),
         }
-        if "finished_at" in record:  # it was told to exit, and reported before it did
+        if "finished_at" in record:  # it was asked to exit and recorded its end first
             row = {}
         return {
             **record,

@@ -1,8 +1,8 @@
-"""The flight recorder: what a process was doing when it was killed.
+"""Flight recorder: the running attempts of a process, readable after it was killed.
 
-Each process that runs tasks keeps one small file with a slot per running attempt, filled at its start,
-renewed while it runs and emptied at its end. The file is locked as long as the process lives, so whoever
-finds it unlocked and not empty knows that those attempts never ended, and what was known of them last.
+Each process that runs tasks has one small file with a slot per running attempt. A slot is filled at the start
+of the attempt, renewed while it runs and cleared at its end. The file is locked while the process lives. An
+unlocked file with filled slots holds attempts of a dead process, with their last known figures.
 """
 
 import fcntl
@@ -19,7 +19,7 @@ _SLOT_BYTES = 4096
 
 
 class Recorder:
-    """The file of the process that makes it."""
+    """The recorder file of the creating process."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -32,7 +32,7 @@ class Recorder:
         self._slots = 0
 
     def begin(self, record: dict[str, Any]) -> int:
-        """Take a slot and fill it."""
+        """Reserve a slot and fill it."""
         if self._free:
             slot = self._free.pop()
         else:
@@ -43,7 +43,7 @@ class Recorder:
 
     def renew(self, slot: int, record: dict[str, Any]) -> None:
         data = json.dumps(record, separators=(",", ":"), default=str).encode() + b"\n"
-        if len(data) <= _SLOT_BYTES:  # otherwise what was known before stays
+        if len(data) <= _SLOT_BYTES:  # else the previous record remains
             os.pwrite(self._file, data, slot * _SLOT_BYTES)
 
     def end(self, slot: int) -> None:
@@ -55,17 +55,17 @@ class Recorder:
 
 
 class Wreck:
-    """The recorder of a process that is gone."""
+    """The recorder file of a dead process."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         parent, pid, _ = path.stem.split("-")
         self.parent_pid, self.pid = int(parent), int(pid)
         self.last_sign = path.stat().st_mtime
-        """When the process last wrote, as seconds since the epoch."""
+        """Time of the process' last write, in seconds since the epoch."""
 
     def records(self) -> list[dict[str, Any]]:
-        """What was under way."""
+        """Attempts that were running, with their last known figures."""
         data = self.path.read_bytes()
         found = []
         for start in range(0, len(data), _SLOT_BYTES):
@@ -82,7 +82,7 @@ class Wreck:
 
 
 def wrecks(folder: Path) -> Iterator[Wreck]:
-    """The recorders whose processes are gone. Each is held against other sweepers while it is looked at."""
+    """Recorders of dead processes. Each is locked against other sweepers while the caller reads it."""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
             file = os.open(path, os.O_RDONLY)
@@ -96,6 +96,6 @@ def wrecks(folder: Path) -> Iterator[Wreck]:
             continue
         finally:
             os.close(file)
-    for path in folder.glob("*.new"):  # killed between making the file and naming it
+    for path in folder.glob("*.new"):  # killed between creating and renaming the file
         if time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)

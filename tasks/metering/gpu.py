@@ -1,11 +1,11 @@
-"""What an attempt used of an NVIDIA GPU: torch's own accounts, and what the driver (NVML) knows of it.
+"""GPU use of an attempt: torch's allocator statistics, and the driver's counters through NVML.
 
-Measured only in a process that uses a device: torch has begun with CUDA, or the worker was pinned to a device
-(`CUDA_VISIBLE_DEVICES`). Nothing here imports torch, and a process without a device pays nothing.
+Measured only in a process that uses a device: torch has initialised CUDA, or the worker is pinned to a device
+(`CUDA_VISIBLE_DEVICES`). This module never imports torch, and a process without a device pays nothing.
 
-torch's peaks are exact and the process' own, in any container, but don't see the CUDA context or other
-libraries. NVML sees the device, and this process only where the driver's process numbers are ours (not in
-most containers), so each figure says how it was had. Everything that can't be asked is None, never 0.
+torch's peaks are exact and per process, in any container, but exclude the CUDA context and other libraries.
+NVML sees the device, and this process only if the driver's process IDs are ours (not in most containers).
+Each figure names its method. A figure that cannot be obtained is None, never 0.
 """
 
 import os
@@ -25,15 +25,15 @@ _REASONS = {
     0x40: "hw_thermal",
     0x80: "hw_power_brake",
 }
-"""Bits of NVML's clocks event reasons that mean slower than asked for."""
+"""Bits of NVML's clocks event reasons that mean throttling."""
 
 
 class Gpu:
     """The device of this process.
 
     Args:
-        nvml: the driver's library; None where there is none.
-        visible: the devices that the process was given, as in `CUDA_VISIBLE_DEVICES`.
+        nvml: the driver's library; None if there is none.
+        visible: the process' devices, in the form of `CUDA_VISIBLE_DEVICES`.
     """
 
     def __init__(self, nvml: Nvml | None, visible: str | None) -> None:
@@ -46,18 +46,18 @@ class Gpu:
 
     @classmethod
     def probe(cls) -> "Gpu":
-        """Look at the environment; the driver is asked only once a device is used."""
+        """Read the environment; the driver is loaded when a device is used."""
         return cls(None, os.environ.get("CUDA_VISIBLE_DEVICES"))
 
     def begin(self, *, alone: bool) -> "GpuRun | None":
-        """Start measuring; None in a process that uses no device."""
+        """Start measuring an attempt; None in a process without a device."""
         if not self._visible and _torch() is None:
             return None
         self._open()
         return GpuRun(self, alone=alone)
 
     def describe(self) -> list[Row] | None:
-        """The device, for the record of the process; None while it has none."""
+        """Static facts of the device, for the process' row; None without a device."""
         if not self._visible:
             return None
         self._open()
@@ -68,7 +68,7 @@ class Gpu:
         return self._handle
 
     def static(self) -> Row:
-        """What doesn't change: which device it is, and its driver."""
+        """Static facts: name and UUID of the device, driver and CUDA versions."""
         if self._static is None:
             self._static = self._identify()
         return dict(self._static)
@@ -117,7 +117,7 @@ class Gpu:
 
 
 class GpuRun:
-    """One attempt's use of the device."""
+    """Measurement of one attempt's use of the device."""
 
     def __init__(self, gpu: Gpu, *, alone: bool) -> None:
         self._gpu = gpu
@@ -128,7 +128,7 @@ class GpuRun:
         self._energy_mj = self._ask("nvmlDeviceGetTotalEnergyConsumption")
 
     def sample(self, now: Row | None = None) -> Row:
-        """Add a look at the device, a new one unless given; returns what a series of samples keeps."""
+        """Add a reading of the device, a new one unless given; returns the columns of `task_sample`."""
         now = self.look() if now is None else now
         self._samples.append(now)
         return {
@@ -138,11 +138,11 @@ class GpuRun:
         }
 
     def end(self, run_s: float, part: float) -> Row:
-        """Columns of `task_run`.
+        """Stop measuring; returns columns of `task_run`.
 
         Args:
-            part: 1 where no other attempt ran in the process meanwhile, else its part of the time: what can
-                be added up is divided among the attempts, so that their sum is the device's.
+            part: the attempt's share of the time, 1 if it ran alone in the process. Additive figures are
+                divided by it, so that the sum over attempts is the device's.
         """
         seen = [self._first, *self._samples, self.look()]
         row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
@@ -158,7 +158,7 @@ class GpuRun:
         return nvml.ask(function, handle, *arguments) if nvml is not None and handle is not None else None
 
     def look(self) -> Row:
-        """One look, good for all attempts of the process: bytes, percent, watts, degrees."""
+        """Read the device once, for all attempts of the process: bytes, percent, watts, degrees."""
         row: Row = {"allocated": _allocated()}
         if self._gpu.handle is None:
             return row
@@ -175,9 +175,9 @@ class GpuRun:
         }
 
     def _processes(self) -> Row:
-        """This process' memory, and how many others there are.
+        """Memory of this process and the number of other processes on the device.
 
-        In a container the driver lists the host's numbers: ours is then one of those that we don't know.
+        In a container the driver lists the host's process IDs, and our own is one of the unknown ones.
         """
         listed = self._ask("nvmlDeviceGetComputeRunningProcesses")
         if listed is None:
@@ -221,7 +221,7 @@ class GpuRun:
         }
 
     def _driver_samples(self) -> list[float]:
-        """Utilisation as the driver itself sampled it since the start: finer than we could ask."""
+        """Utilisation samples that the driver took since the start, at a finer interval than ours."""
         found = self._ask("nvmlDeviceGetSamples", 2, self._began_us)  # 2: NVML_GPU_UTILIZATION_SAMPLES
         return [float(each.sampleValue.uiVal) for each in found[1]] if found else []
 
@@ -231,7 +231,7 @@ class GpuRun:
         return _mean(own)
 
     def _energy(self, seen: list[Row], run_s: float, part: float, *, others: int | None) -> Row:
-        """The device's energy: by its counter, else by its mean power."""
+        """Energy of the device, from its counter or else from its mean power."""
         scope = "device_shared" if others != 0 else "device_exclusive" if part == 1 else "share_by_time"
         now = self._ask("nvmlDeviceGetTotalEnergyConsumption")
         if now is not None and self._energy_mj is not None and now >= self._energy_mj:
@@ -244,7 +244,7 @@ class GpuRun:
 
 
 class _TorchStart:
-    """torch's accounts at the start; their peaks are reset when no other attempt needs them."""
+    """torch's allocator statistics at the start; peaks are reset if no other attempt uses them."""
 
     def __init__(self, *, alone: bool) -> None:
         torch = _torch()
@@ -258,7 +258,7 @@ class _TorchStart:
         self._start = torch.cuda.memory_stats()
 
     def end(self, sampled: list[int | None]) -> Row:
-        """Peaks since the start. Where they were not reset and have not risen, the largest sample."""
+        """Peaks since the start; the largest sample if they were not reset and have not risen."""
         torch = _torch()
         if torch is None:
             return {}
@@ -285,7 +285,7 @@ class _TorchStart:
 
 
 def device() -> str | None:
-    """Where torch computes in this process, as torch names it; None while that isn't settled."""
+    """Device that torch computes on in this process, by torch's name; None while that is undecided."""
     torch = _torch()
     if torch is not None:
         return f"cuda:{torch.cuda.current_device()}"
@@ -295,7 +295,7 @@ def device() -> str | None:
 
 
 def _torch() -> Any:
-    """torch, if this process has loaded it and begun to use CUDA with it."""
+    """The torch module, if this process has loaded it and initialised CUDA."""
     torch = sys.modules.get("torch")
     cuda = getattr(torch, "cuda", None)
     return torch if cuda is not None and cuda.is_initialized() else None

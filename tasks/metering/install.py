@@ -1,7 +1,7 @@
-"""Wiring the history into a worker: who measures, who writes, who sees the dead.
+"""Installation of metering and history in a worker, through Celery's signals.
 
-`install(app, …)` connects Celery's signals. In every worker's main process one thread carries rows into the
-database and looks after attempts that never ended; children only append lines to the spool.
+In every worker's main process one thread writes spooled rows to the database and sweeps attempts that were
+killed. Children only append lines to the spool.
 """
 
 import os
@@ -28,7 +28,7 @@ _VERDICTS_KEPT = 10_000
 
 
 class Verdicts:
-    """Why tasks died, by task id, as the main process learns of it."""
+    """Reasons of tasks' deaths by task ID, as the main process learns them."""
 
     def __init__(self) -> None:
         self._by_task: OrderedDict[str, Verdict] = OrderedDict()
@@ -39,7 +39,7 @@ class Verdicts:
             self._by_task.popitem(last=False)
 
     def take(self, task_id: str) -> Verdict | None:
-        """What is known of a task, once; None while nothing is."""
+        """Remove and return the reason of a task; None if it is unknown."""
         return self._by_task.pop(task_id, None)
 
 
@@ -47,7 +47,7 @@ verdicts = Verdicts()
 
 
 class MeteredRequest(Request):
-    """Celery's request in the main process, telling the history why a child died."""
+    """Celery's request in the main process, which records why a child died."""
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         if not soft:
@@ -76,20 +76,20 @@ class _Running:
 
 
 class History:
-    """The main process' part. `install` makes one; a program without a worker may start one itself.
+    """Writer and sweeper of the main process. A program without a worker may start one itself.
 
     Args:
-        url: gives the database's URL; asked when the worker starts.
+        url: returns the database URL; called when the worker starts.
     """
 
     def __init__(self, settings: MeterSettings, url: Callable[[], str]) -> None:
         self._settings, self._url = settings, url
         self._running: _Running | None = None
         self.on_written: Callable[[str, Sequence[dict[str, Any]]], object] | None = None
-        """Told of rows that the database has taken; set before the worker starts."""
+        """Called with inserted rows; set before the worker starts."""
 
     def start(self) -> None:
-        """Begin to write, with what earlier processes left."""
+        """Start writing, including the spools of earlier processes."""
         if self._running is not None:
             return
         spool = Spool(self._settings.spool)
@@ -99,7 +99,7 @@ class History:
         writer.start()
 
     def stop(self) -> None:
-        """Write what is there and end. What can't be written now waits for the next start."""
+        """Write all spooled rows and stop. Rows that cannot be written wait for the next start."""
         running, self._running = self._running, None
         if running is not None:
             running.sweeper.sweep(final=True)
@@ -109,7 +109,7 @@ class History:
 
 
 def install(settings: MeterSettings, url: Callable[[], str]) -> History:
-    """Connect everything to Celery's signals, for every process that imports the app."""
+    """Connect metering and history to Celery's signals, for every process that imports the app."""
     history = History(settings, url)
     meter.configure(settings)
     signals.before_task_publish.connect(stamp_published, weak=False)
@@ -134,7 +134,7 @@ def install(settings: MeterSettings, url: Callable[[], str]) -> History:
 
 def _note_revoked(history: History) -> Callable[..., None]:
     def note_revoked(request: Any = None, terminated: bool = False, signum: Any = None, **_: Any) -> None:
-        """One that runs is about to be killed; one that never began gets a row without a start."""
+        """Note why a running task will be killed; record one that never started without a start time."""
         if terminated:
             verdicts.add(request.id, Verdict("REVOKED", Terminated.__name__, _signal_in(f"signal {signum}")))
         if terminated or history._running is None:

@@ -1,7 +1,7 @@
-"""What the kernel counts for this process: CPU, memory, IO. Linux; what it doesn't tell is None.
+"""Linux counters of this process and its cgroup: CPU, memory, IO. A missing counter is UNKNOWN or None.
 
-Everything is read from /proc and the cgroup through files that stay open, a few microseconds each. psutil is
-ten times slower here and counts CPU in ticks of 10 ms.
+Files of /proc and the cgroup stay open and take a few microseconds to read. psutil is ten times slower and
+counts CPU in ticks of 10 ms.
 """
 
 import math
@@ -29,19 +29,19 @@ NAMES = (
     "io_write_bytes",
     "oom_kills",
 )
-"""What `Process.read` counts, in its order: amounts that only grow, so that differences can be shared out."""
+"""Counters of `Process.read`, in its order. They only grow, so differences can be divided among attempts."""
 
 UNKNOWN = math.nan
-"""A counter that this machine doesn't have. It survives arithmetic, and becomes NULL at the end."""
+"""Value of a counter that this machine lacks. It survives arithmetic and becomes NULL in the row."""
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ROLLUP_S_PER_BYTE = 17.6e-3 / 1.5e9
-"""Measured: the exact shares of memory (smaps_rollup) cost time in proportion to what is mapped."""
+"""Measured time to read smaps_rollup, which is proportional to resident memory."""
 _UNLIMITED = 1 << 60
 
 
 class Process:
-    """The counters of the process that makes it; a fork makes its own."""
+    """Counters of the creating process. A forked child creates its own."""
 
     def __init__(self) -> None:
         self.pid = os.getpid()
@@ -61,10 +61,10 @@ class Process:
         self.cpus_allowed = len(os.sched_getaffinity(0))
 
     def read(self, *, all_of_them: bool = True) -> list[float]:
-        """The counters, in the order of `NAMES`.
+        """Read the counters, in the order of `NAMES`.
 
         Args:
-            all_of_them: also those that say why something was slow. They take longer to read than the rest.
+            all_of_them: include the counters that explain slowness (waits, throttling), which take longer.
         """
         own = resource.getrusage(resource.RUSAGE_SELF)
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -86,9 +86,9 @@ class Process:
         return int(data.split(None, 2)[1]) * _PAGE if data else None
 
     def reset_peak(self) -> bool:
-        """Set the kernel's high-water mark of resident memory to what is resident now.
+        """Reset the kernel's high-water mark of resident memory to the current value.
 
-        It also resets `getrusage().ru_maxrss`, which is what Celery's `worker_max_memory_per_child` looks at.
+        This also resets `getrusage().ru_maxrss`, which Celery's `worker_max_memory_per_child` reads.
         """
         if self._clear_refs is None:
             return False
@@ -99,7 +99,7 @@ class Process:
         return True
 
     def status(self) -> dict[bytes, int]:
-        """`VmHWM` (peak), `VmRSS` and `VmSwap` in bytes, and the number of `Threads`."""
+        """Read `VmHWM` (peak), `VmRSS` and `VmSwap` in bytes, and the number of `Threads`."""
         data = _read(self._status, 4096)
         found: dict[bytes, int] = {}
         start = data.find(b"VmHWM:")
@@ -112,11 +112,11 @@ class Process:
         return found
 
     def children_rss_bytes(self) -> int:
-        """Resident memory of the processes below this one, added up; shared pages count more than once."""
+        """Sum of the resident memory of all descendants; shared pages count more than once."""
         return sum(_rss_of(pid) for pid in _descendants(self.pid))
 
     def shares_bytes(self, rss_bytes: int, allowance_s: float) -> tuple[int, int] | None:
-        """Proportional and unique memory, unless reading them would take longer than `allowance_s`."""
+        """Proportional (PSS) and unique (USS) memory; None if reading them would exceed `allowance_s`."""
         if rss_bytes * _ROLLUP_S_PER_BYTE > allowance_s:
             return None
         try:
@@ -130,7 +130,7 @@ class Process:
         return sizes[b"Pss"], sizes[b"Private_Clean"] + sizes[b"Private_Dirty"]
 
     def cgroup_peak_bytes(self) -> float:
-        """Most memory the cgroup ever held: a lifetime's peak, of use only where it moved."""
+        """Lifetime peak of the cgroup's memory; meaningful for an attempt only if it rose meanwhile."""
         return self._peak()
 
     def close(self) -> None:
@@ -147,10 +147,9 @@ class Process:
         return [int(line[line.index(b":") + 1 :]) for line in data.splitlines()[:6]]
 
     def _run_queue_s(self) -> float:
-        """Time that threads stood ready with no core to run on.
+        """Time that threads were runnable with no free core.
 
-        Of a thread that ended it has what was there at the last look at it; a total over the threads alive
-        would fall.
+        Ended threads keep their last known value, since a sum over live threads would fall.
         """
         try:
             threads = os.listdir("/proc/self/task")
@@ -180,7 +179,7 @@ _STATUS = {b"VmHWM": 1024, b"VmRSS": 1024, b"VmSwap": 1024, b"Threads": 1}
 
 
 class _Counter:
-    """One number in a file: the word after `key`, times `scale`. UNKNOWN where there is no such file."""
+    """Reader of one number in a file: the word after `key`, times `scale`. UNKNOWN without such a file."""
 
     def __init__(self, path: Path | None, key: bytes, scale: float) -> None:
         self._file = _open(path) if path is not None else None
@@ -200,7 +199,7 @@ class _Counter:
 
 
 class _Cgroup:
-    """Where the process' limits and their counters lie, in version 2 or 1."""
+    """Limits and counters of the process' cgroup, version 2 or 1."""
 
     def __init__(self) -> None:
         lines = (
@@ -236,14 +235,14 @@ class _Cgroup:
 
 
 def mem_limit_bytes() -> int | None:
-    """What the cgroup may use; None: as much as there is."""
+    """Memory limit of the cgroup; None if there is none."""
     cgroup = _Cgroup()
     cgroup.close()
     return cgroup.mem_limit_bytes
 
 
 def oom_kills() -> tuple[float, str]:
-    """How many processes the kernel killed for memory, and where it counted: cgroup or host."""
+    """Number of processes the kernel killed for memory, and its scope: cgroup or host."""
     cgroup = _Cgroup()
     in_cgroup = cgroup.oom()
     cgroup.close()
@@ -255,7 +254,7 @@ def oom_kills() -> tuple[float, str]:
 
 
 def _folder(mount: str, group: str, witness: str) -> Path | None:
-    """The group's folder; in a container its path is often that of the host, and the mount is the group."""
+    """Folder of the group. In a container its path is often the host's, and the mount is the group."""
     for path in (Path(mount) / group.lstrip("/"), Path(mount)):
         if (path / witness).exists():
             return path
@@ -274,7 +273,7 @@ def _read(file: int | None, size: int) -> bytes:
         return b""
     try:
         return os.pread(file, size, 0)
-    except OSError:  # a thread that ended, a file system that says no
+    except OSError:  # the thread has ended, or the file system refuses
         return b""
 
 

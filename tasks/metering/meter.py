@@ -1,4 +1,4 @@
-"""The instruments of one process, and what its worker told it."""
+"""The instruments of one process, and the worker it belongs to."""
 
 import os
 import socket
@@ -24,7 +24,7 @@ Row = dict[str, Any]
 
 @dataclass(slots=True)
 class Worker:
-    """What the main process knows and the children inherit."""
+    """Facts of the worker that the main process sets and its children inherit."""
 
     settings: MeterSettings | None = None
     name: str | None = None
@@ -36,13 +36,13 @@ worker = Worker()
 
 
 def configure(settings: MeterSettings | None) -> None:
-    """Switch metering on in this process and those it forks; None switches it off."""
+    """Turn metering on in this process and its forks; None turns it off."""
     worker.settings = settings
     Meter.drop()
 
 
 def describe_worker(name: str | None, pool: str | None, concurrency: int | None) -> None:
-    """Say which worker this is, before it forks."""
+    """Set the worker's name, pool and concurrency, before it forks."""
     worker.name, worker.pool, worker.concurrency = name, pool, concurrency
 
 
@@ -51,7 +51,7 @@ def settings() -> MeterSettings | None:
 
 
 class Meter:
-    """The instruments of one process: made at its first attempt, made anew in a fork."""
+    """The instruments of one process, created at its first attempt and again in a fork."""
 
     _mine: ClassVar[Optional["Meter"]] = None
     _making: ClassVar[threading.Lock] = threading.Lock()
@@ -66,7 +66,7 @@ class Meter:
         self.active: list[attempt] = []
         self.begun = 0
         self.last_run_s: dict[str, float] = {}
-        """How long the last attempt of each task took."""
+        """Duration of the last attempt, by task."""
         self._last = self._read()
         self.sampler = Sampler(self)
         self.place: Row = {
@@ -77,12 +77,12 @@ class Meter:
             "pool": worker.pool,
             "concurrency": worker.concurrency,
         }
-        """What every row of this process says alike."""
+        """Columns that are equal in all rows of this process."""
         self.spool.append("worker_proc", _describe_process(self))
 
     @classmethod
     def mine(cls) -> Optional["Meter"]:
-        """The process' meter; None while metering is off."""
+        """The meter of this process; None if metering is off."""
         if cls._mine is None and worker.settings is not None:
             with cls._making:
                 if cls._mine is None:
@@ -91,7 +91,7 @@ class Meter:
 
     @classmethod
     def drop(cls) -> None:
-        """Put the instruments away; the next attempt makes new ones."""
+        """Close the instruments; the next attempt creates new ones."""
         mine, cls._mine = cls._mine, None
         if mine is not None:
             mine.sampler.stop()
@@ -101,13 +101,13 @@ class Meter:
 
     @classmethod
     def rest(cls) -> None:
-        """Let go of the spool's file, so that it can be emptied and deleted; the next row begins another."""
+        """Close the spool's file, so that it can be drained and deleted; the next row opens another."""
         if cls._mine is not None:
             cls._mine.spool.close()
 
     @classmethod
     def forget(cls) -> None:
-        """In a fork: the instruments are the parent's, and their locks may be held by threads left behind."""
+        """Drop the parent's instruments in a fork; threads of the parent may hold their locks."""
         mine, cls._mine = cls._mine, None
         cls._making = threading.Lock()
         if mine is not None:
@@ -115,14 +115,14 @@ class Meter:
             mine.recorder.close()
 
     def _read(self, *, all_of_them: bool = True) -> list[float]:
-        """The process' counters and, last, the clock."""
+        """Read the process' counters and, last, the clock."""
         return [*self.process.read(all_of_them=all_of_them), time.perf_counter()]
 
     def share_out(self, joining: Optional["attempt"] = None) -> None:
-        """Divide what the process used since the last time among the attempts that ran. Hold the lock.
+        """Divide the use since the last call among the attempts that ran. The caller holds the lock.
 
         Args:
-            joining: an attempt that begins now.
+            joining: an attempt that starts now.
         """
         concerned = [*self.active, joining] if joining is not None else self.active
         now = self._read(all_of_them=any(one.worth_all for one in concerned))

@@ -1,16 +1,16 @@
-"""NVIDIA's management library, asked so that no answer is None instead of an exception.
+"""NVIDIA's management library (NVML), with None in place of its exceptions.
 
-The module `pynvml` comes from the distribution `nvidia-ml-py`; the one that is called `pynvml` is abandoned.
+The module `pynvml` is from the distribution `nvidia-ml-py`; the distribution named `pynvml` is abandoned.
 """
 
 from typing import Any, Optional
 
 
 class Nvml:
-    """The library, begun in this process.
+    """The library, initialised in this process.
 
     Args:
-        module: `pynvml`, or what answers like it.
+        module: `pynvml`, or a module with the same functions.
     """
 
     def __init__(self, module: Any) -> None:
@@ -19,7 +19,7 @@ class Nvml:
 
     @classmethod
     def load(cls) -> Optional["Nvml"]:
-        """Begin; None without a driver. Call it after a fork, never before."""
+        """Initialise the library; None without a driver. Call it after a fork, never before."""
         import pynvml
 
         try:
@@ -29,7 +29,7 @@ class Nvml:
         return cls(pynvml)
 
     def ask(self, function: str, *arguments: Any) -> Any:
-        """Call one of its functions; None where device, driver or permission say no."""
+        """Call a function; None if device, driver or permissions refuse."""
         try:
             return getattr(self._module, function)(*arguments)
         except self._error:

@@ -1,4 +1,4 @@
-"""How an attempt ended, from what its body raised or returned."""
+"""Classification of an attempt's end, from the exception it raised or the failure it returned."""
 
 import traceback
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from pipeline.errors import CancelledError, HandedBackError, OutOfMemoryError, P
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How an attempt ended: a state of `db.schema.STATES`, and why."""
+    """End of an attempt: a state of `db.schema.STATES` and its cause."""
 
     state: str
     error: BaseException | None = None
     retry_delay_s: float | None = None
 
     def columns(self) -> dict[str, Any]:
-        """As columns of `task_run`."""
+        """Columns of `task_run`."""
         if self.error is None:
             return {"state": self.state}
         return {
@@ -32,11 +32,11 @@ class Outcome:
 
 
 def outcome_of(raised: BaseException | None, returned: BaseException | None = None) -> Outcome:
-    """Sort an attempt's end.
+    """Classify the end of an attempt.
 
     Args:
-        raised: what left the body; Celery's own signals (Retry, Ignore, Reject) among it.
-        returned: the failure that the body returned instead of raising.
+        raised: the exception that left the body, or Celery's Retry, Ignore or Reject.
+        returned: the failure that the body returned instead of raising it.
     """
     if raised is None:
         return Outcome("SUCCESS") if returned is None else Outcome(_state_of(returned), returned)
@@ -87,11 +87,11 @@ def _delay_s(when: Any) -> float | None:
 
 
 def _message(error: BaseException) -> str:
-    """What our own errors say. Any other may hold the user's words: of those, only where they were raised."""
+    """Message of our own errors; of others only the source line, since a message may quote the script."""
     if isinstance(error, PipelineError | HandedBackError | OSError | SoftTimeLimitExceeded):
         return str(error)[:500]
     frames = traceback.extract_tb(error.__traceback__)
     if not frames:
-        return "no message kept"
+        return "no message recorded"
     last = frames[-1]
     return f"raised in {last.name}, {'/'.join(last.filename.split('/')[-3:])}:{last.lineno}"[:500]

@@ -1,11 +1,10 @@
-"""Figures for Prometheus: one endpoint per worker, in its main process.
+"""Prometheus metrics: one endpoint per worker, in its main process.
 
-Children say nothing to it: the main process counts the rows that it carries into the history. So counters
-hold what the history holds, and nothing is left of children that are gone. Workers of one machine share a
-spool, and whichever carries a row counts it: add up over workers. A row whose database answered after the
-connection broke may be counted twice.
+The main process counts the rows that it writes to the history, so counters match the history and need nothing
+from children. Workers of one machine share a spool, and the worker that writes a row counts it: sum over
+workers. A row may be counted twice if the connection breaks after the database committed it.
 
-Labels are few and bounded (task, queue, state, engine, device): what concerns one attempt is in the history.
+Labels are few and bounded (task, queue, state, engine, device); single attempts are in the history.
 """
 
 import logging
@@ -31,7 +30,7 @@ log = logging.getLogger(__name__)
 
 SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 RATIO = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
-"""Seconds per second of audio; 1 is real time."""
+"""Buckets of run seconds per second of audio; 1 is real time."""
 BYTES = tuple(float(2**power) for power in range(26, 37))
 _PORTS = 10
 _GPU_MEMORY = ("gpu_mem_alloc_peak_bytes", "gpu_mem_proc_peak_bytes", "gpu_mem_device_peak_bytes")
@@ -42,7 +41,7 @@ Row = dict[str, Any]
 
 
 class Attempts:
-    """What rows of `task_run` add up to."""
+    """Metrics counted from rows of `task_run`."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         def counter(name: str, text: str, *labels: str) -> Counter:
@@ -51,21 +50,25 @@ class Attempts:
         def histogram(name: str, text: str, buckets: Sequence[float], *labels: str) -> Histogram:
             return Histogram(name, text, labels, buckets=buckets, registry=registry)
 
-        self.attempts = counter("tts_task_attempts", "Attempts that ended.", "task", "queue", "state")
-        self.retries = counter("tts_task_retries", "Attempts that will be tried again.", "task")
-        self.run = histogram("tts_task_run_seconds", "Duration of the body.", SECONDS, "task", "engine")
-        self.wait = histogram("tts_task_queue_wait_seconds", "Wait before it.", SECONDS, "task", "stage")
-        self.cpu = counter("tts_task_cpu_seconds", "CPU time.", "task", "mode")
-        self.rss = histogram("tts_task_rss_peak_bytes", "Most resident memory.", BYTES, "task")
-        self.gpu = histogram("tts_task_gpu_memory_peak_bytes", "Most device memory.", BYTES, "task", "device")
-        self.gpu_active = counter("tts_task_gpu_active_seconds", "Use of the device, over time.", "task")
-        self.energy = counter("tts_task_energy_joules", "Energy.", "source", "scope")
-        self.audio = counter("tts_audio_seconds", "Audio made.", "task", "engine")
+        self.attempts = counter("tts_task_attempts", "Finished attempts.", "task", "queue", "state")
+        self.retries = counter("tts_task_retries", "Attempts that will be retried.", "task")
+        self.run = histogram("tts_task_run_seconds", "Run time of attempts.", SECONDS, "task", "engine")
+        self.wait = histogram(
+            "tts_task_queue_wait_seconds", "Wait before the run, by stage.", SECONDS, "task", "stage"
+        )
+        self.cpu = counter("tts_task_cpu_seconds", "CPU time of attempts.", "task", "mode")
+        self.rss = histogram("tts_task_rss_peak_bytes", "Peak resident memory.", BYTES, "task")
+        self.gpu = histogram("tts_task_gpu_memory_peak_bytes", "Peak device memory.", BYTES, "task", "device")
+        self.gpu_active = counter(
+            "tts_task_gpu_active_seconds", "Device utilisation integrated over time.", "task"
+        )
+        self.energy = counter("tts_task_energy_joules", "Energy of attempts.", "source", "scope")
+        self.audio = counter("tts_audio_seconds", "Seconds of audio made.", "task", "engine")
         self.rtf = histogram("tts_task_rtf_ratio", "Run time per audio time.", RATIO, "task", "engine")
-        self.io = counter("tts_task_io_bytes", "Storage read and written.", "task", "direction")
+        self.io = counter("tts_task_io_bytes", "Bytes read from and written to storage.", "task", "direction")
 
     def count(self, row: Row) -> None:
-        """One attempt. What was not measured is not counted."""
+        """Count one attempt. Unmeasured figures are skipped."""
         task, engine = str(row["task_name"]), str(row.get("engine") or "")
         self.attempts.labels(task, str(row.get("queue") or ""), row["state"]).inc()
         if row["state"] == "RETRY":
@@ -102,36 +105,42 @@ def _add(counter: Counter, value: float | None) -> None:
 
 
 class Here(Collector):
-    """What is asked at the moment of the scrape: this worker, its machine, its spool."""
+    """Gauges read at scrape time: this worker, its machine, its spool."""
 
     def __init__(self, spool_folder: Path, written: Callable[[], int], *, slots: int, gpu: bool) -> None:
         self._folder, self._written, self._slots = spool_folder, written, slots
         self._nvml = Nvml.load() if gpu else None
         self._limit_bytes = linux_counters.mem_limit_bytes()
-        psutil.cpu_percent()  # the first call has nothing to compare with
+        psutil.cpu_percent()  # the first call only sets the reference
 
     def collect(self) -> Iterable[Metric]:
-        running = GaugeMetricFamily("tts_tasks_running", "Attempts under way.", labels=["task"])
+        running = GaugeMetricFamily("tts_tasks_running", "Running attempts.", labels=["task"])
         names = [str(request.name) for request in list(state.active_requests)]
         for name in sorted(set(names)):
             running.add_metric([name], names.count(name))
         yield running
-        yield GaugeMetricFamily("tts_worker_slots", "Attempts that it can run at once.", self._slots)
+        yield GaugeMetricFamily("tts_worker_slots", "Attempts that the worker can run at once.", self._slots)
         yield from self._memory()
         yield GaugeMetricFamily("cpu_usage", "Share of the machine's CPU in use.", psutil.cpu_percent() / 100)
         yield from self._gpu_memory()
-        yield CounterMetricFamily("tts_stats_rows_written", "Rows in the history.", self._written())
-        yield CounterMetricFamily("tts_stats_rows_dropped", "Rows lost.", spool.dropped(self._folder))
+        yield CounterMetricFamily("tts_stats_rows_written", "Rows written to the history.", self._written())
+        yield CounterMetricFamily(
+            "tts_stats_rows_dropped", "Rows dropped from a full spool.", spool.dropped(self._folder)
+        )
         pending = spool.pending_bytes(self._folder)
-        yield GaugeMetricFamily("tts_stats_spool_bytes", "Bytes that wait for the database.", pending)
+        yield GaugeMetricFamily(
+            "tts_stats_spool_bytes", "Spooled bytes that are not in the database.", pending
+        )
 
     def _memory(self) -> Iterable[Metric]:
         used = memory_bytes(psutil.Process())
         if used is not None:
-            yield GaugeMetricFamily("tts_worker_memory_bytes", "Its processes, shared pages once.", used)
+            yield GaugeMetricFamily(
+                "tts_worker_memory_bytes", "Memory of the worker's processes (PSS).", used
+            )
         if self._limit_bytes is not None:
             limit = self._limit_bytes
-            yield GaugeMetricFamily("tts_worker_memory_limit_bytes", "What its cgroup may use.", limit)
+            yield GaugeMetricFamily("tts_worker_memory_limit_bytes", "Memory limit of the cgroup.", limit)
 
     def _gpu_memory(self) -> Iterable[Metric]:
         if self._nvml is None:
@@ -146,9 +155,7 @@ class Here(Collector):
 
 
 def memory_bytes(process: psutil.Process) -> int | None:
-    """Memory of a process and all below it. Pages that several share are divided among them, so that children
-    forked from one parent add up to what they use.
-    """
+    """Proportional memory (PSS) of a process and its descendants; shared pages are divided among them."""
     shares = [_share_bytes(each.pid) for each in (process, *process.children(recursive=True))]
     known = [share for share in shares if share is not None]
     return sum(known) if known else None
@@ -158,12 +165,12 @@ def _share_bytes(pid: int) -> int | None:
     try:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
     except OSError:
-        return None  # it has ended, or it isn't Linux
+        return None  # it has ended
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
 
 
 class Metrics:
-    """The endpoint of a worker.
+    """Metrics endpoint of a worker.
 
     Args:
         spool_folder: of the history.
@@ -178,14 +185,14 @@ class Metrics:
         build.labels(version).set(1)
 
     def count(self, table: str, rows: Sequence[Row]) -> None:
-        """Rows that have come into the history."""
+        """Count rows written to the history."""
         self._written += len(rows)
         if table == "task_run":
             for row in rows:
                 self.attempts.count(row)
 
     def serve(self, port: int, address: str, *, slots: int, gpu: bool, queues: bool) -> int:
-        """Listen on the first free port of ten, since a machine may have several workers; returns it.
+        """Listen on the first free one of ten ports, since a machine may have several workers; returns it.
 
         Raises:
             OSError: all are taken.
@@ -204,7 +211,7 @@ class Metrics:
 
 
 def install(app: Celery, spool_folder: Path, version: str, *, port: int, address: str) -> Metrics:
-    """Serve from the worker's main process, once it is ready and its children are made."""
+    """Serve from the worker's main process, once the worker is ready and its children are forked."""
     metrics = Metrics(app, spool_folder, version)
 
     def serve(sender: Any = None, **_: Any) -> None:
@@ -214,7 +221,9 @@ def install(app: Celery, spool_folder: Path, version: str, *, port: int, address
             slots = int(sender.pool.limit)
             metrics.serve(port, address, slots=slots, gpu=gpu, queues="voxchord" in served)
         except OSError as error:
-            log.error("no metrics: the port can't be had", extra={"port": port, "reason": error.strerror})
+            log.error(
+                "cannot serve metrics: ports are in use", extra={"port": port, "reason": error.strerror}
+            )
 
     signals.worker_ready.connect(serve, weak=False)
     return metrics

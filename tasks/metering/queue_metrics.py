@@ -13,16 +13,16 @@ from tasks.metering.request_identity import PUBLISHED
 
 
 class Queues(Collector):
-    """Length of each queue, and for how long its oldest message waits, where the broker can be asked that.
+    """Length of each queue and, on Redis, the age of its oldest message.
 
-    A message of ours says when it was sent; one from another app doesn't, and has no age.
+    Messages of our workers carry their send time; messages of other apps do not and have no age.
     """
 
     def __init__(self, app: Celery, now: Callable[[], float]) -> None:
         self._app, self._now = app, now
 
     def collect(self) -> Iterable[Metric]:
-        length = GaugeMetricFamily("tts_queue_messages", "Messages that wait.", labels=["queue"])
+        length = GaugeMetricFamily("tts_queue_messages", "Waiting messages.", labels=["queue"])
         age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
         with self._app.connection_for_read() as connection:
             channel: Any = connection.default_channel
@@ -44,7 +44,7 @@ class Queues(Collector):
 
 
 def _sent(message: bytes | None) -> float | None:
-    """When a message was sent.
+    """Send time of a message, in seconds since the epoch.
 
     >>> _sent(b'{"headers": {"id": "1", "voxchord_published": 5.0}}'), _sent(b'{"headers": {}}'), _sent(None)
     (5.0, None, None)

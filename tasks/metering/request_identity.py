@@ -1,4 +1,4 @@
-"""Which attempt this is, and how long its message was under way: from Celery's request and our headers."""
+"""Identity of an attempt and its waits, from Celery's request and our message headers."""
 
 import math
 import os
@@ -9,16 +9,16 @@ from typing import Any
 from celery import Task
 
 STATS_VERSION = 2
-"""Rises when a figure changes its meaning."""
+"""Version of the way of measuring; raised when a figure changes its meaning."""
 
 PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_published", "voxchord_received"
-"""Headers: when this attempt was sent; [task id, when it was sent first]; when the worker took it."""
+"""Headers: send time of this attempt; [task ID, send time of its first attempt]; receive time."""
 
 Row = dict[str, Any]
 
 
 def stamp_published(headers: Row | None = None, **_: Any) -> None:
-    """A `before_task_publish` handler: when the message was sent, and when its task was sent first."""
+    """Add the send time and the task's first send time (handler of `before_task_publish`)."""
     if headers is None or "id" not in headers:
         return
     now = time.time()
@@ -29,12 +29,12 @@ def stamp_published(headers: Row | None = None, **_: Any) -> None:
 
 
 def stamp_received(request: Any = None, **_: Any) -> None:
-    """A `task_received` handler in the main process: the child finds the moment in its request."""
+    """Add the receive time to the request, for the child (handler of `task_received`, main process)."""
     request.request_dict[RECEIVED] = time.time()
 
 
 def identity(task: Task[Any, Any], started: float) -> Row:
-    """What is known before the body runs; this much is in the flight recorder."""
+    """Columns that are known before the body runs, and written to the flight recorder."""
     request = task.request
     delivery = request.delivery_info or {}
     hard, soft = request.timelimit or (None, None)
@@ -62,7 +62,7 @@ def identity(task: Task[Any, Any], started: float) -> Row:
 
 
 def _waits(request: Any, started: float) -> Row:
-    """How long it waited, and where. Time before an ETA is no waiting."""
+    """Waits in the broker and in the worker. Time before an ETA does not count."""
     published = _number(getattr(request, PUBLISHED, None))
     received = _number(getattr(request, RECEIVED, None))
     first = getattr(request, FIRST_PUBLISHED, None)
@@ -77,7 +77,7 @@ def _waits(request: Any, started: float) -> Row:
         return row
     row["prefetch_wait_s"] = max(0.0, started - max(received, eta or 0.0))
     if published is not None and not (request.delivery_info or {}).get("redelivered"):
-        # handed out again: nobody knows when it came back to the queue
+        # redelivered: the time when it returned to the queue is unknown
         row["broker_wait_s"] = max(0.0, received - max(published, eta or 0.0))
         row["queue_wait_s"] = row["broker_wait_s"] + row["prefetch_wait_s"]
         row["clock_skew"] = int(published - received > 0.002)
@@ -85,14 +85,14 @@ def _waits(request: Any, started: float) -> Row:
 
 
 def _delivery_no(properties: Any) -> int | None:
-    """RabbitMQ's quorum queues count the earlier deliveries."""
+    """Number of this delivery, which RabbitMQ's quorum queues count."""
     headers = (properties or {}).get("application_headers") or {} if isinstance(properties, dict) else {}
     earlier = headers.get("x-delivery-count")
     return earlier + 1 if isinstance(earlier, int) else None
 
 
 def _number(value: Any) -> float | None:
-    """A header that another program wrote may be anything."""
+    """A finite number, or None: headers of other programs may hold anything."""
     return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
 
 
@@ -110,7 +110,7 @@ def since(start: float | None, end: float) -> float | None:
 
 
 def make_uid(now: float) -> str:
-    """A UUID of version 7 (RFC 9562): its order is the order of time."""
+    """UUID version 7 (RFC 9562), ordered by time."""
     number = int(now * 1000) << 80 | int.from_bytes(os.urandom(10))
     number = number & ~(0xF << 76) | 0x7 << 76
     text = f"{number & ~(0x3 << 62) | 0x2 << 62:032x}"

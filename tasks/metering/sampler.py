@@ -1,7 +1,7 @@
-"""One thread per process that looks at running attempts now and then.
+"""Sampling thread of a process, once a second while attempts run.
 
-Peaks and sums need no sampling; this is for what has no counter: means, child processes, threads, devices. It
-also renews the flight recorder, and keeps a series of long attempts. It sleeps while nothing runs.
+It measures what has no counter: means, child processes, threads, devices. It also renews the flight recorder
+and records a series of samples for long attempts.
 """
 
 import logging
@@ -17,9 +17,9 @@ log = logging.getLogger(__name__)
 
 _EVERY_S = 1.0
 _FROM_S = 0.4
-"""Younger attempts are left alone: their start and end say enough, and a sample would cost their share."""
+"""Minimum age of a sampled attempt: for shorter ones, start and end suffice."""
 _IDLE_LOOKS = 3
-"""Looks without a running attempt before it sleeps: waking it costs more than a look that finds nothing."""
+"""Rounds without a running attempt before the thread sleeps; waking it costs more than an idle round."""
 
 
 class Sampler:
@@ -34,7 +34,7 @@ class Sampler:
         self.interval_s = _EVERY_S
 
     def wake(self) -> None:
-        """An attempt began. Costs nothing while the thread is awake anyway."""
+        """Wake the thread for a new attempt; does nothing if it is awake."""
         if not self._asleep:
             return
         self._asleep = False
@@ -53,7 +53,7 @@ class Sampler:
             self._wake.clear()
             self._look_until_idle()
             self._asleep = True
-            if self._meter.active:  # one began between the last look and the line above
+            if self._meter.active:  # one started between the last round and the line above
                 self.wake()
 
     def _look_until_idle(self) -> None:
@@ -64,7 +64,7 @@ class Sampler:
             try:
                 self._sample()
             except Exception:
-                # a sample that fails is a sample less
+                # statistics never fail a task
                 log.exception("a sample failed")
 
     def _sample(self) -> None:

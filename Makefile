@@ -14,7 +14,7 @@ test: $(VENV)/.test lint
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
-	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/console tests/beyond tests/faults/test_commands.py
+	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check

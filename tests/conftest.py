@@ -7,7 +7,7 @@ from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
 
-TOGETHER = ("db", "pipeline", "tests/console", "tests/db")
+TOGETHER = ("db", "pipeline", "tests/db", "tests/deploy", "tests/tasks/flower")
 """Folders whose tests share a service that takes seconds to start, or take no time themselves."""
 
 

@@ -1,4 +1,4 @@
-"""Programs that tests take from Debian (`tests/debian.txt`)."""
+"""Programs that tests take from Debian (`tests/debian.txt`), and the mark of tests that need them."""
 
 import os
 import shutil
@@ -7,6 +7,10 @@ from pathlib import Path
 import pytest
 
 _LIST = Path(__file__).parent / "debian.txt"
+
+thorough = pytest.mark.skipif(
+    "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
+)
 
 
 def packages() -> dict[str, str]:

@@ -15,8 +15,8 @@ from bench.harness.fleet import ROOT, Fleet
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tests.console.conftest import thorough
 from tests.faults.scripts import script
+from tests.tools import thorough
 
 LIMIT_S = 90
 AWAY_S = 2.0

@@ -1,6 +1,6 @@
 """Broker, database and object store on one address of a network namespace, until standard input ends.
 
-    python -m tests.beyond.servers ADDRESS FOLDER
+    python -m tests.integration.servers ADDRESS FOLDER
 
 Prints the settings of a worker that uses them, as one line of JSON.
 """

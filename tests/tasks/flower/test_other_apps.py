@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bench.harness.waiting import until
-from tests.console.conftest import Console
+from tests.console import Console
 
 WORDS = ("quixotry", "zephyrine", "borborygmus", "xylopolist", "antimacassar")
 SCRIPT = (

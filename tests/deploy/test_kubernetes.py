@@ -18,9 +18,8 @@ from bench.harness.services import valkey
 from tasks.broker.queues import CPU, GPU, PRIORITY_STEPS
 from tasks.broker.transport import Broker, queue
 from tasks.settings import PREFIX, load
-from tests.console.compose import COMPOSE
-from tests.console.conftest import thorough
-from tests.tools import tool
+from tests.deploy.compose import COMPOSE
+from tests.tools import thorough, tool
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "kubernetes"
 KEDA = "keda.sh/v1alpha1"

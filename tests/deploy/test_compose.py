@@ -17,9 +17,9 @@ from pipeline.engines import registry
 from tasks.flower import launch
 from tasks.settings import PREFIX, Settings, load
 from tasks.worker import commands
-from tests.console.compose import COMPOSE, OURS, ROOT, SECRETS, environment
-from tests.console.conftest import Console, thorough
-from tests.tools import tool
+from tests.console import Console
+from tests.deploy.compose import COMPOSE, OURS, ROOT, SECRETS, environment
+from tests.tools import thorough, tool
 
 
 def documented() -> dict[str, str]:

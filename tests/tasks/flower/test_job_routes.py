@@ -12,7 +12,7 @@ import pytest
 import soundfile
 from celery import Celery
 
-from tests.console.conftest import Console
+from tests.console import Console
 
 SCRIPT = "Alice: The heron stood in the weir.\nBob: It stood there for the whole of an hour."
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import redis
 
 from bench.harness.waiting import until
-from tests.console.compose import COMPOSE, SECRETS
-from tests.console.conftest import thorough
-from tests.console.natively import Container
-from tests.console.stack import SERVICES, Stack
+from tests.deploy.compose import COMPOSE, SECRETS
+from tests.deploy.natively import Container
+from tests.deploy.stack import SERVICES, Stack
+from tests.tools import thorough
 
 pytestmark = thorough
 

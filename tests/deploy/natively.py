@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tests.console.compose import COMPOSE, ROOT, environment
+from tests.deploy.compose import COMPOSE, ROOT, environment
 from tests.tools import tool
 
 TOOLS = ("ip", "nsenter", "prometheus", "prometheus-node-exporter", "redis-cli", "setpriv", "unshare", "wget")
@@ -101,7 +101,7 @@ class Container:
         if self.name == "postgres":
             return ["sh", "-c", POSTGRES]
         if self.name == "dcgm-exporter":  # no device here: what it would say, as files
-            return ["python", "-m", "http.server", "9400", "--directory", "/app/tests/console/dcgm"]
+            return ["python", "-m", "http.server", "9400", "--directory", "/app/tests/deploy/dcgm"]
         return [PROGRAMS[self.name], *given] if self.name in PROGRAMS else given
 
     def check(self) -> bool:

@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 
 from tasks.settings import PREFIX, load
-from tests.console.compose import COMPOSE, ROOT
-from tests.console.conftest import thorough
-from tests.tools import tool
+from tests.deploy.compose import COMPOSE, ROOT
+from tests.tools import thorough, tool
 
 FOLDER = ROOT / "deploy" / "systemd"
 HOME = "/opt/voxchord"

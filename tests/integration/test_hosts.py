@@ -12,9 +12,9 @@ import pytest
 
 from bench.harness.fleet import QUICK
 from bench.harness.waiting import until
-from tests.beyond.conftest import LIMIT_S, Quiet, script
-from tests.beyond.hosts import ROOT, Host, hosts
-from tests.console.conftest import thorough
+from tests.integration.conftest import LIMIT_S, Quiet, script
+from tests.integration.hosts import ROOT, Host, hosts
+from tests.tools import thorough
 
 pytestmark = thorough
 SCRIPT = script(30)
@@ -38,7 +38,7 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host
                 *("ip", "netns", "exec", a.namespace),
                 sys.executable,
                 "-m",
-                "tests.beyond.servers",
+                "tests.integration.servers",
                 a.address,
                 folder,
             ],

@@ -5,12 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.console import node
-from tests.console.compose import COMPOSE, ROOT
-from tests.console.conftest import thorough
-from tests.console.grafana import dashboards, panels
+from tests.deploy import node
+from tests.deploy.compose import COMPOSE, ROOT
+from tests.deploy.grafana import dashboards, panels
+from tests.tools import thorough
 
-TYPES = ROOT / "tests" / "console" / "grafana_types"
+TYPES = ROOT / "tests" / "deploy" / "grafana_types"
 PANELS = {
     "heatmap": "Heatmap",
     "histogram": "Histogram",

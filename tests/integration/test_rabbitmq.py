@@ -12,11 +12,10 @@ from pipeline.errors import OptionError
 from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import Broker
 from tasks.settings import load
-from tests.beyond.conftest import LIMIT_S, Quiet, audio, script
-from tests.console.conftest import thorough
 from tests.faults.mischief import SETTING, deeds
 from tests.faults.scripts import script as deeds_of
-from tests.tools import tool
+from tests.integration.conftest import LIMIT_S, Quiet, audio, script
+from tests.tools import thorough, tool
 
 pytestmark = thorough
 WORK = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"

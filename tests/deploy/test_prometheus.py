@@ -9,7 +9,7 @@ import yaml
 from prometheus_client import CollectorRegistry
 
 from tasks.metering.prometheus import Attempts, Here
-from tests.console.compose import COMPOSE
+from tests.deploy.compose import COMPOSE
 from tests.tools import tool
 
 FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"

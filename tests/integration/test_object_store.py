@@ -11,8 +11,8 @@ from bench.harness.waiting import until
 from pipeline.errors import StoreError
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
-from tests.console.conftest import thorough
+from tests.integration.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
+from tests.tools import thorough
 
 pytestmark = thorough
 SCRIPT = script(24)

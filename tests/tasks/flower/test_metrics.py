@@ -16,7 +16,7 @@ from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import STATES, job, task_run
 from tasks.metering.prometheus import BYTES, RATIO, SECONDS, Attempts
-from tests.console.conftest import Console
+from tests.console import Console
 
 LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}
 

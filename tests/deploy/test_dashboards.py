@@ -24,10 +24,10 @@ from db.database import open_database
 from db.reports.job_timeline import tell
 from deploy.dashboards import catalog
 from deploy.dashboards.panels import COLUMNS
-from tests.console.compose import COMPOSE, ROOT, SECRETS
-from tests.console.conftest import thorough
-from tests.console.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
-from tests.console.stack import Stack
+from tests.deploy.compose import COMPOSE, ROOT, SECRETS
+from tests.deploy.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
+from tests.deploy.stack import Stack
+from tests.tools import thorough
 
 GRAFANA = ROOT / "deploy" / "grafana"
 VARIABLES = {"task": ".*", "machine": ".*"}
@@ -38,7 +38,7 @@ EMPTY_HERE = {
 }
 """Panels without data on this machine, by what they would need.
 
-A device is stood for, at the outermost edge, by what is in `tests/console`: `driver` is a library in place of
+A device is stood for, at the outermost edge, by what is in `tests/deploy`: `driver` is a library in place of
 NVIDIA's, and `dcgm` what its exporter would say, written by hand in that format.
 """
 NULL_HERE = {
@@ -246,7 +246,7 @@ def test_they_ask_for_figures_that_there_are() -> None:
     folder = ROOT / "tasks" / "metering"
     code = "".join((folder / name).read_text() for name in ("prometheus.py", "queue_metrics.py"))
     ours = set(re.findall(r'"(tts_\w+)"', code))
-    device = re.findall(r"^(DCGM_\w+)\{", (ROOT / "tests/console/dcgm/metrics").read_text(), re.MULTILINE)
+    device = re.findall(r"^(DCGM_\w+)\{", (ROOT / "tests/deploy/dcgm/metrics").read_text(), re.MULTILINE)
     for question in questions():
         if question.is_promql:
             for name in re.findall(r"\b(tts_\w+)", question.text):

@@ -13,9 +13,9 @@ from celery import Celery
 from bench.harness.fleet import QUICK, ROOT, Fleet
 from bench.harness.services import Rabbit, free_port
 from bench.harness.waiting import until
-from tests.beyond.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
-from tests.beyond.redises import MASTER, certificate, encrypted, sentinels
-from tests.console.conftest import thorough
+from tests.integration.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
+from tests.integration.redises import MASTER, certificate, encrypted, sentinels
+from tests.tools import thorough
 
 pytestmark = thorough
 SCRIPT = script(30)

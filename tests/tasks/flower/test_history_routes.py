@@ -11,7 +11,7 @@ from db.database import open_database, writing
 from db.queries.jobs import count_attempts
 from db.schema import task_run
 from tasks.flower.history_routes import ATTEMPTS_MAX
-from tests.console.conftest import Console
+from tests.console import Console
 
 SCRIPT = "Alice: The lock keeper counts the boats.\nBob: He has counted nine."
 

@@ -2,7 +2,6 @@
 
 import base64
 import json
-import os
 import re
 import socket
 import sqlite3
@@ -12,6 +11,7 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,11 +24,6 @@ from bench.harness.services import free_port
 from bench.harness.waiting import until
 from tasks.local.service import LocalService
 from tasks.settings import Settings
-from tests.console.stack import Stack, running
-
-thorough = pytest.mark.skipif(
-    "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
-)
 
 
 def two_free_ports() -> int:
@@ -153,16 +148,16 @@ def _decoded(run: str) -> str:
     return base64.b64decode(whole[: len(whole) // 4 * 4]).decode(errors="replace")
 
 
-@pytest.fixture(scope="package")
-def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """Embedded broker, door, two working processes, Flower; once for all tests of this folder."""
+@contextmanager
+def running(folder: Path) -> Iterator[Console]:
+    """Start an embedded broker, a door, two working processes and Flower."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
         patch.setenv("VOXCHORD_BROKER_URL", "")
         patch.setenv("VOXCHORD_LOG_LEVEL", "INFO")
         metrics = two_free_ports()
         patch.setenv("VOXCHORD_METRICS_PORT", str(metrics))
-        settings = Settings(state=Path(tmp_path_factory.mktemp("console")), log_level="INFO")
+        settings = Settings(state=folder, log_level="INFO")
         with LocalService(settings, concurrency=2) as local:
             broker, port = local.broker.start(), free_port()
             password = local.start_flower(port).read_text().strip()
@@ -209,10 +204,3 @@ class _listening:
                         own.drain_events(timeout=0.2)
                     except TimeoutError:
                         continue
-
-
-@pytest.fixture(scope="package")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """What compose starts, natively, after some jobs."""
-    with running(tmp_path_factory.mktemp("stack")) as stack:
-        yield stack

@@ -11,12 +11,12 @@ import yaml
 from celery import Celery
 
 from bench.harness.waiting import until
-from tests.console import node
-from tests.console.compose import ROOT, SECRETS
-from tests.console.conftest import Console, thorough
-from tests.console.stack import Stack
-from tests.console.test_flower import STAGES, listed
-from tests.tools import tool
+from tests.console import Console
+from tests.deploy import node
+from tests.deploy.compose import ROOT, SECRETS
+from tests.deploy.stack import Stack
+from tests.tasks.flower.test_launch import STAGES, listed
+from tests.tools import thorough, tool
 
 HERE = Path(__file__).parent / "browser"
 PICTURES = ROOT / "out" / "console"

@@ -19,7 +19,8 @@ from pipeline.errors import OptionError
 from tasks.flower import launch
 from tasks.privacy.results import Shown
 from tasks.settings import Settings
-from tests.console.conftest import Console, thorough
+from tests.console import Console
+from tests.tools import thorough
 
 
 def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.console import node
-from tests.console.conftest import Console, thorough
-from tests.console.test_routes import recording
+from tests.console import Console
+from tests.deploy import node
+from tests.tasks.flower.test_job_routes import recording
+from tests.tools import thorough
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "node"
 SCRIPT = "Alice: The ferryman hums a barcarolle.\nBob: He always does."

@@ -19,8 +19,8 @@ import yaml
 from celery import Celery
 
 from tasks.metering.flight_recorder import Wreck
-from tests.console.compose import ROOT, SECRETS
-from tests.console.natively import Containers
+from tests.deploy.compose import ROOT, SECRETS
+from tests.deploy.natively import Containers
 from tests.tools import tool
 
 SERVICES = (
@@ -103,7 +103,7 @@ def _often(folder: Path) -> Path:
 def _driver(folder: Path) -> Path:
     """The stand-in for NVIDIA's library: what is above it is ours, and real."""
     folder.mkdir()
-    source = ROOT / "tests" / "console" / "driver" / "nvml.c"
+    source = ROOT / "tests" / "deploy" / "driver" / "nvml.c"
     compiler = [tool("gcc"), "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
     subprocess.run(compiler, check=True, timeout=60)
     return folder

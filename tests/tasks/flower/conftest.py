@@ -1,0 +1,14 @@
+"""A real service with its console."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.console import Console, running
+
+
+@pytest.fixture(scope="package")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    """A real service with its console, once for all tests of this folder."""
+    with running(tmp_path_factory.mktemp("console")) as console:
+        yield console

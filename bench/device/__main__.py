@@ -25,6 +25,7 @@ Check = Callable[[Bench], dict[str, Any]]
 CHECKS: dict[str, tuple[float, Check]] = {
     "machine": (4, ceilings.machine),
     "exact": (12, sound.exact),
+    "kernels": (15, sound.kernels),
     "frames_8": (50, speed.frames(8)),
     "prefill": (8, speed.prefill),
     "frames_64": (50, speed.frames(64)),
@@ -77,6 +78,7 @@ def main() -> None:
     wanted.add_argument("--budget", type=float, default=600.0, help="seconds")
     wanted.add_argument("--only", default="", help="names of checks, separated by commas")
     wanted.add_argument("--seven", action="store_true", help="the dimensions of 7B")
+    wanted.add_argument("--no-own-kernels", action="store_true", help="fuse by Inductor alone")
     wanted.add_argument("--tiny", type=Path, help="a small checkpoint to use in place of a new one")
     given = wanted.parse_args()
     names = [name for name in given.only.split(",") if name] or list(CHECKS)
@@ -84,7 +86,7 @@ def main() -> None:
     if given.dry:
         torch.set_num_threads(1)
     with small(given.tiny) as folder:
-        bench = Bench(folder, given.dry, given.seven)
+        bench = Bench(folder, given.dry, given.seven, not given.no_own_kernels)
         for name in names:
             left = given.budget - (time.monotonic() - start)
             enough = left >= CHECKS[name][0] * (0.1 if given.dry else 1)

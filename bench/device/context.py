@@ -36,6 +36,8 @@ class Bench:
     """On the CPU and small, to see that the checks themselves are right."""
     seven: bool = False
     """The dimensions of 7B."""
+    own_kernels: bool = True
+    """Our own Triton kernels in place of some regions."""
     table: list[str] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
 
@@ -84,7 +86,7 @@ class Bench:
 
     def fusion(self) -> Fusion:
         """Fused kernels; traced only where there is no device."""
-        return Fusion("aot_eager" if self.dry else "inductor")
+        return Fusion("aot_eager") if self.dry else Fusion(own_kernels=self.own_kernels)
 
     def model(self) -> Model:
         """The full-size model, made where it is used."""

@@ -15,11 +15,13 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
+from pipeline.engines.vibevoice.model.streaming_conv import Block
 from pipeline.engines.vibevoice.runtime.fusion import Fusion
 
 SEGMENTS = ((5, 20, 10), (0, 20, 10), (9, 20, 10), (2, 40, 5), (7, 25, 10))
 """Frames, positions of the prompt and solver steps of each."""
 TOLERANCE = 1e-9
+HALF_TOLERANCE = 1e-2
 LIMITS = {"positions": 128, "frames": 64, "prefix_bytes": 1 << 20}
 
 Sound = npt.NDArray[np.floating]
@@ -68,6 +70,43 @@ def fused_company(bench: Bench) -> dict[str, Any]:
         "fused": loop.fusion is not None and not loop.fusion.failed,
         "ok": len(kinds) == 1,
     }
+
+
+def kernels(bench: Bench) -> dict[str, Any]:
+    """Relative error of our own Triton kernels in half precision against torch."""
+    if bench.dry:
+        return {}
+    loop, found = bench.decoder(4, fused=False), dict[str, Any]()
+    with torch.inference_mode():
+        for index, layer in enumerate(loop.model.speech.layers):
+            if isinstance(layer, Block) and layer.memory[1] <= 128 and index % 4 == 0:
+                found[f"conv_{layer.memory[1]}"] = _block_error(layer)
+        cache, heads = loop.frame.cache, loop.model.language.language.heads
+        cache.store[1].normal_()
+        queries = torch.randn(8, heads, cache.store.shape[-1], device="cuda", dtype=cache.store.dtype)
+        lengths = torch.tensor([1, 7, 64, 4096, 65, 1000, 2049, 300], device="cuda", dtype=torch.int32)
+        ours = cache.attend(1, queries, lengths, own_kernels=True)
+        cache.store, kept = cache.store.double(), cache.store
+        right = cache._attend_masked(1, queries.double(), lengths)
+        cache.store = kept
+        found["attention"] = _distance(ours, right)
+        found["attention_flash"] = _distance(cache.attend(1, queries, lengths), right)
+    return found | {"ok": len(found) > 3 and max(found.values()) < HALF_TOLERANCE}
+
+
+def _block_error(layer: Block) -> float:
+    """Of one block and of what it remembers, on random input."""
+    steps, channels = 102400 // layer.memory[1], layer.memory[1]
+    x = torch.randn(3, steps, channels, device="cuda", dtype=layer.wide.weight.dtype)
+    past = torch.randn(3, *layer.memory, device="cuda", dtype=x.dtype)
+    moved = past.clone()
+    ours = layer.in_one_kernel(x, moved)
+    right = layer(x, past)  # which moves `past` on too
+    return max(_distance(ours, right), _distance(moved, past))
+
+
+def _distance(found: torch.Tensor, right: torch.Tensor) -> float:
+    return float(f"{float((found.double() - right.double()).norm() / right.double().norm()):.1e}")
 
 
 def requests(model: Model) -> list[Request]:

@@ -27,6 +27,7 @@ def frames(slots: int, *, fused: bool = True, captured: bool = True) -> Callable
         bench.synchronize()
         found: dict[str, Any] = {"slots": count, "ready_s": round(time.perf_counter() - start, 1)}
         found |= {"fused": fused and not (loop.fusion and loop.fusion.failed), "refusals": loop.refusals}
+        found["own_kernels"] = bool(loop.fusion and loop.fusion.own_kernels)
         found |= _steps(bench, loop)
         found |= {"kernels": _profile(bench, loop)}
         if count > 1:

@@ -219,5 +219,7 @@ class Device:
             return Decoder(model, limits)
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-            return FrameDecoder(model, limits, capture=CudaGraphs(self.device), fusion=Fusion())
+            return FrameDecoder(
+                model, limits, capture=CudaGraphs(self.device), fusion=Fusion(own_kernels=True)
+            )
         return FrameDecoder(model, limits)

@@ -7,6 +7,7 @@ row's bits do not depend on its company.
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import prod
 
 import torch
 
@@ -21,6 +22,8 @@ from pipeline.engines.vibevoice.runtime.fusion import Fused
 
 POSITION, NEGATIVE, TOKENS, SPOKEN, TOKENS_MAX, ALIVE = range(6)
 """Columns of `Frame.control`."""
+ALIGNED = 64
+"""Numbers: 128 bytes in half precision."""
 
 
 class Frame:
@@ -137,8 +140,8 @@ class Frame:
         for number, layer in enumerate(language.layers):
             store = self.cache.store[number]
             queries = self.fused(self.enter)(layer, x, cosines, sines, store, tokens)
-            seen = self.cache.attend(number, queries, lengths).view(len(x), -1)
-            x = self.fused(language.finish)(layer, seen, x)
+            seen = self.cache.attend(number, queries, lengths, own_kernels=self.fused.own_kernels)
+            x = self.fused(language.finish)(layer, seen.view(len(x), -1), x)
         return self.fused(language.end)(x)
 
     def enter(
@@ -171,11 +174,12 @@ class Frame:
     @staticmethod
     def _pasts(stream: Stream, memory: torch.Tensor, sizes: list[int]) -> list[torch.Tensor]:
         """Views of a stack's memory, (slots, past, channels) a layer."""
-        parts = torch.split(memory, sizes, 1)
-        layers = zip(parts, stream.layers, strict=True)
-        return [torch.unflatten(part, 1, layer.memory) for part, layer in layers]
+        layers = zip(torch.split(memory, sizes, 1), stream.layers, strict=True)
+        return [torch.unflatten(part[:, : prod(layer.memory)], 1, layer.memory) for part, layer in layers]
 
 
 def _sizes(stream: Stream) -> list[int]:
-    """Numbers that each layer of a stack remembers of a row."""
-    return [past * channels for past, channels in (layer.memory for layer in stream.layers)]
+    """Numbers that each layer of a stack remembers of a row, up to the next aligned place: Inductor's kernels
+    copy a whole memory that is not aligned, before and after.
+    """
+    return [-(-prod(layer.memory) // ALIGNED) * ALIGNED for layer in stream.layers]

@@ -22,7 +22,7 @@ from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
 from pipeline.engines.vibevoice.decoding.prompt_reader import BUCKETS, PromptReader, pinned
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime.fusion import Fusion, unfused
+from pipeline.engines.vibevoice.runtime.fusion import Fusion, Unfused
 
 STEPS = 10
 """Solver steps that are captured before the first segment comes."""
@@ -94,7 +94,7 @@ class FrameDecoder:
         self.passes = 0
         """Passes over prompts so far."""
         with torch.inference_mode(), on_stream(capture):
-            self.frame = Frame(model, limits, unfused if fusion is None else fusion)
+            self.frame = Frame(model, limits, Unfused() if fusion is None else fusion)
             self.reader = PromptReader(model.language, self.frame.cache, capture)
             self.frames = Captured(capture, GRAPHS_MAX)
             start = model.embeddings[self.frame.legal[self.tokens.audio_start]]
@@ -171,13 +171,19 @@ class FrameDecoder:
     def _prepare(self, steps: int) -> None:
         """Compile and capture a frame before it is needed; without a compiler regions run as they are."""
         with self.frame.idle():
-            try:
-                self.frame(steps)
-            except RuntimeError as error:
-                if self.fusion is None or not self.fusion.owns(error):
-                    raise
-                self.fusion.give_up(error)
+            while not self._compiles(steps):
+                pass
             self.frames(steps, lambda: self.frame(steps))
+
+    def _compiles(self, steps: int) -> bool:
+        """Run a frame, so that all is compiled; False if less must be compiled and it is to be run again."""
+        try:
+            self.frame(steps)
+        except Exception as error:
+            if self.fusion is not None and self.fusion.gives_up(error):
+                return False
+            raise
+        return True
 
     def _launch(self, working: dict[int, FrameRow]) -> None:
         steps = max(row.request.steps for row in working.values())

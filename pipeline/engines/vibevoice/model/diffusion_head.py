@@ -17,7 +17,7 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import Gated, fastest
 from pipeline.engines.vibevoice.model import noise_schedule
-from pipeline.engines.vibevoice.runtime.fusion import Fused, unfused
+from pipeline.engines.vibevoice.runtime.fusion import Fused, Unfused
 
 STEPS_AT_ONCE = 10
 """Solver steps whose adaptive norms are computed in one product: with a fixed size, a row's bits do not
@@ -105,7 +105,7 @@ class Sampler:
         start: torch.Tensor,
         guidance: torch.Tensor,
         tables: SolverTables,
-        fused: Fused = unfused,
+        fused: Fused | None = None,
     ) -> torch.Tensor:
         """Denoise one frame of each row (DPM-Solver++, arXiv:2211.01095, algorithm 2).
 
@@ -120,6 +120,7 @@ class Sampler:
         Returns:
             (rows, latent), in at least float32.
         """
+        fused = fused or Unfused()
         x = start.to(wide(self.weights.dtype))
         before = torch.zeros_like(x)
         for first in range(0, len(tables.coefficients), STEPS_AT_ONCE):

@@ -47,18 +47,27 @@ class RaggedCache:
         """Put pairs (rows, 2, key heads, head size) at tokens index (rows,)."""
         self.store[layer].index_copy_(0, index, pairs)
 
-    def attend(self, layer: int, queries: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def attend(
+        self, layer: int, queries: torch.Tensor, lengths: torch.Tensor, *, own_kernels: bool = False
+    ) -> torch.Tensor:
         """One position of every row looks at its past.
 
         Args:
             queries: (2 * slots, heads, head size).
             lengths: (2 * slots,) int32, tokens that each row sees.
+            own_kernels: take our own Triton kernels where they fit.
 
         Returns:
             As queries.
         """
         if self.masked:
             return self._attend_masked(layer, queries, lengths)
+        if own_kernels:
+            from pipeline.engines.vibevoice.kernels import triton_attention
+
+            if triton_attention.takes(queries, self.store.shape[3]):
+                store = self.store[layer]
+                return triton_attention.attend(queries, store, self.first, lengths, self.positions)
         keys, values = self.store[layer].unbind(1)
         return flash(queries, keys, values, self.each, self.bounds, (1, self.positions), lengths)
 

@@ -15,7 +15,7 @@ from pipeline.engines.vibevoice.checkpoint.architecture import Stack
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import fastest
-from pipeline.engines.vibevoice.runtime.fusion import Fused, unfused
+from pipeline.engines.vibevoice.runtime.fusion import Fused, Unfused
 
 
 class Layer(Protocol):
@@ -148,6 +148,23 @@ class Block:
         x = self.mixer(heard) + x
         return self.narrow.plus(self.wide.activated(rms_norm.plain(x, self.epsilon), "gelu"), x)
 
+    def fits_one_kernel(self, x: torch.Tensor) -> bool:
+        """True if our Triton kernel serves x (rows, time, channels)."""
+        from pipeline.engines.vibevoice.kernels import triton_conv_block
+
+        return triton_conv_block.takes(x)
+
+    def in_one_kernel(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+        """As a call, by one Triton kernel."""
+        from pipeline.engines.vibevoice.kernels import triton_conv_block
+
+        wide, narrow = self.wide, self.narrow
+        if wide.bias is None or narrow.bias is None:
+            raise TypeError("a block's linear layers have biases")
+        parts = (wide.weight, wide.bias), (narrow.weight, narrow.bias)
+        kernel, bias = self.mixer.wide_kernel, self.mixer.wide_bias
+        return triton_conv_block.conv_block(x.contiguous(), past, kernel, bias, *parts, self.epsilon)
+
 
 def _remember(x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
     """x with its past before it; the past becomes the end of that."""
@@ -183,11 +200,15 @@ class Stream:
         ]
 
     def __call__(
-        self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fused = unfused
+        self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fused | None = None
     ) -> torch.Tensor:
         """x (rows, time, in) to (rows, time * hop or time / hop, out); the memories are moved on in place."""
+        fused = fused or Unfused()
         for layer, memory in zip(self.layers, memories, strict=True):
-            x = fused(run_layer)(layer, x, memory)
+            if fused.own_kernels and isinstance(layer, Block) and layer.fits_one_kernel(x):
+                x = layer.in_one_kernel(x, memory)
+            else:
+                x = fused(run_layer)(layer, x, memory)
         return x
 
 

@@ -24,19 +24,26 @@ TRACES_MAX = 256
 class Fused(Protocol):
     """Turns a region into what runs it."""
 
+    own_kernels: bool
+    """True where our own Triton kernels take the place of regions."""
+
     def __call__(self, region: Callable[P, R]) -> Callable[P, R]: ...
 
 
-def unfused(region: Callable[P, R]) -> Callable[P, R]:
-    """The region as it is."""
-    return region
+class Unfused:
+    """Runs regions as they are."""
+
+    own_kernels = False
+
+    def __call__(self, region: Callable[P, R]) -> Callable[P, R]:
+        return region
 
 
 class Fusion:
-    """Compiles regions; runs them as they are once compiling has failed."""
+    """Compiles regions. What can't be compiled, for want of a C compiler say, runs as it is from then on."""
 
-    def __init__(self, backend: str = "inductor") -> None:
-        self.backend = backend
+    def __init__(self, backend: str = "inductor", *, own_kernels: bool = False) -> None:
+        self.backend, self.own_kernels = backend, own_kernels
         self.failed = False
         self.compiled: dict[object, Callable[..., object]] = {}
 
@@ -51,12 +58,20 @@ class Fusion:
             self.compiled[key] = torch.compile(region, fullgraph=True, dynamic=False, backend=self.backend)
         return self.compiled[key]  # type: ignore[return-value]  # kept under the region itself
 
-    def owns(self, error: Exception) -> bool:
-        """True if that comes from compiling, not from what was compiled."""
-        return isinstance(error, (TorchDynamoException, InductorError))
-
-    def give_up(self, error: Exception) -> None:
-        """Run regions as they are from now on; a worker without a C compiler lands here."""
-        self.failed = True
-        self.compiled.clear()
+    def gives_up(self, error: Exception) -> bool:
+        """True if the error comes from compiling and less will be compiled from now on: first none of our
+        own kernels, then nothing.
+        """
+        if self.own_kernels and (isinstance(error, ImportError) or _module(error).startswith("triton")):
+            self.own_kernels = False
+        elif not self.failed and isinstance(error, (TorchDynamoException, InductorError)):
+            self.failed = True
+            self.compiled.clear()
+        else:
+            return False
         log.warning("no fused kernels: %s", str(error).partition("\n")[0])
+        return True
+
+
+def _module(error: Exception) -> str:
+    return type(error).__module__

@@ -167,14 +167,16 @@ def test_the_tape_refuses_operators_that_wait(
 ) -> None:
     attend = RaggedCache.attend
 
-    def faulty(self: RaggedCache, layer: int, queries: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
+    def faulty(
+        self: RaggedCache, layer: int, queries: torch.Tensor, lengths: torch.Tensor, *, own_kernels: bool
+    ) -> torch.Tensor:
         if fault == "asks" and int(lengths.max()) < 0:
             raise AssertionError
         if fault == "masks":
             _ = queries[lengths >= 0]
         if fault == "tells":
             _ = queries + torch.tensor([0.0], dtype=queries.dtype)
-        return attend(self, layer, queries, lengths)
+        return attend(self, layer, queries, lengths, own_kernels=own_kernels)
 
     loop = segments.frame_decoder(weights, 2)
     monkeypatch.setattr(RaggedCache, "attend", faulty)

@@ -307,7 +307,7 @@ def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any
     """Do the work in a thread while this one is the decoding worker, as `voxchord.py worker --gpu 0` is."""
     from tasks.app import app
 
-    spec = commands.gpu(0, registry.load("vibevoice").profile, slots)
+    spec = commands.gpu("0", registry.load("vibevoice").profile, slots)
     found: dict[str, Any] = {}
 
     def beside() -> None:

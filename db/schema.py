@@ -254,7 +254,8 @@ _WORK = (
     _text("model", "Model or voice file."),
     _text("model_version", "Its revision."),
     _text(
-        "device", "What a stage computed on, as torch names it: cpu, cuda:0. NULL while that was not settled."
+        "device",
+        "What a stage computed on: cpu, or cuda: with the device's index or UUID. NULL while undecided.",
     ),
     _text("dtype", "Number format of the model, where the job asked for one."),
     _text("voice", "Not filled: a segment may have several."),

@@ -32,7 +32,8 @@ them from `deploy/systemd/environment.example`, Kubernetes from `deploy/kubernet
 | `HF_HOME` | folder of downloaded checkpoints |
 | `AWS_ACCESS_KEY_ID`, `AWS_SECRET_ACCESS_KEY`, `AWS_DEFAULT_REGION`, `AWS_ENDPOINT_URL_S3` | access to \
 a store on S3 |
-| `CUDA_VISIBLE_DEVICES` | set by `worker --gpu 0`; which device a worker sees |
+| `CUDA_VISIBLE_DEVICES` | devices of this process, as schedulers set it; `worker --gpu 0` takes \
+the first |
 | `OMP_NUM_THREADS` | set to 1 in prefork workers; else threads of PyTorch on the CPU |
 | `ONEDNN_PRIMITIVE_CACHE_CAPACITY`, `LRU_CACHE_CAPACITY` | caps of oneDNN's caches, set unless you set them |
 | `FLOWER_BROKER_API` | management API of RabbitMQ, for Flower's Broker page |

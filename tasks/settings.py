@@ -57,7 +57,10 @@ class Settings:
         metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`. Jobs cannot name others."},
     )
     slots: int = field(
-        default=0, metadata={"doc": "Segments decoded at once per device. 0: as many as fit, at most 8."}
+        default=0,
+        metadata={
+            "doc": "Segments decoded at once per device. 0: as many as fit, at most 64 on a GPU, 8 on a CPU."
+        },
     )
     engines: Mapping[str, str] = field(
         default_factory=dict,

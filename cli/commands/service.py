@@ -12,7 +12,7 @@ from pipeline.engines import registry
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
 from tasks.local.service import ROOT, LocalService, ServiceError
-from tasks.worker import commands
+from tasks.worker import commands, devices
 
 
 def up(
@@ -47,7 +47,9 @@ def up(
 
 def worker(
     cpu: Annotated[int, typer.Option(help="Processes for text, semantic tokens and stitching.")] = 0,
-    gpu: Annotated[int, typer.Option(help="The device to pin this worker to.")] = -1,
+    gpu: Annotated[
+        str, typer.Option(help="Device to pin this worker to: an index among the visible ones, or a UUID.")
+    ] = "",
     door: Annotated[int, typer.Option(help="Processes for taking jobs in (queue `voxchord`).")] = 0,
     slots: Annotated[int, typer.Option(help="Segments decoded at once on a device.")] = 0,
 ) -> None:
@@ -56,12 +58,13 @@ def worker(
         found = context.settings()
         context.jobs(found)
         context.standing(found)
-        if [bool(cpu), gpu >= 0, bool(door)].count(True) != 1:
+        if [bool(cpu), bool(gpu), bool(door)].count(True) != 1:
             raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
-        if gpu >= 0:
+        if gpu:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
-            at_once = 1 if engine.profile.pool == "prefork" else commands.SLOTS
-            spec = commands.gpu(gpu, engine.profile, slots or found.slots or at_once)
+            visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+            at_once = slots or found.slots or devices.default_slots(engine.profile, visible)
+            spec = commands.gpu(gpu, engine.profile, at_once, visible)
         else:
             spec = commands.cpu(cpu) if cpu else commands.door(door)
     os.chdir(ROOT)

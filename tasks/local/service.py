@@ -18,7 +18,7 @@ from pipeline.engines import registry
 from tasks.flower import launch
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
-from tasks.worker import commands
+from tasks.worker import commands, devices
 
 log = logging.getLogger(__name__)
 
@@ -110,7 +110,9 @@ class LocalService:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = registry.load(self.settings.engine, model).profile
         self._return_orphans()
-        for spec in commands.local(profile, self.concurrency, self.settings.slots or commands.SLOTS):
+        visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+        slots = self.settings.slots or devices.default_slots(profile, visible)
+        for spec in commands.local(profile, self.concurrency, slots, visible):
             self.start(spec)
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._keeper.start()

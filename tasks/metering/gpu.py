@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from tasks.metering.nvml import Nvml
+from tasks.metering.nvml import Nvml, visible_names
 
 Row = dict[str, Any]
 
@@ -38,9 +38,7 @@ class Gpu:
 
     def __init__(self, nvml: Nvml | None, visible: str | None) -> None:
         self.nvml = nvml
-        self._visible = [
-            part.strip() for part in (visible or "").split(",") if part.strip() not in {"", "-1"}
-        ]
+        self._visible = visible_names(visible or "")
         self._handle: Any = None
         self._static: Row | None = None
 
@@ -84,13 +82,11 @@ class Gpu:
         torch = _torch()
         if torch is not None:
             uuid = getattr(torch.cuda.get_device_properties(torch.cuda.current_device()), "uuid", None)
-            handle = nvml.ask("nvmlDeviceGetHandleByUUID", f"GPU-{uuid}") if uuid is not None else None
-            if handle is not None:
-                return handle
-        first = self._visible[0] if self._visible else "0"
-        if first.isdigit():
-            return nvml.ask("nvmlDeviceGetHandleByIndex", int(first))
-        return nvml.ask("nvmlDeviceGetHandleByUUID", first)
+            for kind in ("GPU", "MIG") if uuid is not None else ():
+                handle = nvml.device(f"{kind}-{uuid}")
+                if handle is not None:
+                    return handle
+        return nvml.device(self._visible[0] if self._visible else "0")
 
     def _identify(self) -> Row:
         torch, nvml, handle = _torch(), self.nvml, self._handle
@@ -285,10 +281,14 @@ class _TorchStart:
 
 
 def device() -> str | None:
-    """Device that torch computes on in this process, by torch's name; None while that is undecided."""
+    """Device that torch computes on in this process: `cpu`, or `cuda:` with the device's index or UUID in
+    `CUDA_VISIBLE_DEVICES`, since torch counts a pinned worker's only device from 0. None while undecided.
+    """
     torch = _torch()
     if torch is not None:
-        return f"cuda:{torch.cuda.current_device()}"
+        number = torch.cuda.current_device()
+        names = visible_names(os.environ.get("CUDA_VISIBLE_DEVICES", ""))
+        return f"cuda:{names[number] if number < len(names) else number}"
     cuda = getattr(sys.modules.get("torch"), "cuda", None)
     available = getattr(cuda, "is_available", None)  # torch may be being imported by another thread
     return "cpu" if available is not None and not available() else None

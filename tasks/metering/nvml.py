@@ -28,9 +28,30 @@ class Nvml:
             return None
         return cls(pynvml)
 
+    def device(self, name: str) -> Any:
+        """Handle of a device by its name in `CUDA_VISIBLE_DEVICES`, an index or a UUID; None if unknown."""
+        if name.isdecimal():
+            return self.ask("nvmlDeviceGetHandleByIndex", int(name))
+        return self.ask("nvmlDeviceGetHandleByUUID", name)
+
     def ask(self, function: str, *arguments: Any) -> Any:
         """Call a function; None if device, driver or permissions refuse."""
         try:
             return getattr(self._module, function)(*arguments)
         except self._error:
             return None
+
+
+def visible_names(visible: str) -> list[str]:
+    """Devices of a `CUDA_VISIBLE_DEVICES`; like CUDA, it ignores what follows `-1`.
+
+    >>> visible_names("3, 5,-1,7"), visible_names("")
+    (['3', '5'], [])
+    """
+    names: list[str] = []
+    for part in visible.split(","):
+        name = part.strip()
+        if name in {"", "-1"}:
+            break
+        names.append(name)
+    return names

@@ -23,7 +23,7 @@ from prometheus_client.registry import Collector
 
 from db.ingest import spool
 from tasks.metering import linux_counters
-from tasks.metering.nvml import Nvml
+from tasks.metering.nvml import Nvml, visible_names
 from tasks.metering.queue_metrics import Queues
 
 log = logging.getLogger(__name__)
@@ -146,11 +146,11 @@ class Here(Collector):
         if self._nvml is None:
             return
         used = GaugeMetricFamily("gpu_memory_used", "Device memory in use, bytes.", labels=["device"])
-        for index in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(","):
-            handle = self._nvml.ask("nvmlDeviceGetHandleByIndex", int(index)) if index.isdigit() else None
+        for name in visible_names(os.environ.get("CUDA_VISIBLE_DEVICES", "")):
+            handle = self._nvml.device(name)
             memory = self._nvml.ask("nvmlDeviceGetMemoryInfo", handle) if handle is not None else None
             if memory is not None:
-                used.add_metric([index], memory.used)
+                used.add_metric([name], memory.used)
         yield used
 
 

@@ -1,6 +1,7 @@
 """The command lines of workers: the same for the local service, `voxchord.py worker` and every deployment."""
 
 import os
+import re
 import socket
 import sys
 from collections.abc import Sequence
@@ -8,9 +9,8 @@ from dataclasses import dataclass
 
 from pipeline.engines.protocol import Profile
 from tasks.broker.queues import CPU, DOOR, GPU, device_queue
+from tasks.worker import devices
 
-SLOTS = 8
-"""Segments that a worker decodes at once, where nobody says how many."""
 WAITING = 4
 """Threads beyond its slots, so that one that falls free finds its next segment there."""
 
@@ -37,20 +37,36 @@ def cpu(concurrency: int) -> WorkerSpec:
     return WorkerSpec("cpu", CPU, "prefork", concurrency, device="")
 
 
-def gpu(device: int, profile: Profile, slots: int) -> WorkerSpec:
-    """Speakers and diffusion on one device, or on the CPU where the engine runs there."""
-    queues = (*GPU, device_queue(f"{socket.gethostname()}.{device}"))
+def gpu(wanted: str, profile: Profile, slots: int, visible: str | None = None) -> WorkerSpec:
+    """Speakers and diffusion on one device, or on the CPU where the engine runs there.
+
+    Name and queue are the device's own, so that workers which a scheduler gave different devices never share
+    them.
+
+    Args:
+        wanted: index among the visible devices, or a UUID.
+        visible: `CUDA_VISIBLE_DEVICES` of this process; None if unset.
+
+    Raises:
+        OptionError: there is no such device.
+    """
+    device = devices.pinned(wanted, visible)
+    name = device or wanted
+    queues = (*GPU, device_queue(f"{socket.gethostname()}.{name}"))
     tasks = slots + WAITING if profile.pool == "threads" else slots
-    return WorkerSpec(f"gpu{device}", queues, profile.pool, tasks, device=str(device))
+    title = f"gpu{name}" if name.isdecimal() else "gpu-" + re.sub(r"[^A-Za-z0-9]+", "-", name)
+    return WorkerSpec(title, queues, profile.pool, tasks, device=device)
 
 
-def local(profile: Profile, concurrency: int, slots: int = SLOTS) -> tuple[WorkerSpec, ...]:
-    """All that one machine needs. A process that decodes one segment at a time takes every stage; one that
-    decodes many at once is left alone with that.
+def local(
+    profile: Profile, concurrency: int, slots: int, visible: str | None = None
+) -> tuple[WorkerSpec, ...]:
+    """Workers of one machine. A process that decodes one segment at a time takes every stage; one that
+    decodes many at once has no other stage.
     """
     if profile.pool == "prefork":
         return door(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
-    return door(), cpu(concurrency), gpu(0, profile, slots)
+    return door(), cpu(concurrency), gpu("0", profile, slots, visible)
 
 
 def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:

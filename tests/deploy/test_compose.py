@@ -133,8 +133,8 @@ def test_a_workers_command_is_the_one_that_the_local_service_runs_too(
     spec = {
         "door": commands.door(2),
         "cpu": commands.cpu(2),
-        "decode": commands.gpu(0, profile, 2),
-        "gpu0": commands.gpu(0, profile, 1),
+        "decode": commands.gpu("0", profile, 2),
+        "gpu0": commands.gpu("0", profile, 1),
     }[service]
     with running(service, console, state=tmp_path) as process:
         assert became(process) == commands.command(spec, log_level="WARNING")

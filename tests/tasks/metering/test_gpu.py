@@ -259,6 +259,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
 
 
 def test_a_stage_computes_where_torch_does(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert device() == "cuda:0"
     cuda.initialized = False
     assert device() is None, "it has not begun"
@@ -294,3 +295,25 @@ def test_a_peak_that_another_attempt_still_needs_is_not_reset(cuda: Cuda) -> Non
     assert cuda.resets == 0
     row = run.end(1.0, 0.5)
     assert (row["gpu_mem_alloc_peak_bytes"], row["gpu_mem_reserved_peak_bytes"]) == (4 * GIB, None)
+
+
+@pytest.mark.parametrize(
+    ("visible", "name"), [("3", "cuda:3"), ("5,6", "cuda:5"), ("GPU-1f0c", "cuda:GPU-1f0c"), ("", "cuda:0")]
+)
+def test_pinned_workers_name_their_own_device(
+    cuda: Cuda, monkeypatch: pytest.MonkeyPatch, visible: str, name: str
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert device() == name
+
+
+def test_a_mig_slice_is_found_by_torchs_uuid(cuda: Cuda) -> None:
+    class Sliced(Driver):
+        def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
+            if not uuid.startswith("MIG-"):
+                raise NVMLError(6)  # not found
+            return f"device {uuid}"
+
+    gpu = Gpu(Nvml(Sliced()), "0")
+    assert gpu.begin(alone=True) is not None
+    assert gpu.handle == "device MIG-1f0c5a52-0000-0000-0000-000000000000"

@@ -1,0 +1,90 @@
+"""Pinned devices, worker names, queues and slots, without a device; NVML's answers come from a stand-in."""
+
+import socket
+from dataclasses import replace
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from pipeline.engines import registry
+from pipeline.errors import OptionError
+from tasks.metering.nvml import Nvml
+from tasks.worker import commands, devices
+
+THREADS = registry.load("vibevoice").profile
+PREFORK = replace(THREADS, pool="prefork")
+MIG = "MIG-7b3a1c5e-0000-0000-0000-000000000000"
+
+
+def driver(count: int) -> Nvml:
+    """A driver with so many devices."""
+    module: Any = SimpleNamespace(NVMLError=LookupError, nvmlDeviceGetCount=lambda: count)
+    return Nvml(module)
+
+
+def no_driver() -> Nvml | None:
+    return None
+
+
+@pytest.mark.parametrize(
+    ("wanted", "visible", "device"),
+    [
+        ("2", None, "2"),
+        ("0", "3,5", "3"),
+        ("1", "3, 5", "5"),
+        ("1", f"GPU-1f0c,{MIG}", MIG),
+        ("GPU-1f0c", "3,5", "GPU-1f0c"),
+        (MIG, None, MIG),
+        ("0", "", ""),
+        ("1", "-1", ""),
+    ],
+)
+def test_pinning_selects_from_visible_devices(wanted: str, visible: str | None, device: str) -> None:
+    assert devices.pinned(wanted, visible) == device
+
+
+@pytest.mark.parametrize(
+    ("wanted", "visible"), [("2", "3,5"), ("-1", None), ("cuda:0", None), ("1", "3,-1,5")]
+)
+def test_pinning_rejects_a_device_that_is_not_there(wanted: str, visible: str | None) -> None:
+    with pytest.raises(OptionError, match="gpu"):
+        devices.pinned(wanted, visible)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "visible", "title", "device"),
+    [
+        ("0", None, "gpu0", "0"),
+        ("0", "3", "gpu3", "3"),
+        ("0", "", "gpu0", "0"),
+        (MIG, None, f"gpu-{MIG}", MIG),
+        ("MIG-GPU-1f0c/1/0", None, "gpu-MIG-GPU-1f0c-1-0", "MIG-GPU-1f0c/1/0"),
+    ],
+)
+def test_names_and_queues_are_the_devices_own(
+    wanted: str, visible: str | None, title: str, device: str
+) -> None:
+    spec = commands.gpu(wanted, THREADS, 8, visible)
+    assert spec.name == title
+    assert spec.queues[-1] == f"gpu.{socket.gethostname()}.{device}"
+    assert commands.environment(spec)["CUDA_VISIBLE_DEVICES"] == ("" if visible == "" else device)
+
+
+def test_a_worker_on_a_gpu_takes_64_slots_and_waiting_threads() -> None:
+    slots = devices.default_slots(THREADS, None, lambda: driver(8))
+    assert commands.gpu("0", THREADS, slots).concurrency == 64 + commands.WAITING
+    assert commands.local(THREADS, 2, slots)[-1].concurrency == 64 + commands.WAITING
+
+
+def test_a_worker_without_a_gpu_takes_8_slots() -> None:
+    assert devices.default_slots(THREADS, None, no_driver) == 8
+    assert devices.default_slots(THREADS, None, lambda: driver(0)) == 8
+    assert devices.default_slots(THREADS, "", lambda: driver(8)) == 8
+    assert devices.default_slots(PREFORK, None, lambda: driver(8)) == 1
+
+
+def test_slots_are_those_of_the_engine() -> None:
+    from pipeline.engines.vibevoice import device
+
+    assert (devices.SLOTS_GPU, devices.SLOTS_CPU) == (device.SLOTS_CUDA, device.SLOTS_CPU)

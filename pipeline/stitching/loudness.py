@@ -7,6 +7,7 @@ BS.1770-5); the stitch works from those figures alone and needs no pass over the
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyebur128
@@ -52,8 +53,7 @@ def measure(samples: Samples, sample_rate_hz: int) -> tuple[float | None, float]
     """
     mode = pyebur128.MeasurementMode.MODE_I | pyebur128.MeasurementMode.MODE_TRUE_PEAK
     state = pyebur128.R128State(1, sample_rate_hz, mode)
-    if len(samples):
-        state.add_frames(np.ascontiguousarray(samples, np.float32), len(samples))
+    _feed(state, samples, sample_rate_hz)
     lufs = float(pyebur128.get_loudness_global(state))
     return (lufs if math.isfinite(lufs) else None), float(pyebur128.get_true_peak(state, 0))
 
@@ -61,9 +61,17 @@ def measure(samples: Samples, sample_rate_hz: int) -> tuple[float | None, float]
 def true_peak(samples: Samples, sample_rate_hz: int) -> float:
     """Linear, 1.0 is full scale."""
     state = pyebur128.R128State(1, sample_rate_hz, pyebur128.MeasurementMode.MODE_TRUE_PEAK)
-    if len(samples):
-        state.add_frames(np.ascontiguousarray(samples, np.float32), len(samples))
+    _feed(state, samples, sample_rate_hz)
     return float(pyebur128.get_true_peak(state, 0))
+
+
+def _feed(state: Any, samples: Samples, sample_rate_hz: int) -> None:
+    """Hand over a second at a time: libebur128 keeps the interpreter lock for as long as it has samples, and
+    other threads of the process decode.
+    """
+    for start in range(0, len(samples), sample_rate_hz):
+        piece = np.ascontiguousarray(samples[start : start + sample_rate_hz], np.float32)
+        state.add_frames(piece, len(piece))
 
 
 def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples, tuple[Span, ...]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import sys
 import threading
 from collections import OrderedDict
 
@@ -42,6 +43,10 @@ log = logging.getLogger(__name__)
 
 SLOTS_CUDA, SLOTS_CPU = 64, 8
 """Most slots that are taken unasked: a GPU gains up to 64, a CPU nothing past 8."""
+SWITCH_S = 0.0005
+"""How long another thread may keep the interpreter while the decoding thread wants it; Python's own 5 ms are
+longer than a frame.
+"""
 
 
 class Device:
@@ -210,6 +215,7 @@ class Device:
 
     def decoder(self, precision: Precision, slots: int) -> SlotDecoder:
         """Load the parts that speak."""
+        sys.setswitchinterval(SWITCH_S)
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if precision.quantized else fastest

@@ -15,6 +15,7 @@ from typing import Any, Self
 from kombu import Connection
 
 from pipeline.engines import registry
+from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
@@ -76,10 +77,10 @@ class LocalService:
         if self.settings.broker_url:
             return self
         os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
-        os.environ["VOXCHORD_BROKER_URL"] = self._broker_url()
+        url = os.environ["VOXCHORD_BROKER_URL"] = self._broker_url()
         if self.broker.started:
             try:
-                self._bring_up()
+                self._bring_up(url)
             except BaseException:
                 self._stop()
                 raise
@@ -106,10 +107,10 @@ class LocalService:
             os.close(self._held)
             self._held = None
 
-    def _bring_up(self) -> None:
+    def _bring_up(self, url: str) -> None:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = registry.load(self.settings.engine, model).profile
-        self._return_orphans()
+        self._return_orphans(url)
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         slots = self.settings.slots or devices.default_slots(profile, visible)
         for spec in commands.local(profile, self.concurrency, slots, visible):
@@ -228,12 +229,10 @@ class LocalService:
         self.broker.stop()
         self._let_go()
 
-    def _return_orphans(self) -> None:
+    def _return_orphans(self, url: str) -> None:
         """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""
-        from tasks.app import app
-
-        options = app.conf.broker_transport_options
-        with Connection(os.environ["VOXCHORD_BROKER_URL"], transport_options=options) as connection:
+        options = broker_of(self.settings, url).transport_options()
+        with Connection(url, transport_options=options) as connection:
             channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 for tag in client.hkeys(channel.unacked_key):

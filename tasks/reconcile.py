@@ -19,7 +19,7 @@ from tasks.app import app, settings
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import Standing, standing
 from tasks.orchestration.resources import jobs
-from tasks.stitch import answer, body
+from tasks.orchestration.waiters import answer, body
 
 log = logging.getLogger(__name__)
 

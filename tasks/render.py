@@ -17,7 +17,7 @@ from tasks.app import app, settings
 from tasks.metering.attempt import note
 from tasks.orchestration import chord, job_rows, store_outage
 from tasks.orchestration.resources import engine_of, jobs
-from tasks.stitch import FIRST, stitch
+from tasks.orchestration.waiters import stitch_of
 from tasks.task import VoxchordTask
 
 _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
@@ -76,7 +76,7 @@ def render(
             raise error  # delivered twice: nobody has asked again
         if not jobs().is_open(plan.job) or jobs().closed(plan.job) or jobs().cancelled(plan.job):
             jobs().reopen(plan.job)
-        return self.replace(stitch.si(job=plan.job).set(priority=FIRST))
+        return self.replace(stitch_of(plan.job))
 
 
 def _stands(manifest: dict[str, Any]) -> bool:

@@ -8,7 +8,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
-from typing import Any, NotRequired, TypedDict
+from typing import Any
 
 from celery import Task
 from celery.exceptions import CeleryError, Ignore, Reject, Retry
@@ -32,6 +32,7 @@ from tasks.app import app, settings
 from tasks.metering import gpu
 from tasks.metering.attempt import note, note_failure
 from tasks.orchestration import store_outage
+from tasks.orchestration.chord import SegmentRef
 from tasks.orchestration.poison import noted
 from tasks.orchestration.resources import jobs, work_of
 from tasks.orchestration.stage_control import StageControl
@@ -46,15 +47,6 @@ _SLOWEST = 30.0
 _SHORTEST_S = 10.0
 """Engines cut no segment before it is so long."""
 _TOUCH_S = 5.0
-
-
-class SegmentRef(TypedDict):
-    """What passes between the stages: a name for the segment, and whether it is still worth going on."""
-
-    job: str
-    segment: int
-    ok: NotRequired[bool]
-    error: NotRequired[str]
 
 
 Stage = Callable[[Work, StageControl], Facts]

@@ -19,20 +19,19 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.jobs.jobs import Plan, checked_id
-from tasks.app import app, broker
+from tasks.app import app
 from tasks.metering.attempt import note
 from tasks.orchestration import chord, job_rows, store_outage
 from tasks.orchestration.poison import noted
 from tasks.orchestration.resources import engine_of, jobs
 from tasks.orchestration.stage_control import StageControl
+from tasks.orchestration.waiters import answer, body
 from tasks.privacy.errors import redact
 
 log = logging.getLogger(__name__)
 
 _LIMIT_S = 3600.0
 _JOINS_MAX = 3
-FIRST = broker.priority(0)
-"""Its priority: whoever waits has waited for all segments already."""
 
 
 @app.task(bind=True, name="voxchord.stitch", throws=(PipelineError,))
@@ -111,22 +110,3 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
         except MissingArtifactError:
             continue  # what was found damaged counts as missing from now on
     raise StoreError("the segments change while they are read")
-
-
-def body(plan: Plan, root: str) -> chord.Sig:
-    """What answers a root: as it was when the root was accepted, with its links, or else without."""
-    kept = jobs().waiting(plan.job).get(root)
-    return chord.read(kept) if kept else stitch.si(job=plan.job).set(task_id=root, priority=FIRST)
-
-
-def answer(plan: Plan, roots: list[str]) -> None:
-    """Send each root its answer."""
-    for root in roots:
-        body(plan, root).apply_async()
-
-
-def cancel(job: str) -> None:
-    """Stop a job: a flag that its stages see within a second, and at once an answer for those who wait."""
-    jobs().cancel(checked_id(job))
-    plan = jobs().need(job)
-    answer(plan, list(jobs().waiting(job)))

@@ -141,7 +141,7 @@ def cancel(job: JobArgument) -> None:
             raise Unreachable(
                 "the broker does not answer: the job ends, and who waits for it hears of it later"
             )
-        from tasks.stitch import cancel as cancel_and_answer
+        from tasks.orchestration.waiters import cancel as cancel_and_answer
 
         cancel_and_answer(name)
         out.print(f"job {name} is being cancelled", highlight=False)

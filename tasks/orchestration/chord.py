@@ -2,11 +2,12 @@
 
 Celery's own chord makes every signature before it sends the first; ten thousand chains are 200 MB and half a
 minute of a door that answers nobody. Here the chord's size is set, then one chain after the other is made,
-sent and forgotten. What arrives at the workers is the same as from `chord(chains)(body)`.
+sent and forgotten. What arrives at the workers is the same as from `chord(chains)(body)`. Tasks are signed by
+name: the names are the contract, and nothing here imports a task.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 from uuid import uuid4
 
 from celery import chain, signature
@@ -17,11 +18,19 @@ from pipeline.jobs.jobs import Plan
 from tasks.app import app, broker
 from tasks.broker.queues import device_queue, priority
 from tasks.orchestration.resources import jobs
-from tasks.stages import SegmentRef, diffusion, semantic, speaker, text
 
 Sig = Signature[Any]
 
 _TOUCH_EVERY = 250
+
+
+class SegmentRef(TypedDict):
+    """What passes between the stages: a name for the segment, and whether it is still worth going on."""
+
+    job: str
+    segment: int
+    ok: NotRequired[bool]
+    error: NotRequired[str]
 
 
 def written(body: Sig) -> str:
@@ -65,8 +74,8 @@ def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
         ref: SegmentRef = {"job": plan.job, "segment": index}
         step: dict[str, Any] = {"priority": broker.priority(priority(position))}
         yield chain(
-            text.s(ref).set(**step),
-            semantic.s().set(**step),
-            speaker.s().set(**step, **gpu),
-            diffusion.s().set(**step, **gpu),
+            app.signature("voxchord.text", (ref,)).set(**step),
+            app.signature("voxchord.semantic").set(**step),
+            app.signature("voxchord.speaker").set(**step, **gpu),
+            app.signature("voxchord.diffusion").set(**step, **gpu),
         )

@@ -13,8 +13,8 @@ from cli.main import app as command_line
 from pipeline import errors
 from tasks.app import app
 from tasks.broker.queues import QUEUES
+from tasks.orchestration.chord import SegmentRef
 from tasks.settings import PREFIX, Settings
-from tasks.stages import SegmentRef
 
 CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
 

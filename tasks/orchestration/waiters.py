@@ -1,0 +1,37 @@
+"""Answers to the roots that wait for a job.
+
+A root is answered by a stitch under the root's own ID, so that its links, its chain and its chord go on as
+Celery has them. Tasks are signed by name: the names are the contract.
+"""
+
+from pipeline.jobs.jobs import Plan, checked_id
+from tasks.app import app, broker
+from tasks.orchestration import chord
+from tasks.orchestration.resources import jobs
+
+FIRST = broker.priority(0)
+"""Its priority: whoever waits has waited for all segments already."""
+
+
+def stitch_of(job: str) -> chord.Sig:
+    """Sign the stitch of a job."""
+    return app.signature("voxchord.stitch", kwargs={"job": job}, immutable=True).set(priority=FIRST)
+
+
+def body(plan: Plan, root: str) -> chord.Sig:
+    """What answers a root: as it was when the root was accepted, with its links, or else without."""
+    kept = jobs().waiting(plan.job).get(root)
+    return chord.read(kept) if kept else stitch_of(plan.job).set(task_id=root)
+
+
+def answer(plan: Plan, roots: list[str]) -> None:
+    """Send each root its answer."""
+    for root in roots:
+        body(plan, root).apply_async()
+
+
+def cancel(job: str) -> None:
+    """Stop a job: a flag that its stages see within a second, and at once an answer for those who wait."""
+    jobs().cancel(checked_id(job))
+    plan = jobs().need(job)
+    answer(plan, list(jobs().waiting(job)))

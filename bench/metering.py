@@ -23,7 +23,7 @@ from typing import Any
 from celery import Celery, Task
 
 from db.ingest.writer import Writer
-from tasks.metering import meter
+from tasks.metering import instruments
 from tasks.metering.attempt import attempt, note
 from tasks.metering.settings import MeterSettings
 
@@ -54,8 +54,8 @@ def work(seconds: float) -> None:
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = MeterSettings(folder=Path(folder), app_version="bench")
-        meter.configure(settings)
-        meter.describe_worker("bench@here", "prefork", 2)
+        instruments.configure(settings)
+        instruments.describe_worker("bench@here", "prefork", 2)
         _warm_up()
         off, on = _pairs(0.0, _EMPTY_TURNS, time.perf_counter)
         result = {"overhead_us": round((statistics.median(on) - statistics.median(off)) * 1e6, 1)}
@@ -107,12 +107,12 @@ def _pairs(seconds: float, turns: int, clock: Callable[[], float]) -> tuple[list
 
 def _writer_us(settings: MeterSettings, url: str) -> float:
     """CPU time of the main process per row, over the rows that the turns left."""
-    meter.Meter.rest()
+    instruments.Instruments.rest()
     writer = Writer(url, settings.spool)
     writer.drain(thorough=False)
     for _ in range(2_000):
         _run(0.0, metered=True)
-    meter.Meter.rest()
+    instruments.Instruments.rest()
     began = time.process_time()
     written = writer.drain()
     return round((time.process_time() - began) / written * 1e6, 1)

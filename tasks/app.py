@@ -16,7 +16,7 @@ from tasks.broker.queues import QUEUES
 from tasks.broker.transport import of as broker_of
 from tasks.broker.transport import queue, redis_tls, sentinel_options
 from tasks.local.embedded_broker import url_of_running
-from tasks.metering import install, meter
+from tasks.metering import install, instruments
 from tasks.metering.settings import MeterSettings
 from tasks.worker import heartbeat, parent_watch
 from tasks.worker.event_batching import GatherEvents
@@ -127,4 +127,4 @@ if settings.metrics_port:
         address=settings.metrics_address,
     ).count
 if not settings.metering:
-    meter.configure(None)
+    instruments.configure(None)

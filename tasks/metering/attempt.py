@@ -21,10 +21,11 @@ from typing import Any
 from celery import Task
 
 from tasks.metering import linux_counters
-from tasks.metering.gpu import GpuRun
+from tasks.metering.instruments import Instruments
 from tasks.metering.meter import Meter
 from tasks.metering.outcome import outcome_of
 from tasks.metering.request_identity import identity, since
+from tasks.metering.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -71,28 +72,18 @@ class attempt:
 
     def __init__(self, task: Task[Any, Any]) -> None:
         self._task = task
-        self.facts: Row = {}
+        self.usage = Usage()
         self.run_s: float | None = None
         self.failure: BaseException | None = None
-        self.used = [0.0] * (len(linux_counters.NAMES) + 1)
-        """The attempt's share of the process' counters and, last, of the time."""
-        self.worth_all = True
-        self.overlap_max = 1
-        self.rss_samples: list[int] = []
-        self.children_rss_peak_bytes: int | None = None
-        self.threads_peak = 0
-        self.sampler_cpu_s = 0.0
-        self.gpu: GpuRun | None = None
-        self.clock = time.perf_counter()
-        self._meter: Meter | None = None
+        self._instruments: Instruments | None = None
         self._noted = False
 
     def __enter__(self) -> "attempt":
         self._token = _current.set(self)
         try:
-            self._meter = Meter.mine()
-            if self._meter is not None:
-                self._begin(self._meter)
+            self._instruments = Instruments.mine()
+            if self._instruments is not None:
+                self._begin(self._instruments)
         except Exception:
             # statistics never fail a task
             self._abandon()
@@ -103,74 +94,79 @@ class attempt:
         self, _type: type[BaseException] | None, error: BaseException | None, _traceback: TracebackType | None
     ) -> None:
         _current.reset(self._token)
-        self.run_s = time.perf_counter() - self.clock
-        if self._meter is None:
+        self.run_s = time.perf_counter() - self.usage.clock
+        if self._instruments is None:
             return
         try:
-            self._end(self._meter, error)
+            self._end(self._instruments, error)
         except Exception:
             # statistics never fail a task
             log.exception("an attempt could not be recorded")
 
-    def _begin(self, meter: Meter) -> None:
+    def _begin(self, instruments: Instruments) -> None:
+        meter, usage = instruments.meter, self.usage
         self.started = time.time()
-        self.row = {**meter.place, **identity(self._task, self.started)}
-        self.worth_all = meter.last_run_s.get(self._task.name, _WORTH_ALL_S) >= _WORTH_ALL_S
+        usage.row = {**meter.place, **identity(self._task, self.started)}
+        usage.worth_all = meter.last_run_s.get(self._task.name, _WORTH_ALL_S) >= _WORTH_ALL_S
         with meter.lock:
             meter.begun += 1
-            self.row["child_seq"] = meter.begun
-            self.slot = meter.recorder.begin(self.row)
-            meter.share_out(joining=self)
-            meter.active.append(self)
-            self.overlap_max = len(meter.active)
+            usage.row["child_seq"] = meter.begun
+            usage.slot = meter.recorder.begin(usage.row)
+            meter.share_out(joining=usage)
+            meter.active.append(usage)
+            usage.overlap_max = len(meter.active)
             for other in meter.active:
-                other.overlap_max = max(other.overlap_max, self.overlap_max)
-            self._reset = self.overlap_max == 1 and meter.settings.reset_peak and meter.process.reset_peak()
-            self._peak_before = meter.process.status().get(b"VmHWM") if self.overlap_max > 1 else None
-        self._cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else linux_counters.UNKNOWN
-        self.rss_start_bytes = meter.process.rss_bytes()
-        self.gpu = meter.gpu.begin(alone=self.overlap_max == 1)
-        meter.sampler.wake()
-        self.clock = time.perf_counter()
+                other.overlap_max = max(other.overlap_max, usage.overlap_max)
+            alone = usage.overlap_max == 1
+            self._reset = alone and meter.settings.reset_peak and meter.process.reset_peak()
+            self._peak_before = None if alone else meter.process.status().get(b"VmHWM")
+        self._cgroup_peak = meter.process.cgroup_peak_bytes() if usage.worth_all else linux_counters.UNKNOWN
+        usage.rss_start_bytes = meter.process.rss_bytes()
+        usage.gpu = meter.gpu.begin(alone=usage.overlap_max == 1)
+        instruments.sampler.wake()
+        usage.clock = time.perf_counter()
 
     def note(self, facts: Row) -> None:
         """Add facts; the first ones go into the flight recorder at once, since they identify the job."""
-        self.facts.update(facts)
-        if self._noted or self._meter is None:
+        self.usage.facts.update(facts)
+        if self._noted or self._instruments is None:
             return
         self._noted = True
         try:
-            self._meter.recorder.renew(self.slot, {**self.row, **self._columns()})
+            recorder = self._instruments.meter.recorder
+            recorder.renew(self.usage.slot, {**self.usage.row, **self._columns()})
         except Exception:
             # statistics never fail a task
             log.exception("an attempt's facts could not be recorded")
 
     def _abandon(self) -> None:
-        if self._meter is not None:
-            with self._meter.lock:
-                if self in self._meter.active:
-                    self._meter.active.remove(self)
-        self._meter = None
+        if self._instruments is not None:
+            meter = self._instruments.meter
+            with meter.lock:
+                if self.usage in meter.active:
+                    meter.active.remove(self.usage)
+        self._instruments = None
 
-    def _end(self, meter: Meter, error: BaseException | None) -> None:
-        run_s = time.perf_counter() - self.clock
+    def _end(self, instruments: Instruments, error: BaseException | None) -> None:
+        meter, usage = instruments.meter, self.usage
+        run_s = time.perf_counter() - usage.clock
         status = meter.process.status()
         with meter.lock:
             meter.share_out()
-            meter.active.remove(self)
+            meter.active.remove(usage)
             meter.last_run_s[self._task.name] = run_s
         finished = self.started + run_s
-        row = self.row
+        row, alone = usage.row, usage.overlap_max == 1
         row.update(finished_at=finished, finished_epoch=int(finished), run_s=run_s, stats_complete=1)
-        row.update(overlap_max=self.overlap_max, cpu_scope="process" if self.overlap_max == 1 else "share")
+        row.update(overlap_max=usage.overlap_max, cpu_scope="process" if alone else "share")
         row.update(
-            zip(linux_counters.NAMES, map(self._counter, linux_counters.NAMES, self.used[:-1]), strict=True)
+            zip(linux_counters.NAMES, map(self._counter, linux_counters.NAMES, usage.used[:-1]), strict=True)
         )
-        row.update(self._memory(meter, status, run_s))
-        part = 1.0 if self.overlap_max == 1 else min(1.0, self.used[-1] / max(run_s, 1e-9))
+        row.update(self._memory(instruments, status, run_s))
+        part = 1.0 if alone else min(1.0, usage.used[-1] / max(run_s, 1e-9))
         row["share_s"] = run_s * part
-        if self.gpu is not None:
-            row.update(self.gpu.end(run_s, part))
+        if usage.gpu is not None:
+            row.update(usage.gpu.end(run_s, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)
         row["recorded_at"] = time.time()
@@ -178,39 +174,39 @@ class attempt:
 
     def _leave(self, meter: Meter, error: BaseException | None) -> None:
         """Append the row to the spool, or leave it to the main process if that is ending this one."""
-        row = {name: value for name, value in self.row.items() if value is not None}
+        row = {name: value for name, value in self.usage.row.items() if value is not None}
         if isinstance(error, SystemExit) and row.get("pool") == "prefork":
-            meter.recorder.renew(self.slot, row)  # only the main process knows the reason
+            meter.recorder.renew(self.usage.slot, row)  # only the main process knows the reason
             return
         row.update(outcome_of(error, self.failure).columns())
         meter.spool.append("task_run", row)
-        meter.recorder.end(self.slot)
+        meter.recorder.end(self.usage.slot)
 
     def _counter(self, name: str, value: float) -> float | int | None:
         if math.isnan(value):
             return None
         return value if name.endswith("_s") else round(value)
 
-    def _memory(self, meter: Meter, status: dict[bytes, int], run_s: float) -> Row:
-        rss_end = status.get(b"VmRSS")
-        known = [rss for rss in (self.rss_start_bytes, *self.rss_samples, rss_end) if rss is not None]
-        cgroup_peak = meter.process.cgroup_peak_bytes() if self.worth_all else linux_counters.UNKNOWN
+    def _memory(self, instruments: Instruments, status: dict[bytes, int], run_s: float) -> Row:
+        meter, usage, rss_end = instruments.meter, self.usage, status.get(b"VmRSS")
+        known = [rss for rss in (usage.rss_start_bytes, *usage.rss_samples, rss_end) if rss is not None]
+        cgroup_peak = meter.process.cgroup_peak_bytes() if usage.worth_all else linux_counters.UNKNOWN
         peak, method = self._peak(status, known)
         row: Row = {
-            "rss_start_bytes": self.rss_start_bytes,
+            "rss_start_bytes": usage.rss_start_bytes,
             "rss_end_bytes": rss_end,
             "rss_mean_bytes": sum(known) // len(known) if known else None,
             "rss_peak_bytes": peak,
             "rss_peak_method": method,
             "swap_end_bytes": status.get(b"VmSwap"),
-            "threads_peak": max(self.threads_peak, status.get(b"Threads", 0)) or None,
-            "children_rss_peak_bytes": self.children_rss_peak_bytes,
+            "threads_peak": max(usage.threads_peak, status.get(b"Threads", 0)) or None,
+            "children_rss_peak_bytes": usage.children_rss_peak_bytes,
             "mem_limit_bytes": meter.process.mem_limit_bytes,
             "cgroup_peak_bytes": int(cgroup_peak) if cgroup_peak > self._cgroup_peak else None,
             "cpus_allowed": meter.process.cpus_allowed,
             "sample_count": len(known),
-            "sample_interval_s": meter.sampler.interval_s if self.rss_samples else None,
-            "sampler_cpu_s": self.sampler_cpu_s,
+            "sample_interval_s": instruments.sampler.interval_s if usage.rss_samples else None,
+            "sampler_cpu_s": usage.sampler_cpu_s,
         }
         shares = meter.process.shares_bytes(rss_end, run_s * 0.005) if rss_end is not None else None
         if shares is not None:
@@ -224,14 +220,14 @@ class attempt:
             return mark, "hwm_reset"
         if mark is not None and self._peak_before is not None and mark > self._peak_before:
             return mark, "hwm_rose"
-        if self.rss_samples:
+        if self.usage.rss_samples:
             return max(known), "sampled"
         if mark is not None:
             return mark, "maxrss_lifetime"
         return (max(known), "sampled") if known else (None, None)
 
     def _columns(self) -> Row:
-        return {name: value for name, value in self.facts.items() if name in WORK_FACTS}
+        return {name: value for name, value in self.usage.facts.items() if name in WORK_FACTS}
 
     def _work(self, run_s: float) -> Row:
         facts = self._columns()

@@ -19,7 +19,7 @@ from celery.worker.request import Request
 
 from db.ingest.spool import Spool
 from db.ingest.writer import Writer
-from tasks.metering import meter
+from tasks.metering import instruments
 from tasks.metering.crash_sweeper import Sweeper, Verdict
 from tasks.metering.request_identity import make_uid, stamp_published, stamp_received
 from tasks.metering.settings import MeterSettings
@@ -104,21 +104,23 @@ class History:
         if running is not None:
             running.sweeper.sweep(final=True)
             running.spool.close()
-            meter.Meter.rest()
+            instruments.Instruments.rest()
             running.writer.stop()
 
 
 def install(settings: MeterSettings, url: Callable[[], str]) -> History:
     """Connect metering and history to Celery's signals, for every process that imports the app."""
     history = History(settings, url)
-    meter.configure(settings)
+    instruments.configure(settings)
     signals.before_task_publish.connect(stamp_published, weak=False)
     signals.task_received.connect(stamp_received, weak=False)
     signals.task_revoked.connect(_note_revoked(history), weak=False)
 
     def describe(sender: Any = None, **_: Any) -> None:
         pool = sender.pool_cls.__module__.rpartition(".")[2]
-        meter.describe_worker(sender.hostname, {"thread": "threads"}.get(pool, pool), sender.concurrency)
+        instruments.describe_worker(
+            sender.hostname, {"thread": "threads"}.get(pool, pool), sender.concurrency
+        )
 
     def start(**_: Any) -> None:
         history.start()

@@ -7,11 +7,10 @@ and records a series of samples for long attempts.
 import logging
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from tasks.metering.attempt import attempt
-    from tasks.metering.meter import Meter
+from tasks.metering.meter import Meter
+from tasks.metering.usage import Usage
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +24,7 @@ _IDLE_LOOKS = 3
 class Sampler:
     """Samples the attempts of one process once a second."""
 
-    def __init__(self, meter: "Meter") -> None:
+    def __init__(self, meter: Meter) -> None:
         self._meter = meter
         self._wake = threading.Event()
         self._stopping = False
@@ -84,7 +83,7 @@ class Sampler:
             one.sampler_cpu_s += cost
 
     def _add(
-        self, one: "attempt", rss: int | None, threads: int, children: int, look: dict[str, Any] | None
+        self, one: Usage, rss: int | None, threads: int, children: int, look: dict[str, Any] | None
     ) -> None:
         meter = self._meter
         if rss is not None:
@@ -115,7 +114,7 @@ class Sampler:
                 {"rss_bytes": rss, "children_rss_bytes": children, "threads": threads, **device},
             )
 
-    def _keep(self, one: "attempt", elapsed_s: float, sample: dict[str, Any]) -> None:
+    def _keep(self, one: Usage, elapsed_s: float, sample: dict[str, Any]) -> None:
         self._meter.spool.append(
             "task_sample",
             {

@@ -47,7 +47,7 @@ def _failure(result: Mapping[str, Any]) -> Row:
 
 
 def _figures(measured: attempt) -> Row:
-    found = ((name, measured.facts.get(name)) for name in _FIGURES)
+    found = ((name, measured.usage.facts.get(name)) for name in _FIGURES)
     figures = {name: value for name, value in found if value is not None}
     audio_s = figures.get("audio_s")
     if audio_s and measured.run_s:

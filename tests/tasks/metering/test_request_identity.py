@@ -10,7 +10,7 @@ import pytest
 from celery import Celery
 
 from db.ingest import spool
-from tasks.metering import meter
+from tasks.metering import instruments
 from tasks.metering.attempt import attempt, note
 from tasks.metering.request_identity import (
     FIRST_PUBLISHED,
@@ -100,18 +100,18 @@ def test_the_moment_of_receipt_travels_in_the_request() -> None:
 @pytest.fixture
 def folder(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
-    meter.configure(None)
+    instruments.configure(None)
 
 
 def test_metering_that_is_off_writes_nothing_and_lets_errors_through(folder: Path) -> None:
-    meter.configure(None)
+    instruments.configure(None)
     with pytest.raises(KeyError):
         failing()
     assert list(folder.iterdir()) == []
 
 
 def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> None:
-    meter.configure(MeterSettings(folder=folder))
+    instruments.configure(MeterSettings(folder=folder))
     with pytest.raises(KeyError):
         failing()
     (path,) = spool.files(folder / "spool")
@@ -121,7 +121,7 @@ def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> Non
 def test_an_unknown_fact_is_named_in_the_log_and_costs_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    meter.configure(MeterSettings(folder=folder))
+    instruments.configure(MeterSettings(folder=folder))
     with attempt(work):
         note(audio_sec=5.0, segment=1)
     assert "no column" in caplog.text

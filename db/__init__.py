@@ -1,1 +1,1 @@
-"""The history: jobs and what every attempt of every task cost, in SQL."""
+"""The history: jobs and the cost of every attempt of every task, in SQL."""

@@ -1,3 +1,3 @@
-"""Alembic's files only run under Alembic, so the doctests pass them by."""
+"""Pytest configuration: Alembic's files only run under Alembic, so doctests skip them."""
 
 collect_ignore = ["migrations"]

@@ -1,6 +1,6 @@
-"""Opening the history: one call for SQLite and PostgreSQL, that brings the schema up to date first.
+"""Connection to the history, on SQLite or PostgreSQL; opening it migrates the schema.
 
-A password in the URL never reaches a log or an error of ours: errors name the host and the database only.
+Passwords of the URL appear in no log and no error of ours.
 """
 
 import fcntl
@@ -24,9 +24,7 @@ from sqlalchemy.schema import SetColumnComment, SetTableComment
 from db import schema
 
 log = logging.getLogger(__name__)
-logging.getLogger("alembic.runtime.migration").setLevel(
-    logging.WARNING
-)  # it tells of every look at the schema
+logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs every check of the schema
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 _VIEWS = Path(__file__).parent / "views"
@@ -35,11 +33,11 @@ _WRITES = "voxchord_writes"
 
 
 class DatabaseUrlError(Exception):
-    """The URL can't be used. The message never repeats the URL: it may hold a password."""
+    """Unusable database URL. The message never repeats the URL, which may hold a password."""
 
 
 def parse_url(url: str) -> URL:
-    """Read a database URL; `postgres://` and `postgresql://` mean psycopg.
+    """Parse a database URL; `postgres://` and `postgresql://` select psycopg.
 
     >>> str(parse_url("postgres://me:secret@db.example/voxchord"))
     'postgresql+psycopg://me:***@db.example/voxchord'
@@ -51,31 +49,29 @@ def parse_url(url: str) -> URL:
         parsed = make_url(url)
     except (ArgumentError, ValueError):
         raise DatabaseUrlError(
-            "the database URL can't be read; expected sqlite:///FILE or postgresql://…"
+            "cannot parse the database URL; expected sqlite:///FILE or postgresql://…"
         ) from None
     if parsed.drivername in {"postgres", "postgresql", "postgresql+psycopg"}:
         return parsed.set(drivername="postgresql+psycopg")
     if parsed.drivername not in {"sqlite", "sqlite+pysqlite"}:
         raise DatabaseUrlError(
-            f"no support for {parsed.drivername!r}; expected sqlite:///FILE or postgresql://…"
+            f"unsupported database {parsed.drivername!r}; expected sqlite:///FILE or postgresql://…"
         )
     if parsed.database in {None, "", ":memory:"}:
-        raise DatabaseUrlError(
-            "the history is shared between processes, so SQLite needs a file: sqlite:///FILE"
-        )
+        raise DatabaseUrlError("processes share the history, so SQLite needs a file: sqlite:///FILE")
     return parsed
 
 
 def open_database(url: str, *, migrate: bool = True, timeout_s: float = 5.0) -> Engine:
-    """Open the history, and create or migrate its tables. Many processes may do so at once.
+    """Open the history and create or migrate its tables. Many processes may do so at once.
 
     Args:
-        migrate: without it the schema is taken as it stands.
+        migrate: False leaves the schema unchanged.
         timeout_s: longest wait for a connection, or for another writer of SQLite.
 
     Raises:
         DatabaseUrlError: see `parse_url`.
-        sqlalchemy.exc.OperationalError: the database can't be reached.
+        sqlalchemy.exc.OperationalError: the database is unreachable.
     """
     parsed = parse_url(url)
     engine = (
@@ -94,17 +90,17 @@ def open_database(url: str, *, migrate: bool = True, timeout_s: float = 5.0) -> 
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A transaction that writes: SQLite takes its write lock at once.
+    """Open a write transaction; SQLite acquires its write lock at the start.
 
-    A transaction that reads first and then writes loses against another writer with "database is locked", at
-    once and whatever the timeout; one that begins as a writer waits its turn.
+    A transaction that reads first and then writes fails with "database is locked" if another one writes,
+    whatever the timeout. A transaction that starts as a writer waits for the lock.
     """
     with engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
         yield connection
 
 
 def insert_ignore(table: Any, dialect: str) -> Any:
-    """INSERT … ON CONFLICT DO NOTHING for either database."""
+    """Build INSERT … ON CONFLICT DO NOTHING for either database."""
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert
     return insert(table).on_conflict_do_nothing()
 
@@ -121,7 +117,7 @@ def _sqlite(url: URL, timeout_s: float) -> Engine:
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
-    connection.isolation_level = None  # we say BEGIN ourselves, below
+    connection.isolation_level = None  # BEGIN is explicit, below
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = NORMAL")
@@ -144,22 +140,29 @@ def _migrate(engine: Engine) -> None:
     with _only_one(engine):
         config = Config()
         config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        newest = ScriptDirectory.from_config(config).get_current_head()
+        scripts = ScriptDirectory.from_config(config)
         with engine.connect() as connection:
-            if MigrationContext.configure(connection).get_current_revision() == newest:
-                return
+            current = MigrationContext.configure(connection).get_current_revision()
+        if current is not None and _is_newest(scripts, current):
+            return
         with writing(engine) as connection:
             _drop_views(connection)
             config.attributes["connection"] = connection
             upgrade(config, "head")
             _create_views(connection)
             _document(connection)
-        log.info("history migrated", extra={"revision": newest})
+        log.info("history migrated", extra={"revision": scripts.get_current_head()})
+
+
+def _is_newest(scripts: ScriptDirectory, current: str) -> bool:
+    """True for the newest revision, and for one of a later release, which only adds to it."""
+    known = {script.revision for script in scripts.walk_revisions()}
+    return current == scripts.get_current_head() or current not in known
 
 
 @contextmanager
 def _only_one(engine: Engine) -> Iterator[None]:
-    """Let one process migrate; the others wait and then find it done."""
+    """Lock so that one process migrates while others wait."""
     if engine.dialect.name == "sqlite":
         with open(f"{engine.url.database}.migrate", "wb") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -189,7 +192,7 @@ def _create_views(connection: Connection) -> None:
 
 
 def _document(connection: Connection) -> None:
-    """Say what every column holds: in `column_doc`, and as PostgreSQL's comments."""
+    """Write the description of every column to `column_doc` and to PostgreSQL's comments."""
     connection.execute(schema.column_doc.delete())
     connection.execute(
         schema.column_doc.insert(),

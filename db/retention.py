@@ -1,8 +1,7 @@
-"""Keeping the history small: sums per hour for ever, single attempts for so many days.
+"""Retention of the history: hourly aggregates are permanent, single attempts are deleted after some days.
 
-Everything happens in small steps, each its own transaction, so that writers never wait long. Hours are summed
-once they are over, and again as long as late rows may come in; rows are deleted only after their hour was
-summed.
+All steps are small transactions, so that writers never wait long. An hour is aggregated when it is over, and
+again while late rows may arrive. Rows are deleted only after their hour was aggregated.
 """
 
 import time
@@ -18,12 +17,12 @@ from db.schema import BUCKETS_S, bucket_column, rollup_hour, task_run, task_samp
 
 HOUR_S, DAY_S = 3600, 86_400
 LATE_S = 6 * HOUR_S
-"""How long after an hour rows of it may still come in: a database that was away, a worker that was killed."""
+"""Time after an hour in which its rows may still arrive: the database was down, or a worker was killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Trimmed:
-    """What was done."""
+    """Result of `trim`."""
 
     hours_summed: int
     attempts_deleted: int
@@ -39,13 +38,13 @@ def trim(
     now: float | None = None,
     each_step: Callable[[int], object] = lambda _rows: None,
 ) -> Trimmed:
-    """Sum up what is new, then delete what is old.
+    """Aggregate new hours, then delete old rows.
 
     Args:
-        days: keep single attempts for so long.
-        sample_days: keep the samples of long attempts for so long.
-        step: most rows to delete in one transaction.
-        each_step: called with the number of rows after each step.
+        days: age at which attempts are deleted.
+        sample_days: age at which samples of long attempts are deleted.
+        step: maximum number of rows deleted in one transaction.
+        each_step: called with the number of deleted rows after each step.
     """
     now = time.time() if now is None else now
     hours = sum_hours(engine, now=now)
@@ -64,14 +63,14 @@ def trim(
 
 
 def _never_began(before: int) -> Any:
-    """Rows of attempts that were revoked before they began, recorded before a time; no hour counts them."""
+    """Condition for attempts revoked before their start and recorded before a time; no hour counts them."""
     return task_run.c.started_epoch.is_(None) & (task_run.c.recorded_at < datetime.fromtimestamp(before, UTC))
 
 
 def sum_hours(engine: Engine, *, now: float) -> int:
-    """Sum up each hour that is over and was not yet, or whose rows may have come late; returns how many.
+    """Aggregate each finished hour that is new or may have received late rows; returns their number.
 
-    Those summed last may have got rows since, however long ago that was.
+    The hours aggregated last are always repeated, since they may have received rows since.
     """
     current = int(now) // HOUR_S * HOUR_S
     with engine.connect() as connection:
@@ -87,7 +86,7 @@ def sum_hours(engine: Engine, *, now: float) -> int:
 
 
 def _next_hour(engine: Engine, hour: int) -> int | None:
-    """The first hour from this one on in which an attempt started."""
+    """First hour, from this one on, in which an attempt started."""
     query = select(func.min(task_run.c.started_epoch)).where(task_run.c.started_epoch >= hour)
     with engine.connect() as connection:
         found = connection.execute(query).scalar_one()
@@ -99,7 +98,7 @@ def _sum_hour(connection: Connection, hour: int) -> None:
     there = connection.execute(select(func.count()).select_from(task_run).where(of_hour)).scalar_one()
     old = rollup_hour.c.hour_epoch == hour
     summed = connection.execute(select(func.sum(rollup_hour.c.n)).where(old)).scalar_one()
-    if summed is not None and summed > there:  # the rest was deleted, and the sums are all that is left of it
+    if summed is not None and summed > there:  # rows were deleted since: the aggregate is all that remains
         return
     connection.execute(delete(rollup_hour).where(old))
     values = _sums(hour)
@@ -166,7 +165,7 @@ def _delete(
 
 
 def _give_back(engine: Engine) -> None:
-    """SQLite: let the file shrink, a part at a time. PostgreSQL does so by itself."""
+    """Shrink SQLite's file by some pages. PostgreSQL reclaims space by itself."""
     if engine.dialect.name == "sqlite":
         connection = engine.raw_connection()
         try:

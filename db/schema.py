@@ -1,11 +1,11 @@
-"""The tables of the history, one schema for SQLite and PostgreSQL.
+"""Tables of the history, one schema for SQLite and PostgreSQL.
 
-Every column carries a sentence: PostgreSQL keeps it as the column's comment, `column_doc` holds the same text
-for SQLite. Units ride in names (`_s`, `_bytes`, `_j`, `_pct`). NULL means "not measured", never 0. Truth
-values are 0 and 1, so that one query text runs on both.
+Every column has a description: PostgreSQL stores it as the column's comment, `column_doc` has the same text
+for SQLite. Units are part of names (`_s`, `_bytes`, `_j`, `_pct`). NULL means "not measured", never 0.
+Booleans are 0 and 1, so that the same SQL runs on both.
 
-`task_run` never says more than was measured: each figure that can be had in several ways has a neighbour that
-names the way (`rss_peak_method`, `cpu_scope`, `gpu_mem_method`, `energy_scope`).
+A figure that can be obtained in several ways has a column that names its method (`rss_peak_method`,
+`cpu_scope`, `gpu_mem_method`, `energy_scope`).
 """
 
 from typing import Any
@@ -40,7 +40,7 @@ STATES = (
     "OOM",
     "LOST",
 )
-"""How an attempt can end."""
+"""States in which an attempt can end."""
 
 JOB_STATES = ("RUNNING", "SUCCEEDED", "FAILED", "CANCELLED")
 JOB_END_STATES = ("SUCCEEDED", "FAILED", "CANCELLED")
@@ -87,199 +87,194 @@ def _moment(name: str, comment: str) -> Column[Any]:
 
 
 _IDENTITY = (
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number; no meaning."),
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
     Column(
         "attempt_uid",
         String(36),
         nullable=False,
         unique=True,
-        comment="UUID (version 7) made when the attempt starts; makes a replayed row the same row.",
+        comment="UUID (version 7) created when the attempt starts; makes repeated inserts harmless.",
     ),
-    _text("task_id", "Celery's id of the task; the same over retries and redeliveries."),
-    _text("root_id", "Id of the task that began it all."),
-    _text("parent_id", "Id of the task that sent this one."),
-    _text("group_id", "Id of the group or chord header it belongs to."),
-    _text("job", "Id of the job it worked for."),
-    _count("segment", "Index of the job's segment, from 0."),
-    _column("attempt", Integer(), "Retries before this attempt; a redelivery has the same number."),
-    _column(
-        "delivery_no", Integer(), "How often the broker handed the message out, where the broker counts."
-    ),
-    _flag("redelivered", "The broker handed the message out before."),
-    Column("task_name", Text(), nullable=False, comment="Name of the task on the wire."),
-    _text("queue", "Queue that it came from."),
+    _text("task_id", "Celery's task ID, the same for retries and redeliveries."),
+    _text("root_id", "Task ID of the root task."),
+    _text("parent_id", "Task ID of the sending task."),
+    _text("group_id", "ID of its group or chord header."),
+    _text("job", "Job ID."),
+    _count("segment", "Index of the segment in the job, from 0."),
+    _column("attempt", Integer(), "Number of retries before this attempt; equal for redeliveries."),
+    _column("delivery_no", Integer(), "Number of deliveries of the message, if the broker counts them."),
+    _flag("redelivered", "The broker had delivered the message before."),
+    Column("task_name", Text(), nullable=False, comment="Task name."),
+    _text("queue", "Queue of the message."),
     _column("priority", Integer(), "Priority of the message."),
     _text("app_version", "Version of the code."),
-    _column("stats_version", Integer(), "Version of the way of measuring."),
+    _column("stats_version", Integer(), "Version of the measurement methods."),
     _column("labels", JSON(), "Not filled."),
-    _text("host", "Name of the machine."),
-    _text("worker", "Celery's name of the worker."),
-    _column("worker_pid", Integer(), "Process that ran it."),
-    _text("pool", "Kind of pool: prefork, threads, solo."),
-    _column("concurrency", Integer(), "Slots of that worker."),
-    _column("child_seq", Integer(), "How many attempts this process had begun, this one included."),
-    _column("overlap_max", Integer(), "Most attempts at once in its process; above 1 figures are shared."),
+    _text("host", "Host name of the machine."),
+    _text("worker", "Celery's worker name."),
+    _column("worker_pid", Integer(), "ID of the process that ran it."),
+    _text("pool", "Pool type: prefork, threads, solo."),
+    _column("concurrency", Integer(), "Slots of the worker."),
+    _column("child_seq", Integer(), "Number of attempts started by the process, including this one."),
+    _column("overlap_max", Integer(), "Most concurrent attempts in its process; above 1 figures are shared."),
 )
 _OUTCOME = (
-    Column("state", Text(), nullable=False, comment=f"How it ended: {', '.join(STATES)}."),
-    _text("exc_type", "Class of what it raised, or returned as its failure."),
-    _text("exc_message", "Its message, at most 500 characters; for a bug only where it was raised."),
-    _column("exit_signal", Integer(), "Signal that ended the process."),
-    _text("oom_source", "Who ran out of memory: cgroup, host, device, python."),
-    _column("max_retries", Integer(), "Retries that the task allows."),
-    _seconds("retry_delay", "Time to wait before the next attempt."),
+    Column("state", Text(), nullable=False, comment=f"Outcome: {', '.join(STATES)}."),
+    _text("exc_type", "Class of the exception raised, or of the failure returned."),
+    _text("exc_message", "Its message, at most 500 characters; of unexpected exceptions the source line."),
+    _column("exit_signal", Integer(), "Signal that killed the process."),
+    _text("oom_source", "Memory that was exhausted: cgroup, host, device, python."),
+    _column("max_retries", Integer(), "Retry limit of the task."),
+    _seconds("retry_delay", "Delay before the next attempt."),
     _seconds("soft_limit", "Soft time limit."),
     _seconds("hard_limit", "Hard time limit."),
 )
 _TIME = (
-    _moment("published_at", "When the message of this attempt was sent."),
-    _moment("first_published_at", "When the task was sent for the first time."),
-    _moment("eta_at", "Earliest start that was asked for: countdown, or back-off of a retry."),
-    _moment("received_at", "When the worker took the message."),
-    _moment("started_at", "When the body began."),
-    _moment("finished_at", "When the body ended."),
+    _moment("published_at", "Send time of this attempt's message."),
+    _moment("first_published_at", "Send time of the task's first attempt."),
+    _moment("eta_at", "Earliest start: countdown, or back-off of a retry."),
+    _moment("received_at", "Time at which the worker received the message."),
+    _moment("started_at", "Start of the body."),
+    _moment("finished_at", "End of the body."),
     _count("started_epoch", "started_at in whole seconds since 1970."),
     _count("finished_epoch", "finished_at in whole seconds since 1970."),
-    _seconds("broker_wait", "Wait in the broker: received, less published or the ETA."),
-    _seconds("prefetch_wait", "Wait in the worker, received but not begun."),
-    _seconds("queue_wait", "The two waits together; neither ETA nor back-off count."),
-    _seconds("total", "From the first publication to the end."),
-    _flag("clock_skew", "A wait came out negative and was set to 0: the clocks of two machines differ."),
-    _seconds("run", "Duration of the body by a steady clock."),
+    _seconds("broker_wait", "Wait in the broker, from the send time or the ETA."),
+    _seconds("prefetch_wait", "Wait in the worker between receipt and start."),
+    _seconds("queue_wait", "Sum of both waits, without ETA and back-off."),
+    _seconds("total", "Time from the first send to the end."),
+    _flag("clock_skew", "A negative wait was set to 0, since the clocks of two machines differ."),
+    _seconds("run", "Duration of the body, by a monotonic clock."),
     _seconds(
         "share",
-        "Its part of that time: each moment divided among the attempts that ran in the process, as CPU and "
-        "device figures are, so they are compared with this. The same as run_s where it was alone.",
+        "Share of run_s: time divided among the attempts that ran in the process, as CPU and device figures "
+        "are. Compare those with this column. Equal to run_s if the attempt ran alone.",
     ),
 )
 _CPU = (
-    _seconds("cpu_user", "CPU time in user mode; what it covers is in cpu_scope."),
-    _seconds("cpu_system", "CPU time in the kernel; what it covers is in cpu_scope."),
+    _seconds("cpu_user", "CPU time in user mode; see cpu_scope."),
+    _seconds("cpu_system", "CPU time in kernel mode; see cpu_scope."),
     _seconds("cpu_children", "CPU time of child processes that ended and were waited for."),
     _text(
         "cpu_scope",
-        "process: the attempt was alone in it, exact; share: others ran beside it, and what the process used "
-        "was divided evenly among those that ran at the time.",
+        "process: the attempt ran alone in its process, exact; share: attempts overlapped, and the use of "
+        "the process was divided evenly among them.",
     ),
     _seconds(
         "cpu_wait",
-        "Time its threads stood ready with no core free, of those that ended as far as it was seen. Not for "
+        "Time its threads were runnable with no free core; of ended threads the last known value. Not for "
         "short tasks.",
     ),
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
-    _seconds("cpu_throttled", "Time the cgroup was held back by its CPU quota. Not for short tasks."),
+    _seconds("cpu_throttled", "Time the cgroup was throttled by its CPU quota. Not for short tasks."),
     _seconds(
         "cpu_psi", "Time that some task of the cgroup (v2) or host waited for a core. Not for short tasks."
     ),
-    _count("ctx_vol", "Context switches because it waited."),
-    _count("ctx_invol", "Context switches because it was pushed off the core."),
+    _count("ctx_vol", "Voluntary context switches."),
+    _count("ctx_invol", "Involuntary context switches."),
     _count("faults_minor", "Page faults without a read."),
     _count("faults_major", "Page faults with a read from disk."),
-    _column("threads_peak", Integer(), "Most threads of the process, as sampled."),
+    _column("threads_peak", Integer(), "Most threads of the process, sampled."),
 )
 _MEMORY = (
-    _bytes("rss_start", "Resident memory of the process when it began."),
-    _bytes("rss_end", "Resident memory of the process when it ended."),
+    _bytes("rss_start", "Resident memory of the process at the start."),
+    _bytes("rss_end", "Resident memory of the process at the end."),
     _bytes("rss_mean", "Mean of the samples of resident memory."),
-    _bytes("rss_peak", "Most resident memory while it ran; how it was had is in rss_peak_method."),
+    _bytes("rss_peak", "Peak resident memory during the attempt; see rss_peak_method."),
     _text(
         "rss_peak_method",
-        "hwm_reset: exact, the kernel's mark was reset at the start; hwm_rose: exact, it rose meanwhile; "
+        "hwm_reset: exact, the high-water mark was reset at the start; hwm_rose: exact, it rose meanwhile; "
         "sampled: largest sample, may miss a spike; maxrss_lifetime: peak of the process since its start.",
     ),
-    _bytes("pss_end", "Memory at the end, shared pages divided among those who share them."),
-    _bytes("uss_end", "Memory at the end that no other process shares."),
-    _bytes("swap_end", "Swapped out at the end."),
-    _bytes("children_rss_peak", "Most resident memory of child processes together, as sampled."),
+    _bytes("pss_end", "Proportional set size at the end: shared pages are divided among processes."),
+    _bytes("uss_end", "Unique set size at the end: pages that no other process shares."),
+    _bytes("swap_end", "Swapped memory at the end."),
+    _bytes("children_rss_peak", "Peak resident memory of all child processes together, sampled."),
     _bytes("mem_limit", "Memory limit of the cgroup."),
     _bytes(
         "cgroup_peak",
-        "Peak of the cgroup's memory, where it rose meanwhile; page cache and neighbours included.",
+        "Peak of the cgroup's memory, if it rose meanwhile; includes page cache and other processes.",
     ),
-    _count("oom_kills", "Processes of the cgroup or host that the kernel killed for memory meanwhile."),
+    _count("oom_kills", "Processes of the cgroup or host that the OOM killer killed meanwhile."),
 )
 _IO = (
-    _count("io_read_bytes", "Read from storage."),
-    _count("io_write_bytes", "Sent to storage."),
-    _count("io_rchar", "Bytes read by calls, page cache included."),
-    _count("io_wchar", "Bytes written by calls, page cache included."),
+    _count("io_read_bytes", "Bytes read from storage."),
+    _count("io_write_bytes", "Bytes written to storage."),
+    _count("io_rchar", "Bytes read by system calls, including page cache hits."),
+    _count("io_wchar", "Bytes written by system calls, including the page cache."),
     _count("io_read_calls", "Read calls."),
     _count("io_write_calls", "Write calls."),
 )
 _GPU = (
-    _column("gpu_count", Integer(), "Devices that the process could see."),
+    _column("gpu_count", Integer(), "Devices visible to the process."),
     _text("gpu_uuid", "UUID of the device used."),
-    _text("gpu_name", "Its name."),
-    _flag("gpu_mig", "It is a MIG slice of a device."),
+    _text("gpu_name", "Name of the device."),
+    _flag("gpu_mig", "The device is a MIG slice."),
     _text("driver_version", "Version of the NVIDIA driver."),
     _text("cuda_version", "CUDA version of torch, else of the driver."),
-    _bytes("gpu_mem_alloc_peak", "Most that torch's allocator had handed out."),
-    _bytes("gpu_mem_reserved_peak", "Most that torch's allocator held."),
-    _bytes("gpu_mem_start", "What torch's allocator had handed out when the attempt began."),
-    _bytes("gpu_mem_proc_peak", "Most device memory of this process; how is in gpu_mem_method."),
-    _bytes("gpu_mem_device_peak", "Most device memory of everybody on the device."),
+    _bytes("gpu_mem_alloc_peak", "Peak memory allocated by torch's allocator."),
+    _bytes("gpu_mem_reserved_peak", "Peak memory reserved by torch's allocator."),
+    _bytes("gpu_mem_start", "Memory allocated by torch's allocator at the start."),
+    _bytes("gpu_mem_proc_peak", "Peak device memory of this process; see gpu_mem_method."),
+    _bytes("gpu_mem_device_peak", "Peak device memory of all processes on the device."),
     _bytes("gpu_mem_total", "Memory of the device."),
     _text(
-        "gpu_mem_method", "nvml_pid: own process as the driver lists it; device_delta: growth of the device."
+        "gpu_mem_method", "nvml_pid: own process in the driver's list; device_delta: growth of the device."
     ),
-    _number("gpu_util_mean_pct", "Mean share of time with a kernel running on the device, by everybody."),
+    _number("gpu_util_mean_pct", "Mean share of time with a kernel of any process running on the device."),
     _number("gpu_util_max_pct", "Largest such sample."),
-    _number("gpu_sm_proc_pct", "Mean share of the multiprocessors that this process used."),
-    _number("gpu_membw_mean_pct", "Mean share of time that device memory was read or written."),
+    _number("gpu_sm_proc_pct", "Mean share of the multiprocessors used by this process."),
+    _number("gpu_membw_mean_pct", "Mean share of time with device memory reads or writes."),
     _seconds(
         "gpu_active",
-        "Utilisation summed over its part of the time, share_s; can be added up, unlike a percentage.",
+        "Utilisation integrated over share_s; additive, unlike a percentage.",
     ),
     _number("gpu_power_mean_w", "Mean power of the device."),
     _number("gpu_temp_max_c", "Highest temperature."),
-    _text("gpu_throttle_reasons", "Why the clock was held back, where it was."),
+    _text("gpu_throttle_reasons", "Reasons of clock throttling, if any."),
     _count("gpu_alloc_retries", "Allocations that first had to empty torch's cache."),
-    _count("gpu_ooms", "Allocations that failed."),
+    _count("gpu_ooms", "Failed allocations."),
     _column(
         "gpu_cotenants_max", Integer(), "Most other processes on the device; above 0 its figures are shared."
     ),
 )
 _ENERGY = (
-    _number("gpu_energy_j", "Energy of the device while the attempt ran."),
-    _number("cpu_energy_j", "Energy of the CPU packages while the attempt ran."),
-    _text("energy_method", "nvml_counter, nvml_power (mean power times time), rapl, joined by a plus."),
+    _number("gpu_energy_j", "Energy of the device during the attempt."),
+    _number("cpu_energy_j", "Energy of the CPU packages during the attempt."),
+    _text("energy_method", "nvml_counter, nvml_power (mean power times time), rapl; joined by a plus."),
     _text(
         "energy_scope",
-        "device_exclusive: alone on it; share_by_time: divided among the attempts of its process, which was "
-        "alone on it; device_shared, host_shared: other processes are in it too.",
+        "device_exclusive: the attempt alone used the device; share_by_time: divided among the attempts of "
+        "the only process on it; device_shared, host_shared: includes other processes.",
     ),
 )
 _WORK = (
-    _text("engine", "Engine that did it."),
+    _text("engine", "Engine."),
     _text("model", "Model or voice file."),
-    _text("model_version", "Its revision."),
-    _text(
-        "device",
-        "What a stage computed on: cpu, or cuda: with the device's index or UUID. NULL while undecided.",
-    ),
-    _text("dtype", "Number format of the model, where the job asked for one."),
+    _text("model_version", "Revision of the model."),
+    _text("device", "Device of the stage: cpu, or cuda: with the index or UUID. NULL while undecided."),
+    _text("dtype", "Number format of the model, if the job requested one."),
     _text("voice", "Not filled: a segment may have several."),
     _text("lang", "Language."),
     _count("chars_in", "Characters of text."),
     _count("tokens_in", "Tokens of text."),
-    _count("segments", "Segments that it planned or joined."),
-    _column("batch_size", Integer(), "Segments decoded together with it."),
-    _flag("cache_hit", "The result was there already."),
-    _seconds("audio", "Duration of the audio it made."),
+    _count("segments", "Segments planned or joined."),
+    _column("batch_size", Integer(), "Mean number of segments in the decoding batch."),
+    _flag("cache_hit", "The result existed already."),
+    _seconds("audio", "Duration of the audio made."),
     _column("sample_rate", Integer(), "Samples per second of that audio."),
-    _number("rtf", "run_s / audio_s: below 1 is faster than real time."),
-    _seconds("ttfa", "From the start to the first audio."),
-    _seconds("model_load", "Time it waited for models to be loaded, by itself or by another attempt."),
-    _flag("cold_start", "It loaded a model first, or waited for one."),
-    _count("bytes_out", "Bytes of what it stored."),
+    _number("rtf", "Real-time factor, run_s / audio_s: below 1 is faster than real time."),
+    _seconds("ttfa", "Time from the start to the first audio."),
+    _seconds("model_load", "Time spent waiting for a model to load, in this or another attempt."),
+    _flag("cold_start", "The attempt loaded a model first, or waited for one."),
+    _count("bytes_out", "Bytes stored."),
 )
 _QUALITY = (
-    _column("sample_count", Integer(), "Samples behind means and sampled peaks."),
-    _seconds("sample_interval", "Shortest time between them."),
-    _seconds("sampler_cpu", "CPU time of the sampling itself, in the process, while it ran."),
-    _flag("stats_complete", "The attempt lived to report its own end."),
-    _moment("recorded_at", "When the row was made."),
-    _flag("spooled", "It passed through the local spool."),
+    _column("sample_count", Integer(), "Number of samples of means and sampled peaks."),
+    _seconds("sample_interval", "Shortest interval between samples."),
+    _seconds("sampler_cpu", "CPU time of the sampling thread during the attempt."),
+    _flag("stats_complete", "The attempt recorded its own end."),
+    _moment("recorded_at", "Time at which the row was created."),
+    _flag("spooled", "The row passed through the local spool."),
 )
 
 task_run = Table(
@@ -298,7 +293,7 @@ task_run = Table(
     Index(None, "root_id"),
     Index(None, "job"),
     Index(None, "task_id", "attempt"),
-    # Each of the next six holds all that a query or two read, in the order that they group and rank by.
+    # Each of the next six covers one or two queries, in their order of grouping and ranking.
     Index(
         "task_run_waiting_idx",
         *("started_epoch", "queue", "broker_wait_s", "prefetch_wait_s", "queue_wait_s"),
@@ -347,67 +342,67 @@ task_run = Table(
         sqlite_where=text("state <> 'SUCCESS'"),
         postgresql_where=text("state <> 'SUCCESS'"),
     ),
-    comment="One row per attempt of every task, also of those that were killed.",
+    comment="One row per attempt of every task, including killed ones.",
 )
 
 job = Table(
     "job",
     metadata,
-    Column("id", Text(), primary_key=True, comment="The job's id, derived from what was asked for."),
-    _text("root_id", "Celery's id of the task whose result is the manifest."),
+    Column("id", Text(), primary_key=True, comment="Job ID, a hash of the request."),
+    _text("root_id", "Celery's ID of the task whose result is the manifest."),
     Column("state", Text(), nullable=False, comment=f"{', '.join(JOB_STATES)}."),
     Column(
         "run_no",
         Integer(),
         nullable=False,
         server_default="1",
-        comment="Counts up when an ended job is begun again; an earlier run can't change a later one.",
+        comment="Raised when an ended job is restarted; an earlier run cannot change a later one.",
     ),
-    _moment("created_at", "When it was asked for."),
-    _moment("started_at", "When its segments were sent, the last time that it was begun."),
-    _moment("finished_at", "When it ended."),
+    _moment("created_at", "Time of the request."),
+    _moment("started_at", "Time at which its segments were last sent."),
+    _moment("finished_at", "End of the job."),
     _count("created_epoch", "created_at in whole seconds since 1970."),
     _count("started_epoch", "started_at in whole seconds since 1970."),
     _count("finished_epoch", "finished_at in whole seconds since 1970."),
     _text("engine", "Engine."),
     _text("format", "Format of the finished file."),
     _count("segments", "Segments planned."),
-    _count("segments_done", "Segments that were there when it was begun; once it has succeeded, at its end."),
+    _count("segments_done", "Segments that existed at its start; of a successful job, at its end."),
     _count("speakers", "Speakers in the script."),
     _count("words", "Words in the script."),
     _count("chars_in", "Characters in the script."),
     _seconds("audio", "Duration of the finished file."),
-    _number("speed", "Audio seconds per second from the request to the end; once begun again, from then."),
-    _text("error", "Why it failed."),
-    _column("priority", Integer(), "Not filled: that of each message is in task_run."),
+    _number("speed", "Audio seconds per second from the request, or the last restart, to the end."),
+    _text("error", "Reason of the failure."),
+    _column("priority", Integer(), "Not filled: task_run has the priority of each message."),
     _column("labels", JSON(), "Not filled."),
     Column(
         "updated_epoch_ms",
         BigInteger(),
         nullable=False,
         server_default="0",
-        comment="When the newest fact in this row was written; an older fact never replaces it.",
+        comment="Time of the newest value in this row; older values never replace it.",
     ),
     Index(None, "created_epoch"),
     Index(None, "state"),
-    comment="One row per job. The artifact store is the truth of the work; this is the list.",
+    comment="One row per job. The artifact store is authoritative; this is the list.",
 )
 
 worker_proc = Table(
     "worker_proc",
     metadata,
-    Column("proc_uid", String(36), primary_key=True, comment="UUID made when the process starts."),
-    _text("worker", "Celery's name of the worker."),
-    _text("host", "Name of the machine."),
-    _column("pid", Integer(), "Process id."),
-    _column("parent_pid", Integer(), "Process id of the worker's main process."),
-    _text("pool", "Kind of pool."),
+    Column("proc_uid", String(36), primary_key=True, comment="UUID created when the process starts."),
+    _text("worker", "Celery's worker name."),
+    _text("host", "Host name of the machine."),
+    _column("pid", Integer(), "Process ID."),
+    _column("parent_pid", Integer(), "Process ID of the worker's main process."),
+    _text("pool", "Pool type."),
     _column("concurrency", Integer(), "Slots of the worker."),
-    _moment("started_at", "When the process ran its first task."),
+    _moment("started_at", "Time at which the process ran its first task."),
     _count("started_epoch", "started_at in whole seconds since 1970."),
-    _text("boot_id", "The kernel's id of this boot of the machine."),
+    _text("boot_id", "The kernel's ID of this boot of the machine."),
     _text("app_version", "Version of the code."),
-    _column("stats_version", Integer(), "Version of the way of measuring."),
+    _column("stats_version", Integer(), "Version of the measurement methods."),
     _text("python_version", "Version of Python."),
     _text("platform", "Kernel and architecture."),
     _text("cpu_model", "Name of the CPU."),
@@ -415,7 +410,7 @@ worker_proc = Table(
     _column("cpus_allowed", Integer(), "Cores that the process may use."),
     _bytes("ram", "Memory of the machine."),
     _bytes("mem_limit", "Memory limit of the cgroup."),
-    _column("gpus", JSON(), "Names and UUIDs of the devices, where the process measures any."),
+    _column("gpus", JSON(), "Names and UUIDs of measured devices, if any."),
     Index(None, "worker", "pid"),
     comment="One row per process that ran tasks.",
 )
@@ -424,25 +419,27 @@ task_sample = Table(
     "task_sample",
     metadata,
     Column("attempt_uid", String(36), primary_key=True, comment="The attempt."),
-    Column("at_ms", BigInteger(), primary_key=True, autoincrement=False, comment="Since its start."),
+    Column(
+        "at_ms", BigInteger(), primary_key=True, autoincrement=False, comment="Milliseconds since its start."
+    ),
     _bytes("rss", "Resident memory of the process."),
     _bytes("children_rss", "Resident memory of its child processes."),
-    _seconds("cpu", "CPU time of the process since the attempt began."),
+    _seconds("cpu", "CPU time of the process since the attempt started."),
     _column("threads", Integer(), "Threads of the process."),
     _number("gpu_util_pct", "Share of time with a kernel running on the device."),
-    _bytes("gpu_mem", "Device memory in use, by everybody."),
+    _bytes("gpu_mem", "Device memory in use by all processes."),
     _number("gpu_power_w", "Power of the device."),
-    _count("sampled_epoch", "When, in whole seconds since 1970."),
+    _count("sampled_epoch", "Time of the sample, in whole seconds since 1970."),
     Index(None, "sampled_epoch"),
-    comment="A series of samples of attempts that took longer than a setting.",
+    comment="Samples of long attempts.",
 )
 
 BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
-"""Upper bounds of the roll-ups' counts: percentiles can't be added up, counts can."""
+"""Upper bounds of the aggregates' counts, which can be added up, unlike percentiles."""
 
 
 def bucket_column(bound_s: float) -> str:
-    """Name of the column that counts the runs up to a bound.
+    """Name of the column that counts runs up to a bound.
 
     >>> bucket_column(0.25), bucket_column(30.0)
     ('run_le_250ms', 'run_le_30000ms')
@@ -451,7 +448,7 @@ def bucket_column(bound_s: float) -> str:
 
 
 def _key(name: str, comment: str) -> Column[Any]:
-    return Column(name, Text(), primary_key=True, comment=f"{comment} Empty where it is not known.")
+    return Column(name, Text(), primary_key=True, comment=f"{comment} Empty if unknown.")
 
 
 rollup_hour = Table(
@@ -482,13 +479,13 @@ rollup_hour = Table(
     _seconds("queue_wait_max", "Largest queue_wait_s."),
     _bytes("rss_peak_max", "Largest rss_peak_bytes."),
     _bytes("gpu_mem_reserved_peak_max", "Largest gpu_mem_reserved_peak_bytes."),
-    _seconds("gpu_active_sum", "Sum of gpu_active_s; NULL where none was measured."),
-    _number("energy_j_sum", "Sum of energy; NULL where none was measured."),
+    _seconds("gpu_active_sum", "Sum of gpu_active_s; NULL if none was measured."),
+    _number("energy_j_sum", "Sum of energy; NULL if none was measured."),
     _seconds("audio_sum", "Sum of audio_s."),
     _count("chars_in_sum", "Sum of chars_in."),
     _count("bytes_out_sum", "Sum of bytes_out."),
     *(_count(bucket_column(bound), f"Attempts with run_s of at most {bound:g} s.") for bound in BUCKETS_S),
-    comment="Sums per hour, kept for ever. Percentiles don't roll up: the counts per bound do.",
+    comment="Permanent hourly aggregates, with counts per bound in place of percentiles.",
 )
 
 column_doc = Table(
@@ -496,8 +493,8 @@ column_doc = Table(
     metadata,
     Column("table_name", Text(), primary_key=True, comment="Table."),
     Column("column_name", Text(), primary_key=True, comment="Column."),
-    _text("doc", "What it holds."),
-    comment="What each column holds: the text of PostgreSQL's column comments, for SQLite.",
+    _text("doc", "Description."),
+    comment="Description of each column: the text of PostgreSQL's column comments, for SQLite.",
 )
 
 TABLES = metadata.tables

@@ -7,24 +7,24 @@ from sqlalchemy import BigInteger, DateTime, Dialect, Integer
 from sqlalchemy.types import TypeDecorator
 
 BigId = BigInteger().with_variant(Integer(), "sqlite")
-"""SQLite numbers rows by itself only where the key is a plain INTEGER."""
+"""SQLite assigns row numbers only to plain INTEGER keys."""
 
 
 class UtcDateTime(TypeDecorator[datetime]):
-    """A moment, always in UTC.
+    """A time in UTC.
 
-    SQLite drops the offset of what it is given without a word, so 12:00+02:00 would come back as 12:00:
-    moments are turned into UTC on the way in, and come back aware on both databases.
+    SQLite silently drops the offset, so 12:00+02:00 would be read as 12:00. Times are converted to UTC when
+    bound and are timezone-aware when read, on both databases.
     """
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Take an aware datetime, or seconds since the epoch.
+        """Convert an aware datetime, or seconds since the epoch.
 
         Raises:
-            ValueError: a datetime without an offset names no moment.
+            ValueError: a datetime without an offset.
         """
         if value is None:
             return None

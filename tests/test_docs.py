@@ -3,6 +3,8 @@
 import re
 import shlex
 from dataclasses import fields
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -119,10 +121,12 @@ def test_modules_that_are_run_exist_with_their_options(page: Page) -> None:
 
 
 def check_module(module: str, rest: str) -> None:
-    path = ROOT / module.replace(".", "/")
-    source = path.with_suffix(".py") if path.with_suffix(".py").exists() else path / "__main__.py"
-    assert source.exists(), module
-    text = source.read_text() + "".join(helper.read_text() for helper in (ROOT / "bench").rglob("*.py"))
+    spec = find_spec(module)
+    assert spec, module
+    own = Path(spec.origin or "")
+    sources = own.parent.rglob("*.py") if own.name == "__init__.py" else [own]
+    helpers = (ROOT / "bench" / "harness").glob("*.py")
+    text = "".join(path.read_text() for path in (*sources, *helpers))
     for option in re.findall(r"--[\w-]+", rest):
         assert f'"{option}"' in text, f"{module} {option}"
 
@@ -191,12 +195,11 @@ def test_every_row_of_figures_names_its_command() -> None:
     for row in (row for table in tables for row in table):
         module = re.fullmatch(r"`bench\.(\w+)( [^`]+)?`", row["command"])
         assert module, row
-        assert (ROOT / "bench" / f"{module[1]}.py").exists(), row
+        assert find_spec(f"bench.{module[1]}"), row
         assert row.get("machine", "A") in letters, row
 
 
 @every_page
 def test_benches_exist(page: Page) -> None:
     for name in re.findall(r"\bbench\.(\w+)", page.text):
-        module = ROOT / "bench" / name
-        assert name == "NAME" or module.with_suffix(".py").exists() or (module / "__main__.py").exists(), name
+        assert name == "NAME" or find_spec(f"bench.{name}"), name

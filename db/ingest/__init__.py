@@ -1,1 +1,1 @@
-"""From spooled rows to tables."""
+"""Ingest of rows: spool, conversion and writer."""

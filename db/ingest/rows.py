@@ -1,4 +1,4 @@
-"""Turning what a spool's line says into rows of the tables."""
+"""Conversion of spooled lines to table rows."""
 
 import json
 import math
@@ -18,16 +18,16 @@ _SPOOLED = {
 
 
 class RowError(ValueError):
-    """A line that can't become a row: not JSON, no such table, a value of the wrong kind."""
+    """Invalid line: not JSON, an unknown table, or a value of the wrong type."""
 
 
 def parse(line: bytes) -> tuple[str, dict[str, Any]]:
-    """Read one line: the table, and a row with every column of it. Unknown fields are left out.
+    """Parse a line to the table's name and a row with all of its columns.
 
-    So an older writer takes what a newer task reports, and the other way round.
+    Unknown fields are ignored, so that an older writer accepts the rows of a newer task, and vice versa.
 
     Raises:
-        RowError: see there. The message names the field, never its value.
+        RowError: an invalid line. The message names the field, never its value.
     """
     try:
         record = json.loads(line)
@@ -43,12 +43,12 @@ def parse(line: bytes) -> tuple[str, dict[str, Any]]:
         try:
             row[column] = None if value is None else convert(value)
         except (ValueError, TypeError, OverflowError):
-            raise RowError(f"{name}.{column} has a value of the wrong kind") from None
+            raise RowError(f"{name}.{column} has a value of the wrong type") from None
     return name, row
 
 
 def insert(connection: Connection, table: str, rows: list[dict[str, Any]]) -> None:
-    """Insert what is not there yet; jobs are merged."""
+    """Insert new rows, ignore existing ones, and merge jobs."""
     if table == "job":
         for row in rows:
             connection.execute(_merge(connection.dialect.name), {**_JOB_DEFAULTS, **_present(row)})
@@ -71,9 +71,9 @@ _JOB_DEFAULTS = {
 
 
 def _merge(dialect: str) -> Any:
-    """Upsert of a job: the newer fact wins, a missing one changes nothing, an ended job stays ended.
+    """Build the upsert of a job: newer values win, missing ones change nothing, a finished job stays so.
 
-    Newer is a larger `run_no` (the job was begun again), or within one a later `updated_epoch_ms`.
+    Newer means a larger `run_no` (the job was restarted) or, within a run, a later `updated_epoch_ms`.
     """
     table = schema.job
     insert = (sqlite.insert if dialect == "sqlite" else postgresql.insert)(table)
@@ -97,14 +97,14 @@ def _merge(dialect: str) -> Any:
 
 
 def _restarted(column: Column[Any], new: Any) -> Any:
-    """What a job begun again keeps: what was asked for. Its end, its error and what it had are gone."""
+    """Value of a column when a job restarts: the request's columns stay, those of its end are replaced."""
     if column.name in {"finished_at", "finished_epoch", "error", "audio_s", "speed", "segments_done"}:
         return new[column.name]
     return func.coalesce(new[column.name], column)
 
 
 def _to_text(value: Any) -> str:
-    """As both databases take it: no NUL, and in place of half a surrogate pair a question mark."""
+    """Text that both databases accept: without NUL, and with `?` for unpaired surrogates."""
     return str(value).replace("\x00", "").encode(errors="replace").decode()
 
 

@@ -1,10 +1,10 @@
-"""The spool: where a process leaves its rows for the writer.
+"""Spool: local files in which processes leave rows for the writer.
 
-A folder of files, one per process, one JSON line per row, appended by one system call. A file is locked
-(`flock`) as long as its process may write to it, so that whoever empties it knows when it may be deleted.
-Nothing here opens a database, and nothing here raises: what can't be written is counted as dropped.
+The folder holds one file per process with one JSON line per row, each appended by one system call. A file is
+locked (`flock`) while its process may write to it; an unlocked file can be deleted once it is drained.
+Nothing here opens a database or raises: a row that cannot be written is counted as dropped.
 
-This module imports no SQLAlchemy: a process that only runs tasks doesn't pay for it.
+This module does not import SQLAlchemy, so that processes that only run tasks need not load it.
 """
 
 import fcntl
@@ -24,12 +24,12 @@ _CLOSED = -1
 
 
 class Spool:
-    """Appends rows to this process' file. Safe in threads and over a fork.
+    """Appends rows to this process' file. Safe for threads and forks.
 
     Args:
-        folder: shared by the processes of one machine; made with mode 0700.
-        rotate_bytes: a file that grew to this is closed and another begun, so that it can be deleted.
-        max_bytes: above this the oldest closed files are dropped, whole.
+        folder: shared by the processes of one machine; created with mode 0700.
+        rotate_bytes: size at which a file is closed and a new one opened, so that it can be deleted.
+        max_bytes: size of the folder above which the oldest closed files are dropped.
     """
 
     def __init__(self, folder: Path, *, rotate_bytes: int = 4 << 20, max_bytes: int = 256 << 20) -> None:
@@ -44,23 +44,23 @@ class Spool:
         _spools.add(self)
 
     def append(self, table: str, row: dict[str, Any]) -> None:
-        """Leave one row for `table`. Never raises."""
+        """Append one row of `table`. Never raises."""
         try:
             line = json.dumps({"t": table, "r": row}, separators=(",", ":"), default=str).encode()
             with self._lock:
                 self._write(line + b"\n")
-        except Exception:  # noqa: BLE001 - statistics never fail a task: a full disk or an odd value costs the row
+        except Exception:  # noqa: BLE001 - statistics never fail a task: a full disk or a bad value costs the row
             self.dropped += 1
 
     def close(self) -> None:
-        """Let go of the file, so that it can be deleted once it is empty."""
+        """Close the file, so that it can be deleted once it is drained."""
         with self._lock:
             if self._file != _CLOSED:
                 os.close(self._file)
             self._file = _CLOSED
 
     def _after_fork(self) -> None:
-        """The file is the parent's, and the lock may be held by a thread that doesn't exist here."""
+        """Drop the parent's file and lock; a thread that does not exist here may hold the lock."""
         if self._file != _CLOSED:
             os.close(self._file)
         self._lock = threading.Lock()
@@ -70,7 +70,7 @@ class Spool:
     def _write(self, line: bytes) -> None:
         if self._file == _CLOSED or self._size >= self.rotate_bytes:
             self._rotate()
-        if self._torn:  # the disk was full in the middle of a line: end it, the reader skips it
+        if self._torn:  # the disk was full in the middle of a line: end the line, which the reader skips
             line = b"\n" + line
         self._torn = True
         written = os.write(self._file, line)
@@ -88,7 +88,9 @@ class Spool:
         name = f"{time.time_ns()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         making = self.folder / f"{name}.new"
         file = os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
-        fcntl.flock(file, fcntl.LOCK_SH)  # before it gets its name: nobody may find it and think it abandoned
+        fcntl.flock(
+            file, fcntl.LOCK_SH
+        )  # before it gets its name, or others could take it for an abandoned file
         making.rename(self.folder / f"{name}{SUFFIX}")
         self._file, self._size, self._torn = file, 0, False
 
@@ -108,7 +110,7 @@ os.register_at_fork(after_in_child=_after_fork)
 
 
 class Lead:
-    """The right to look often: held by one writer of a folder until its process lets go or dies."""
+    """Leader lock of a folder's writers, held until the process releases it or dies."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -124,7 +126,7 @@ class Lead:
             self._lock = _CLOSED
 
     def held(self) -> bool:
-        """Whether it is ours now; takes it if nobody has it."""
+        """True if this process leads; acquires the lock if it is free."""
         if self._lock != _CLOSED:
             return True
         try:
@@ -142,7 +144,7 @@ class Lead:
 
 
 def files(folder: Path) -> list[Path]:
-    """The spool's files, oldest first."""
+    """Files of the spool, oldest first."""
     try:
         return sorted(Path(entry.path) for entry in os.scandir(folder) if entry.name.endswith(SUFFIX))
     except FileNotFoundError:
@@ -150,16 +152,16 @@ def files(folder: Path) -> list[Path]:
 
 
 class Turn:
-    """The right to empty one file: one holder at a time, over all processes. Use `take`.
+    """Drain lock of one file, exclusive across processes. Use `take`.
 
-    The offset (bytes taken so far) lies beside the file, and that file is the lock.
+    The offset (bytes drained so far) is in a file beside it, which is also the lock.
     """
 
     def __init__(self, path: Path, lock: int, offset: int) -> None:
         self.path, self._lock, self.offset = path, lock, offset
 
     def read(self, limit: int) -> tuple[list[bytes], int]:
-        """Whole lines after the offset, up to about `limit` bytes, and the offset after them."""
+        """Read complete lines after the offset, up to about `limit` bytes; returns the new offset too."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
             data = file.read(limit)
@@ -169,12 +171,12 @@ class Turn:
         return data[:end].splitlines(), self.offset + end
 
     def advance(self, offset: int) -> None:
-        """Note that what lies before `offset` is safe elsewhere."""
+        """Record that everything before `offset` is in the database."""
         os.pwrite(self._lock, f"{offset:020d}".encode(), 0)
         self.offset = offset
 
     def delete_if_done(self) -> bool:
-        """Delete the file if its process is gone and no whole line is left."""
+        """Delete the file if its process is dead and no complete line is left."""
         with self.path.open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -195,7 +197,7 @@ class Turn:
 
 
 def take(path: Path) -> Turn | None:
-    """Take a file's turn; None while another has it, or when the file is gone."""
+    """Acquire a file's drain lock; None if another process holds it or the file is gone."""
     lock = os.open(_offset_path(path), os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -211,7 +213,7 @@ def take(path: Path) -> Turn | None:
 
 
 def dropped(folder: Path) -> int:
-    """Rows that were dropped because the spool was full."""
+    """Number of rows dropped because the spool was full."""
     try:
         return sum(int(line) for line in (folder / _DROPPED).read_text().split())
     except FileNotFoundError:
@@ -219,7 +221,7 @@ def dropped(folder: Path) -> int:
 
 
 def pending_bytes(folder: Path) -> int:
-    """Bytes that wait for the database."""
+    """Spooled bytes that are not in the database."""
     return sum(size - offset for _path, size, offset in _sizes(folder))
 
 
@@ -241,7 +243,7 @@ def _sizes(folder: Path) -> Iterator[tuple[Path, int, int]]:
 
 
 def _drop_oldest(folder: Path, max_bytes: int) -> None:
-    """Make room: drop whole files of processes that have moved on, oldest first, and count their rows."""
+    """Drop closed files, oldest first, until the limit is met, and count their rows."""
     found = list(_sizes(folder))
     total = sum(size for _path, size, _offset in found)
     for path, size, _offset in found:

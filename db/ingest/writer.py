@@ -1,9 +1,9 @@
-"""The writer: one thread per worker that carries rows from the spool into the database.
+"""Writer: one thread per worker that moves rows from the spool to the database.
 
-It looks into the folder every 50 ms and inserts in batches. Several writers may share a folder: one leads and
-looks often, the others now and then; each file is emptied by one at a time, whoever comes first, so the files
-of a process that died are nobody's in particular and never left behind. A row arrives at least once, and the
-keys make that exactly once. While the database is away the rows stay where they are.
+It polls the folder every 50 ms and inserts in batches. Several writers may share a folder: the leader polls
+often, the others once a second. Any writer may drain any file, one writer at a time, so files of dead
+processes are drained too. Rows are delivered at least once; unique keys make that exactly once. While the
+database is down, rows stay in the spool.
 """
 
 import logging
@@ -25,17 +25,17 @@ log = logging.getLogger(__name__)
 
 _BATCH_BYTES = 256 * 1024
 _FOLLOW_S = 1.0
-"""How often a writer looks that doesn't lead: one per folder looks often, the others stand by."""
+"""Poll interval of writers that do not lead."""
 
 
 class Writer:
-    """Carries rows until it is stopped. `start` and `stop` are called from the worker's main process.
+    """Drains the spool until stopped. `start` and `stop` are called from the worker's main process.
 
     Args:
-        chores: called about once a second from the same thread, for what else has to be looked after.
-        on_written: told of the rows of a table that the database has taken.
-        poll_s: pause between two looks into the folder.
-        longest_pause_s: bound of the back-off while the database is away.
+        chores: functions called about once a second from the writer's thread.
+        on_written: called with a table's name and the rows that were inserted.
+        poll_s: poll interval of the leader.
+        longest_pause_s: upper bound of the back-off while the database is down.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Writer:
         self._known: dict[Path, int] = {}
         self._retry_at, self._pause_s = 0.0, poll_s
         self.written = 0
-        """Rows handed to the database since the start."""
+        """Rows inserted since the start."""
         self.refused = 0
-        """Rows that the database would not take as they are, left out one by one."""
+        """Rows that the database refused."""
         _writers.add(self)
 
     def start(self) -> None:
@@ -69,7 +69,7 @@ class Writer:
         self._thread.start()
 
     def stop(self, timeout_s: float = 10.0) -> None:
-        """Write what is there, once, and end. What the database can't take now is taken at the next start."""
+        """Drain the spool once and stop. Rows that cannot be written wait for the next start."""
         self._stopping.set()
         if self._thread is not None:
             self._thread.join(timeout_s)
@@ -86,7 +86,7 @@ class Writer:
             self._engine = None
 
     def _look(self) -> None:
-        """One round. Nothing that goes wrong here may end the thread."""
+        """Poll once. No error may end the thread."""
         now = time.monotonic()
         thorough = now >= self._next_chores
         if thorough:
@@ -100,19 +100,19 @@ class Writer:
         except (SQLAlchemyError, OSError) as error:
             self._unanswered(error)
         except Exception:
-            # A bug here costs rows their place in the table, never the worker its thread.
-            log.exception("the history's writer met a bug")
+            # an unexpected error must not end the thread
+            log.exception("unexpected error in the history writer")
             self._retry_at = time.monotonic() + self._longest_pause_s
 
     def _answered(self) -> None:
         if self._pause_s > self._poll_s:
-            log.info("the history is written again")
+            log.info("the history database answers again")
         self._pause_s = self._poll_s
 
     def _unanswered(self, error: Exception) -> None:
         if self._pause_s == self._poll_s:
             log.warning(
-                "the history can't be written now; rows wait in the spool", extra={"error": _name(error)}
+                "cannot write to the history database; rows wait in the spool", extra={"error": _name(error)}
             )
         self._pause_s = min(self._longest_pause_s, self._pause_s * 2)
         self._retry_at = time.monotonic() + self._pause_s
@@ -122,17 +122,17 @@ class Writer:
             try:
                 chore()
             except Exception:
-                # as above: one chore's bug doesn't keep the others from being done
-                log.exception("a chore of the history met a bug")
+                # an error in one chore must not stop the others
+                log.exception("unexpected error in a chore of the history writer")
 
     def drain(self, *, thorough: bool = True) -> int:
-        """Carry over everything that lies in the folder now; returns how many rows.
+        """Write all spooled rows; returns their number.
 
         Args:
-            thorough: also open files that have not grown, to delete those whose process is gone.
+            thorough: also open files that have not grown, to delete those of dead processes.
 
         Raises:
-            sqlalchemy.exc.SQLAlchemyError: the database is away; nothing is lost.
+            sqlalchemy.exc.SQLAlchemyError: the database is down; no row is lost.
         """
         before = self.written
         known: dict[Path, int] = {}
@@ -147,7 +147,7 @@ class Writer:
         return self.written - before
 
     def _empty(self, path: Path) -> bool:
-        """Carry one file over; True if it was taken to its end and still exists."""
+        """Drain one file; True if it was drained completely and still exists."""
         turn = spool.take(path)
         if turn is None:
             return False
@@ -200,11 +200,11 @@ class Writer:
         try:
             self._on_written(table, batch)
         except Exception:
-            # the rows are safe; what counts them doesn't have them written again
-            log.exception("rows of the history could not be counted")
+            # the rows are committed and must not be written again
+            log.exception("cannot count rows of the history")
 
     def _insert_singly(self, tables: dict[str, list[dict[str, Any]]], cause: Exception) -> None:
-        """One row of a batch was refused: find it, so that it doesn't hold up the others."""
+        """Insert the rows of a refused batch one by one, to skip the invalid ones."""
         if sum(map(len, tables.values())) == 1:
             self._refuse(cause)
             return
@@ -219,19 +219,19 @@ class Writer:
 
     def _refuse(self, error: Exception) -> None:
         self.refused += 1
-        log.warning("a row of the history was left out", extra={"error": _name(error)})
+        log.warning("skipped an invalid row of the history", extra={"error": _name(error)})
 
 
 def _is_the_rows(error: StatementError) -> bool:
-    """Whether what a row says is to blame, and not the database: the same row would be refused again.
+    """True if the row is invalid and would be refused again; False if the database failed.
 
-    What never reached the database, such as a time beyond the calendar, is a `StatementError` and no more.
+    Errors before the database is reached, such as a time beyond the calendar, are plain `StatementError`s.
     """
     return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def _name(error: Exception) -> str:
-    """What went wrong, without statements, values or addresses: those may hold secrets."""
+    """Name of an error without statements, values or addresses, which may hold secrets."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return f"{type(error).__name__} ({type(error.orig).__name__})"
     return str(error) if isinstance(error, rows.RowError) else type(error).__name__
@@ -241,7 +241,7 @@ _writers: weakref.WeakSet[Writer] = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    """A fork has no writer thread, and must not touch the connections of its parent."""
+    """Drop the writer thread and the connections of the parent in a fork."""
     for writer in _writers:
         if writer._engine is not None:
             writer._engine.dispose(close=False)

@@ -1,4 +1,4 @@
-"""Alembic's entry: runs on the connection that `db.database` hands over, inside its transaction."""
+"""Alembic's entry point: runs on the connection of `db.database`, inside its transaction."""
 
 from alembic import context
 

@@ -1,7 +1,7 @@
--- What holds each task back? gpu: a kernel ran for 60 % of the time; cpu: its CPU time is 80 % of it; starved:
--- it stood ready with no core free for 20 %; else it waited: for a disk, the network, a lock, another process.
--- Where attempts run beside each other in a process, all of this is said of their part of the time.
--- :days  how far to look back from the newest attempt (default 30)
+-- What limits each task? gpu: a kernel ran for 60 % of the time; cpu: its CPU time is 80 % of it; starved: it was
+-- runnable with no free core for 20 %; waiting: for a disk, the network, a lock or another process.
+-- If attempts overlap in a process, all shares refer to their share of the time.
+-- :days  days before the newest attempt (default 30)
 SELECT task_name,
     CASE
         WHEN gpu_active_s >= 0.6 * share_s THEN 'gpu'

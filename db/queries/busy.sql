@@ -1,6 +1,6 @@
--- How busy was each worker, hour by hour? 1 is every slot at work all the time. An attempt counts in each hour
--- that it touches, by its part of it.
--- :hours  how many hours back from the newest attempt (default 24)
+-- How busy was each worker, per hour? 1 means that every slot was in use all the time. An attempt counts in each
+-- hour that it overlaps, by the overlap.
+-- :hours  hours before the newest attempt (default 24)
 WITH RECURSIVE hours(start_epoch) AS (
     SELECT (SELECT MAX(started_epoch) FROM task_run) / 3600 * 3600 - (/*:hours*/ 24 - 1) * 3600
     UNION ALL

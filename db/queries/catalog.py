@@ -1,8 +1,8 @@
-"""Questions to the history, each a file of SQL under `db/queries/`.
+"""Catalog of the named queries in `db/queries/*.sql`.
 
-The files run as they are: `psql -f db/queries/speed.sql`, `sqlite3 history.db < db/queries/speed.sql`. Each
-parameter is written as a comment in front of its default, `/*:days*/ 30`, which both programs pass over; to
-ask otherwise, edit the number, or give the parameter here, where it is bound and never pasted.
+The files run unchanged: `psql -f db/queries/speed.sql`, `sqlite3 history.db < db/queries/speed.sql`. Each
+parameter is a comment before its default, `/*:days*/ 30`. Edit the default, or pass the parameter to `run`,
+which binds it.
 """
 
 import re
@@ -26,12 +26,12 @@ _AS_BEFORE = {"postgresql": [], "sqlite": ["PRAGMA cache_size = -16384"]}
 
 
 class QueryError(Exception):
-    """No such query, or a parameter that it doesn't have."""
+    """Unknown query or parameter, or an invalid value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a query found."""
+    """Result of a query."""
 
     columns: list[str]
     rows: list[tuple[Any, ...]]
@@ -41,29 +41,29 @@ class Answer:
 
 
 def names() -> list[str]:
-    """The queries there are."""
+    """Names of all queries."""
     return sorted(path.stem for path in _FOLDER.glob("*.sql"))
 
 
 def source(name: str) -> str:
-    """A query's text.
+    """SQL text of a query.
 
     Raises:
-        QueryError: no such query; names those there are.
+        QueryError: unknown query; lists all names.
     """
     if name not in names():
-        raise QueryError(f"no query {name!r}; there are {', '.join(names())}")
+        raise QueryError(f"unknown query {name!r}; available: {', '.join(names())}")
     return (_FOLDER / f"{name}.sql").read_text()
 
 
 def about(name: str) -> str:
-    """What a query answers and takes: the comment at its top."""
+    """Description of a query and its parameters: the comment at its top."""
     lines = source(name).splitlines()
     return "\n".join(line.removeprefix("--").strip() for line in lines if line.startswith("--"))
 
 
 def parameters(name: str) -> dict[str, Any]:
-    """A query's parameters and their defaults.
+    """Parameters of a query and their defaults.
 
     >>> parameters("speed")
     {'days': 30}
@@ -72,19 +72,19 @@ def parameters(name: str) -> dict[str, Any]:
 
 
 def run(engine: Engine, name: str, **given: Any) -> Answer:
-    """Ask a query.
+    """Run a query.
 
     Args:
-        given: parameters that are not to have their default; text is turned into the default's kind.
+        given: values of parameters; text is converted to the type of the default.
 
     Raises:
-        QueryError: no such query or parameter, or a value of the wrong kind.
+        QueryError: unknown query or parameter, or a value of the wrong type.
     """
     defaults = parameters(name)
     unknown = given.keys() - defaults.keys()
     if unknown:
         raise QueryError(
-            f"{name} takes {', '.join(defaults) or 'no parameters'}, not {', '.join(sorted(unknown))}"
+            f"unknown parameter {', '.join(sorted(unknown))}; {name} has {', '.join(defaults) or 'none'}"
         )
     bound = {parameter: _like(defaults[parameter], parameter, value) for parameter, value in given.items()}
     statement = _PARAMETER.sub(
@@ -97,7 +97,7 @@ def run(engine: Engine, name: str, **given: Any) -> Answer:
 
 @contextmanager
 def _reading(engine: Engine) -> Iterator[Connection]:
-    """A connection for one large read, allowed to sort in memory."""
+    """Open a connection for one large read that may sort in memory."""
     with engine.connect() as connection:
         for setting in _LARGE_READ[connection.dialect.name]:
             connection.exec_driver_sql(setting)
@@ -108,13 +108,13 @@ def _reading(engine: Engine) -> Iterator[Connection]:
 
 
 def _code(statement: str) -> str:
-    """Without the comment lines at the top: a colon in them would look like a parameter."""
+    """SQL without its comment lines, in which a colon would look like a parameter."""
     lines = [line for line in statement.splitlines() if not line.startswith("--")]
     return "\n".join(lines).rstrip().rstrip(";")
 
 
 def _plain(value: Any) -> Any:
-    """PostgreSQL's sums of integers are decimals."""
+    """Convert decimals, PostgreSQL's sums of integers, to int or float."""
     if not isinstance(value, Decimal):
         return value
     return (
@@ -135,5 +135,5 @@ def _like(default: Any, parameter: str, value: Any) -> Any:
     try:
         number = float(value) if kind is int else kind(value)
         return int(number) if kind is int and number == int(number) else number
-    except (ValueError, OverflowError):  # infinity is no whole number
-        raise QueryError(f"{parameter} takes a number, not {value!r}") from None
+    except (ValueError, OverflowError):  # infinity is not an integer
+        raise QueryError(f"parameter {parameter} must be a number, not {value!r}") from None

@@ -1,5 +1,5 @@
--- What does loading a model cost the attempts that wait for it? Cold ones waited for one first, warm ones had it.
--- :days  how far to look back from the newest attempt (default 30)
+-- What does loading a model cost? Cold attempts waited for a model to load, warm ones had it.
+-- :days  days before the newest attempt (default 30)
 SELECT task_name, engine, device,
     SUM(CASE WHEN cold_start = 1 THEN 1 ELSE 0 END) AS n_cold,
     SUM(CASE WHEN cold_start = 0 THEN 1 ELSE 0 END) AS n_warm,

@@ -1,6 +1,6 @@
--- What does an hour of audio cost in CPU seconds and energy? Read it with energy_scope: a device shared with
--- others is counted whole. NULL where nothing was measured; the share of measured attempts stands beside it.
--- :days  how far to look back from the newest attempt (default 30)
+-- What does an hour of audio cost in CPU seconds and energy? Mind energy_scope: a device shared with other
+-- processes is counted in full. NULL if nothing was measured; energy_measured_share is the share of measured attempts.
+-- :days  days before the newest attempt (default 30)
 SELECT task_name, engine, device, energy_scope,
     SUM(audio_s) / 3600 AS audio_h,
     SUM(cpu_user_s + cpu_system_s + cpu_children_s) / NULLIF(SUM(audio_s) / 3600, 0) AS cpu_s_per_audio_h,

@@ -1,7 +1,7 @@
--- What did attempts cost that came to nothing?
--- Energy counts only where it was measured; the share of such attempts stands beside it.
--- :days  how far to look back from the newest attempt (default 30)
--- :top   how many lines (default 20)
+-- What did unsuccessful attempts cost?
+-- Energy includes measured attempts only; energy_measured_share is their share.
+-- :days  days before the newest attempt (default 30)
+-- :top   number of lines (default 20)
 SELECT task_name, state, exc_type, COUNT(*) AS n,
     SUM(run_s) AS lost_s,
     SUM(gpu_active_s) AS lost_gpu_s,

@@ -1,6 +1,6 @@
--- How many copies of a model would fit on a device, by what torch's allocator held at most?
--- An upper bound: the CUDA context, some hundreds of MB per process, is not in it.
--- :days  how far to look back from the newest attempt (default 30)
+-- How many copies of a model fit on a device, by the peak reserved by torch's allocator?
+-- An upper bound: it leaves out the CUDA context, some hundreds of MB per process.
+-- :days  days before the newest attempt (default 30)
 SELECT engine, device, COUNT(*) AS n,
     MAX(gpu_mem_reserved_peak_bytes) AS reserved_peak_bytes,
     MAX(gpu_mem_total_bytes) / NULLIF(MAX(gpu_mem_reserved_peak_bytes), 0) AS copies_upper_bound,

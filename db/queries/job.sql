@@ -1,7 +1,7 @@
--- What did a job cost, and why was it slow? One line per task, the one with most wall time first.
--- slots_mean is how many attempts of it ran at once on average; waited_per_run_s is how long the typical one
--- waited; starved_s is time it stood ready with no core free; wasted_s went into attempts that came to nothing.
--- :job  id of the job (default: the newest)
+-- What did a job cost, and why was it slow? One line per task, by run time.
+-- slots_mean: attempts running at once on average; waited_per_run_s: mean queue wait; starved_s: time runnable with
+-- no free core; wasted_s: run time of unsuccessful attempts.
+-- :job  job ID (default: the newest)
 WITH chosen AS (
     SELECT COALESCE(/*:job*/ NULL, (SELECT id FROM job ORDER BY created_epoch DESC, id DESC LIMIT 1)) AS id
 ),

@@ -1,4 +1,4 @@
-"""Questions about jobs that the command line asks."""
+"""Queries about jobs, for the command line and Flower."""
 
 from typing import Any
 
@@ -10,19 +10,19 @@ Row = dict[str, Any]
 
 
 def list_jobs(engine: Engine, *, limit: int = 50) -> list[Row]:
-    """The newest jobs, newest first."""
+    """List the newest jobs, newest first."""
     query = select(job).order_by(job.c.created_epoch.desc(), job.c.created_at.desc(), job.c.id).limit(limit)
     return _rows(engine, query)
 
 
 def get_job(engine: Engine, job_id: str) -> Row | None:
-    """One job, or None where the history doesn't know it."""
+    """Read one job; None if the history does not have it."""
     found = _rows(engine, select(job).where(job.c.id == job_id))
     return found[0] if found else None
 
 
 def find_jobs(engine: Engine, start: str, *, limit: int = 20) -> list[str]:
-    """Ids that begin with these characters, or the one that is exactly this."""
+    """Find job IDs by prefix; an exact match is the only result."""
     with engine.connect() as connection:
         found = [
             str(each)
@@ -35,24 +35,24 @@ def find_jobs(engine: Engine, start: str, *, limit: int = 20) -> list[str]:
 
 
 def attempts(engine: Engine, task_id: str, limit: int) -> list[Row]:
-    """The attempts of one task, oldest first, with all their columns."""
+    """Read all columns of the attempts of one task, oldest first."""
     run = task_run.c
     query = select(task_run).where(run.task_id == task_id).order_by(run.started_epoch, run.attempt_uid)
     return _rows(engine, query.limit(limit))
 
 
 def count_attempts(engine: Engine, job_id: str) -> int:
-    """How many attempts a job's report would have to read."""
+    """Count the attempts of a job."""
     with engine.connect() as connection:
         query = select(func.count()).select_from(task_run).where(task_run.c.job == job_id)
         return int(connection.execute(query).scalar_one())
 
 
 def progress(engine: Engine, job_id: str) -> dict[str, Row]:
-    """What has been done for a job, by task name.
+    """Progress of a job by task name.
 
-    Each has `states` (attempts by state), `segments` (different segments that succeeded), `run_s` and
-    `audio_s`. Audio is counted once per segment, however many attempts made it.
+    Each entry has `states` (attempts by state), `segments` (distinct segments that succeeded), `run_s` and
+    `audio_s`. Audio is counted once per segment.
     """
     run = task_run.c
     query = (
@@ -74,10 +74,10 @@ def progress(engine: Engine, job_id: str) -> dict[str, Row]:
 
 
 def costs(engine: Engine, job_id: str) -> list[Row]:
-    """What each stage of a job cost, dearest first.
+    """Cost of each stage of a job, most expensive first.
 
-    Seconds are sums over attempts, failed ones included; `rss_peak_bytes` is the largest. None is "not
-    measured".
+    Seconds are sums over all attempts, including failed ones; `rss_peak_bytes` is the maximum. None means not
+    measured.
     """
     run = task_run.c
     query = (

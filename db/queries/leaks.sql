@@ -1,8 +1,8 @@
--- Does a process grow from task to task? Slope of the memory at the start of an attempt over its number in the
--- process, by least squares, per process and task. Noise is normal: look at what stays large.
--- :days  how far to look back from the newest attempt (default 30)
--- :min_n fewest attempts of a process that are worth a line (default 20)
--- :top   how many lines (default 20)
+-- Does a process grow from task to task? Least-squares slope of the memory at an attempt's start over its number in
+-- the process, per process and task. Some noise is normal.
+-- :days  days before the newest attempt (default 30)
+-- :min_n fewest attempts of a process (default 20)
+-- :top   number of lines (default 20)
 SELECT task_name, worker, worker_pid, COUNT(*) AS n,
     (COUNT(*) * SUM(1.0 * child_seq * rss_start_bytes) - SUM(1.0 * child_seq) * SUM(1.0 * rss_start_bytes))
         / NULLIF(COUNT(*) * SUM(1.0 * child_seq * child_seq) - SUM(1.0 * child_seq) * SUM(1.0 * child_seq), 0)

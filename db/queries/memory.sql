@@ -1,5 +1,5 @@
--- How much memory does each task need? Only attempts whose peak is exact count.
--- :days  how far to look back from the newest attempt (default 30)
+-- How much memory does each task need? Only attempts with an exact peak count.
+-- :days  days before the newest attempt (default 30)
 WITH peaks AS (
     SELECT task_name, rss_peak_bytes, mem_limit_bytes,
         ROW_NUMBER() OVER same AS place,

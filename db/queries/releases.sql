@@ -1,8 +1,8 @@
 -- Did a new version of the code get slower? Median run time per audio second, warm attempts only.
--- Without versions given, the one before the newest is compared with the newest.
--- :old   the earlier version (default: the newest but one)
+-- By default the newest version is compared with the previous one.
+-- :old   the earlier version (default: the second newest)
 -- :new   the later version (default: the newest)
--- :days  how far to look back from the newest attempt (default 30)
+-- :days  days before the newest attempt (default 30)
 WITH versions AS (
     SELECT app_version, ROW_NUMBER() OVER (ORDER BY newest_epoch DESC, app_version DESC) AS age
     FROM (

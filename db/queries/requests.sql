@@ -1,6 +1,6 @@
--- Which requests took longest from their first start to their last end, and how much work was in them?
--- :days  how far to look back from the newest attempt (default 30)
--- :top   how many lines (default 20)
+-- Which requests took longest from their first start to their last end, and how much run time did they need?
+-- :days  days before the newest attempt (default 30)
+-- :top   number of lines (default 20)
 WITH longest AS (
     SELECT root_id, MAX(finished_epoch) - MIN(started_epoch) AS span_s
     FROM task_run

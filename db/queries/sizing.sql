@@ -1,9 +1,9 @@
--- How many processes and devices do so many hours of audio a day take, by what attempts took so far?
--- A process of a prefork pool is busy for as long as its attempts ran, also those that failed; a device, whose
--- pool is of threads, for as long as at least one of them ran, in whole seconds.
--- :hours  hours of audio to be made a day (default 100)
--- :use    share of the day that they are to be busy (default 0.7)
--- :days   how far to look back from the newest attempt (default 30)
+-- How many processes and devices does a daily amount of audio need, by past attempts?
+-- A prefork process is busy while an attempt runs, including failed ones; a device with a thread pool is busy while
+-- at least one attempt runs, in whole seconds.
+-- :hours  hours of audio per day (default 100)
+-- :use    target utilisation (default 0.7)
+-- :days   days before the newest attempt (default 30)
 WITH recent AS (
     SELECT engine, task_name, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, worker, state,
         COALESCE(cache_hit, 0) AS cache_hit, audio_s, run_s, started_epoch, finished_epoch

@@ -1,6 +1,6 @@
 -- How fast is each engine? Run time per second of audio (rtf): below 1 is faster than real time.
--- Percentiles are nearest-rank: values that occurred.
--- :days  how far to look back from the newest attempt (default 30)
+-- Percentiles are by nearest rank, so they are values that occurred.
+-- :days  days before the newest attempt (default 30)
 WITH runs AS (
     SELECT task_name, engine, device, rtf,
         ROW_NUMBER() OVER same AS place,

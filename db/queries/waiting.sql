@@ -1,8 +1,8 @@
--- How long do tasks wait, per queue and hour, and where: in the broker, or taken by a worker but not begun?
--- Time before an ETA and a retry's back-off are no waiting.
--- :days    how far to look back from the newest attempt (default 30)
--- :long_s  a wait that is too long, in seconds (default 10)
--- :top     how many lines, newest hour first (default 48)
+-- How long do tasks wait, per queue and hour: in the broker, or prefetched by a worker?
+-- Time before an ETA and a retry's back-off do not count.
+-- :days    days before the newest attempt (default 30)
+-- :long_s  threshold of a long wait, in seconds (default 10)
+-- :top     number of lines, newest hour first (default 48)
 SELECT queue, (started_epoch / 3600) * 3600 AS hour_epoch, COUNT(*) AS n,
     AVG(broker_wait_s) AS broker_wait_mean_s,
     AVG(prefetch_wait_s) AS prefetch_wait_mean_s,

@@ -1,7 +1,7 @@
-"""What a job's figures suggest, in sentences with numbers.
+"""Findings about a job's performance, in sentences with figures.
 
-In the manner of `seff`, jobstats and Dask's performance report: a sentence appears only where its figure is
-out of the ordinary, and says what it was and what would change it.
+As in `seff`, jobstats and Dask's performance report, a sentence appears only if its figure is out of the
+ordinary. It states the figure and what would change it.
 """
 
 from collections import Counter
@@ -13,19 +13,19 @@ from db.reports.job_timeline import Story, quantile
 Row = dict[str, Any]
 
 _SHORT_S = 0.5
-"""Nothing is said of a job that took less: its figures are chance."""
+"""Jobs that took less are not judged: their figures are noise."""
 
 
 def advise(story: Story) -> list[str]:
-    """Sentences, the most useful first. Never empty."""
+    """Findings, the most useful first. Never empty."""
     if story.span_s < _SHORT_S:
         return [f"The job took {seconds(story.span_s)}: too short to judge."]
     found = [sentence for rule in _RULES for sentence in rule(story)]
-    return found or ["Nothing stands out: no waste, no long waits, no shortage."]
+    return found or ["No findings: no failed work, no long waits, no shortage of resources."]
 
 
 def seconds(value: float) -> str:
-    """A duration for people.
+    """Format a duration.
 
     >>> seconds(0.0042), seconds(0.25), seconds(3.24), seconds(75), seconds(5400)
     ('4 ms', '0.25 s', '3.2 s', '1 min 15 s', '1 h 30 min')
@@ -43,7 +43,7 @@ def seconds(value: float) -> str:
 
 
 def stage_name(task_name: str) -> str:
-    """`voxchord.text` is the stage `text`."""
+    """Stage of a task name: `text` of `voxchord.text`."""
     return task_name.rpartition(".")[2]
 
 
@@ -63,7 +63,7 @@ def _waste(story: Story) -> Iterator[str]:
         reasons = Counter(f"{row['state']} {row['exc_type'] or ''}".strip() for row in wasted)
         named = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
         yield (
-            f"{len(wasted)} of {len(story.attempts)} attempts came to nothing and cost {seconds(lost_s)}, "
+            f"{len(wasted)} of {len(story.attempts)} attempts were unsuccessful and cost {seconds(lost_s)}, "
             f"{_percent(lost_s, all_s)} of all work: {named}."
         )
 
@@ -75,15 +75,15 @@ def _slots(story: Story) -> Iterator[str]:
     if used > 0.85 * slots and queued_s > story.span_s:
         shorter_s = work_s / slots - work_s / (slots + 1)
         yield (
-            f"All {slots} slots worked ({used:.1f} on average) while tasks waited: one more slot "
+            f"All {slots} slots were in use ({used:.1f} on average) while tasks waited: one more slot "
             f"would save up to {seconds(shorter_s)} of {seconds(story.span_s)}."
         )
     elif slots > 1 and used < 0.6 * slots:
-        yield f"On average {used:.1f} of {slots} slots worked: more slots would not make this job faster."
+        yield f"On average {used:.1f} of {slots} slots were in use: more slots would not speed this job up."
 
 
 def _waits(story: Story) -> Iterator[str]:
-    """Tasks that wait while slots stand free: their queue has too few takers."""
+    """Tasks that wait while slots are free: their queue has too few workers."""
     free = story.slots() - _total(story.attempts, "run_s") / story.span_s
     for name, rows in story.by_stage().items():
         waits = [row["queue_wait_s"] for row in rows if row["queue_wait_s"] is not None]
@@ -94,13 +94,13 @@ def _waits(story: Story) -> Iterator[str]:
         if free > 0.15 * story.slots() and wait > 2 * run and wait > max(1.0, 0.1 * story.span_s):
             yield (
                 f"{stage_name(name)} waited {seconds(wait)} on average for {seconds(run)} of work, while "
-                f"{free:.1f} of {story.slots()} slots stood free: one more worker on "
+                f"{free:.1f} of {story.slots()} slots were free: one more worker on "
                 f"{rows[0]['queue'] or 'its queue'} would start it at once."
             )
 
 
 def _starved(story: Story) -> Iterator[str]:
-    """Stages that stood ready with no core free, the one that lost most named with its share."""
+    """Stages that were runnable with no free core; the worst one with its share."""
     starved: dict[str, tuple[float, float]] = {}
     for name, rows in story.by_stage().items():
         measured = [row for row in rows if row["cpu_wait_s"] is not None and row["share_s"]]
@@ -110,10 +110,10 @@ def _starved(story: Story) -> Iterator[str]:
     if starved:
         worst = max(starved, key=lambda name: starved[name][0])
         waited_s, run_s = starved.pop(worst)
-        others = f"; so did {' and '.join(starved)}" if starved else ""
+        others = f"; so were {' and '.join(starved)}" if starved else ""
         cores = max(row["cpus_allowed"] or 0 for row in story.attempts)
         yield (
-            f"{worst} stood ready with no core free for {_percent(waited_s, run_s)} of its time "
+            f"{worst} was runnable with no free core for {_percent(waited_s, run_s)} of its time "
             f"({cores} cores, {story.slots()} slots){others}: other programs, or too many slots or threads."
         )
 
@@ -127,8 +127,8 @@ def _idle(story: Story) -> Iterator[str]:
         waited_s = run_s - cpu_s - _total(measured, "cpu_wait_s")
         if run_s > 0.1 * story.span_s and waited_s > 0.5 * run_s:
             yield (
-                f"{stage_name(name)} neither computed nor wanted a core for {_percent(waited_s, run_s)} of "
-                f"its {seconds(run_s)}: it waited for a disk, the network or another process."
+                f"{stage_name(name)} was blocked for {_percent(waited_s, run_s)} of its {seconds(run_s)}: it "
+                f"waited for a disk, the network or another process."
             )
 
 
@@ -143,8 +143,8 @@ def _straggler(story: Story) -> Iterator[str]:
         median_s = quantile([row["run_s"] for row in done], 0.5)
         if alone_s > 0.1 * story.span_s and last["run_s"] > 2 * median_s:
             yield (
-                f"Segment {last['segment']} was alone at the end of {stage_name(name)} for "
-                f"{seconds(alone_s)}: it took {seconds(last['run_s'])}, the median {seconds(median_s)}."
+                f"Segment {last['segment']} ran alone at the end of {stage_name(name)} for "
+                f"{seconds(alone_s)}: it took {seconds(last['run_s'])}, the median is {seconds(median_s)}."
             )
 
 
@@ -154,7 +154,7 @@ def _ending(story: Story) -> Iterator[str]:
     tail_s = max(row["end"] for row in rows) - min(row["start"] for row in rows)
     if len(stages) > 1 and len(rows) <= 2 and tail_s > 0.15 * story.span_s:
         share = _percent(tail_s, story.span_s)
-        yield f"{stage_name(name)} came last and alone: {seconds(tail_s)}, {share} of the job."
+        yield f"{stage_name(name)} ran last and alone: {seconds(tail_s)}, {share} of the job."
 
 
 def _loading(story: Story) -> Iterator[str]:
@@ -162,16 +162,16 @@ def _loading(story: Story) -> Iterator[str]:
     load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
     if load_s > 0.05 * all_s:
         yield (
-            f"{len(loads)} attempt{'s' * (len(loads) > 1)} waited for a model to be loaded, "
-            f"{seconds(load_s)} together, {_percent(load_s, all_s)} of all work: "
-            "workers that stay up don't pay it again."
+            f"{len(loads)} attempt{'s' * (len(loads) > 1)} waited for a model to load, "
+            f"{seconds(load_s)} in total, {_percent(load_s, all_s)} of all work: "
+            "long-running workers load it once."
         )
 
 
 def _reused(story: Story) -> Iterator[str]:
     if story.reused() > 0:
         total = story.job["segments"]
-        yield f"{story.reused()} of {total} segments were there already and were not made again."
+        yield f"{story.reused()} of {total} segments existed already and were reused."
 
 
 def _memory(story: Story) -> Iterator[str]:
@@ -182,14 +182,14 @@ def _memory(story: Story) -> Iterator[str]:
     peak, limit = top["rss_peak_bytes"], top["mem_limit_bytes"]
     if limit and peak > 0.85 * limit:
         yield (
-            f"{stage_name(top['task_name'])} came to {_percent(peak, limit)} of its memory limit of "
-            f"{limit >> 20} MiB: raise the limit before it is killed."
+            f"{stage_name(top['task_name'])} reached {_percent(peak, limit)} of its memory limit of "
+            f"{limit >> 20} MiB: raise the limit before the process is killed."
         )
     ram = max((machine["ram_bytes"] or 0 for machine in story.machines), default=0)
     if ram and peak * story.slots() > 0.85 * ram:
         yield (
-            f"{story.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) don't fit "
-            f"into the machine's {ram >> 20} MiB with room to spare."
+            f"{story.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) do not fit "
+            f"safely into the machine's {ram >> 20} MiB."
         )
 
 
@@ -199,14 +199,14 @@ def _gpu(story: Story) -> Iterator[str]:
         active_s, run_s = _total(measured, "gpu_active_s"), _total(measured, "share_s")
         if measured and active_s < 0.5 * run_s:
             yield (
-                f"The GPU computed for {_percent(active_s, run_s)} of the time of {stage_name(name)}: more "
-                "segments at once would fill it, if its memory allows."
+                f"The GPU was active for {_percent(active_s, run_s)} of the time of {stage_name(name)}: "
+                "decode more segments at once, if its memory allows."
             )
         retries = _total(measured, "gpu_alloc_retries")
         if retries:
             yield (
-                f"{retries:.0f} allocations in {stage_name(name)} had to empty torch's cache first: "
-                "its memory is tight."
+                f"{retries:.0f} allocations in {stage_name(name)} first had to empty torch's cache: "
+                "device memory is tight."
             )
 
 

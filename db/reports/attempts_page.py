@@ -1,4 +1,4 @@
-"""The attempts of one task as one HTML page: every column that holds something, and what it holds."""
+"""HTML page of the attempts of one task: every measured column with its description."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -16,7 +16,7 @@ td:last-child { text-align: left; color: var(--faint); white-space: normal; min-
 
 
 def page(task_id: str, rows: Sequence[Row]) -> str:
-    """A line per column, an attempt beside the other; what no attempt has is left out."""
+    """Render one line per column and one column per attempt, without unmeasured columns."""
     heads = "".join(f"<th>attempt {number}</th>" for number in range(1, len(rows) + 1))
     lines = "".join(_line(column, rows) for column in task_run.columns if _held(column.name, rows))
     title = f"Task {task_id}"
@@ -24,14 +24,14 @@ def page(task_id: str, rows: Sequence[Row]) -> str:
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>"
         f"<title>{escape(title)}</title><style>{STYLE}{_OWN_STYLE}</style></head>\n<body>"
-        f"<h1>{escape(title)}</h1><p class='faint'>Rows of task_run; what was not measured is left out.</p>"
+        f"<h1>{escape(title)}</h1><p class='faint'>Rows of task_run, without unmeasured columns.</p>"
         f"<div class='wide'><table><tr><th>column</th>{heads}<th></th></tr>{lines}</table></div>"
         "</body></html>\n"
     )
 
 
 def plain(rows: Sequence[Row]) -> list[Row]:
-    """The rows for JSON: times as ISO 8601, what was not measured left out."""
+    """Rows for JSON: times as ISO 8601, without unmeasured columns."""
     return [
         {
             name: _iso(value)

@@ -1,7 +1,7 @@
-"""A job's report as one HTML page: styles and pictures are in it, it opens from disk and needs no network.
+"""HTML report of a job, self-contained: it opens from disk and needs no network.
 
-Pictures are SVG stretched to the width of the page; words stand beside them as HTML, so that they keep their
-size on a phone. Everything that comes from the history is escaped.
+Charts are SVG, stretched to the width of the page; labels are HTML beside them, so that their size stays
+readable on a phone. All values from the history are escaped.
 """
 
 from collections.abc import Iterable, Iterator
@@ -15,7 +15,7 @@ from db.reports.job_timeline import Story, quantile
 Row = dict[str, Any]
 
 _WIDE = 1000.0
-"""Width of every picture in its own units."""
+"""Width of every chart in its own units."""
 _SEGMENTS_SHOWN = 500
 _COLOURS = ("#3b7dd8", "#2a9d8f", "#8d6cc9", "#e08e2b", "#c2557a", "#6b8e23", "#5a6b7b")
 
@@ -56,14 +56,14 @@ th:first-child, td:first-child { text-align: left; }
 
 
 def page(story: Story) -> str:
-    """The whole page."""
+    """Render the page."""
     colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(story.by_stage())}
     title = f"Job {story.job['id']}"
     parts = (
         f"<h1>{escape(title)}</h1>",
         _subtitle(story),
         _facts(story),
-        "<h2>What stands out</h2>",
+        "<h2>Findings</h2>",
         f"<ul class='advice'>{''.join(f'<li>{escape(text)}</li>' for text in advise(story))}</ul>",
         _timeline(story, colours),
         _boxes(story, colours),
@@ -83,7 +83,7 @@ def _subtitle(story: Story) -> str:
     words = [str(story.job.get("state") or "state unknown"), began]
     words += [str(story.job[name]) for name in ("engine", "format") if story.job.get(name)]
     if (story.job.get("run_no") or 1) > 1:
-        words.append(f"begun {story.job['run_no']} times, this is the last")
+        words.append(f"run {story.job['run_no']}, the latest")
     error = f"<p class='bad'>{escape(str(story.job['error']))}</p>" if story.job.get("error") else ""
     return f"<p class='faint'>{escape(' · '.join(words))}</p>{error}"
 
@@ -95,14 +95,14 @@ def _facts(story: Story) -> str:
     waits = [row["queue_wait_s"] for row in attempts if row["queue_wait_s"] is not None]
     whole_s, made_s = story.job.get("audio_s"), story.made_s()
     facts = [
-        ("from first message to last end", seconds(story.span_s)),
+        ("from first message to end", seconds(story.span_s)),
         ("audio" if whole_s else "audio so far", seconds(whole_s or made_s) if whole_s or made_s else "–"),
-        ("speed against real time", _times(whole_s or made_s, story.span_s)),
-        ("work, all slots", seconds(sum(row["run_s"] or 0 for row in attempts))),
+        ("speed relative to real time", _times(whole_s or made_s, story.span_s)),
+        ("run time over all slots", seconds(sum(row["run_s"] or 0 for row in attempts))),
         ("CPU time", seconds(cpu_s)),
-        ("largest peak of memory", f"{max(peaks) >> 20} MiB" if peaks else "not measured"),
+        ("peak memory", f"{max(peaks) >> 20} MiB" if peaks else "not measured"),
         ("mean wait in queues", seconds(sum(waits) / len(waits)) if waits else "not measured"),
-        ("attempts, of them in vain", f"{len(attempts)}, {sum(_vain(row) for row in attempts)}"),
+        ("attempts, unsuccessful", f"{len(attempts)}, {sum(_vain(row) for row in attempts)}"),
     ]
     cells = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in facts)
     return f"<div class='facts'>{cells}</div>"
@@ -126,15 +126,15 @@ def _timeline(story: Story, colours: dict[str, str]) -> str:
         for name, colour in colours.items()
     )
     return (
-        "<h2>Timeline</h2><p class='faint'>One line per slot of a worker. Full bars ran; the flat grey "
-        "before a bar is a task that waited while its slot stood free; a red edge came to nothing.</p>"
+        "<h2>Timeline</h2><p class='faint'>One line per worker slot. A bar is an attempt; thin grey before a "
+        "bar is time it waited while the slot was free; a red border marks an unsuccessful attempt.</p>"
         f"<div class='legend'>{legend}<span><i style='background:var(--wait)'></i>waiting</span></div>"
         f"{_waiting(story)}{lanes}{_axis(story)}"
     )
 
 
 def _waiting(story: Story) -> str:
-    """How many messages were out and not begun, over time."""
+    """Chart of the number of waiting messages over time."""
     changes = sorted(
         change
         for row in story.attempts
@@ -193,7 +193,7 @@ def _tooltip(row: Row) -> str:
     if row["rss_peak_bytes"]:
         words.append(f"peak {row['rss_peak_bytes'] >> 20} MiB")
     if row["attempt"] or row["redelivered"]:
-        words.append("again")
+        words.append("retried")
     return ", ".join([*words, row["state"]])
 
 
@@ -222,8 +222,8 @@ def _boxes(story: Story, colours: dict[str, str]) -> str:
     measures = (
         ("Run time", lambda row: row["run_s"], seconds),
         ("CPU time", _cpu_of, seconds),
-        ("Peak of memory", lambda row: row["rss_peak_bytes"], lambda size: f"{size / 2**20:.0f} MiB"),
-        ("Wait in queues", lambda row: row["queue_wait_s"], seconds),
+        ("Peak memory", lambda row: row["rss_peak_bytes"], lambda size: f"{size / 2**20:.0f} MiB"),
+        ("Queue wait", lambda row: row["queue_wait_s"], seconds),
     )
     parts = []
     for title, measure, words in measures:
@@ -237,8 +237,8 @@ def _boxes(story: Story, colours: dict[str, str]) -> str:
             rows = "".join(_box(name, found, most, colours[name], words) for name, found in values.items())
             parts.append(f"<h3>{title}</h3>{rows}{_scale(most, words)}")
     return (
-        "<h2>Stages</h2><p class='faint'>From the least to the most: a thin line; the middle half: a box; "
-        f"the median: a stroke.</p>{''.join(parts)}"
+        "<h2>Stages</h2><p class='faint'>Line: minimum to maximum; box: middle half; stroke: median.</p>"
+        f"{''.join(parts)}"
     )
 
 
@@ -270,13 +270,13 @@ def _scale(most: float, words: Any) -> str:
 def _gpu(story: Story) -> str:
     measured = [row for row in story.attempts if row["gpu_uuid"]]
     if not measured:
-        return "<h2>GPU</h2><p class='faint'>None was measured.</p>"
+        return "<h2>GPU</h2><p class='faint'>No GPU was measured.</p>"
     parts = []
     for device in sorted({row["gpu_uuid"] for row in measured}):
         rows = [row for row in measured if row["gpu_uuid"] == device]
         label = f"{rows[0]['gpu_name'] or 'GPU'} {device[:12]}"
         active_s = sum(row["gpu_active_s"] or 0 for row in rows)
-        note = f"{seconds(active_s)} of kernels"
+        note = f"active for {seconds(active_s)}"
         total = max((row["gpu_mem_total_bytes"] or 0 for row in rows), default=0)
         peak = max((row["gpu_mem_device_peak_bytes"] or 0 for row in rows), default=0)
         if total and peak:
@@ -286,19 +286,19 @@ def _gpu(story: Story) -> str:
 
 
 def _curves(story: Story, label: str, rows: list[Row], total: int, note: str) -> str:
-    """Utilisation and memory of one device over the job, from the samples of its long attempts."""
+    """Chart of one device's utilisation and memory, from samples of long attempts."""
     samples = _samples(story, rows)
     if not samples:
         return _row(
-            escape(label), "<span class='faint'>no attempt was long enough to be sampled</span>", escape(note)
+            escape(label), "<span class='faint'>no attempt was long enough for samples</span>", escape(note)
         )
     use = _line(story, ((at, sample["gpu_util_pct"], 100.0) for at, sample in samples), "#2a9d8f")
     memory = _line(
         story, ((at, sample["gpu_mem_bytes"], float(total or 1)) for at, sample in samples), "#e08e2b"
     )
     legend = (
-        "<div class='legend'><span><i style='background:#2a9d8f'></i>kernels running, 0 to 100 %</span>"
-        "<span><i style='background:#e08e2b'></i>memory, 0 to all of it</span></div>"
+        "<div class='legend'><span><i style='background:#2a9d8f'></i>utilisation, 0 to 100 %</span>"
+        "<span><i style='background:#e08e2b'></i>memory, 0 to the device's total</span></div>"
     )
     frame = f"<rect width='{_WIDE:.0f}' height='90' fill='var(--panel)'/>"
     return legend + _row(escape(label), _svg(frame + use + memory, 90), escape(note)) + _axis(story)
@@ -335,19 +335,19 @@ def _segments(story: Story) -> str:
     lines = [_segment(number, rows, made=number in decoded) for number, rows in groups.items()]
     lines.sort(key=lambda line: (-line[0], line[1]))
     more = len(lines) - _SEGMENTS_SHOWN
-    note = f"<p class='faint'>and {more} quicker ones.</p>" if more > 0 else ""
+    note = f"<p class='faint'>and {more} faster ones.</p>" if more > 0 else ""
     head = "".join(
         f"<th>{name}</th>"
         for name in (
             "segment",
             "audio",
-            "work",
+            "run time",
             "speed",
-            "waited",
+            "queue wait",
             "peak MiB",
             "attempts",
-            "in vain",
-            "from cache",
+            "unsuccessful",
+            "reused",
         )
     )
     body = "".join(line[2] for line in lines[:_SEGMENTS_SHOWN])
@@ -380,7 +380,7 @@ def _segment(number: int, rows: list[Row], *, made: bool) -> tuple[float, int, s
 def _stages(story: Story) -> str:
     head = "".join(
         f"<th>{name}</th>"
-        for name in ("stage", "attempts", "work", "CPU", "no core free", "waited", "peak MiB")
+        for name in ("stage", "attempts", "run time", "CPU", "no free core", "queue wait", "peak MiB")
     )
     body = ""
     for name, rows in story.by_stage().items():
@@ -397,4 +397,4 @@ def _stages(story: Story) -> str:
             str(peak >> 20) if peak else "–",
         )
         body += f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
-    return f"<h2>Sums</h2><div class='wide'><table><tr>{head}</tr>{body}</table></div>"
+    return f"<h2>Totals</h2><div class='wide'><table><tr>{head}</tr>{body}</table></div>"

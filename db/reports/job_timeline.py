@@ -1,4 +1,4 @@
-"""Everything the history knows of one job, in the shape that a report needs."""
+"""Timeline of one job: its row, attempts, samples and machines, for the report."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -14,20 +14,20 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """One job: its row, its attempts in the order of their starts, samples of the long ones by attempt.
+    """One job: its row, its attempts in order of start, and samples of long attempts by attempt.
 
-    Of a job that was begun again it is that of the last run.
+    Of a restarted job, the last run only.
     """
 
     job: Row
     attempts: list[Row]
     samples: dict[str, list[Row]]
     machines: list[Row]
-    """The processes that worked for it, as `worker_proc` has them."""
+    """Rows of `worker_proc` of the processes that worked for it."""
 
     @property
     def started(self) -> float:
-        """When the first of its messages was sent, else when work began; seconds since the epoch."""
+        """Send time of its first message, or else start of its work; seconds since the epoch."""
         return min(float(row["published"] or row["start"]) for row in self.attempts)
 
     @property
@@ -39,14 +39,14 @@ class Story:
         return self.finished - self.started
 
     def by_stage(self) -> dict[str, list[Row]]:
-        """Attempts by task, in the order in which the stages began."""
+        """Attempts by task, in order of the stages' starts."""
         stages: dict[str, list[Row]] = defaultdict(list)
         for row in self.attempts:
             stages[row["task_name"]].append(row)
         return dict(stages)
 
     def lanes(self) -> list[tuple[str, list[Row]]]:
-        """One per slot of a worker: its name, and the attempts that ran on it one after the other."""
+        """Lanes of the timeline, one per slot: the slot's name and its consecutive attempts."""
         slots: dict[tuple[str, int], list[list[Row]]] = defaultdict(list)
         for row in self.attempts:
             process = slots[row["worker"] or "?", row["worker_pid"] or 0]
@@ -62,7 +62,7 @@ class Story:
         ]
 
     def made_s(self) -> float:
-        """Seconds of audio that its segments have, each once; pauses between them are the stitch's."""
+        """Seconds of audio in its segments, each counted once, without the pauses between them."""
         made = {
             row["segment"]: float(row["audio_s"])
             for row in self.attempts
@@ -71,7 +71,7 @@ class Story:
         return sum(made.values())
 
     def decoded(self) -> set[int]:
-        """Segments that it decoded, or tried to."""
+        """Segments that were decoded or tried."""
         return {
             row["segment"]
             for row in self.attempts
@@ -79,12 +79,12 @@ class Story:
         }
 
     def reused(self) -> int:
-        """How many segments it found made; most of them never had a message. 0 while it hasn't succeeded."""
+        """Number of reused segments, most of which had no message; 0 unless the job succeeded."""
         done = self.job.get("state") == "SUCCEEDED"
         return (self.job.get("segments") or 0) - len(self.decoded()) if done else 0
 
     def slots(self) -> int:
-        """How many attempts could run at once, on the workers that did at least a twentieth of the work."""
+        """Slots of the workers that did at least a twentieth of the work."""
         slots: dict[str, int] = {}
         work_s: dict[str, float] = defaultdict(float)
         for row in self.attempts:
@@ -95,7 +95,7 @@ class Story:
 
 
 def tell(engine: Engine, job_id: str) -> Story | None:
-    """Read a job's story, that of its last run; None while no attempt that began is recorded."""
+    """Read the timeline of a job's last run; None while no started attempt is recorded."""
     with engine.connect() as connection:
         rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
         found = connection.execute(select(job).where(job.c.id == job_id)).mappings().first()
@@ -120,13 +120,13 @@ def tell(engine: Engine, job_id: str) -> Story | None:
 
 
 def _begun(job: Row) -> float:
-    """When a job was begun again, else 0. What an earlier run did ended before, the root that asked after."""
+    """Time of a job's restart, else 0. Attempts of earlier runs ended before it."""
     again = (job.get("run_no") or 1) > 1 and job.get("started_at")
     return float(job["started_at"].timestamp()) if again else 0.0
 
 
 def _timed(row: Row) -> Row:
-    """With start, end and publication in seconds since the epoch; the ETA of a retry is its publication."""
+    """Add start, end and send time in seconds since the epoch; a retry's send time is its ETA."""
     start = row["started_at"].timestamp()
     published = max((row[name].timestamp() for name in ("published_at", "eta_at") if row[name]), default=None)
     if row["queue_wait_s"] is None:
@@ -143,7 +143,7 @@ def _parts(items: list[str], size: int) -> Iterable[list[str]]:
 
 
 def quantile(values: list[float], share: float) -> float:
-    """Nearest rank: a value that occurred.
+    """Quantile by nearest rank, which is a value that occurred.
 
     >>> quantile([3.0, 1.0, 2.0], 0.5), quantile([1.0, 2.0, 3.0, 4.0], 0.75)
     (2.0, 3.0)

@@ -1,4 +1,4 @@
--- Every attempt, with the shares and ratios that people ask for. NULL where a part was not measured.
+-- Every attempt with common shares and ratios. NULL if a part was not measured.
 SELECT
     t.*,
     100.0 * (t.cpu_user_s + t.cpu_system_s + COALESCE(t.cpu_children_s, 0)) / NULLIF(t.share_s, 0) AS cpu_pct,

@@ -1,4 +1,4 @@
--- One line per day and task, from the hourly sums: reaches back further than task_run.
+-- One line per day and task, from the hourly aggregates, which reach back further than task_run.
 SELECT
     (hour_epoch / 86400) * 86400 AS day_epoch,
     task_name,

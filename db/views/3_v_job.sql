@@ -1,4 +1,4 @@
--- Every job with what it cost so far.
+-- Every job with its cost so far.
 SELECT
     j.*,
     c.attempts,

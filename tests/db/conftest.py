@@ -1,4 +1,4 @@
-"""Both databases, real: a test that takes `url` runs once on each."""
+"""Fixtures: a test that takes `url` runs on real SQLite and on real PostgreSQL."""
 
 from collections.abc import Iterator
 from pathlib import Path

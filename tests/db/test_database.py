@@ -17,13 +17,13 @@ from db.database import DatabaseUrlError, open_database, parse_url, writing
 from db.schema import column_doc, metadata, task_run
 
 
-def test_the_migrations_yield_exactly_the_schema(engine: Engine) -> None:
+def test_migrations_yield_the_schema(engine: Engine) -> None:
     with engine.connect() as connection:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
 def at_version(url: str, version: str, statement: str) -> None:
-    """A database as an earlier version left it."""
+    """Database of an earlier schema version."""
     engine = open_database(url, migrate=False)
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
@@ -34,7 +34,16 @@ def at_version(url: str, version: str, statement: str) -> None:
     engine.dispose()
 
 
-def test_attempts_without_any_time_are_as_old_as_the_migration(url: str) -> None:
+def test_schemas_of_later_releases_are_used_unchanged(url: str) -> None:
+    at_version(url, "head", "UPDATE alembic_version SET version_num = '9999'")
+    engine = open_database(url)
+    with writing(engine) as connection:
+        connection.execute(task_run.insert(), {"attempt_uid": "1", "task_name": "t", "state": "SUCCESS"})
+        assert MigrationContext.configure(connection).get_current_revision() == "9999"
+    engine.dispose()
+
+
+def test_attempts_without_times_get_the_migration_time(url: str) -> None:
     at_version(
         url, "0002", "INSERT INTO task_run (attempt_uid, task_name, state) VALUES ('1', 't', 'REVOKED')"
     )
@@ -46,7 +55,7 @@ def test_attempts_without_any_time_are_as_old_as_the_migration(url: str) -> None
     engine.dispose()
 
 
-def test_attempts_of_an_earlier_version_get_what_is_known_of_their_part_of_the_time(url: str) -> None:
+def test_share_of_time_is_migrated(url: str) -> None:
     at_version(
         url,
         "0001",
@@ -64,7 +73,7 @@ def test_attempts_of_an_earlier_version_get_what_is_known_of_their_part_of_the_t
     engine.dispose()
 
 
-def test_every_column_says_what_it_holds(engine: Engine) -> None:
+def test_every_column_has_a_description(engine: Engine) -> None:
     with engine.connect() as connection:
         documented = {
             (row.table_name, row.column_name): row.doc for row in connection.execute(select(column_doc))
@@ -77,7 +86,7 @@ def test_every_column_says_what_it_holds(engine: Engine) -> None:
                 assert found["comment"] == documented[table.name, column.name]
 
 
-def test_every_view_answers(engine: Engine) -> None:
+def test_every_view_can_be_read(engine: Engine) -> None:
     names = inspect(engine).get_view_names()
     assert set(names) == {"v_task_run", "v_daily", "v_job"}
     with engine.connect() as connection:
@@ -85,7 +94,7 @@ def test_every_view_answers(engine: Engine) -> None:
             assert connection.execute(text(f"SELECT * FROM {name}")).all() == []  # noqa: S608 - names from the schema
 
 
-def test_moments_come_back_as_the_same_moment(engine: Engine) -> None:
+def test_times_round_trip(engine: Engine) -> None:
     noon = datetime(2026, 5, 1, 12, 0, tzinfo=timezone(timedelta(hours=2)))
     row = attempt() | {"started_at": noon, "finished_at": noon.timestamp() + 1}
     with writing(engine) as connection:
@@ -96,13 +105,13 @@ def test_moments_come_back_as_the_same_moment(engine: Engine) -> None:
     assert found.finished_at == datetime(2026, 5, 1, 10, 0, 1, tzinfo=UTC)
 
 
-def test_a_moment_without_a_zone_is_refused(engine: Engine) -> None:
+def test_times_without_a_zone_are_refused(engine: Engine) -> None:
     row = attempt() | {"started_at": datetime(2026, 5, 1, 12, 0)}
     with pytest.raises(StatementError, match="no time zone"), writing(engine) as connection:
         connection.execute(task_run.insert(), row)
 
 
-def test_many_processes_may_create_the_tables_at_once(url: str) -> None:
+def test_many_processes_create_the_tables_at_once(url: str) -> None:
     code = "import sys; from db.database import open_database; open_database(sys.argv[1]).dispose()"
     started = [subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE) for _ in range(4)]
     errors = [process.communicate(timeout=60)[1] for process in started]
@@ -123,18 +132,18 @@ def test_the_sqlite_file_is_private_and_in_wal_mode(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "url", ["mysql://me:pa55word@host/db", "postgresql://me:pa55word@host:port/db", "pa55word"]
 )
-def test_a_url_that_cannot_be_used_is_refused_without_its_password(url: str) -> None:
+def test_invalid_urls_are_refused_without_their_password(url: str) -> None:
     with pytest.raises(DatabaseUrlError) as caught:
         parse_url(url)
     assert "pa55word" not in f"{caught.value!r} {caught.value.__cause__!r}"
 
 
-def test_a_database_that_is_away_is_an_error_without_the_password(caplog: pytest.LogCaptureFixture) -> None:
+def test_unreachable_databases_raise_without_their_password(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(OperationalError) as caught:
         open_database("postgresql://me:pa55word@127.0.0.1:1/db")
     assert "pa55word" not in f"{caught.value!r} {caught.value} {caplog.text}"
 
 
-def test_memory_databases_are_refused_because_processes_share_the_history() -> None:
+def test_in_memory_databases_are_refused() -> None:
     with pytest.raises(DatabaseUrlError, match="needs a file"):
         parse_url("sqlite://")

@@ -35,7 +35,7 @@ def count(engine: Engine, table: Any) -> int:
         return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def test_hours_are_summed_once_they_are_over(engine: Engine) -> None:
+def test_hours_are_aggregated_when_they_are_over(engine: Engine) -> None:
     store(
         engine,
         at(2, run_s=0.2, rss_peak_bytes=10, audio_s=5.0, engine="hibari"),
@@ -53,7 +53,7 @@ def test_hours_are_summed_once_they_are_over(engine: Engine) -> None:
     assert hibari["energy_j_sum"] is None
 
 
-def test_a_late_row_is_summed_too_and_none_twice(engine: Engine) -> None:
+def test_late_rows_are_aggregated_and_none_twice(engine: Engine) -> None:
     store(engine, at(2), at(40))
     sum_hours(engine, now=NOW)
     store(engine, at(2))
@@ -62,8 +62,8 @@ def test_a_late_row_is_summed_too_and_none_twice(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 2])
-def test_trimmed_once_a_day_late_rows_are_summed_before_they_are_deleted(engine: Engine, days: int) -> None:
-    """Of each day's last hour one row comes only after that day's trim."""
+def test_daily_trims_aggregate_late_rows_before_deleting_them(engine: Engine, days: int) -> None:
+    """One row of each day's last hour arrives after that day's trim."""
     for day in range(10, -1, -1):
         now = NOW - day * DAY_S
         store(engine, at(day * 24 + 1))
@@ -74,7 +74,7 @@ def test_trimmed_once_a_day_late_rows_are_summed_before_they_are_deleted(engine:
     assert count(engine, task_run) == 2 * (days - 1)
 
 
-def test_a_row_that_comes_after_its_hour_was_deleted_takes_nothing_from_the_sums(engine: Engine) -> None:
+def test_rows_of_deleted_hours_leave_aggregates_unchanged(engine: Engine) -> None:
     store(engine, at(50), at(50))
     trim(engine, days=1, now=NOW)
     assert count(engine, task_run) == 0
@@ -83,14 +83,14 @@ def test_a_row_that_comes_after_its_hour_was_deleted_takes_nothing_from_the_sums
     assert [row["n"] for row in sums(engine)] == [2]
 
 
-def test_an_attempt_that_was_revoked_before_it_began_goes_by_when_it_was_recorded(engine: Engine) -> None:
+def test_attempts_without_a_start_age_by_their_recording_time(engine: Engine) -> None:
     never = {"started_at": None, "started_epoch": None, "state": "REVOKED"}
     store(engine, *(attempt(recorded_at=NOW - days * DAY_S, **never) for days in (100, 1)), at(1))
     assert trim(engine, days=90, now=NOW).attempts_deleted == 1
     assert count(engine, task_run) == 2
 
 
-def test_old_attempts_go_in_small_steps_and_their_sums_stay(engine: Engine) -> None:
+def test_old_attempts_are_deleted_in_small_steps_and_aggregates_stay(engine: Engine) -> None:
     store(engine, *(at(24 * 100 + number / 100) for number in range(25)), at(1))
     with writing(engine) as connection:
         connection.execute(
@@ -106,7 +106,7 @@ def test_old_attempts_go_in_small_steps_and_their_sums_stay(engine: Engine) -> N
     assert sum(row["n"] for row in sums(engine)) == 26
 
 
-def test_trimming_again_does_nothing_more(engine: Engine) -> None:
+def test_trimming_is_idempotent(engine: Engine) -> None:
     store(engine, at(24 * 100), at(1))
     trim(engine, now=NOW)
     again = trim(engine, now=NOW)
@@ -114,11 +114,11 @@ def test_trimming_again_does_nothing_more(engine: Engine) -> None:
     assert sum(row["n"] for row in sums(engine)) == 2
 
 
-def test_an_empty_history_is_trimmed_to_nothing(engine: Engine) -> None:
+def test_empty_histories_can_be_trimmed(engine: Engine) -> None:
     assert trim(engine, now=NOW) == Trimmed(0, 0, 0)
 
 
-def test_days_are_seen_through_the_sums(engine: Engine) -> None:
+def test_daily_view_reads_aggregates(engine: Engine) -> None:
     store(engine, at(30, run_s=1.0, queue_wait_s=4.0), at(30, run_s=2.0), at(1))
     trim(engine, days=1, now=NOW)
     with engine.connect() as connection:
@@ -129,7 +129,7 @@ def test_days_are_seen_through_the_sums(engine: Engine) -> None:
 
 
 @pytest.mark.parametrize("days", [1, 90])
-def test_nothing_is_deleted_before_it_was_summed(engine: Engine, days: int) -> None:
+def test_rows_are_not_deleted_before_they_are_aggregated(engine: Engine, days: int) -> None:
     store(engine, *(at(24 * number) for number in range(1, 120, 7)))
     trim(engine, days=days, now=NOW)
     assert sum(row["n"] for row in sums(engine)) == 17

@@ -85,7 +85,7 @@ def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, r
     assert float(speed.removesuffix("×")) == speeds[0]
     assert seen["attempts"].startswith("Task ")
     assert seen["report"][0] == f"Job {running_job}" == seen["reportFromTable"]
-    assert {"What stands out", "Timeline", "Stages"} <= set(seen["report"])
+    assert {"Findings", "Timeline", "Stages"} <= set(seen["report"])
     assert not seen["wide"], "nothing sticks out of the page"
     assert seen["queues"] == "gpu.diffusion"
     assert any(row.startswith("gpu.diffusion") for row in seen["broker"])

@@ -1,4 +1,4 @@
-"""The history: jobs, attempts, samples, processes, hourly sums."""
+"""Tables of the history: jobs, attempts, samples, processes, hourly aggregates."""
 
 import sqlalchemy as sa
 from alembic import op

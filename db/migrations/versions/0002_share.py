@@ -1,4 +1,4 @@
-"""An attempt's part of the time, for what is divided among attempts of one process."""
+"""Column `share_s`: an attempt's share of the time of its process."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Attempts that were revoked before they began had no time at all, and so were never old."""
+"""Recording times for attempts that were revoked before they started, so that they can be trimmed."""
 
 from datetime import UTC, datetime
 

@@ -1,4 +1,4 @@
-"""A view that nothing read is gone; columns that nothing fills say so."""
+"""Removal of the unused view `v_latest`; new comments on columns that are not filled."""
 
 from alembic import op
 

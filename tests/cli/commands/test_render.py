@@ -143,7 +143,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
         (["render", "LICENSE"], 2, "--output"),
         (["status", "123"], 3, "begins no job"),
         (["status", "../jobs"], 3, "begins no job"),
-        (["stats", "speed", "-p", "days=inf"], 2, "days takes a number"),
+        (["stats", "speed", "-p", "days=inf"], 2, "parameter days must be a number"),
         (["submit", "examples/radio_play.txt"], 5, "no service is up"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
         (["voices", "add", "wren", "LICENSE"], 3, "an engine has a voice of that name"),

@@ -36,7 +36,7 @@ def running(url: str, folder: Path) -> Iterator[Writer]:
         writer.stop()
 
 
-def test_a_row_reaches_the_table_as_it_was_spooled(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_rows_are_stored_as_spooled(url: str, engine: Engine, tmp_path: Path) -> None:
     row = attempt(labels={"book": "Ulysses"}, cold_start=True, rss_peak_bytes=3 << 40, voice="ünï\x00code")
     Spool(tmp_path / "spool").append("task_run", row)
     with running(url, tmp_path / "spool"):
@@ -53,7 +53,7 @@ def test_a_row_reaches_the_table_as_it_was_spooled(url: str, engine: Engine, tmp
     assert found["spooled"] == 1
 
 
-def test_what_was_spooled_before_the_start_is_written(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_rows_spooled_before_the_start_are_written(url: str, engine: Engine, tmp_path: Path) -> None:
     earlier = Spool(tmp_path)
     for _ in range(3):
         earlier.append("task_run", attempt())
@@ -64,7 +64,7 @@ def test_what_was_spooled_before_the_start_is_written(url: str, engine: Engine, 
     assert spool.files(tmp_path) == []
 
 
-def test_a_row_that_arrives_twice_is_one_row(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_repeated_rows_are_stored_once(url: str, engine: Engine, tmp_path: Path) -> None:
     row = attempt()
     rows = Spool(tmp_path)
     rows.append("task_run", row)
@@ -77,9 +77,7 @@ def test_a_row_that_arrives_twice_is_one_row(url: str, engine: Engine, tmp_path:
     assert count(engine) == 2
 
 
-def test_a_row_that_cannot_be_stored_does_not_hold_up_the_others(
-    url: str, engine: Engine, tmp_path: Path
-) -> None:
+def test_invalid_rows_do_not_block_others(url: str, engine: Engine, tmp_path: Path) -> None:
     rows = Spool(tmp_path)
     rows.append("task_run", attempt())
     rows.append("task_run", attempt(run_s="quick"))
@@ -95,7 +93,7 @@ def test_a_row_that_cannot_be_stored_does_not_hold_up_the_others(
     assert writer.refused == 9
 
 
-def test_half_a_surrogate_pair_in_a_row_is_replaced(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_unpaired_surrogates_are_replaced(url: str, engine: Engine, tmp_path: Path) -> None:
     rows = Spool(tmp_path)
     rows.append("task_run", attempt(host="h\ud83d", labels={"\udc00": "\ud83d"}))
     rows.append("task_run", attempt())
@@ -106,9 +104,7 @@ def test_half_a_surrogate_pair_in_a_row_is_replaced(url: str, engine: Engine, tm
         assert list(found) == ["h?", None]
 
 
-def test_a_torn_line_at_the_end_of_a_dead_process_is_left_out(
-    url: str, engine: Engine, tmp_path: Path
-) -> None:
+def test_torn_last_lines_of_dead_processes_are_skipped(url: str, engine: Engine, tmp_path: Path) -> None:
     rows = Spool(tmp_path)
     rows.append("task_run", attempt())
     rows.close()
@@ -136,7 +132,7 @@ for n in range(500):
     assert count(engine) == 2000
 
 
-def test_threads_may_share_a_spool(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_threads_share_a_spool(url: str, engine: Engine, tmp_path: Path) -> None:
     rows = Spool(tmp_path, rotate_bytes=5_000)
 
     def fill() -> None:
@@ -153,7 +149,7 @@ def test_threads_may_share_a_spool(url: str, engine: Engine, tmp_path: Path) -> 
     assert rows.dropped == 0
 
 
-def test_a_full_spool_drops_its_oldest_rows_and_counts_them(tmp_path: Path) -> None:
+def test_full_spools_drop_their_oldest_rows_and_count_them(tmp_path: Path) -> None:
     rows = Spool(tmp_path, rotate_bytes=10_000, max_bytes=30_000)
     for _ in range(300):
         rows.append("task_run", attempt())
@@ -163,7 +159,7 @@ def test_a_full_spool_drops_its_oldest_rows_and_counts_them(tmp_path: Path) -> N
     assert kept + spool.dropped(tmp_path) == 300
 
 
-def test_a_spool_that_cannot_be_written_raises_nothing(tmp_path: Path) -> None:
+def test_unwritable_spools_raise_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     rows = Spool(tmp_path / "file" / "spool")
     rows.append("task_run", attempt())
@@ -177,7 +173,7 @@ def test_the_spool_is_private(tmp_path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
-def test_postgresql_may_be_stopped_and_started(postgres_server: Postgres, tmp_path: Path) -> None:
+def test_rows_survive_a_restart_of_postgresql(postgres_server: Postgres, tmp_path: Path) -> None:
     url = postgres_server.new_database()
     rows = Spool(tmp_path)
     with running(url, tmp_path):
@@ -197,7 +193,7 @@ def test_postgresql_may_be_stopped_and_started(postgres_server: Postgres, tmp_pa
     engine.dispose()
 
 
-def test_sqlite_may_be_locked_by_a_long_writer(tmp_path: Path) -> None:
+def test_rows_survive_a_locked_sqlite_file(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/history.db"
     engine = open_database(url)
     other = sqlite3.connect(tmp_path / "history.db", isolation_level=None)
@@ -255,7 +251,7 @@ def test_jobs_are_merged(
         assert connection.execute(select(job.c.state)).scalar_one() == expected
 
 
-def test_a_missing_fact_about_a_job_changes_nothing(url: str, engine: Engine, tmp_path: Path) -> None:
+def test_missing_values_of_a_job_change_nothing(url: str, engine: Engine, tmp_path: Path) -> None:
     rows = Spool(tmp_path)
     rows.append("job", {"id": "j", "state": "SUCCEEDED", "audio_s": 60.0, "updated_epoch_ms": 5})
     rows.append("job", {"id": "j", "state": "RUNNING", "segments": 7, "audio_s": 1.0, "updated_epoch_ms": 3})

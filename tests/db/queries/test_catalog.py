@@ -42,7 +42,7 @@ def words(row: tuple[Any, ...]) -> list[Any]:
 
 @pytest.fixture(scope="module")
 def both(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """The same month on both databases."""
+    """Write the same month to both databases."""
     sqlite = open_database(f"sqlite:///{tmp_path_factory.mktemp('both')}/history.db")
     postgresql = open_database(postgres_server.new_database())
     month = list(history(4_000))
@@ -65,7 +65,7 @@ def test_both_databases_give_the_same_answer(name: str, both: tuple[Engine, Engi
 
 
 @pytest.mark.parametrize("name", catalog.names())
-def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
+def test_every_file_runs_in_psql_and_sqlite3(
     name: str, both: tuple[Engine, Engine], postgres_server: Postgres
 ) -> None:
     sqlite, postgresql = both
@@ -83,21 +83,21 @@ def test_every_file_runs_in_psql_and_sqlite3_as_it_is(
         assert len(lines) == len(answer.rows)
 
 
-def test_every_query_answers_an_empty_history(engine: Engine) -> None:
+def test_every_query_runs_on_an_empty_history(engine: Engine) -> None:
     for name in catalog.names():
         answer = catalog.run(engine, name)
         assert all(value in (None, 0) for row in answer.rows for value in row), name
 
 
 @pytest.mark.parametrize("name", catalog.names())
-def test_every_query_says_what_it_answers_and_takes(name: str) -> None:
+def test_every_query_describes_itself_and_its_parameters(name: str) -> None:
     about = catalog.about(name)
     assert "?" in about
     for parameter in catalog.parameters(name):
         assert f":{parameter} " in about
 
 
-def test_a_parameter_is_bound_and_never_pasted(both: tuple[Engine, Engine]) -> None:
+def test_parameters_are_bound(both: tuple[Engine, Engine]) -> None:
     for engine in both:
         assert catalog.run(engine, "job", job="job-3").records()[0]["attempts"] > 0
         assert catalog.run(engine, "job", job="' OR 1=1 --").rows == []
@@ -107,16 +107,16 @@ def test_a_parameter_is_bound_and_never_pasted(both: tuple[Engine, Engine]) -> N
         )
 
 
-def test_an_unknown_query_or_parameter_is_named(both: tuple[Engine, Engine]) -> None:
-    with pytest.raises(QueryError, match=r"no query 'sped'; there are .*speed"):
+def test_unknown_queries_and_parameters_are_named(both: tuple[Engine, Engine]) -> None:
+    with pytest.raises(QueryError, match=r"unknown query 'sped'; available: .*speed"):
         catalog.run(both[0], "sped")
-    with pytest.raises(QueryError, match="speed takes days, not weeks"):
+    with pytest.raises(QueryError, match="unknown parameter weeks; speed has days"):
         catalog.run(both[0], "speed", weeks=1)
-    with pytest.raises(QueryError, match="days takes a number, not 'few'"):
+    with pytest.raises(QueryError, match="parameter days must be a number, not 'few'"):
         catalog.run(both[0], "speed", days="few")
 
 
-def test_the_newest_release_is_compared_with_the_one_before(both: tuple[Engine, Engine]) -> None:
+def test_newest_release_is_compared_with_the_previous_one(both: tuple[Engine, Engine]) -> None:
     found = {
         row["task_name"]: row for row in catalog.run(both[0], "releases").records() if row["device"] == "cpu"
     }
@@ -125,7 +125,7 @@ def test_the_newest_release_is_compared_with_the_one_before(both: tuple[Engine, 
     assert decode["change_pct"] == pytest.approx(10, abs=8)  # the month was made with 10 %
 
 
-def test_busy_counts_an_attempt_in_each_hour_by_its_part(engine: Engine) -> None:
+def test_busy_divides_attempts_over_the_hours_they_overlap(engine: Engine) -> None:
     hour = 1_800_000_000
     long = attempt(
         started_epoch=hour - 900, finished_epoch=hour + 1800, run_s=2700.0, worker="w", concurrency=1
@@ -144,14 +144,14 @@ def test_percentiles_are_values_that_occurred(engine: Engine) -> None:
     assert (row["n"], row["rtf_p50"], row["rtf_p95"], row["rtf_p99"]) == (100, 50.0, 95.0, 99.0)
 
 
-def test_unmeasured_energy_stays_unknown(engine: Engine) -> None:
+def test_unmeasured_energy_stays_null(engine: Engine) -> None:
     fill(engine, [attempt(engine="e", audio_s=60.0)])
     (row,) = catalog.run(engine, "energy").records()
     assert row["wh_per_audio_h"] is None
     assert row["energy_measured_share"] == 0
 
 
-def test_sizing_counts_a_device_once_for_all_that_it_decodes_at_once(engine: Engine) -> None:
+def test_sizing_counts_a_device_once_for_overlapping_attempts(engine: Engine) -> None:
     hour = 1_800_000_000
 
     def decode(start_s: int, end_s: int, **more: Any) -> dict[str, Any]:
@@ -191,17 +191,17 @@ def test_sizing_counts_a_device_once_for_all_that_it_decodes_at_once(engine: Eng
         ({"gpu_active_s": 0.1}, "waiting"),
     ],
 )
-def test_what_holds_attempts_back_is_judged_by_their_part_of_the_time(
+def test_bottlenecks_are_judged_by_share_of_time(
     engine: Engine, of_its_part: dict[str, float], bound: str
 ) -> None:
-    """Eight in one process share a device or a core: each has an eighth of its figures, and of the time."""
+    """Eight attempts in one process share a device or core: each has an eighth of its figures and time."""
     part = {"cpu_user_s": 0.05, "cpu_system_s": 0.0, "cpu_children_s": 0.0, **of_its_part}
     fill(engine, [attempt(run_s=8.0, share_s=1.0, cpu_scope="share", **part) for _ in range(8)])
     (row,) = catalog.run(engine, "bound").records()
     assert (row["bound_by"], row["n"]) == (bound, 8)
 
 
-def test_the_view_of_attempts_compares_with_their_part_of_the_time(engine: Engine) -> None:
+def test_attempt_view_compares_with_share_of_time(engine: Engine) -> None:
     shared = {"run_s": 8.0, "cpu_user_s": 0.5, "cpu_system_s": 0.25, "gpu_active_s": 0.125}
     fill(engine, [attempt(share_s=1.0, cpus_allowed=2, **shared), attempt(share_s=None, **shared)])
     with engine.connect() as connection:

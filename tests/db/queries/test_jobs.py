@@ -22,7 +22,7 @@ def stage(name: str, segment: int, **facts: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def done(engine: Engine) -> Engine:
-    """A job of two segments: one decoded at the second try and, by a redelivery, once more."""
+    """Insert a job of two segments, one decoded by a second attempt and again after a redelivery."""
     store(
         engine,
         "task_run",
@@ -48,7 +48,7 @@ def test_progress_counts_attempts_by_state_and_audio_once_per_segment(done: Engi
     }
 
 
-def test_costs_are_sums_over_all_attempts_dearest_first(done: Engine) -> None:
+def test_costs_sum_all_attempts_most_expensive_first(done: Engine) -> None:
     decode, words = jobs.costs(done, "j")
     assert (decode["task_name"], words["task_name"]) == ("voxchord.diffusion", "voxchord.text")
     assert (decode["attempts"], decode["not_success"], decode["audio_s"]) == (4, 1, 100.0)
@@ -57,7 +57,7 @@ def test_costs_are_sums_over_all_attempts_dearest_first(done: Engine) -> None:
     assert decode["gpu_active_s"] is None
 
 
-def test_a_job_that_nothing_ran_for_has_no_progress_and_no_costs(engine: Engine) -> None:
+def test_jobs_without_attempts_have_no_progress_and_no_costs(engine: Engine) -> None:
     assert jobs.progress(engine, "j") == {}
     assert jobs.costs(engine, "j") == []
 
@@ -76,7 +76,7 @@ def test_jobs_are_listed_newest_first(engine: Engine) -> None:
     assert jobs.get_job(engine, "j9") is None
 
 
-def test_the_view_of_jobs_says_what_each_cost(done: Engine) -> None:
+def test_job_view_has_costs(done: Engine) -> None:
     store(done, "job", {"id": "j", "state": "SUCCEEDED", "updated_epoch_ms": 1})
     with done.connect() as connection:
         row = connection.execute(text("SELECT attempts, wasted_attempts, run_s FROM v_job")).one()

@@ -17,7 +17,7 @@ T0 = 1_800_000_000.0
 
 
 def run(stage: str, start: float, run_s: float, **facts: Any) -> dict[str, Any]:
-    """An attempt that began so long after the first message was sent."""
+    """Row of an attempt that started this long after the first message was sent."""
     return attempt(
         **{
             "job": "j",
@@ -60,16 +60,16 @@ def story_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> Story:
     return story
 
 
-def test_a_job_without_attempts_has_no_story(engine: Engine) -> None:
+def test_jobs_without_attempts_have_no_timeline(engine: Engine) -> None:
     assert tell(engine, "j") is None
 
 
-def test_a_job_of_which_nothing_began_has_no_story(engine: Engine) -> None:
+def test_jobs_without_started_attempts_have_no_timeline(engine: Engine) -> None:
     record(engine, run("text", 0, 1, state="LOST", started_at=None))
     assert tell(engine, "j") is None
 
 
-def test_the_story_of_a_job_begun_again_is_that_of_its_last_run(engine: Engine) -> None:
+def test_timelines_of_restarted_jobs_show_the_last_run(engine: Engine) -> None:
     night = 12 * 3600
     later = [
         run("render", 0, 1, started_at=T0 + night, published_at=T0 + night),
@@ -79,16 +79,16 @@ def test_the_story_of_a_job_begun_again_is_that_of_its_last_run(engine: Engine) 
     story = story_of(engine, run("diffusion", 0, 3), run("diffusion", 3, 1, state="LOST"), *later, **again)
     assert [row["task_name"] for row in story.attempts] == ["voxchord.render", "voxchord.diffusion"]
     assert story.span_s == pytest.approx(5.0)
-    assert "begun 2 times" in page(story)
+    assert "run 2, the latest" in page(story)
 
 
-def test_a_job_is_found_by_the_beginning_of_its_id(engine: Engine) -> None:
+def test_jobs_are_found_by_id_prefix(engine: Engine) -> None:
     story_of(engine, run("text", 0, 1))
     assert find_jobs(engine, "j") == ["j"]
     assert find_jobs(engine, "%") == []
 
 
-def test_lanes_hold_what_ran_one_after_the_other(engine: Engine) -> None:
+def test_lanes_hold_consecutive_attempts(engine: Engine) -> None:
     story = story_of(
         engine,
         run("text", 0, 1, worker_pid=1),
@@ -105,7 +105,7 @@ def test_lanes_hold_what_ran_one_after_the_other(engine: Engine) -> None:
     assert story.span_s == pytest.approx(4.0)
 
 
-def test_the_report_of_a_running_job_says_how_much_audio_there_is(engine: Engine) -> None:
+def test_reports_of_running_jobs_show_audio_so_far(engine: Engine) -> None:
     story = story_of(
         engine,
         run("diffusion", 0, 1, segment=0, audio_s=30.0),
@@ -119,7 +119,7 @@ def test_the_report_of_a_running_job_says_how_much_audio_there_is(engine: Engine
     assert "<b>20.0 ×</b>" in page(story)
 
 
-def test_the_report_tells_segments_that_were_made_from_those_that_were_there(engine: Engine) -> None:
+def test_reports_distinguish_decoded_and_reused_segments(engine: Engine) -> None:
     story = story_of(
         engine,
         run("diffusion", 0, 3, segment=0, cache_hit=0, audio_s=30.0),
@@ -133,7 +133,7 @@ def test_the_report_tells_segments_that_were_made_from_those_that_were_there(eng
     assert story.reused() == 0, "what isn't decoded yet may still be"
 
 
-def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
+def test_redelivered_attempts_are_not_drawn_as_waiting(engine: Engine) -> None:
     story = story_of(engine, run("text", 5, 1, queue_wait_s=None))
     assert story.attempts[0]["published"] is None
     assert story.span_s == pytest.approx(1.0)
@@ -150,48 +150,48 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
         (
             [run("diffusion", 0, 6), run("diffusion", 6, 4, state="LOST", exc_type="WorkerLostError")],
             {},
-            "1 of 2 attempts came to nothing and cost 4.0 s, 40 % of all work: 1 × LOST WorkerLostError.",
+            "1 of 2 attempts were unsuccessful and cost 4.0 s, 40 % of all work: 1 × LOST WorkerLostError.",
         ),
         (
             [run("diffusion", n // 2 * 2, 2, segment=n, worker_pid=n % 2) for n in range(8)],
             {},
-            "All 2 slots worked (2.0 on average) while tasks waited: "
+            "All 2 slots were in use (2.0 on average) while tasks waited: "
             "one more slot would save up to 2.7 s of 8.0 s.",
         ),
         (
             [run("diffusion", 0, 8), run("text", 4.1, 0.2)],
             {},
-            "text waited 4.1 s on average for 0.20 s of work, while 1.0 of 2 slots stood free: "
+            "text waited 4.1 s on average for 0.20 s of work, while 1.0 of 2 slots were free: "
             "one more worker on cpu.text would start it at once.",
         ),
         (
             [run("diffusion", 0, 10, cpu_user_s=6.0, cpu_wait_s=3.5)],
             {},
-            "diffusion stood ready with no core free for 35 % of its time (2 cores, 2 slots): "
+            "diffusion was runnable with no free core for 35 % of its time (2 cores, 2 slots): "
             "other programs, or too many slots or threads.",
         ),
         (
             [run("stitch", 0, 10, cpu_user_s=2.0)],
             {},
-            "stitch neither computed nor wanted a core for 80 % of its 10.0 s: "
+            "stitch was blocked for 80 % of its 10.0 s: "
             "it waited for a disk, the network or another process.",
         ),
         (
             [run("diffusion", 0, 1, segment=n, worker_pid=n) for n in range(5)]
             + [run("diffusion", 0, 6, segment=5)],
             {},
-            "Segment 5 was alone at the end of diffusion for 5.0 s: it took 6.0 s, the median 1.0 s.",
+            "Segment 5 ran alone at the end of diffusion for 5.0 s: it took 6.0 s, the median is 1.0 s.",
         ),
         (
             [run("diffusion", 0, 6), run("stitch", 6, 3)],
             {},
-            "stitch came last and alone: 3.0 s, 33 % of the job.",
+            "stitch ran last and alone: 3.0 s, 33 % of the job.",
         ),
         (
             [run("diffusion", 0, 10, model_load_s=2.5)],
             {},
-            "1 attempt waited for a model to be loaded, 2.5 s together, 25 % of all work: "
-            "workers that stay up don't pay it again.",
+            "1 attempt waited for a model to load, 2.5 s in total, 25 % of all work: "
+            "long-running workers load it once.",
         ),
         (
             [
@@ -202,17 +202,18 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
                 run("diffusion", 1, 0.1, segment=2, cache_hit=1),
             ],
             {"segments": 9},
-            "7 of 9 segments were there already and were not made again.",
+            "7 of 9 segments existed already and were reused.",
         ),
         (
             [run("diffusion", 0, 10, mem_limit_bytes=110 << 20)],
             {},
-            "diffusion came to 91 % of its memory limit of 110 MiB: raise the limit before it is killed.",
+            "diffusion reached 91 % of its memory limit of 110 MiB: "
+            "raise the limit before the process is killed.",
         ),
         (
             [run("diffusion", 0, 10, gpu_active_s=3.0, gpu_alloc_retries=2)],
             {},
-            "The GPU computed for 30 % of the time of diffusion: more segments at once would fill it, "
+            "The GPU was active for 30 % of the time of diffusion: decode more segments at once, "
             "if its memory allows.",
         ),
         (
@@ -221,29 +222,29 @@ def test_a_redelivered_attempt_is_not_drawn_as_waiting(engine: Engine) -> None:
                 for _ in range(2)
             ],
             {},
-            "The GPU computed for 20 % of the time of diffusion: more segments at once would fill it, "
+            "The GPU was active for 20 % of the time of diffusion: decode more segments at once, "
             "if its memory allows.",
         ),
         ([run("diffusion", 0, 0.2)], {}, "The job took 0.20 s: too short to judge."),
         (
             [run("diffusion", 0, 10, worker_pid=1), run("diffusion", 0, 10, worker_pid=2)],
             {},
-            "Nothing stands out: no waste, no long waits, no shortage.",
+            "No findings: no failed work, no long waits, no shortage of resources.",
         ),
         (
             [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=0.1, gpu_active_s=5.0) for _ in range(2)],
             {},
-            "Nothing stands out: no waste, no long waits, no shortage.",
+            "No findings: no failed work, no long waits, no shortage of resources.",
         ),
         (
             [run("diffusion", 0, 10, share_s=5.0, cpu_user_s=4.5) for _ in range(2)],
             {},
-            "Nothing stands out: no waste, no long waits, no shortage.",
+            "No findings: no failed work, no long waits, no shortage of resources.",
         ),
     ],
     ids=lambda value: value[:24] if isinstance(value, str) else "",
 )
-def test_what_stands_out_is_said_with_its_numbers(
+def test_findings_state_their_figures(
     tmp_path: Any, attempts: list[dict[str, Any]], job: dict[str, Any], sentence: str
 ) -> None:
     from db.database import open_database

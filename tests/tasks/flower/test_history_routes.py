@@ -33,7 +33,7 @@ def test_a_jobs_report_is_the_command_lines_page(console: Console, manifest: dic
     page = answer.body.decode()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "script" not in answer.headers["Content-Security-Policy"], "falls under default-src 'none'"
-    for part in (f"Job {manifest['job']}", "What stands out", "Timeline", "diffusion", "stitch"):
+    for part in (f"Job {manifest['job']}", "Findings", "Timeline", "diffusion", "stitch"):
         assert part in page
     assert "lock keeper" not in page
 

@@ -72,7 +72,7 @@ def test_the_report_is_one_page_that_asks_the_network_nothing(folder: Path) -> N
     assert not re.search(r"https?:|@import|url\(", text)
     assert "script" not in page.tags
     assert "b" not in page.tags or "<b>no</b>" not in text
-    for title in ("What stands out", "Timeline", "Stages", "Segments", "Sums"):
+    for title in ("Findings", "Timeline", "Stages", "Segments", "Totals"):
         assert title in page.words
 
 
@@ -120,8 +120,8 @@ def test_without_a_question_all_are_listed(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["sped"], "no query 'sped'"),
-        (["speed", "-p", "weeks=1"], "speed takes days"),
+        (["sped"], "unknown query 'sped'"),
+        (["speed", "-p", "weeks=1"], "unknown parameter weeks; speed has days"),
         (["speed", "-p", "days"], "takes NAME=VALUE"),
     ],
 )

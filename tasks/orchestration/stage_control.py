@@ -2,8 +2,6 @@
 
 import logging
 import os
-import signal
-import threading
 import time
 from collections.abc import Callable
 
@@ -11,6 +9,7 @@ from pipeline.engines import load_timing
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
 from pipeline.jobs.jobs import Jobs
 from tasks.app import settings
+from tasks.worker.hang_watchdog import HangWatchdog
 from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
@@ -18,9 +17,6 @@ log = logging.getLogger(__name__)
 _LOOK_S = 1.0
 _LOOK_LATER_S = 15.0
 """After a store that didn't answer: every look then takes as long as the store is given to answer."""
-_TICK_S = 1.0
-_PAUSED_S = 10.0
-"""A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
 
 
 class StageControl:
@@ -40,11 +36,11 @@ class StageControl:
 
     def __enter__(self) -> "StageControl":
         self.alive, self.loading = time.monotonic(), load_timing.watched()
-        _watch.over(self)
+        _watchdog.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _watch.leave(self)
+        _watchdog.discard(self)
 
     def check(self) -> None:
         """
@@ -86,59 +82,25 @@ class StageControl:
             self.looked = time.monotonic() + _LOOK_LATER_S
             log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
 
+    def idle_s(self, now: float) -> float:
+        """Seconds without a sign of life; 0 while a model is loaded, and perhaps fetched."""
+        if self.loading():
+            self.alive = now
+        return now - self.alive
+
     def stood_still(self, seconds: float) -> None:
         """The process was stopped, or others had their turn, for so long: that is not the segment's time."""
         self.started += seconds
         self.alive += seconds
 
 
-class Watch:
-    """Ends the process when a decode hangs where nothing can interrupt it; its work goes to others.
-
-    One thread per process, from the first decode on.
-    """
-
-    def __init__(self) -> None:
-        self.controls: set[StageControl] = set()
-        self.lock = threading.Lock()
-        self.thread: threading.Thread | None = None
-
-    def over(self, control: StageControl) -> None:
-        with self.lock:
-            self.controls.add(control)
-            if self.thread is None and settings.hung_s:
-                self.thread = threading.Thread(target=self._run, name="watch", daemon=True)
-                self.thread.start()
-
-    def leave(self, control: StageControl) -> None:
-        with self.lock:
-            self.controls.discard(control)
-
-    def _run(self) -> None:
-        last = time.monotonic()
-        while True:
-            time.sleep(_TICK_S)
-            now = time.monotonic()
-            late_s, last = now - last - _TICK_S, now
-            with self.lock:
-                controls = list(self.controls)
-            for control in controls:
-                if late_s > _PAUSED_S:
-                    control.stood_still(late_s)
-                elif control.loading():
-                    control.alive = now
-                elif now - control.alive > settings.hung_s:
-                    log.critical("a decode hangs; this process ends itself", extra={"job": control.job})
-                    os.kill(os.getpid(), signal.SIGKILL)
-
-
-_watch = Watch()
+_watchdog = HangWatchdog(settings.hung_s)
 
 
 def _forget() -> None:
-    """In a fork the thread is gone, and the lock may be held by it."""
-    global _watch  # noqa: PLW0603 - one per process
-    _watch = Watch()
+    """In a fork the watchdog's thread is gone, and its lock may be held by it."""
+    global _watchdog  # noqa: PLW0603 - one per process
+    _watchdog = HangWatchdog(settings.hung_s)
 
 
 os.register_at_fork(after_in_child=_forget)

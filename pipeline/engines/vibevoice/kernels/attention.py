@@ -7,17 +7,11 @@ from collections.abc import Sequence
 
 import torch
 
+from pipeline.engines.vibevoice.kernels.abi import SCORES
 from pipeline.engines.vibevoice.kernels.runtime import bits, library
 
 VECTOR = 32
 """Numbers at once."""
-SCORES = 16
-"""Positions are scored in multiples of these."""
-TOLD = (
-    "queries", "pairs", "cache", "slots", "positions", "scores", "y",
-    "rows", "key_heads", "query_row_bytes", "pair_row_bytes", "slot_bytes", "value_bytes", "head_bytes",
-    "score_row_bytes", "scale",
-)  # fmt: skip
 
 
 def takes(head_size: int) -> bool:

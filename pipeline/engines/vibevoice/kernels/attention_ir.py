@@ -9,7 +9,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from pipeline.engines.vibevoice.kernels import attention
+from pipeline.engines.vibevoice.kernels.abi import ATTENTION_ARGUMENTS, SCORES
 from pipeline.engines.vibevoice.kernels.ir_builder import (
     COUNT,
     FLOAT,
@@ -37,7 +37,7 @@ def write(module: ir.Module, name: str, group: int, size: int) -> None:
         group: queries of a head of keys.
         size: of a head.
     """
-    job = kernel(module, name, attention.TOLD)
+    job = kernel(module, name, ATTENTION_ARGUMENTS)
     b, number, address = job.b, job.number, job.address
     size_bytes = COUNT(HALF_BYTES * size)
     scale = job.everywhere("scale")
@@ -143,4 +143,4 @@ def _sum(
 
 def _rounded(b: Writer, length: Any) -> Any:
     """Up to whole registers of scores."""
-    return b.mul(b.udiv(b.add(length, COUNT(attention.SCORES - 1)), COUNT(attention.SCORES)), COUNT(LANES))
+    return b.mul(b.udiv(b.add(length, COUNT(SCORES - 1)), COUNT(SCORES)), COUNT(LANES))

@@ -8,12 +8,9 @@ eight; with hundreds of rows both are at the processor's peak (`python -m bench.
 
 import torch
 
+from pipeline.engines.vibevoice.kernels.abi import ALONE, NOTHING, PANEL, ROWS
 from pipeline.engines.vibevoice.kernels.runtime import library
 
-PANEL = 32
-"""Outer numbers that lie together."""
-ROWS = 12
-"""Rows at once."""
 BLOCK_ROWS = 252
 """Rows that a thread multiplies with all its panels before the next rows: 1,536 numbers of each stay in its
 cache.
@@ -21,12 +18,6 @@ cache.
 SET_BYTES = 4096
 """Rows so far apart, or half of it, fall on the same few places of a processor's first cache."""
 LINE_BYTES = 64
-NOTHING, SILU, GELU = range(3)
-ALONE, TIMES, PLUS = range(3)
-TOLD = (
-    "weight", "bias", "x", "other", "y",
-    "rows", "pairs", "x_row_bytes", "panels", "block_rows", "activation", "joining",
-)  # fmt: skip
 
 
 def takes(outer: int, inner: int) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from pipeline.engines.vibevoice.kernels import gemm
+from pipeline.engines.vibevoice.kernels.abi import GELU, GEMM_ARGUMENTS, PANEL, PLUS, ROWS, SILU, TIMES
 from pipeline.engines.vibevoice.kernels.ir_builder import (
     COUNT,
     FLOATS,
@@ -30,17 +30,17 @@ from pipeline.engines.vibevoice.kernels.ir_builder import (
     kernel,
 )
 
-VECTORS = gemm.PANEL // LANES
+VECTORS = PANEL // LANES
 AHEAD_BYTES = 256
 """How far before their use weights are fetched. Of 128 to 8192, near is best."""
-PANEL_PAIR_BYTES, PANEL_BYTES = 2 * HALF_BYTES * gemm.PANEL, HALF_BYTES * gemm.PANEL
+PANEL_PAIR_BYTES, PANEL_BYTES = 2 * HALF_BYTES * PANEL, HALF_BYTES * PANEL
 
 
 def write(module: ir.Module, name: str) -> None:
     """One thread's part: blocks of rows, and of each some panels."""
     finish = _finish(module)
-    blocks = [_block(module, finish, rows) for rows in range(1, gemm.ROWS + 1)]
-    job = kernel(module, name, gemm.TOLD)
+    blocks = [_block(module, finish, rows) for rows in range(1, ROWS + 1)]
+    job = kernel(module, name, GEMM_ARGUMENTS)
     b, number, address = job.b, job.number, job.address
     y_row_bytes = b.mul(number["panels"], COUNT(PANEL_BYTES))
     blocks_of_rows = b.udiv(
@@ -52,7 +52,7 @@ def write(module: ir.Module, name: str) -> None:
         weight = b.at(address["weight"], b.mul(panel, b.mul(number["pairs"], COUNT(PANEL_PAIR_BYTES))))
         column = b.mul(panel, COUNT(PANEL_BYTES))
         end = b.least(number["rows"], b.add(start, number["block_rows"]))
-        with b.counted(start, end, gemm.ROWS) as row:
+        with b.counted(start, end, ROWS) as row:
             place = b.add(column, b.mul(row, y_row_bytes))
             arguments = [
                 weight,
@@ -63,7 +63,7 @@ def write(module: ir.Module, name: str) -> None:
                 y_row_bytes,
                 *(number[word] for word in ("x_row_bytes", "pairs", "activation", "joining")),
             ]
-            _call_one(b, b.least(b.sub(end, row), COUNT(gemm.ROWS)), blocks, arguments)
+            _call_one(b, b.least(b.sub(end, row), COUNT(ROWS)), blocks, arguments)
     b.ret_void()
 
 
@@ -115,10 +115,10 @@ def _finish(module: ir.Module) -> Any:
         with b.if_then(b.icmp_unsigned("==", kind, COUNT(which))):
             b.store(change(b.load(value, typ=FLOATS)), value)
 
-    changed(activation, gemm.SILU, b.silu)
-    changed(activation, gemm.GELU, b.gelu)
-    changed(joining, gemm.TIMES, lambda numbers: b.fmul(numbers, b.wide(other)))
-    changed(joining, gemm.PLUS, lambda numbers: b.fadd(numbers, b.wide(other)))
+    changed(activation, SILU, b.silu)
+    changed(activation, GELU, b.gelu)
+    changed(joining, TIMES, lambda numbers: b.fmul(numbers, b.wide(other)))
+    changed(joining, PLUS, lambda numbers: b.fadd(numbers, b.wide(other)))
     b.keep(b.load(value, typ=FLOATS), y)
     b.ret_void()
     return b.function

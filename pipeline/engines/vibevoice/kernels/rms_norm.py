@@ -8,10 +8,6 @@ from pipeline.engines.vibevoice.kernels.runtime import bits, library
 
 VECTOR = 16
 """Numbers at once."""
-TOLD = (
-    "x", "scale", "shift", "y",
-    "rows", "vectors", "scale_row_bytes", "shift_row_bytes", "group", "y_group_bytes", "epsilon", "share",
-)  # fmt: skip
 
 
 def takes(width: int) -> bool:

@@ -4,7 +4,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from pipeline.engines.vibevoice.kernels import rms_norm
+from pipeline.engines.vibevoice.kernels.abi import RMS_NORM_ARGUMENTS
 from pipeline.engines.vibevoice.kernels.ir_builder import (
     COUNT,
     FLOATS,
@@ -20,7 +20,7 @@ VECTOR_BYTES = HALF_BYTES * LANES
 
 def write(module: ir.Module, name: str) -> None:
     """One thread's rows."""
-    job = kernel(module, name, rms_norm.TOLD)
+    job = kernel(module, name, RMS_NORM_ARGUMENTS)
     b, number, address = job.b, job.number, job.address
     row_bytes = b.mul(number["vectors"], COUNT(VECTOR_BYTES))
     epsilon, share = job.everywhere("epsilon"), job.everywhere("share")

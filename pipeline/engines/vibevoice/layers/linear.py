@@ -11,7 +11,7 @@ import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.kernels import gemm, runtime
+from pipeline.engines.vibevoice.kernels import abi, gemm, runtime
 
 Activation = Literal["silu", "gelu"]
 
@@ -109,19 +109,19 @@ class Tiled(Linear):
         return self._product(x)
 
     def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
-        return self._product(x, activation=gemm.SILU if activation == "silu" else gemm.GELU)
+        return self._product(x, activation=abi.SILU if activation == "silu" else abi.GELU)
 
     def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=gemm.TIMES, other=factor)
+        return self._product(x, joining=abi.TIMES, other=factor)
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=gemm.PLUS, other=term)
+        return self._product(x, joining=abi.PLUS, other=term)
 
     def _product(
         self,
         x: torch.Tensor,
-        activation: int = gemm.NOTHING,
-        joining: int = gemm.ALONE,
+        activation: int = abi.NOTHING,
+        joining: int = abi.ALONE,
         other: torch.Tensor | None = None,
     ) -> torch.Tensor:
         rows = x.reshape(-1, self.inner)

@@ -8,17 +8,8 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.kernels import runtime
-from pipeline.engines.vibevoice.kernels.gemm import (
-    ALONE,
-    GELU,
-    NOTHING,
-    PLUS,
-    ROWS,
-    SILU,
-    TIMES,
-    packed,
-    product,
-)
+from pipeline.engines.vibevoice.kernels.abi import ALONE, GELU, NOTHING, PLUS, ROWS, SILU, TIMES
+from pipeline.engines.vibevoice.kernels.gemm import packed, product
 from pipeline.engines.vibevoice.layers.linear import Blocked, Tiled, fastest
 
 pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")

@@ -25,7 +25,7 @@ def add(
     """Register a recording under a name; the same name again replaces it for new jobs."""
     with told():
         found = context.settings()
-        data = read_recording(free_name(name), file)
+        data = read_recording(free_name(name, reserved=registry.presets()), file)
         digest = Voices(context.jobs(found).store).add(name, data)
         out.print(f"{name}  {digest}", highlight=False)
 

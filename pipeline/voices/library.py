@@ -2,13 +2,13 @@
 
 import hashlib
 import re
+from collections.abc import Collection
 from pathlib import PurePath
 from urllib.parse import quote, unquote
 
 import numpy as np
 
 from pipeline.arrays import Arrays, Samples
-from pipeline.engines import registry
 from pipeline.engines.protocol import Reference
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store.artifacts import Store, packed
@@ -88,13 +88,16 @@ def name_of(file: str, data: bytes) -> str:
     return f"{stem or 'voice'}-{hashlib.sha256(data).hexdigest()[:8]}"
 
 
-def free_name(name: str) -> str:
-    """A name under which somebody wants to register a recording.
+def free_name(name: str, *, reserved: Collection[str]) -> str:
+    """Check a name under which somebody wants to register a recording.
+
+    Args:
+        reserved: names of the engines' own voices.
 
     Raises:
         VoiceError: it can't be the name of a voice, or an engine has a voice of that name.
     """
-    if name in registry.presets():
+    if name in reserved:
         raise VoiceError(name, "an engine has a voice of that name, which would be heard in place of this")
     return checked_name(name)
 

@@ -13,6 +13,7 @@ from typing import Any
 from flower.views import BaseHandler
 from tornado.web import HTTPError, url
 
+from pipeline.engines import registry
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -70,7 +71,7 @@ class VoiceRoute(StoreRoute):
         self.write({"voice": name, "hash": digest})
 
     def _added(self, name: str) -> str:
-        return Voices(self.jobs.store).add(free_name(name), self.request.body)
+        return Voices(self.jobs.store).add(free_name(name, reserved=registry.presets()), self.request.body)
 
 
 class JobRoute(StoreRoute):

@@ -1,1 +1,1 @@
-"""The command line: what `python voxchord.py` can do."""
+"""The command line, started by `voxchord.py`."""

@@ -1,4 +1,4 @@
-"""Patience with a broker that is away: it restarts, and a job goes on without whoever waits for it."""
+"""Retry while the broker is unreachable: it may restart, and jobs continue without their clients."""
 
 import time
 from collections.abc import Callable
@@ -15,18 +15,18 @@ AWAY_MAX_S = 600.0
 
 
 class Patience:
-    """Asks a broker, and lets it be away for a while."""
+    """Calls functions that need the broker, and tolerates that it is unreachable for a while."""
 
     def __init__(self, app: "Celery") -> None:
         self.errors = _errors(app)
-        """What says that it is away."""
+        """Exceptions that mean the broker is unreachable."""
         self.away_since: float | None = None
 
     def ask(self, question: Callable[[], T]) -> T | None:
-        """The answer; None where nobody answers just now.
+        """Call the function; None if the broker is unreachable now.
 
         Raises:
-            Unreachable: nobody has answered for ten minutes.
+            Unreachable: the broker has been unreachable for ten minutes.
         """
         try:
             answer = question()
@@ -35,7 +35,7 @@ class Patience:
             self.away_since = self.away_since or now
             if now - self.away_since > AWAY_MAX_S:
                 raise Unreachable(
-                    f"the broker has not answered for {AWAY_MAX_S / 60:.0f} min; the same command asks again"
+                    f"the broker has been unreachable for {AWAY_MAX_S / 60:.0f} min; run the command again"
                 ) from None
             return None
         self.away_since = None
@@ -43,7 +43,7 @@ class Patience:
 
 
 def reach(app: "Celery") -> bool:
-    """True, or what says that the broker is away; to send would end in a RuntimeError of Celery's."""
+    """Connect to the broker, since sending without one ends in a RuntimeError of Celery; returns True."""
     with app.connection_for_write() as connection, connection.channel():
         return True
 

@@ -1,6 +1,6 @@
-"""What the commands talk to: the settings, the store, the history, and a service that is up or brought up.
+"""Context of the commands: settings, store, history, and a running or embedded service.
 
-`tasks.app` reads its broker when it is imported, so it is imported here only once that broker is known.
+`tasks.app` reads its broker when it is imported, so it is imported only after the broker is known.
 """
 
 import contextlib
@@ -25,30 +25,30 @@ if TYPE_CHECKING:
 
 
 def settings() -> Settings:
-    """The settings of the environment; the engines that they add are known from here on."""
+    """Load the settings of the environment and register the engines they add."""
     found = load()
     ENGINES.update(found.engines)
     return found
 
 
 def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple[Settings, str | None]:
-    """The settings for a service of our own with this engine, and the name of the model in them.
+    """Settings of an embedded service with this engine, and the model's name in them.
 
-    A message can name a model and never a path, so a folder or hub id gets a name in the workers' settings.
+    Messages name models and never paths, so a folder or hub ID gets a name in the workers' settings.
 
     Raises:
-        OptionError: a model that a service which is up doesn't know, or whose folder can't be named.
+        OptionError: a model unknown to the running service, or a folder whose name cannot be used.
     """
     if engine:
         os.environ["VOXCHORD_ENGINE"] = engine
     if model and model not in found.models:
         if found.broker_url or url_of_running(found.state):
             known = ", ".join(sorted(found.models))
-            raise OptionError("model", f"{model!r} is unknown to the service that is up; it has {known}")
+            raise OptionError("model", f"{model!r} is unknown to the running service; it has {known}")
         path = Path(model).expanduser()
         place = str(path.absolute()) if path.exists() else model
         if "," in place:
-            raise OptionError("model", f"{place!r} has a comma, which parts models; give it another name")
+            raise OptionError("model", f"{place!r} contains a comma, which separates models; rename it")
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
         known_models = {**found.models, model: place}
         os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())
@@ -56,19 +56,20 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
 
 
 def jobs(found: Settings) -> Jobs:
-    """
+    """Open the jobs of the configured store.
+
     Raises:
-        OptionError: a store that nothing here can speak to.
+        OptionError: an unsupported store URL.
     """
     return Jobs(Store(found.store_url))
 
 
 def history(found: Settings) -> "Engine":
-    """The history's database, made if it isn't there.
+    """Open the history database, and create it if it does not exist.
 
     Raises:
-        OptionError: a URL that can't be used.
-        sqlalchemy.exc.OperationalError: it does not answer.
+        OptionError: an unusable URL.
+        sqlalchemy.exc.OperationalError: the database is unreachable.
     """
     from db.database import DatabaseUrlError, open_database
 
@@ -80,7 +81,7 @@ def history(found: Settings) -> "Engine":
 
 
 def history_that_answers(found: Settings) -> "Engine | None":
-    """The same for those who can do without it; None where it does not answer."""
+    """Open the history database; None if it is unreachable."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
@@ -91,20 +92,20 @@ def history_that_answers(found: Settings) -> "Engine | None":
 
 @contextlib.contextmanager
 def running(found: Settings, *, concurrency: int | None = None) -> Iterator[tuple["Celery", LocalService]]:
-    """A service: the configured one, the one that runs in this folder, or one of our own for so long."""
+    """Use the configured service, the one running in this folder, or else an embedded one."""
     with LocalService(found, concurrency=concurrency, shared=True) as service:
         yield _app(), service
 
 
 def standing(found: Settings) -> "Celery":
-    """The service that is up.
+    """Celery app of the running service.
 
     Raises:
-        Unreachable: there is none.
+        Unreachable: no service is running.
     """
     url = found.broker_url or url_of_running(found.state)
     if not url:
-        raise Unreachable("no service is up; start one with `python voxchord.py up`")
+        raise Unreachable("no service is running; start one with `python voxchord.py up`")
     os.environ["VOXCHORD_BROKER_URL"] = url
     return _app()
 
@@ -112,6 +113,6 @@ def standing(found: Settings) -> "Celery":
 def _app() -> "Celery":
     from tasks.app import app
 
-    app.conf.result_backend_always_retry = False  # who waits here is told that the broker is away
+    app.conf.result_backend_always_retry = False  # raise if the broker is unreachable
     app.loader.import_default_modules()
     return app

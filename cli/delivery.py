@@ -1,4 +1,4 @@
-"""Delivery of a finished job's file to the path that was asked for."""
+"""Delivery of a finished job's files to the output path."""
 
 import contextlib
 import shutil
@@ -13,7 +13,7 @@ from pipeline.planning.request import FORMATS
 
 
 def format_of(output: Path) -> str:
-    """The format that a file's ending asks for.
+    """Format selected by a file's ending.
 
     >>> format_of(Path("out/play.ogg"))
     'opus'
@@ -21,23 +21,22 @@ def format_of(output: Path) -> str:
     ending = output.suffix.lower().removeprefix(".")
     name = {"ogg": "opus", "wave": "wav"}.get(ending, ending)
     if name not in FORMATS:
-        raise OptionError(
-            "output", f"{output.name!r} ends in no known format; there are {', '.join(FORMATS)}"
-        )
+        raise OptionError("output", f"unknown ending of {output.name!r}; available: {', '.join(FORMATS)}")
     return name
 
 
 def writable(output: Path) -> None:
-    """
+    """Check that the output can be written.
+
     Raises:
-        OptionError: the file couldn't be written there.
+        OptionError: it cannot.
     """
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         with _part(output):
             pass
     except OSError as error:
-        raise OptionError("output", f"can't write to {output.parent}: {error.strerror}") from None
+        raise OptionError("output", f"cannot write to {output.parent}: {error.strerror}") from None
 
 
 def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
@@ -45,7 +44,7 @@ def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
 
     Raises:
         JobFailed: a file of the job is gone.
-        OptionError: a file can't be written there.
+        OptionError: a file cannot be written.
     """
     for artifact, target in (
         (manifest["audio"], output),
@@ -54,18 +53,18 @@ def deliver(store: Jobs, manifest: dict[str, Any], output: Path) -> None:
         (manifest["turns"], output.with_suffix(".turns.json")),
     ):
         if store.store.objects.size(artifact["name"]) != artifact["bytes"]:
-            raise JobFailed(f"{artifact['name']} is gone from the store; render it again")
+            raise JobFailed(f"{artifact['name']} is missing from the store; render the script again")
         try:
             with _part(target) as part:
                 store.store.objects.get_file(artifact["name"], part)
                 shutil.move(part, target)
         except OSError as error:
-            raise OptionError("output", f"can't write {target}: {error.strerror}") from None
+            raise OptionError("output", f"cannot write {target}: {error.strerror}") from None
 
 
 @contextlib.contextmanager
 def _part(target: Path) -> Iterator[Path]:
-    """An empty file beside the target, which is gone in the end."""
+    """Temporary file beside the target, removed at the end."""
     part = target.with_name(f".{target.name}.part")
     with open(part, "wb"):
         pass

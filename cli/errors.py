@@ -1,4 +1,4 @@
-"""Exit codes that scripts can trust, and the one place where errors become words on the terminal."""
+"""Exit codes, and the mapping of errors to messages on the terminal."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ err = Console(stderr=True)
 
 
 class Exit(IntEnum):
-    """What a command ends with."""
+    """Exit codes of the commands."""
 
     OK = 0
     USAGE = 2
@@ -41,19 +41,19 @@ class Exit(IntEnum):
 
 
 class JobFailed(Exception):
-    """The job ended without a file; the text says why."""
+    """A job that ended without a file; the text is the reason."""
 
 
 class Unreachable(Exception):
-    """The broker, the store or the database doesn't answer."""
+    """A broker, store or database that does not answer."""
 
 
 @contextlib.contextmanager
 def told() -> Iterator[None]:
-    """Turn the expected errors into one line on standard error and an exit code."""
+    """Map expected errors to one line on standard error and an exit code."""
     try:
         yield
-    except StoreError as error:  # a job's own only make it pause
+    except StoreError as error:  # within a job, store errors only pause it
         fail(str(error), Exit.UNREACHABLE)
     except (SegmentError, CancelledError, DeadlineError, RetryableError) as error:
         fail(str(error), Exit.JOB_FAILED)
@@ -63,10 +63,10 @@ def told() -> Iterator[None]:
         fail(str(error), Exit.JOB_FAILED)
     except (Unreachable, ServiceError, BrokerError) as error:
         fail(str(error), Exit.UNREACHABLE)
-    except OperationalError:  # its own words hold the statement
-        fail("the history's database does not answer", Exit.UNREACHABLE)
+    except OperationalError:  # its message contains the statement
+        fail("the history database does not answer", Exit.UNREACHABLE)
     except DBAPIError as error:
-        fail(f"the history's database can't be used: {type(error.orig).__name__}", Exit.UNREACHABLE)
+        fail(f"the history database is unusable: {type(error.orig).__name__}", Exit.UNREACHABLE)
     except (BrokerAway, Gone, Silent):
         fail("the broker does not answer", Exit.UNREACHABLE)
     except KeyboardInterrupt:
@@ -74,7 +74,8 @@ def told() -> Iterator[None]:
 
 
 def fail(message: str, code: Exit) -> None:
-    """
+    """Print an error and exit.
+
     Raises:
         typer.Exit: always.
     """
@@ -83,6 +84,6 @@ def fail(message: str, code: Exit) -> None:
 
 
 def print_json(value: object) -> None:
-    """One JSON document on standard output."""
+    """Print one JSON document on standard output."""
     json.dump(value, sys.stdout, indent=2, ensure_ascii=False)
     sys.stdout.write("\n")

@@ -1,4 +1,4 @@
-"""All commands in one Typer app."""
+"""The Typer app with all commands."""
 
 import logging
 import os
@@ -13,9 +13,9 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_show_locals=False,
-    help="Long multi-speaker scripts into one finished audio file.\n\n"
-    "Start with `render examples/radio_play.txt -o out/radio_play.flac`; "
-    "`up` runs the whole service here; `doctor` says what is set up and what is not.",
+    help="Render long multi-speaker scripts to one audio file.\n\n"
+    "Start with `render examples/radio_play.txt -o out/radio_play.flac`. "
+    "`up` runs the whole service on this machine; `doctor` checks the configuration.",
 )
 
 app.command()(render.render)

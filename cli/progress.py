@@ -1,4 +1,4 @@
-"""The live display of a job: per stage what waits, runs and is done; audio so far; speed; time left."""
+"""Live display of a job: waiting, running and finished segments per stage, audio, speed, time left."""
 
 import contextlib
 import threading
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
 _REFRESH_S = 0.4
 _LOST_S = 20.0
-"""The door takes a request up within a second; one that waits for so long may be gone."""
+"""Age at which a pending request may be lost; an intake worker accepts requests within a second."""
 _NOBODY_S = 180.0
 
 
@@ -43,15 +43,15 @@ def watch(
     check: Callable[[], None],
     quiet: bool,
 ) -> dict[str, Any]:
-    """Wait for a job and show how it goes; returns its manifest. It needs no history, nor does the job.
+    """Wait for a job and show its progress; returns its manifest. Works without the history.
 
     Args:
         ask: sends the request again.
-        check: raises where the service of our own has ended.
+        check: raises if the embedded service has ended.
 
     Raises:
         PipelineError: the request was refused.
-        JobFailed: it ended without a file.
+        JobFailed: the job ended without a file.
     """
     patience = Patience(app)
     awaited = Awaited(result, ask, lambda: waiting(app), patience)
@@ -69,9 +69,9 @@ def watch(
 
 
 class Awaited:
-    """A request that is asked for again while nobody has taken it up: a broker that died may have lost it.
+    """A request that is sent again while no worker accepts it, since a failed broker may have lost it.
 
-    Where messages wait for a door nothing was lost, and nobody is there to take them, or not yet.
+    If messages wait in the intake queue, nothing was lost: no intake worker is running, or not yet.
     """
 
     def __init__(
@@ -101,14 +101,14 @@ class Awaited:
         if now - self.pending_since > self.nobody_s and not self.told:
             self.told = True
             err.print(
-                "nobody has taken the script up; is a worker there for it (`worker --door`)? Still waiting.",
+                "no worker has accepted the script; check that one is running (`worker --door`). Waiting.",
                 style="yellow",
             )
         return state in states.READY_STATES
 
 
 def waiting(app: "Celery") -> int:
-    """Messages that wait for a door."""
+    """Number of messages in the intake queue."""
     from tasks.broker.transport import counts
 
     with app.connection_for_read() as connection:
@@ -116,19 +116,24 @@ def waiting(app: "Celery") -> int:
 
 
 def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
-    """The manifest of a job that has ended, or the reason in words."""
+    """Manifest of a finished job.
+
+    Raises:
+        PipelineError: the request was refused.
+        JobFailed: any other failure, as text.
+    """
     try:
         manifest: dict[str, Any] = result.get()
     except PipelineError:
         raise
     except Exception as error:
-        # whatever the worker raised ends this job, and its class need not exist here
+        # any exception of the worker ends the job, and its class may not exist here
         raise JobFailed(f"{type(error).__name__}: {error}") from error
     return manifest
 
 
 class Display:
-    """What is known of a job: done from the history, running from the workers' events."""
+    """State of a job: finished work from the history, running work from the workers' events."""
 
     def __init__(self, history: "Engine | None", root: str, patience: Patience) -> None:
         self.history, self.root, self.patience = history, root, patience
@@ -139,7 +144,7 @@ class Display:
 
     def picture(self) -> RenderableType:
         if self.patience.away_since is not None:
-            return Group(self._standing(), Text("the broker does not answer; waiting for it", style="yellow"))
+            return Group(self._standing(), Text("the broker does not answer; waiting", style="yellow"))
         return self._standing()
 
     def _standing(self) -> RenderableType:
@@ -162,7 +167,7 @@ class Display:
         return Group(table, Text(self._pace(row, done)))
 
     def _recorded(self) -> tuple[dict[str, Any] | None, dict[str, Any]]:
-        """The job's row and what is done of it, as the history has it."""
+        """The job's row and its progress, from the history."""
         if self.history is None or self.job is None:
             return None, {}
         row = get_job(self.history, self.job)
@@ -171,7 +176,7 @@ class Display:
     @staticmethod
     def _unrecorded(running: Counter[str]) -> RenderableType:
         now = ", ".join(f"{running[stage]} {stage}" for stage in STAGES if running[stage])
-        return Text(f"the history does not answer; the job goes on (running: {now or 'nothing yet'})")
+        return Text(f"the history does not answer; the job continues (running: {now or 'nothing yet'})")
 
     def _running(self) -> Counter[str]:
         running: Counter[str] = Counter()
@@ -201,7 +206,7 @@ class Display:
 
 @contextlib.contextmanager
 def live(app: "Celery", history: "Engine | None", root: str, patience: Patience) -> Iterator[Display]:
-    """A display that follows the workers' events from a thread."""
+    """Display that receives the workers' events in a thread."""
     display = Display(history, root, patience)
     ended = threading.Event()
 

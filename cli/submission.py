@@ -1,4 +1,4 @@
-"""Requests as the command line reads and sends them."""
+"""Reading and sending of requests from the command line."""
 
 import time
 from collections.abc import Callable
@@ -22,7 +22,7 @@ _AGAIN_S = 1.0
 
 
 def read_option(text: str) -> tuple[str, str | int | float | bool]:
-    """`NAME=VALUE`, a number where it reads as one.
+    """Parse `NAME=VALUE`; numbers and truth values are converted.
 
     >>> read_option("guidance=1.3")
     ('guidance', 1.3)
@@ -41,22 +41,22 @@ def read_option(text: str) -> tuple[str, str | int | float | bool]:
 
 
 def read_script(path: Path, found: Settings) -> str:
-    """The script's text, read and parsed once here so that a mistake is told at once.
+    """Read a script and parse it, so that errors are reported at once.
 
     Raises:
-        OptionError: it can't be read.
-        ScriptError: it can't be spoken.
+        OptionError: the file cannot be read.
+        ScriptError: the script cannot be spoken.
     """
     try:
         data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
     except OSError as error:
-        raise OptionError("script", f"can't read {path}: {error.strerror}") from None
+        raise OptionError("script", f"cannot read {path}: {error.strerror}") from None
     parse(data, characters_max=found.characters_max)
     return data.decode("utf-8-sig")
 
 
 def register(given: list[str], voices: Voices) -> dict[str, str]:
-    """`SPEAKER=VOICE` pairs to a mapping; a file is registered under a name made from what it holds."""
+    """Map speakers to voices; files are registered under a name made from their content."""
     mapping = {}
     for text in given:
         speaker, equals, voice = text.partition("=")
@@ -72,22 +72,23 @@ def register(given: list[str], voices: Voices) -> dict[str, str]:
 
 
 def read_recording(voice: str, path: Path) -> bytes:
-    """A recording's bytes.
+    """Read the bytes of a recording.
 
     Raises:
-        VoiceError: they can't be read.
+        VoiceError: the file cannot be read.
     """
     try:
         return path.read_bytes()
     except OSError as error:
-        raise VoiceError(voice, f"can't read {path}: {error.strerror}") from None
+        raise VoiceError(voice, f"cannot read {path}: {error.strerror}") from None
 
 
 def request(
     app: Any, script: str, voices: dict[str, str], options: dict[str, Any]
 ) -> Callable[[], "AsyncResult[Any]"]:
-    """What any other app does too. Called again it sends the same request under the same id, and whoever
-    takes it up twice does it once.
+    """Build a function that sends the request, as any other app does.
+
+    Calling it again sends the same task ID; the service runs a repeated request once.
     """
     kwargs, task_id = {"script": script, "voices": voices, "options": options}, str(uuid4())
 
@@ -101,7 +102,7 @@ def request(
 
 
 def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
-    """While the broker is away, again."""
+    """Send a request, and retry while the broker is unreachable."""
     patience = Patience(app)
     while not patience.ask(lambda: reach(app)) or (result := patience.ask(ask)) is None:
         time.sleep(_AGAIN_S)

@@ -1,4 +1,4 @@
-"""`doctor`: what is configured, reachable and installed, and what to do about what is not."""
+"""`doctor`: checks of configuration, reachability and installation, with advice."""
 
 import importlib.util
 import os
@@ -25,22 +25,20 @@ INSTALL = "pip install -c constraints.txt '.[vibevoice]'"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was looked at."""
+    """Result of one check."""
 
     what: str
     state: str
-    """'ok', 'off' (not needed for what is configured) or 'bad'."""
+    """'ok', 'off' (not needed by the configuration) or 'bad'."""
     detail: str
     advice: str = ""
 
 
 def doctor(
-    model: Annotated[
-        str | None, typer.Option(help="Also look at this checkpoint: a folder or a name.")
-    ] = None,
+    model: Annotated[str | None, typer.Option(help="Also check this checkpoint: a folder or a name.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Say what is set up, what is missing, and what to do. Exit code 3 if something configured is broken."""
+    """Check the configuration and print advice. Exit code 3 if a configured part is broken."""
     with told():
         found = context.settings()
     findings = [finding for look in LOOKS for finding in look(found)]
@@ -69,7 +67,7 @@ def _python(found: Settings) -> Iterator[Finding]:
 def _broker(found: Settings) -> Iterator[Finding]:
     if not found.broker_url:
         url = url_of_running(found.state)
-        detail = "embedded, up" if url else "embedded, started by the command that needs it"
+        detail = "embedded, running" if url else "embedded, started when needed"
         yield Finding("broker", "ok", detail)
         return
     from kombu import Connection
@@ -107,8 +105,8 @@ def _store(found: Settings) -> Iterator[Finding]:
         yield Finding("store", "bad", f"{url}: {error}", "make it writable, or correct VOXCHORD_STORE")
         return
     if not once:
-        advice = "two workers could each believe to be the first; take one that knows If-None-Match"
-        yield Finding("store", "bad", f"{url} overwrites what should be created once", advice)
+        advice = "two workers could both win; use a service with If-None-Match"
+        yield Finding("store", "bad", f"{url} does not support exclusive creation", advice)
         return
     free = (
         ""
@@ -126,7 +124,7 @@ def _history(found: Settings) -> Iterator[Finding]:
     except OptionError as error:
         yield Finding("history", "bad", error.reason, f"correct {error.option}")
     except SQLAlchemyError as error:
-        advice = "jobs run without it; rows wait in the spool until it is back"
+        advice = "jobs run without it; rows wait in the spool"
         yield Finding("history", "bad", f"{masked(found.history_url)}: {type(error).__name__}", advice)
     else:
         yield Finding("history", "ok", masked(found.history_url))
@@ -134,7 +132,7 @@ def _history(found: Settings) -> Iterator[Finding]:
 
 def _engines(found: Settings) -> Iterator[Finding]:
     yield Finding(
-        "engine", "ok", f"{found.engine} by default; there are {', '.join(sorted(registry.ENGINES))}"
+        "engine", "ok", f"{found.engine} by default; available: {', '.join(sorted(registry.ENGINES))}"
     )
     if not _has_torch():
         state = "bad" if found.engine == "vibevoice" else "off"
@@ -160,7 +158,7 @@ def _devices(found: Settings) -> Iterator[Finding]:
 
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
     if not _has_torch():
-        return [Finding("checkpoint", "bad", "to look at it torch is needed", INSTALL)]
+        return [Finding("checkpoint", "bad", "checking it needs torch", INSTALL)]
     from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 
     report = inspect_checkpoint(found.models.get(model, model))

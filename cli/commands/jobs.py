@@ -1,4 +1,4 @@
-"""`submit`, `jobs`, `status`, `fetch`, `cancel`: jobs of a service that is up."""
+"""`submit`, `jobs`, `status`, `fetch`, `cancel`: jobs of a running service."""
 
 import time
 from pathlib import Path
@@ -19,22 +19,22 @@ from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
 
-JobArgument = Annotated[str, typer.Argument(help="The job's id, or the first characters of it.")]
+JobArgument = Annotated[str, typer.Argument(help="Job ID, or its first characters.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def submit(
-    script: Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")],
+    script: Annotated[Path, typer.Argument(help="Script, text or JSON; `-` reads standard input.")],
     voice: Annotated[
         list[str] | None, typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="As in `render`.")
     ] = None,
     option: Annotated[
         list[str] | None,
-        typer.Option("--option", metavar="NAME=VALUE", help="An option of the job or of the engine."),
+        typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
     ] = None,
     json: JsonOption = False,
 ) -> None:
-    """Hand a script to the service and return at once; prints the task's id."""
+    """Send a script to the service and return at once; prints the task ID."""
     with told():
         found = context.settings()
         app = context.standing(found)
@@ -50,7 +50,7 @@ def submit(
 
 
 def list_jobs(
-    limit: Annotated[int, typer.Option(help="How many, newest first.")] = 20, json: JsonOption = False
+    limit: Annotated[int, typer.Option(help="Number of jobs, newest first.")] = 20, json: JsonOption = False
 ) -> None:
     """List the newest jobs."""
     from db.queries.jobs import list_jobs as read
@@ -77,10 +77,10 @@ def list_jobs(
 
 def status(
     job: JobArgument,
-    watch: Annotated[bool, typer.Option("--watch", help="Until the job has ended.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Refresh until the job has ended.")] = False,
     json: JsonOption = False,
 ) -> None:
-    """Say how a job stands; exit code 4 if it failed."""
+    """Show the state of a job; exit code 4 if it failed."""
     with told():
         found = context.settings()
         store = context.jobs(found)
@@ -106,7 +106,7 @@ def status(
 
 def fetch(
     job: JobArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where the audio goes.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Path of the audio file.")],
     json: JsonOption = False,
 ) -> None:
     """Copy a finished job's audio, subtitles and turns."""
@@ -118,7 +118,7 @@ def fetch(
             raise JobFailed(store.failure(name) or f"job {name} is not finished")
         expected = manifest["file_format"]
         if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
-            raise OptionError("output", f"job {name} is {expected}; {output.name!r} says otherwise")
+            raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
         writable(output)
         deliver(store, manifest, output)
         if json:
@@ -128,19 +128,17 @@ def fetch(
 
 
 def cancel(job: JobArgument) -> None:
-    """Stop a job; its segments are kept, and the same request takes it up again."""
+    """Stop a job. Its finished segments stay; the same request resumes it."""
     with told():
         found = context.settings()
         store = context.jobs(found)
         name = full_id(store, job)
         if store.manifest(name) is not None:
-            raise JobFailed(f"job {name} is finished already")
+            raise JobFailed(f"job {name} is already finished")
         app = context.standing(found)
-        store.cancel(name)  # its stages see that, whatever the broker does
+        store.cancel(name)  # its stages check this flag, even without the broker
         if not Patience(app).ask(lambda: reach(app)):
-            raise Unreachable(
-                "the broker does not answer: the job ends, and who waits for it hears of it later"
-            )
+            raise Unreachable("the broker does not answer: the job stops, and its clients are answered later")
         from tasks.orchestration.waiters import cancel as cancel_and_answer
 
         cancel_and_answer(name)
@@ -148,20 +146,22 @@ def cancel(job: JobArgument) -> None:
 
 
 def full_id(store: Jobs, prefix: str) -> str:
-    """The one job that begins so.
+    """Complete a job ID from its first characters.
 
     Raises:
-        OptionError: none does, or several do.
+        OptionError: no job ID starts with them, or several do.
     """
     whole = is_id(prefix) and store.plan(prefix)
     found = [prefix] if whole else [name for name in store.ids() if name.startswith(prefix)]
-    if len(found) != 1:
-        raise OptionError("job", f"{prefix!r} begins {len(found) or 'no'} job{'s' if found else ''}")
+    if not found:
+        raise OptionError("job", f"no job ID starts with {prefix!r}")
+    if len(found) > 1:
+        raise OptionError("job", f"{len(found)} job IDs start with {prefix!r}")
     return found[0]
 
 
 def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
-    """How a job stands, from the store; it holds while the database is away."""
+    """State of a job, from the store; works without the database."""
     plan = store.need(job)
     manifest, failure = store.manifest(job), store.failure(job)
     state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"
@@ -182,7 +182,7 @@ def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
 
 
 def _pause(found: Settings, job: str) -> str | None:
-    """Why a running job pauses, where a service is up that can tell."""
+    """Reason why a running job is paused, if a running service reports one."""
     try:
         app = context.standing(found)
     except Unreachable:

@@ -1,4 +1,4 @@
-"""`render`: one script, here and now, to one file."""
+"""`render`: one script to one audio file."""
 
 import contextlib
 from pathlib import Path
@@ -22,37 +22,33 @@ if TYPE_CHECKING:
 
 
 def render(
-    script: Annotated[Path, typer.Argument(help="The script: text or JSON; `-` reads standard input.")],
+    script: Annotated[Path, typer.Argument(help="Script, text or JSON; `-` reads standard input.")],
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Where the audio goes; its ending says how.")
+        Path, typer.Option("--output", "-o", help="Path of the audio file; its ending selects the format.")
     ],
     voice: Annotated[
         list[str] | None,
-        typer.Option(
-            "--voice", "-v", metavar="SPEAKER=VOICE", help="A preset, a registered voice or a file."
-        ),
+        typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="Preset, registered voice or file."),
     ] = None,
     engine: Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")] = None,
     model: Annotated[
-        str | None, typer.Option(help="A checkpoint: a folder, a hub id, or a name from the settings.")
+        str | None, typer.Option(help="Checkpoint: a folder, a hub ID, or a name from the settings.")
     ] = None,
     option: Annotated[
-        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="An option of the engine.")
+        list[str] | None, typer.Option("--option", metavar="NAME=VALUE", help="Option of the engine.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another take.")] = 0,
     title: Annotated[str, typer.Option(help="Title in the file's metadata.")] = "",
     on_error: Annotated[
-        str, typer.Option(help="`fail`, or `gap`: leave silence where a segment can't be made.")
+        str, typer.Option(help="`fail`, or `gap`: leave silence where a segment cannot be made.")
     ] = "fail",
-    workers: Annotated[
-        int | None, typer.Option(help="Processes that decode; one per core by default.")
-    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Render a script to one audio file.
 
-    With no broker configured it starts an embedded one and workers of its own. Ctrl-C stops cleanly; the same
-    command goes on from where it was. Subtitles and turns are written beside the audio.
+    Without a configured broker it starts an embedded one with its own workers. Ctrl-C stops cleanly; the same
+    command resumes. Subtitles and turns are written beside the audio.
     """
     with told():
         found, model = context.with_engine(context.settings(), engine, model)
@@ -87,22 +83,22 @@ def _options(
 
 
 def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) -> None:
-    """Where the audio is, and where time and memory went, as far as the history says so."""
+    """Print the result and, if the history answers, the cost of each stage."""
     with contextlib.suppress(SQLAlchemyError):
         if history is not None:
             out.print(_costs(history, manifest["job"]))
     minutes, seconds = divmod(round(manifest["duration_s"]), 60)
     out.print(
         f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {_number(manifest['speed'], digits=1)} "
-        f"times real time, {manifest['segments']} segments; subtitles and turns beside it.",
+        f"times real time, {manifest['segments']} segments; subtitles and turns are beside it.",
         highlight=False,
         soft_wrap=True,
     )
 
 
 def _costs(history: "Engine", job: str) -> Table:
-    table = Table(title=f"What job {job} cost", title_justify="left", expand=False)
-    for name in ("task", "attempts", "run s", "CPU s", "waited s", "peak MiB", "audio s"):
+    table = Table(title=f"Cost of job {job}", title_justify="left", expand=False)
+    for name in ("task", "attempts", "run s", "CPU s", "wait s", "peak MiB", "audio s"):
         table.add_column(name, justify="left" if name == "task" else "right")
     for row in costs(history, job):
         table.add_row(

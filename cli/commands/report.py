@@ -1,4 +1,4 @@
-"""`report`: what a job cost and why, as one HTML page."""
+"""`report`: HTML report of a job."""
 
 from pathlib import Path
 from typing import Annotated
@@ -10,10 +10,10 @@ from cli.errors import Exit, fail, out, told
 
 
 def report(
-    job: Annotated[str, typer.Argument(help="The job's id, or the first characters of it.")],
-    output: Annotated[Path, typer.Option("--output", "-o", help="The page to write.")] = Path("report.html"),
+    job: Annotated[str, typer.Argument(help="Job ID, or its first characters.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Path of the report.")] = Path("report.html"),
 ) -> None:
-    """Write a job's report: a timeline, what each stage cost, and advice. One file, no network needed."""
+    """Write a job's report: timeline, cost of each stage and findings, in one HTML file."""
     from db.queries.jobs import find_jobs
     from db.reports.job_page import page
     from db.reports.job_timeline import tell
@@ -24,12 +24,12 @@ def report(
         story = tell(engine, found[0]) if len(found) == 1 else None
         engine.dispose()
         if len(found) > 1:
-            fail(f"{job!r} begins the ids of {len(found)} jobs: {', '.join(found[:5])}", Exit.BAD_INPUT)
+            fail(f"{len(found)} job IDs start with {job!r}: {', '.join(found[:5])}", Exit.BAD_INPUT)
         if story is None:
-            fail(f"the history has no attempts of a job {job!r}", Exit.BAD_INPUT)
+            fail(f"the history has no attempts of job {job!r}", Exit.BAD_INPUT)
             return
         try:
             output.write_text(page(story), encoding="utf-8")
         except OSError as error:
-            fail(f"can't write {output}: {error.strerror}", Exit.BAD_INPUT)
+            fail(f"cannot write {output}: {error.strerror}", Exit.BAD_INPUT)
         out.print(f"{output}", highlight=False)

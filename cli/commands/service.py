@@ -1,4 +1,4 @@
-"""`up` and `worker`: the service here, or one worker of a fleet."""
+"""`up`, `worker` and `flower`: the whole service on this machine, or one part of a deployment."""
 
 import contextlib
 import os
@@ -17,19 +17,19 @@ from tasks.worker import commands, devices
 
 def up(
     workers_: Annotated[
-        int | None, typer.Option("--workers", help="Processes that decode; one per core by default.")
+        int | None, typer.Option("--workers", help="Decoding processes; one per core by default.")
     ] = None,
     flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
 ) -> None:
-    """Run the whole service here until Ctrl-C: broker, workers, Flower."""
+    """Run the whole service on this machine until Ctrl-C: broker, workers, Flower."""
     with told():
         found = context.settings()
         if found.broker_url:
-            words = "is set, and `up` has a broker of its own; at that one start `worker` and `flower`"
+            words = "is set, but `up` starts its own broker; for that broker run `worker` and `flower`"
             raise OptionError("VOXCHORD_BROKER_URL", words)
         with LocalService(found, concurrency=workers_) as service:
             if not service.broker.started:
-                raise ServiceError(f"a service is up in {found.state} already")
+                raise ServiceError(f"a service is already running in {found.state}")
             out.print(
                 f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
             )
@@ -39,18 +39,18 @@ def up(
                     f"Flower    http://127.0.0.1:{flower_port}  ({password} has its password)",
                     highlight=False,
                 )
-            out.print("up; Ctrl-C stops it", highlight=False)
+            out.print("running; Ctrl-C stops it", highlight=False)
             with contextlib.suppress(KeyboardInterrupt):
                 service.wait()
             out.print("stopping", highlight=False)
 
 
 def worker(
-    cpu: Annotated[int, typer.Option(help="Processes for text, semantic tokens and stitching.")] = 0,
+    cpu: Annotated[int, typer.Option(help="Processes for the text, semantic and stitch stages.")] = 0,
     gpu: Annotated[
-        str, typer.Option(help="Device to pin this worker to: an index among the visible ones, or a UUID.")
+        str, typer.Option(help="Device to pin the worker to: an index among the visible ones, or a UUID.")
     ] = "",
-    door: Annotated[int, typer.Option(help="Processes for taking jobs in (queue `voxchord`).")] = 0,
+    door: Annotated[int, typer.Option(help="Intake processes (queue `voxchord`).")] = 0,
     slots: Annotated[int, typer.Option(help="Segments decoded at once on a device.")] = 0,
 ) -> None:
     """Run one worker of a deployment: `--door 2`, `--cpu 4` or `--gpu 0`."""
@@ -59,7 +59,7 @@ def worker(
         context.jobs(found)
         context.standing(found)
         if [bool(cpu), bool(gpu), bool(door)].count(True) != 1:
-            raise OptionError("worker", "takes exactly one of --door, --cpu and --gpu")
+            raise OptionError("worker", "needs exactly one of --door, --cpu and --gpu")
         if gpu:
             engine = registry.load(found.engine, found.checkpoint(found.model or None))
             visible = os.environ.get("CUDA_VISIBLE_DEVICES")
@@ -75,11 +75,11 @@ def worker(
 
 def flower(
     address: Annotated[
-        str, typer.Option(help="Where to listen; beyond this machine use a TLS proxy.")
+        str, typer.Option(help="Address to listen on; outside this machine use a proxy with TLS.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port.")] = 5555,
-    prefix: Annotated[str, typer.Option(help="Path below which a proxy serves it, e.g. `flower`.")] = "",
-    read_only: Annotated[bool, typer.Option("--read-only", help="For those who may only look.")] = False,
+    prefix: Annotated[str, typer.Option(help="Path prefix behind a proxy, e.g. `flower`.")] = "",
+    read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes.")] = False,
 ) -> None:
     """Run the web console of a deployment, with the password of `VOXCHORD_FLOWER_PASSWORD`."""
     with told():

@@ -1,4 +1,4 @@
-"""`stats`: named questions to the history, as a table, as JSON or as CSV."""
+"""`stats`: named queries on the history, as a table, JSON or CSV."""
 
 import csv as csv_format
 import re
@@ -15,18 +15,18 @@ from cli.errors import Exit, fail, out, print_json, told
 
 
 def stats(
-    name: Annotated[str | None, typer.Argument(help="The question; none lists them all.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Query; without it all queries are listed.")] = None,
     parameter: Annotated[
         list[str] | None,
-        typer.Option("--param", "-p", metavar="NAME=VALUE", help="What the question leaves open, `days=7`."),
+        typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of the query, `days=7`."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
-    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of asking.")] = False,
+    sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it.")] = False,
 ) -> None:
-    """Ask the history: what tasks cost, where time went, what failed.
+    """Query the history: what tasks cost, where time went, what failed.
 
-    The questions are files of SQL in `db/queries/`, and run in psql and sqlite3 as they are.
+    The queries are SQL files in `db/queries/` that run unchanged in psql and sqlite3.
     """
     from db.queries import catalog
 
@@ -61,7 +61,7 @@ def _list(json: bool) -> None:
             ]
         )
         return
-    table = Table("question", "what it answers", "parameters", show_lines=True)
+    table = Table("query", "question", "parameters", show_lines=True)
     for name in catalog.names():
         given = "\n".join(f"{key}={value}" for key, value in catalog.parameters(name).items())
         table.add_row(name, catalog.about(name).replace("\n", " ").partition("?")[0] + "?", given)
@@ -81,7 +81,7 @@ def _ask(name: str, given: dict[str, str]) -> Any:
 def _split(text: str) -> tuple[str, str]:
     name, sign, value = text.partition("=")
     if not sign:
-        fail(f"--param takes NAME=VALUE, not {text!r}", Exit.USAGE)
+        fail(f"--param must be NAME=VALUE, not {text!r}", Exit.USAGE)
     return name, value
 
 
@@ -92,7 +92,7 @@ def _print_csv(columns: list[str], rows: list[tuple[Any, ...]]) -> None:
 
 
 def _show(about: str, columns: list[str], rows: list[tuple[Any, ...]]) -> None:
-    """A table; where it is wider than the terminal, with its few rows side by side."""
+    """Print a table; a few rows are transposed if the table is wider than the terminal."""
     out.print(" ".join(line for line in about.splitlines() if not line.startswith(":")), highlight=False)
     if not rows:
         out.print("Nothing recorded yet.")
@@ -121,7 +121,7 @@ def _table(names: list[str], rows: list[list[str]]) -> Table:
 
 
 def shown(column: str, value: Any) -> str:
-    """A value for people.
+    """Format a value for the terminal.
 
     >>> shown("rss_peak_bytes", 314572800), shown("run_s", 0.123456), shown("audio_s", 5400.0)
     ('300.0 MiB', '0.123', '5400')

@@ -13,14 +13,15 @@ app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store
 
 @app.command()
 def gc(
-    days: Annotated[float, typer.Option(help="Remove what is older than this and in no open job.")] = 30,
+    days: Annotated[float, typer.Option(help="Remove artifacts older than this that no open job uses.")] = 30,
     keep_gib: Annotated[
-        float | None, typer.Option(help="Then remove the oldest, if over an hour old, until no more is left.")
+        float | None,
+        typer.Option(help="Then remove the oldest, if over an hour old, until this size is left."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would go.")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Remove old artifacts. Never takes what an open job uses, nor registered voices."""
+    """Remove old artifacts, except those of open jobs and registered voices."""
     with told():
         jobs = context.jobs(context.settings())
         keep = None if keep_gib is None else int(keep_gib * 2**30)

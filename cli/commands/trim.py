@@ -1,4 +1,4 @@
-"""`trim`: keep the history small."""
+"""`trim`: retention of the history."""
 
 from typing import Annotated
 
@@ -9,13 +9,13 @@ from cli.errors import out, print_json, told
 
 
 def trim(
-    days: Annotated[int, typer.Option(min=1, help="Keep single attempts for so many days.")] = 90,
-    sample_days: Annotated[int, typer.Option(min=1, help="Keep the samples of long attempts so long.")] = 14,
+    days: Annotated[int, typer.Option(min=1, help="Days to retain attempts.")] = 90,
+    sample_days: Annotated[int, typer.Option(min=1, help="Days to retain samples of long attempts.")] = 14,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """Sum the history up by the hour and delete what is old, in small steps; run it once a day.
+    """Aggregate the history by the hour and delete old rows, in small steps. Run it once a day.
 
-    The sums stay for ever (`rollup_hour`, `v_daily`).
+    The aggregates are permanent (`rollup_hour`, `v_daily`).
     """
     from dataclasses import asdict
 
@@ -29,7 +29,7 @@ def trim(
             print_json(asdict(done))
         else:
             out.print(
-                f"{done.hours_summed} hours summed up, {done.attempts_deleted} attempts and "
+                f"{done.hours_summed} hours aggregated, {done.attempts_deleted} attempts and "
                 f"{done.samples_deleted} samples deleted.",
                 highlight=False,
             )

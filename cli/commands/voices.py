@@ -1,4 +1,4 @@
-"""`voices`: the recordings that speakers can sound like."""
+"""`voices`: reference recordings for speakers."""
 
 from pathlib import Path
 from typing import Annotated
@@ -17,12 +17,10 @@ app = typer.Typer(no_args_is_help=True, help="Register reference recordings and 
 
 @app.command()
 def add(
-    name: Annotated[str, typer.Argument(help="The name that jobs will use.")],
-    file: Annotated[
-        Path, typer.Argument(help="A recording of one person, 1 s to 5 min (10 to 30 s is best).")
-    ],
+    name: Annotated[str, typer.Argument(help="Name of the voice.")],
+    file: Annotated[Path, typer.Argument(help="Recording of one person, 1 s to 5 min (10 to 30 s is best).")],
 ) -> None:
-    """Register a recording under a name; the same name again replaces it for new jobs."""
+    """Register a recording. Registering a name again replaces it for new jobs."""
     with told():
         found = context.settings()
         data = read_recording(free_name(name, reserved=registry.presets()), file)

@@ -1,4 +1,4 @@
-"""The command line as a person runs it: a process, a home and a state folder of its own."""
+"""Fixtures: the command line as a process with its own home and state folder."""
 
 import os
 import subprocess

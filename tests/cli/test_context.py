@@ -6,7 +6,7 @@ from cli import context
 from pipeline.errors import OptionError
 
 
-def test_a_checkpoint_of_ones_own_is_known_beside_those_of_the_settings(
+def test_own_checkpoints_are_added_to_those_of_the_settings(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in (("STATE", str(tmp_path)), ("MODELS", "house=/models/house"), ("MODEL", "house")):
@@ -17,9 +17,9 @@ def test_a_checkpoint_of_ones_own_is_known_beside_those_of_the_settings(
     assert found.checkpoint(found.model) == "/models/house"
 
 
-def test_a_folder_that_the_settings_can_t_name_is_refused(
+def test_folders_that_settings_cannot_name_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
-    with pytest.raises(OptionError, match=r"model.*a,b' has a comma"):
+    with pytest.raises(OptionError, match=r"model.*a,b' contains a comma"):
         context.with_engine(context.settings(), None, str(tmp_path / "a,b"))

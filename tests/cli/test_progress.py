@@ -1,4 +1,4 @@
-"""Waiting for a request that nobody takes up."""
+"""Tests of waiting for a request that no worker accepts."""
 
 import time
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ SOON_S = 0.05
 
 
 class Pending:
-    """The result of a request that stands in a queue."""
+    """Result of a pending request."""
 
     state = "PENDING"
 
@@ -27,7 +27,7 @@ def app() -> Iterator[Celery]:
 
 
 def looks(app: Celery, waiting: Callable[[], int]) -> int:
-    """How often it was asked for again, in four times as long as it takes to be missed."""
+    """Number of repeated sends within four times the time after which a request counts as lost."""
     asked: list[Any] = []
     awaited = Awaited(
         Pending(),  # type: ignore[arg-type]  # has the state, which is all that is looked at
@@ -44,11 +44,11 @@ def looks(app: Celery, waiting: Callable[[], int]) -> int:
     return len(asked)
 
 
-def test_a_request_is_sent_again_only_where_nothing_waits_for_a_door(
+def test_requests_are_sent_again_only_if_the_intake_queue_is_empty(
     app: Celery, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert looks(app, lambda: waiting(app)) >= 2
     app.send_task("voxchord.render", kwargs={"script": "Anna: Words."}, queue="voxchord")
     capsys.readouterr()
     assert looks(app, lambda: waiting(app)) == 0
-    assert capsys.readouterr().err.count("nobody has taken the script up") == 1
+    assert capsys.readouterr().err.count("no worker has accepted the script") == 1

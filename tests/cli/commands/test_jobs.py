@@ -1,4 +1,4 @@
-"""Commands on jobs."""
+"""Tests of the commands on jobs."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from pipeline.voices.library import Voices
 from tests.cli.conftest import Run
 
 
-def test_a_job_is_cancelled_also_while_the_broker_is_away(run: Run, tmp_path: Path) -> None:
+def test_jobs_can_be_cancelled_without_the_broker(run: Run, tmp_path: Path) -> None:
     jobs, engine = Jobs(Store(str(tmp_path / "state" / "store"))), Silence()
     own, rest = split_options({}, engine="silence")
     request = checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store))

@@ -34,7 +34,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_render_makes_the_file_and_says_what_it_cost(run: Run, script: Path, tmp_path: Path) -> None:
+def test_render_writes_the_file_and_reports_costs(run: Run, script: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "play.flac"
     done = run("render", script, "-o", out, "--title", "A play")
     assert done.returncode == 0, done.stderr
@@ -65,9 +65,7 @@ def test_render_makes_the_file_and_says_what_it_cost(run: Run, script: Path, tmp
     assert asked.returncode == 0, asked.stderr
 
 
-def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
-    run: Run, tmp_path: Path
-) -> None:
+def test_render_works_without_the_history(run: Run, tmp_path: Path) -> None:
     script, out = tmp_path / "short.txt", tmp_path / "short.wav"
     script.write_text("Ann: One line.\nBen: And another.")
     away = {"VOXCHORD_DATABASE_URL": "postgresql://nobody@127.0.0.1:1/none"}
@@ -78,7 +76,7 @@ def test_a_history_that_does_not_answer_costs_a_render_nothing_but_its_figures(
 
 
 def begun(script: Path, out: Path, folder: Path) -> subprocess.Popen[str]:
-    """A render that is under way, with one worker."""
+    """Start a render with one worker and wait until it decodes."""
     return subprocess.Popen(
         command("render", script, "-o", out, "--workers", "1"),
         cwd=ROOT,
@@ -90,9 +88,7 @@ def begun(script: Path, out: Path, folder: Path) -> subprocess.Popen[str]:
     )
 
 
-def test_renders_that_start_at_once_in_a_folder_share_a_service_until_the_last_has_ended(
-    script: Path, tmp_path: Path
-) -> None:
+def test_concurrent_renders_in_a_folder_share_a_service(script: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.txt"
     short.write_text("Ann: One line.")
     outs = [tmp_path / f"{number}.wav" for number in range(3)]
@@ -105,13 +101,13 @@ def test_renders_that_start_at_once_in_a_folder_share_a_service_until_the_last_h
     assert not (tmp_path / "state" / "broker.url").exists()
 
 
-def test_workers_that_end_at_every_start_end_the_render(run: Run, script: Path, tmp_path: Path) -> None:
+def test_render_ends_if_workers_never_stay_up(run: Run, script: Path, tmp_path: Path) -> None:
     done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
     assert done.returncode == 5, done.stderr
     assert "a process of the service ended" in done.stderr
 
 
-def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_path: Path, run: Run) -> None:
+def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
     # a shell's background job ignores it, and whatever that starts does too
     signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -137,26 +133,26 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_goes_on(script: Path, tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["render", "missing.txt", "-o", "x.flac"], 3, "can't read missing.txt"),
-        (["render", "LICENSE", "-o", "x.avi"], 3, "no known format"),
-        (["render", "examples/radio_play.txt", "-o", "/proc/nowhere/x.flac"], 3, "can't write to"),
+        (["render", "missing.txt", "-o", "x.flac"], 3, "cannot read missing.txt"),
+        (["render", "LICENSE", "-o", "x.avi"], 3, "unknown ending"),
+        (["render", "examples/radio_play.txt", "-o", "/proc/nowhere/x.flac"], 3, "cannot write to"),
         (["render", "LICENSE"], 2, "--output"),
-        (["status", "123"], 3, "begins no job"),
-        (["status", "../jobs"], 3, "begins no job"),
+        (["status", "123"], 3, "no job ID starts with"),
+        (["status", "../jobs"], 3, "no job ID starts with"),
         (["stats", "speed", "-p", "days=inf"], 2, "parameter days must be a number"),
-        (["submit", "examples/radio_play.txt"], 5, "no service is up"),
+        (["submit", "examples/radio_play.txt"], 5, "no service is running"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
         (["voices", "add", "wren", "LICENSE"], 3, "an engine has a voice of that name"),
-        (["worker"], 5, "no service is up"),
+        (["worker"], 5, "no service is running"),
     ],
 )
-def test_exit_codes_and_words(run: Run, arguments: list[str], code: int, words: str) -> None:
+def test_exit_codes_and_messages(run: Run, arguments: list[str], code: int, words: str) -> None:
     done = run(*arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
 
 
-def test_an_unknown_setting_is_refused_by_name(run: Run) -> None:
+def test_unknown_settings_are_refused_by_name(run: Run) -> None:
     done = run("jobs", VOXCHORD_BROKER="redis://x")
     assert done.returncode == 3
     assert "VOXCHORD_BROKER" in done.stderr
@@ -165,12 +161,12 @@ def test_an_unknown_setting_is_refused_by_name(run: Run) -> None:
 @pytest.mark.parametrize(
     ("url", "code", "words"),
     [
-        ("postgresql://me:secretword@127.0.0.1:1/x", 5, "the history's database does not answer"),
+        ("postgresql://me:secretword@127.0.0.1:1/x", 5, "the history database does not answer"),
         ("mysql://me:secretword@127.0.0.1/x", 3, "VOXCHORD_DATABASE_URL"),
     ],
 )
 @pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
-def test_a_history_that_cannot_be_asked_is_one_line(
+def test_unreachable_histories_are_one_line_errors(
     run: Run, arguments: list[str], url: str, code: int, words: str
 ) -> None:
     done = run(*arguments, VOXCHORD_DATABASE_URL=url)
@@ -181,15 +177,15 @@ def test_a_history_that_cannot_be_asked_is_one_line(
 
 
 @pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
-def test_a_damaged_history_is_one_line(run: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_damaged_histories_are_one_line_errors(run: Run, arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "history.db").write_bytes(b"no database " * 1000)
     done = run(*arguments)
     assert (done.returncode, done.stdout) == (5, "")
-    assert done.stderr == "error: the history's database can't be used: DatabaseError\n"
+    assert done.stderr == "error: the history database is unusable: DatabaseError\n"
 
 
-def test_up_is_refused_where_it_would_start_no_worker(run: Run, tmp_path: Path) -> None:
+def test_up_is_refused_if_it_would_start_no_worker(run: Run, tmp_path: Path) -> None:
     done = run("up", VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 3
     assert "VOXCHORD_BROKER_URL" in done.stderr
@@ -198,15 +194,15 @@ def test_up_is_refused_where_it_would_start_no_worker(run: Run, tmp_path: Path) 
     done = run("up")
     another.stop()
     assert done.returncode == 5
-    assert "is up in" in done.stderr
+    assert "is already running in" in done.stderr
 
 
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_unwritable_outputs_are_named(tmp_path: Path) -> None:
     jobs, output = Jobs(Store(str(tmp_path / "store"))), tmp_path / "missing" / "play.flac"
     jobs.store.objects.replace("jobs/a/audio", b"audio")
     kept = {"name": "jobs/a/audio", "bytes": 5}
     manifest = {"audio": kept, "subtitles": {"srt": kept, "vtt": kept}, "turns": kept}
-    with pytest.raises(OptionError, match=r"can't write .*play\.flac: No such file"):
+    with pytest.raises(OptionError, match=r"cannot write .*play\.flac: No such file"):
         deliver(jobs, manifest, output)
     output.parent.mkdir()
     deliver(jobs, manifest, output)
@@ -216,25 +212,25 @@ def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "away", [BrokerAway("redis://:secretword@host"), Gone("at redis://:secretword@host")]
 )
-def test_a_broker_that_is_away_is_one_line(away: Exception, capsys: pytest.CaptureFixture[str]) -> None:
+def test_unreachable_brokers_are_one_line_errors(away: Exception, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(typer.Exit) as ended, told():
         raise away
     assert ended.value.exit_code == 5
     assert capsys.readouterr().err == "error: the broker does not answer\n"
 
 
-def test_a_store_that_nothing_can_speak_to_is_refused_at_once(run: Run) -> None:
+def test_unsupported_stores_are_refused_at_once(run: Run) -> None:
     done = run("worker", "--door", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
     assert done.returncode == 3
     assert "nosuch://bucket/x" in done.stderr
     assert "secretword" not in done.stderr
 
 
-def test_brackets_in_a_message_stay(run: Run) -> None:
+def test_brackets_in_messages_are_printed(run: Run) -> None:
     assert "'[bold]x'" in run("fetch", "[bold]x", "-o", "x.flac").stderr
 
 
-def test_doctor_names_what_cannot_be_reached(run: Run) -> None:
+def test_doctor_names_unreachable_parts(run: Run) -> None:
     assert run("doctor").returncode == 0
     done = run("doctor", "--json", VOXCHORD_BROKER_URL="redis://:secret@127.0.0.1:1/0")
     assert done.returncode == 3

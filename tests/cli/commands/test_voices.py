@@ -1,4 +1,4 @@
-"""Recordings that `render` and `submit` are given as files."""
+"""Tests of recordings passed to `render` and `submit` as files."""
 
 import io
 from pathlib import Path
@@ -17,7 +17,7 @@ def recording(hertz: float) -> bytes:
     return file.getvalue()
 
 
-def test_files_of_one_name_are_voices_of_their_own_and_take_nobody_elses(tmp_path: Path) -> None:
+def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
     voices = Voices(Store(str(tmp_path / "store")))
     others = voices.add("voice", recording(300))
     files = [tmp_path / folder / "voice.wav" for folder in ("alice", "bob")]
@@ -31,7 +31,7 @@ def test_files_of_one_name_are_voices_of_their_own_and_take_nobody_elses(tmp_pat
     assert register([f"Alice={files[0]}"], voices) == {"Alice": given["Alice"]}
 
 
-def test_a_file_that_is_named_as_a_preset_is_itself(tmp_path: Path) -> None:
+def test_files_named_like_presets_are_used(tmp_path: Path) -> None:
     voices, file = Voices(Store(str(tmp_path / "store"))), tmp_path / "wren.wav"
     file.write_bytes(recording(100))
     assert register([f"Carl={file}"], voices)["Carl"].startswith("wren-")

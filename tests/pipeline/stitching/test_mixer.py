@@ -229,6 +229,6 @@ def test_an_unknown_format_is_named_with_those_there_are(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("file_format", ["wav", "flac", "opus", "mp3"])
-def test_a_file_that_cannot_be_written_is_named(tmp_path: Path, file_format: str) -> None:
+def test_unwritable_outputs_are_named(tmp_path: Path, file_format: str) -> None:
     with pytest.raises(StoreError, match=r"out\.x"):
         Made([("A", tone())]).stitch(tmp_path / "nowhere" / "out.x", file_format)

@@ -42,7 +42,7 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.decoding.request import Request, Spoken, assemble
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
-from pipeline.jobs.jobs import stage_name
+from pipeline.jobs.artifacts import stage_name
 from pipeline.voices.library import Voices
 from tasks.worker import commands
 
@@ -130,7 +130,7 @@ def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[floa
     frames = []
     for result in sent:
         job = result.get(timeout=_LIMIT_S, interval=0.2, disable_sync_subtasks=False)["job"]
-        for segment in fleet.jobs.segments(fleet.jobs.need(job)):
+        for segment in fleet.jobs.plans.segments(fleet.jobs.plans.need(job)):
             samples = fleet.jobs.store.need_arrays(stage_name(segment.key, "audio")).arrays["samples"].size
             frames.append(samples // 3200)
     return frames

@@ -179,9 +179,9 @@ class Bench:
         objects = self.fleet.jobs.store.objects
         folder = Path(self.fleet.store)
         for job in [path.name for path in (folder / "jobs").glob("*")]:
-            plan = self.fleet.jobs.plan(job)
-            if plan and self.fleet.jobs.segment(job, 0).lines[0].text.startswith(f"Script {number},"):
-                for segment in self.fleet.jobs.segments(plan):
+            plan = self.fleet.jobs.plans.get(job)
+            if plan and self.fleet.jobs.plans.segment(job, 0).lines[0].text.startswith(f"Script {number},"):
+                for segment in self.fleet.jobs.plans.segments(plan):
                     shutil.rmtree(folder / "segments" / segment.key[:2] / segment.key, ignore_errors=True)
                 shutil.rmtree(folder / "jobs" / job, ignore_errors=True)
                 objects.delete(f"open/{job}")
@@ -308,7 +308,7 @@ def broker_away(bench: Bench) -> None:
 
 def broker_empty(bench: Bench) -> None:
     """It lost all its memory."""
-    until(lambda: len(bench.fleet.jobs.opened()) == 2, 20)
+    until(lambda: len(bench.fleet.jobs.coordination.opened()) == 2, 20)
     time.sleep(random.uniform(0.2, 2))
     bench.fleet.client.flushall()
     bench.struck()
@@ -354,9 +354,11 @@ def damaged(kind: str, stage: str) -> Fault:
     def strike(bench: Bench) -> None:
         folder = Path(bench.fleet.store) / "segments"
         keys: set[str] = set()
-        for job in until(bench.fleet.jobs.opened, 20):
-            until(lambda job=job: bench.fleet.jobs.plan(job), 20)  # type: ignore[misc]
-            keys |= {segment.key for segment in bench.fleet.jobs.segments(bench.fleet.jobs.need(job))}
+        for job in until(bench.fleet.jobs.coordination.opened, 20):
+            until(lambda job=job: bench.fleet.jobs.plans.get(job), 20)  # type: ignore[misc]
+            keys |= {
+                segment.key for segment in bench.fleet.jobs.plans.segments(bench.fleet.jobs.plans.need(job))
+            }
         found = until(
             lambda: [path for path in folder.glob(f"*/*/{stage}") if path.parent.name in keys],
             20,

@@ -77,8 +77,8 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
     options, rest = split_options({"format": "flac"}, engine="hibari")
     engine = registry.load(options.engine)
     request = checked(parse(script), {}, options, rest, engine=engine, registered=Voices(jobs.store))
-    plan = jobs.create(request, engine.profile)
-    for segment in jobs.segments(plan):
+    plan = jobs.plans.create(request, engine.profile)
+    for segment in jobs.plans.segments(plan):
         work = Work(jobs.store, plan, segment, engine)
         stages.text(work)
         stages.semantic(work)

@@ -89,7 +89,7 @@ class Clients(threading.Thread):
             began = time.perf_counter()
             self.fleet.send(text)
             self.sent_s.append(time.perf_counter() - began)
-            until(lambda job=job: self.fleet.jobs.sent(job), 60, every_s=0.005)  # type: ignore[misc]
+            until(lambda job=job: self.fleet.roots.sent(job), 60, every_s=0.005)  # type: ignore[misc]
             self.stood_s.append(time.perf_counter() - began)
 
 

@@ -60,7 +60,7 @@ def warm(fleet: Fleet, segments: int) -> int:
     before = fleet.client.info("memory")["used_memory"]
     sent = fleet.send(script("first", segments), {"engine": "silence"})
     until(lambda: sum(1 for _ in fleet.payloads()) >= min(segments, 50), _LIMIT_S)
-    until(lambda: any(fleet.jobs.sent(job) for job in fleet.jobs.opened()), _LIMIT_S)
+    until(lambda: any(fleet.roots.sent(job) for job in fleet.jobs.coordination.opened()), _LIMIT_S)
     waiting = int(fleet.client.info("memory")["used_memory"] - before)
     fleet.start("work0", "work1")
     fleet.ready("work0", "work1")

@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.protocol import Control, Profile
-from pipeline.jobs.jobs import Jobs, Plan, read_samples
+from pipeline.jobs.artifacts import read_samples
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.mixer import stitch
@@ -33,7 +35,7 @@ def finish(
         MissingArtifactError: a segment's samples are gone or damaged; it counts as missing from now on.
         CancelledError, DeadlineError: as the control says.
     """
-    segments = list(jobs.audios(plan))
+    segments = list(jobs.artifacts.audios(plan))
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
         with watched or nullcontext():
@@ -51,6 +53,7 @@ def finish(
         name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
         audio = Artifact(name, stitched.sha256, stitched.bytes)
         jobs.store.objects.put_file(out, audio.name)
+    begun_s = jobs.coordination.begun_s(plan.job) or plan.created_s
     turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
     manifest = manifests.manifest(
         plan.job,
@@ -64,9 +67,9 @@ def finish(
         turns=_placed(jobs, plan, "turns.json", turns),
         segments=plan.segments,
         speakers=tuple(speaker.name for speaker in plan.speakers),
-        wall_s=max(0.0, time.time() - jobs.begun_s(plan)),  # another machine's clock may be behind
+        wall_s=max(0.0, time.time() - begun_s),  # another machine's clock may be behind
     )
-    return jobs.finish(plan.job, manifest.record())
+    return jobs.outcomes.finish(plan.job, manifest.record())
 
 
 def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pipeline.arrays import Arrays
 from pipeline.engines.protocol import Control, Engine, Reference
 from pipeline.errors import VoiceError
-from pipeline.jobs.jobs import Plan, put_audio, speaker_name, stage_name
+from pipeline.jobs.artifacts import put_audio, speaker_name, stage_name
+from pipeline.jobs.plans import Plan
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness

@@ -14,11 +14,11 @@ from typing import Any
 from celery import Task
 
 from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, StoreError
-from pipeline.jobs.jobs import Plan
+from pipeline.jobs.plans import Plan
 from tasks.app import app, settings
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import Standing, standing
-from tasks.orchestration.resources import jobs
+from tasks.orchestration.resources import jobs, roots
 from tasks.orchestration.waiters import answer, body
 
 log = logging.getLogger(__name__)
@@ -34,7 +34,7 @@ log = logging.getLogger(__name__)
 )
 def reconcile(self: Task[..., Any]) -> None:
     """Look at every job that somebody waits for; send what one lacks that stands still."""
-    still = [plan for plan in map(_unfinished, jobs().opened()) if plan]
+    still = [plan for plan in map(_unfinished, jobs().coordination.opened()) if plan]
     if still:
         there = standing()
         for plan in still:
@@ -46,10 +46,10 @@ def reconcile(self: Task[..., Any]) -> None:
 
 def _unfinished(job: str) -> Plan | None:
     """The plan of a job that stands still, or was cancelled and nobody has noticed."""
-    cancelled = jobs().cancelled(job) and not jobs().closed(job)
-    if not cancelled and jobs().still_s(job) < settings.stalled_s:
+    cancelled = jobs().coordination.cancelled(job) and not jobs().outcomes.closed(job)
+    if not cancelled and jobs().coordination.idle_s(job) < settings.stalled_s:
         return None
-    plan = jobs().plan(job)
+    plan = jobs().plans.get(job)
     if plan is None:  # its root died before the plan was whole, and is delivered again
         return None
     return plan
@@ -57,28 +57,28 @@ def _unfinished(job: str) -> Plan | None:
 
 def resume(plan: Plan, there: Standing) -> None:
     """Send what is missing, or the answers that somebody waits for."""
-    jobs().touch(plan.job)  # whatever is sent now has as long again before it is missed
-    if jobs().closed(plan.job) or jobs().cancelled(plan.job):
+    jobs().coordination.touch(plan.job)  # whatever is sent now has as long again before it is missed
+    if jobs().outcomes.closed(plan.job) or jobs().coordination.cancelled(plan.job):
         _end(plan, CancelledError(plan.job))
         return
-    failures = jobs().failures(plan.job)
-    missing = [index for index in jobs().missing(plan) if index not in failures]
+    failures = jobs().outcomes.failures(plan.job)
+    missing = [index for index in jobs().artifacts.missing(plan) if index not in failures]
     if there.covers(plan.job, missing):
         return
-    root = jobs().root(plan.job) or next(iter(jobs().waiting(plan.job)), None)
+    root = roots().claimed_by(plan.job) or next(iter(roots().waiting(plan.job)), None)
     if root is None:
         return  # nobody waits: the root that planned it has not come so far, and is delivered again
     log.warning("job stands still; sent again", extra={"job": plan.job, "segments": len(missing)})
-    jobs().publish(plan.job, root)
+    roots().claim(plan.job, root)
     chord.send(plan, missing, body(plan, root))
-    jobs().mark_sent(plan.job)
+    roots().mark_sent(plan.job)
 
 
 def _end(plan: Plan, error: PipelineError) -> None:
     """Send the answers that somebody waits for; where nobody does, the job ends here."""
-    roots = jobs().waiting(plan.job)
-    answer(plan, list(roots))
-    if not roots:
-        if not jobs().closed(plan.job):
-            jobs().give_up(plan.job, error)
-        jobs().answered(plan.job, "")
+    waiting = roots().waiting(plan.job)
+    answer(plan, list(waiting))
+    if not waiting:
+        if not jobs().outcomes.closed(plan.job):
+            jobs().outcomes.give_up(plan.job, error)
+        roots().answered(plan.job, "")

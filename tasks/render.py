@@ -9,14 +9,15 @@ from typing import Any
 from celery.exceptions import Ignore
 
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
-from pipeline.jobs.jobs import Plan
+from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices
 from tasks.app import app, settings
 from tasks.metering.attempt import note
 from tasks.orchestration import chord, job_rows, store_outage
-from tasks.orchestration.resources import engine_of, jobs
+from tasks.orchestration.resources import engine_of, jobs, roots
+from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.waiters import stitch_of
 from tasks.task import VoxchordTask
 
@@ -28,9 +29,9 @@ class Root(VoxchordTask):
 
     def on_replace(self, sig: chord.Sig) -> None:
         """Celery has given the stitch this root's id, links, chain and chord; it is what answers it."""
-        plan = jobs().need(_stitched(sig))
+        plan = jobs().plans.need(_stitched(sig))
         root = str(self.request.id)
-        jobs().join(plan.job, root, chord.written(sig))
+        roots().join(plan.job, root, chord.written(sig))
         _publish(plan, root, sig)
         raise Ignore("Replaced by new task")
 
@@ -68,14 +69,18 @@ def render(
         plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
     with store_outage.until_stored(plan.job):
-        manifest = jobs().manifest(plan.job)
+        manifest = jobs().outcomes.manifest(plan.job)
         if manifest and _stands(manifest):
             return manifest
-        error = jobs().error(plan.job)
-        if error is not None and jobs().root(plan.job) == str(self.request.id):
+        error = jobs().outcomes.error(plan.job)
+        if error is not None and roots().claimed_by(plan.job) == str(self.request.id):
             raise error  # delivered twice: nobody has asked again
-        if not jobs().is_open(plan.job) or jobs().closed(plan.job) or jobs().cancelled(plan.job):
-            jobs().reopen(plan.job)
+        if (
+            not jobs().coordination.is_open(plan.job)
+            or jobs().outcomes.closed(plan.job)
+            or jobs().coordination.cancelled(plan.job)
+        ):
+            jobs().coordination.reopen(plan.job, flags=FLAGS)
         return self.replace(stitch_of(plan.job))
 
 
@@ -87,15 +92,15 @@ def _stands(manifest: dict[str, Any]) -> bool:
 
 def _publish(plan: Plan, root: str, answer: chord.Sig) -> None:
     """Send the job's segments, unless another root has, or this one was delivered before."""
-    if jobs().publish(plan.job, root) != root:
-        if jobs().closed(plan.job):  # it ended while we joined those who wait
+    if roots().claim(plan.job, root) != root:
+        if jobs().outcomes.closed(plan.job):  # it ended while we joined those who wait
             answer.apply_async()
-    elif not jobs().sent(plan.job):
+    elif not roots().sent(plan.job):
         job_rows.planned(plan, root)
-        missing = jobs().missing(plan)
+        missing = jobs().artifacts.missing(plan)
         job_rows.found(plan, plan.segments - len(missing))
         chord.send(plan, missing, answer)
-        jobs().mark_sent(plan.job)
+        roots().mark_sent(plan.job)
 
 
 def _stitched(sig: chord.Sig) -> str:
@@ -118,4 +123,4 @@ def accept(script: Any, voices: Any, options: Any) -> Plan:
     engine = engine_of(own)
     parsed = parse(script, characters_max=settings.characters_max)
     request = checked(parsed, voices, own, rest, engine=engine, registered=Voices(jobs().store))
-    return jobs().create(request, engine.profile)
+    return jobs().plans.create(request, engine.profile)

@@ -26,7 +26,7 @@ from pipeline.errors import (
     RetryableError,
     StoreError,
 )
-from pipeline.jobs.jobs import Plan, checked_id
+from pipeline.jobs.plans import Plan, checked_id
 from pipeline.stages import Facts, Work
 from tasks.app import app, settings
 from tasks.metering import gpu
@@ -116,8 +116,8 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
 
 def _done(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     job, segment = ref["job"], ref["segment"]
-    jobs().look(job)
-    plan = jobs().plan(job)
+    jobs().coordination.raise_if_cancelled(job)
+    plan = jobs().plans.get(job)
     if plan is None or segment >= plan.segments:
         return {**ref, "ok": False, "error": "the job is gone"}
     work = work_of(plan, segment)
@@ -165,7 +165,7 @@ def _touch(job: str) -> None:
         if len(_touched) > 1000:
             _touched.clear()
         _touched[job] = now
-        jobs().touch(job)
+        jobs().coordination.touch(job)
 
 
 def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> SegmentRef:
@@ -199,13 +199,13 @@ def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> E
 
 def _remake(ref: SegmentRef) -> None:
     """An earlier stage's product is gone or damaged: make it here."""
-    work = work_of(jobs().need(ref["job"]), ref["segment"])
+    work = work_of(jobs().plans.need(ref["job"]), ref["segment"])
     for stage in (stages.text, stages.semantic, stages.speaker):
         stage(work)
 
 
 def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:
-    jobs().fail(ref["job"], ref["segment"], str(error))
+    jobs().outcomes.fail(ref["job"], ref["segment"], str(error))
     note_failure(error)
     return {"job": ref["job"], "segment": ref["segment"], "ok": False, "error": type(error).__name__}
 

@@ -18,12 +18,12 @@ from pipeline.errors import (
     SegmentError,
     StoreError,
 )
-from pipeline.jobs.jobs import Plan, checked_id
+from pipeline.jobs.plans import Plan, checked_id
 from tasks.app import app
 from tasks.metering.attempt import note
 from tasks.orchestration import chord, job_rows, store_outage
 from tasks.orchestration.poison import noted
-from tasks.orchestration.resources import engine_of, jobs
+from tasks.orchestration.resources import engine_of, jobs, roots
 from tasks.orchestration.stage_control import StageControl
 from tasks.orchestration.waiters import answer, body
 from tasks.privacy.errors import redact
@@ -39,20 +39,20 @@ def stitch(self: Task[..., Any], job: str) -> dict[str, Any]:
     """Join a job's segments into its file; run twice, it finds the manifest and returns it."""
     checked_id(job)
     with store_outage.until_stored(job):
-        return _answer(self, jobs().need(job))
+        return _answer(self, jobs().plans.need(job))
 
 
 def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
     """The manifest, or the job's failure; answers the others who wait."""
     root = str(task.request.id)
     note(job=plan.job, engine=plan.options.engine)
-    manifest, error = jobs().manifest(plan.job), jobs().error(plan.job)
+    manifest, error = jobs().outcomes.manifest(plan.job), jobs().outcomes.error(plan.job)
     stood = manifest is not None
     if manifest is None and error is None:
         manifest, error = _closed(root, plan)
-        others = [other for other in jobs().waiting(plan.job) if other != root]
+        others = [other for other in roots().waiting(plan.job) if other != root]
         answer(plan, others)
-    jobs().answered(plan.job, root)
+    roots().answered(plan.job, root)
     if manifest is None:
         raise error or PipelineError("the job has no outcome")
     note(cache_hit=stood, segments=manifest["segments"], voices=len(manifest["speakers"]))
@@ -64,8 +64,8 @@ def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
 def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError | None]:
     """Bring the job to its end, whatever that is, and tell the history."""
     try:
-        jobs().look(plan.job)
-        if root != jobs().root(plan.job):
+        jobs().coordination.raise_if_cancelled(plan.job)
+        if root != roots().claimed_by(plan.job):
             raise Ignore("of an earlier run of this job, or one that follows: it is answered at the end")
         with noted(plan.job, "stitch"):
             manifest = _joined(root, plan)
@@ -86,7 +86,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
 
 
 def _given_up(plan: Plan, error: PipelineError) -> PipelineError:
-    jobs().give_up(plan.job, error)
+    jobs().outcomes.give_up(plan.job, error)
     job_rows.failed(plan, error)
     return error
 
@@ -94,11 +94,13 @@ def _given_up(plan: Plan, error: PipelineError) -> PipelineError:
 def _joined(root: str, plan: Plan) -> dict[str, Any]:
     control = StageControl(jobs(), plan.job, _LIMIT_S)
     for _ in range(_JOINS_MAX):
-        missing = set(jobs().missing(plan))
-        failures = {index: why for index, why in jobs().failures(plan.job).items() if index in missing}
+        missing = set(jobs().artifacts.missing(plan))
+        failures = {
+            index: why for index, why in jobs().outcomes.failures(plan.job).items() if index in missing
+        }
         if failures and plan.options.on_error == "fail":
             index = min(failures)
-            line = jobs().segment(plan.job, index).lines[0].source_line
+            line = jobs().plans.segment(plan.job, index).lines[0].source_line
             raise SegmentError(index, line, failures[index])
         lost = sorted(missing - failures.keys())
         if lost:

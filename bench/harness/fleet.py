@@ -17,6 +17,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import PRIORITY_STEPS
 from tasks.local.valkey import Valkey
+from tasks.orchestration.roots import Roots
 
 ROOT = Path(__file__).parent.parent.parent
 _SEP = "\x06\x16"
@@ -84,6 +85,7 @@ class Fleet:
             **(settings or {}),
         }
         self.jobs = Jobs(Store(self.store_url))
+        self.roots = Roots(self.jobs)
         self.app = app or Celery("another-app", broker=broker_url or self.url, backend=self.url)
         self.app.conf.broker_connection_retry_on_startup = True
 
@@ -184,7 +186,7 @@ class Fleet:
     def trying(self, stage: str) -> list[tuple[str, int]]:
         """(job, process id) of the attempts at a stage that are under way."""
         found = []
-        for job in self.jobs.opened():
+        for job in self.jobs.coordination.opened():
             for name, _, _ in list(self.jobs.store.objects.names(f"jobs/{job}/tries")):
                 entry = self.jobs.store.get_json(name) if f"{stage}." in name else None
                 if entry and psutil.pid_exists(entry["pid"]):

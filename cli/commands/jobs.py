@@ -14,7 +14,8 @@ from cli.delivery import deliver, writable
 from cli.errors import JobFailed, Unreachable, out, print_json, told
 from cli.submission import read_option, read_script, register, request, send
 from pipeline.errors import OptionError
-from pipeline.jobs.jobs import Jobs, is_id
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import is_id
 from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
@@ -113,9 +114,9 @@ def fetch(
     with told():
         store = context.jobs(context.settings())
         name = full_id(store, job)
-        manifest = store.manifest(name)
+        manifest = store.outcomes.manifest(name)
         if manifest is None:
-            raise JobFailed(store.failure(name) or f"job {name} is not finished")
+            raise JobFailed(store.outcomes.failure(name) or f"job {name} is not finished")
         expected = manifest["file_format"]
         if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
             raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
@@ -133,10 +134,10 @@ def cancel(job: JobArgument) -> None:
         found = context.settings()
         store = context.jobs(found)
         name = full_id(store, job)
-        if store.manifest(name) is not None:
+        if store.outcomes.manifest(name) is not None:
             raise JobFailed(f"job {name} is already finished")
         app = context.standing(found)
-        store.cancel(name)  # its stages check this flag, even without the broker
+        store.coordination.cancel(name)  # its stages check this flag, even without the broker
         if not Patience(app).ask(lambda: reach(app)):
             raise Unreachable("the broker does not answer: the job stops, and its clients are answered later")
         from tasks.orchestration.waiters import cancel as cancel_and_answer
@@ -151,8 +152,8 @@ def full_id(store: Jobs, prefix: str) -> str:
     Raises:
         OptionError: no job ID starts with them, or several do.
     """
-    whole = is_id(prefix) and store.plan(prefix)
-    found = [prefix] if whole else [name for name in store.ids() if name.startswith(prefix)]
+    whole = is_id(prefix) and store.plans.get(prefix)
+    found = [prefix] if whole else [name for name in store.plans.ids() if name.startswith(prefix)]
     if not found:
         raise OptionError("job", f"no job ID starts with {prefix!r}")
     if len(found) > 1:
@@ -162,12 +163,12 @@ def full_id(store: Jobs, prefix: str) -> str:
 
 def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     """State of a job, from the store; works without the database."""
-    plan = store.need(job)
-    manifest, failure = store.manifest(job), store.failure(job)
+    plan = store.plans.need(job)
+    manifest, failure = store.outcomes.manifest(job), store.outcomes.failure(job)
     state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"
-    if state != "SUCCEEDED" and store.cancelled(job):
+    if state != "SUCCEEDED" and store.coordination.cancelled(job):
         state = "CANCELLED"
-    missing = 0 if manifest else len(store.missing(plan))
+    missing = 0 if manifest else len(store.artifacts.missing(plan))
     pause = _pause(found, job) if state == "RUNNING" else None
     return {
         "job": job,

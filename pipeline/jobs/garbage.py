@@ -4,7 +4,8 @@ import time
 from dataclasses import dataclass
 
 from pipeline.errors import MissingArtifactError, StoreError
-from pipeline.jobs.jobs import Jobs, speaker_name, stage_name
+from pipeline.jobs.artifacts import speaker_name, stage_name
+from pipeline.jobs.jobs import Jobs
 from pipeline.store.local import SCRATCH
 
 _KEPT = ("voices/", "open/")
@@ -56,12 +57,12 @@ def in_use(jobs: Jobs) -> set[str]:
         StoreError: an open job's plan is damaged, so nobody knows what it uses.
     """
     used: set[str] = set()
-    for job in jobs.ids():
-        if jobs.closed(job):
+    for job in jobs.plans.ids():
+        if jobs.outcomes.closed(job):
             continue
         try:
-            plan = jobs.need(job)
-            segments = {stage_name(segment.key, "").rstrip("/") for segment in jobs.segments(plan)}
+            plan = jobs.plans.need(job)
+            segments = {stage_name(segment.key, "").rstrip("/") for segment in jobs.plans.segments(plan)}
         except MissingArtifactError:
             raise StoreError(
                 f"the plan of open job {job} is damaged, so what it uses is unknown; render its script again "
@@ -88,7 +89,7 @@ class _TakenUp:
         job, now = rest.partition("/")[0], time.monotonic()
         asked, found = self._asked.get(job, (-_REMEMBERED_S, False))
         if now - asked >= _REMEMBERED_S:
-            found = self._jobs.is_open(job)
+            found = self._jobs.coordination.is_open(job)
             self._asked[job] = now, found
         return found
 

@@ -24,7 +24,7 @@ _CONFLICTS_MAX = 8
 _RETRIES = 2
 """Of s3fs, around those of the client below it; tasks wait longer (`tasks.orchestration.store_outage`)."""
 _CONNECTIONS = 40
-"""More than are asked at once (`pipeline.jobs.jobs`)."""
+"""More than are asked at once (`pipeline.jobs.artifacts`)."""
 
 
 class RemoteObjects:

@@ -80,16 +80,16 @@ class JobRoute(StoreRoute):
         self.write(await self.away(self._standing, job))
 
     def _standing(self, job: str) -> dict[str, Any]:
-        plan = self.jobs.plan(job)
+        plan = self.jobs.plans.get(job)
         if plan is None:
             raise HTTPError(404, "no such job")
-        manifest = self.jobs.manifest(job)
+        manifest = self.jobs.outcomes.manifest(job)
         if manifest is not None:
             return manifest
-        failure = self.jobs.failure(job)
+        failure = self.jobs.outcomes.failure(job)
         if failure is not None:
             return {"job": job, "state": "failed", "error": failure}
-        missing = len(self.jobs.missing(plan))
+        missing = len(self.jobs.artifacts.missing(plan))
         return {"job": job, "state": "running", "segments": plan.segments, "missing": missing}
 
     def manifest(self, job: str) -> dict[str, Any]:
@@ -97,7 +97,7 @@ class JobRoute(StoreRoute):
         Raises:
             tornado.web.HTTPError: 404, the job isn't finished or isn't there.
         """
-        manifest = self.jobs.manifest(job)
+        manifest = self.jobs.outcomes.manifest(job)
         if manifest is None:
             raise HTTPError(404, "no such job, or not finished")
         return manifest

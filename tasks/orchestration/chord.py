@@ -14,7 +14,7 @@ from celery import chain, signature
 from celery.canvas import Signature
 from kombu.utils import json
 
-from pipeline.jobs.jobs import Plan
+from pipeline.jobs.plans import Plan
 from tasks.app import app, broker
 from tasks.broker.queues import device_queue, priority
 from tasks.orchestration.resources import jobs
@@ -64,7 +64,7 @@ def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
                 parent_id=root_id,
             )
             if position % _TOUCH_EVERY == 0:
-                jobs().touch(plan.job)
+                jobs().coordination.touch(plan.job)
 
 
 def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:

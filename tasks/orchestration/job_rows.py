@@ -6,7 +6,7 @@ from typing import Any
 
 from db.ingest.spool import Spool
 from pipeline.errors import CancelledError
-from pipeline.jobs.jobs import Plan
+from pipeline.jobs.plans import Plan
 from tasks.app import history_settings
 from tasks.orchestration.resources import jobs
 
@@ -59,5 +59,5 @@ def _ended() -> dict[str, Any]:
 
 
 def _row(plan: Plan, state: str) -> dict[str, Any]:
-    run_no = jobs().run_no(plan.job)
+    run_no = jobs().coordination.run_no(plan.job)
     return {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": int(time.time() * 1000)}

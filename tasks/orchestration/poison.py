@@ -34,17 +34,17 @@ def noted(job: str, work: str, control: StageControl | None = None) -> Iterator[
     Raises:
         PoisonError: it has ended its process as often as is allowed.
     """
-    deaths = sum(not _lives(where) for where in jobs().unended(job, work))
+    deaths = sum(not _lives(where) for where in jobs().coordination.open_attempts(job, work))
     if deaths >= settings.attempts_max:
         raise PoisonError(deaths)
     with _quarantine(control) if deaths else nullcontext():
         attempt = uuid.uuid4().hex
-        jobs().begin(job, work, attempt, _here(os.getpid()))
+        jobs().coordination.begin(job, work, attempt, _here(os.getpid()))
         try:
             yield
         finally:
             with suppress(StoreError):
-                jobs().end(job, work, attempt)
+                jobs().coordination.end(job, work, attempt)
 
 
 @contextmanager

@@ -4,16 +4,23 @@ import functools
 
 from pipeline.engines import registry
 from pipeline.engines.protocol import Engine
-from pipeline.jobs.jobs import Jobs, Plan
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan
 from pipeline.planning.request import JobOptions
 from pipeline.stages import Work
 from pipeline.store.artifacts import Store
 from tasks.app import settings
+from tasks.orchestration.roots import Roots
 
 
 @functools.cache
 def jobs() -> Jobs:
     return Jobs(Store(settings.store_url))
+
+
+@functools.cache
+def roots() -> Roots:
+    return Roots(jobs())
 
 
 def engine_of(options: JobOptions) -> Engine:
@@ -28,4 +35,4 @@ def engine_of(options: JobOptions) -> Engine:
 
 def work_of(plan: Plan, segment: int) -> Work:
     held = jobs()
-    return Work(held.store, plan, held.segment(plan.job, segment), engine_of(plan.options))
+    return Work(held.store, plan, held.plans.segment(plan.job, segment), engine_of(plan.options))

@@ -74,10 +74,10 @@ class StageControl:
 
     def _look(self, now: float) -> None:
         try:
-            self.jobs.look(self.job)
+            self.jobs.coordination.raise_if_cancelled(self.job)
             if now - self.touched >= settings.stalled_s / 8:
                 self.touched = now
-                self.jobs.touch(self.job)
+                self.jobs.coordination.touch(self.job)
         except StoreError:
             self.looked = time.monotonic() + _LOOK_LATER_S
             log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})

@@ -18,7 +18,7 @@ from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
 from tasks.app import app
-from tasks.orchestration.resources import jobs
+from tasks.orchestration.resources import jobs, roots
 from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ def as_stores(error: Exception) -> StoreError | None:
 
 def reason(job: str) -> str | None:
     """Why a job pauses; None while it doesn't. For those who show how a job stands."""
-    for root in jobs().waiting(job):
+    for root in roots().waiting(job):
         found = app.backend.get_task_meta(root)
         if found["status"] == PAUSED:
             return str(found["result"]["reason"])
@@ -99,7 +99,7 @@ def _roots(job: str | None) -> list[str]:
     if job is None:  # nothing is planned yet: this is the root
         return [str(request.id)]
     try:
-        return list(jobs().waiting(job))
+        return list(roots().waiting(job))
     except StoreError:
         root = str(request.root_id)
         # a root within somebody else's chain has another's id here, and that one has ended or says nothing

@@ -4,10 +4,10 @@ A root is answered by a stitch under the root's own ID, so that its links, its c
 Celery has them. Tasks are signed by name: the names are the contract.
 """
 
-from pipeline.jobs.jobs import Plan, checked_id
+from pipeline.jobs.plans import Plan, checked_id
 from tasks.app import app, broker
 from tasks.orchestration import chord
-from tasks.orchestration.resources import jobs
+from tasks.orchestration.resources import jobs, roots
 
 FIRST = broker.priority(0)
 """Its priority: whoever waits has waited for all segments already."""
@@ -20,7 +20,7 @@ def stitch_of(job: str) -> chord.Sig:
 
 def body(plan: Plan, root: str) -> chord.Sig:
     """What answers a root: as it was when the root was accepted, with its links, or else without."""
-    kept = jobs().waiting(plan.job).get(root)
+    kept = roots().waiting(plan.job).get(root)
     return chord.read(kept) if kept else stitch_of(plan.job).set(task_id=root)
 
 
@@ -32,6 +32,6 @@ def answer(plan: Plan, roots: list[str]) -> None:
 
 def cancel(job: str) -> None:
     """Stop a job: a flag that its stages see within a second, and at once an answer for those who wait."""
-    jobs().cancel(checked_id(job))
-    plan = jobs().need(job)
-    answer(plan, list(jobs().waiting(job)))
+    jobs().coordination.cancel(checked_id(job))
+    plan = jobs().plans.need(job)
+    answer(plan, list(roots().waiting(job)))

@@ -29,8 +29,9 @@ import pytest
 
 from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
-from pipeline.jobs.jobs import stage_name
+from pipeline.jobs.artifacts import stage_name
 from tasks import app as voxchord
+from tasks.orchestration.roots import FLAGS
 from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S
 from tests.faults.mischief import deeds
 from tests.faults.scripts import script
@@ -51,8 +52,8 @@ def failed(result: Any) -> str:
 
 def job_of(fleet: Fleet, known: set[str]) -> str:
     """The job that was not there before, once it has begun."""
-    until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S)
-    return next(iter(set(fleet.jobs.opened()) - known))
+    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
+    return next(iter(set(fleet.jobs.coordination.opened()) - known))
 
 
 def state(fleet: Fleet) -> Path:
@@ -66,8 +67,8 @@ def queued(fleet: Fleet) -> int:
 def decodes(fleet: Fleet, job: str) -> list[int]:
     """How often each of a job's segments was decoded."""
     seen = deeds(state(fleet))
-    plan = fleet.jobs.need(job)
-    return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.segments(plan)]
+    plan = fleet.jobs.plans.need(job)
+    return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.plans.segments(plan)]
 
 
 def test_the_settings_that_close_holes_are_set(fleet: Fleet) -> None:
@@ -93,13 +94,13 @@ def test_a_child_that_dies_is_replaced_and_the_job_goes_on(fleet: Fleet) -> None
 
 
 def test_what_keeps_killing_its_worker_is_set_aside_and_named(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("poison", "", "poison", "", ""))
     job = job_of(fleet, known)
     told = failed(result)
     assert "segment 1 (script line 2)" in told
     assert "its worker died 3 times" in told
-    assert fleet.jobs.missing(fleet.jobs.need(job)) == [1], "the rest is kept"
+    assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job)) == [1], "the rest is kept"
     assert decodes(fleet, job) == [1, 3, 1, 1]
 
 
@@ -131,13 +132,13 @@ def test_what_goes_wrong_while_a_lost_artifact_is_made_again_is_sorted_as_ever(f
 
 
 def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_again(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     text = script("page", "wait5", "")
     first = fleet.send(text)
     job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
-    until(lambda: len(fleet.jobs.waiting(job)) == 2, LIMIT_S)
+    until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
     for name in ("work0", "work1"):  # they know the page
         fleet.kill(name)
     for copy in ("", "~"):
@@ -145,59 +146,59 @@ def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_ag
     fleet.start("work0", "work1")
     assert "plan.00000" in failed(first)
     assert "plan.00000" in failed(second)
-    until(lambda: not fleet.jobs.is_open(job), LIMIT_S)
+    until(lambda: not fleet.jobs.coordination.is_open(job), LIMIT_S)
     assert done(fleet.send(text))["segments"] == 2
 
 
 def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     text = script("cancel", *["wait30"] * 40)
     first = fleet.send(text)
     job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
-    until(lambda: len(fleet.jobs.waiting(job)) == 2, LIMIT_S)
-    fleet.jobs.cancel(job)  # only the flag: the stages see it
+    until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
+    fleet.jobs.coordination.cancel(job)  # only the flag: the stages see it
     assert "was cancelled" in failed(first)
     assert "was cancelled" in failed(second)
     until(lambda: queued(fleet) == 0, LIMIT_S)
-    assert not fleet.jobs.is_open(job)
+    assert not fleet.jobs.coordination.is_open(job)
 
 
 def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     long = fleet.send(script("long", *["wait0.1"] * 400))
     job = job_of(fleet, known)
-    until(lambda: fleet.jobs.sent(job), LIMIT_S)
+    until(lambda: fleet.roots.sent(job), LIMIT_S)
     done(fleet.send(script("short", *["wait0.1"] * 3)))
     assert not long.ready()
-    fleet.jobs.cancel(job)
+    fleet.jobs.coordination.cancel(job)
     failed(long)
     until(lambda: queued(fleet) == 0, LIMIT_S)
 
 
 def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     text = script("again", "", "", "wait3", "")
     first = fleet.send(text)
     job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
-    fleet.jobs.cancel(job)
+    fleet.jobs.coordination.cancel(job)
     assert "was cancelled" in failed(first)
     manifest = done(fleet.send(text))
     assert manifest["job"] == job
-    assert fleet.jobs.failures(job) == {}
+    assert fleet.jobs.outcomes.failures(job) == {}
 
 
 @pytest.mark.parametrize("task", ["render", "text", "semantic", "speaker", "diffusion", "stitch"])
 def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> None:
     for name in ("work0", "work1"):
         os.killpg(fleet.workers[name].pid, signal.SIGSTOP)
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script(f"twice{task}", "wait0.2", ""))
     job = job_of(fleet, known)
-    until(lambda: fleet.jobs.sent(job), LIMIT_S)
-    root = fleet.jobs.root(job) or ""
+    until(lambda: fleet.roots.sent(job), LIMIT_S)
+    root = fleet.roots.claimed_by(job) or ""
     ref = {"job": job, "segment": 0, "ok": True}
     arguments: dict[str, Any] = {
         "render": {"kwargs": {"script": script("twicerender", "wait0.2", "")}, "task_id": root},
@@ -218,10 +219,10 @@ def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> 
 
 
 def test_a_broker_that_lost_its_memory_costs_only_what_was_under_way(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("memory", *["wait0.3"] * 8))
     job = job_of(fleet, known)
-    until(lambda: 2 <= 8 - len(fleet.jobs.missing(fleet.jobs.need(job))) <= 6, LIMIT_S)
+    until(lambda: 2 <= 8 - len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) <= 6, LIMIT_S)
     fleet.client.flushall()
     assert done(result)["segments"] == 8
     assert max(decodes(fleet, job)) <= 2
@@ -277,7 +278,7 @@ def _replaced_by_a_file(folder: Path) -> bool:
 
 
 def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fleet) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("full", *["wait0.3"] * 6))
     job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
@@ -289,21 +290,21 @@ def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fle
     finally:
         scratch.unlink()
     assert done(result)["state"] == "done"
-    assert fleet.jobs.failures(job) == {}
+    assert fleet.jobs.outcomes.failures(job) == {}
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped"])
 def test_a_damaged_artifact_is_made_again(fleet: Fleet, damage: str) -> None:
     text = script(damage, "", "", "")
     quiet = done(fleet.send(text, {"format": "wav"}))
-    plan = fleet.jobs.need(quiet["job"])
+    plan = fleet.jobs.plans.need(quiet["job"])
     for index, stage in enumerate(("audio", "spans", "semantic")):
-        path = fleet.store / stage_name(fleet.jobs.segment(plan.job, index).key, stage)
+        path = fleet.store / stage_name(fleet.jobs.plans.segment(plan.job, index).key, stage)
         data = bytearray(path.read_bytes())
         data = data[:-7] if damage == "truncated" else data
         data[len(data) // 2] ^= 4
         path.write_bytes(data)
-    fleet.jobs.reopen(plan.job)
+    fleet.jobs.coordination.reopen(plan.job, flags=FLAGS)
     again = done(fleet.send(text, {"format": "wav"}))
     assert again["audio"] == quiet["audio"]
 
@@ -347,10 +348,12 @@ def test_a_stopped_pool_of_threads_hands_its_segment_back(tmp_path: Path) -> Non
         fleet.ready()
         result = fleet.send(script("stop", "wait5", "wait5"))
         until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
-        (job,) = fleet.jobs.opened()
+        (job,) = fleet.jobs.coordination.opened()
         fleet.workers["device"].terminate()
         fleet.workers["device"].wait(LIMIT_S)
-        assert len(fleet.jobs.missing(fleet.jobs.need(job))) == 2, "it didn't wait for the decode"
+        assert len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) == 2, (
+            "it didn't wait for the decode"
+        )
         fleet.start("device")
         assert done(result)["segments"] == 2
         for path in [fleet.folder / "state", *(fleet.folder / "state").rglob("*"), *fleet.store.rglob("*")]:

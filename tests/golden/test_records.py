@@ -16,9 +16,11 @@ from db.database import open_database
 from db.ingest import rows
 from db.queries import jobs as history
 from pipeline.finalize import finish
-from pipeline.jobs.jobs import Jobs, read_samples, speaker_name, stage_name
+from pipeline.jobs.artifacts import read_samples, speaker_name, stage_name
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store.artifacts import Store
+from tasks.orchestration.roots import Roots
 from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
 
 ROOT = Path(__file__).parent.parent.parent
@@ -31,7 +33,7 @@ def jobs(tmp_path: Path) -> Jobs:
 
 
 def test_a_plan_and_its_page(jobs: Jobs) -> None:
-    plan = jobs.need(JOB)
+    plan = jobs.plans.need(JOB)
     assert (plan.options, plan.speakers, plan.revision) == (
         REQUEST.options,
         REQUEST.speakers,
@@ -39,38 +41,39 @@ def test_a_plan_and_its_page(jobs: Jobs) -> None:
     )
     assert dict(plan.engine_options) == dict(REQUEST.engine_options)
     assert (plan.segments, plan.turns, plan.words, plan.characters) == (12, 13, 210, 1001)
-    assert list(jobs.segments(plan)) == segments()
+    assert list(jobs.plans.segments(plan)) == segments()
 
 
 def test_the_copies_beside_a_plan_and_its_page(jobs: Jobs, tmp_path: Path) -> None:
     for name in ("plan", "plan.00000"):
         (tmp_path / "store" / "jobs" / JOB / name).write_bytes(b"damaged")
-    assert list(jobs.segments(jobs.need(JOB))) == segments()
+    assert list(jobs.plans.segments(jobs.plans.need(JOB))) == segments()
 
 
 def test_an_equal_request_finds_the_plan(jobs: Jobs) -> None:
-    found = jobs.need(JOB)
-    assert jobs.create(REQUEST, PROFILE) == found
+    found = jobs.plans.need(JOB)
+    assert jobs.plans.create(REQUEST, PROFILE) == found
 
 
 def test_flags_failures_and_those_who_wait(jobs: Jobs) -> None:
-    assert jobs.root(JOB) == "root-1"
-    assert jobs.sent(JOB)
-    assert jobs.waiting(JOB) == {"root-1": '{"task": "x"}'}
-    assert jobs.opened() == [JOB]
-    assert jobs.unended(JOB, "000009.diffusion") == [{"host": "h", "pid": 1}]
-    assert jobs.failures(JOB) == {9: "the segment can't be decoded"}
-    assert jobs.run_no(JOB) == 1
+    roots = Roots(jobs)
+    assert roots.claimed_by(JOB) == "root-1"
+    assert roots.sent(JOB)
+    assert roots.waiting(JOB) == {"root-1": '{"task": "x"}'}
+    assert jobs.coordination.opened() == [JOB]
+    assert jobs.coordination.open_attempts(JOB, "000009.diffusion") == [{"host": "h", "pid": 1}]
+    assert jobs.outcomes.failures(JOB) == {9: "the segment can't be decoded"}
+    assert jobs.coordination.run_no(JOB) == 1
 
 
 def test_segment_metadata_samples_and_embeddings(jobs: Jobs) -> None:
-    plan = jobs.need(JOB)
-    assert jobs.missing(plan) == [9]
-    first = jobs.segment(JOB, 0)
+    plan = jobs.plans.need(JOB)
+    assert jobs.artifacts.missing(plan) == [9]
+    first = jobs.plans.segment(JOB, 0)
     heard = first.lines[0].text
     assert heard.startswith("The lamp at the point has been dark for eleven years.")
     span = Span(start=0, samples=400, line=0, lines=1, text=heard, lufs=-20.5, true_peak=0.1)
-    assert jobs.audio(first) == SegmentAudio(8000, 400, (span,))
+    assert jobs.artifacts.audio(first) == SegmentAudio(8000, 400, (span,))
     assert np.array_equal(
         read_samples(jobs.store, first.key), (0.1 * np.sin(np.arange(400) * 0.3)).astype(np.float32)
     )
@@ -81,11 +84,11 @@ def test_segment_metadata_samples_and_embeddings(jobs: Jobs) -> None:
 
 
 def test_a_manifest_and_what_joining_again_makes(jobs: Jobs, tmp_path: Path) -> None:
-    before = jobs.manifest(JOB)
+    before = jobs.outcomes.manifest(JOB)
     assert before is not None
     assert (before["version"], before["state"], before["speed"]) == (1, "gaps", 382.68)
     subtitles = (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text()
-    assert finish(jobs, jobs.need(JOB), PROFILE, Free()) == before, "the one that stands"
+    assert finish(jobs, jobs.plans.need(JOB), PROFILE, Free()) == before, "the one that stands"
     assert (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text() == subtitles
     assert (tmp_path / "store" / before["audio"]["name"]).stat().st_size == before["audio"]["bytes"]
 

@@ -79,9 +79,9 @@ def test_the_work_of_a_worker_that_is_killed_comes_back(fleet: Fleet) -> None:
     fleet.kill("work1")
     manifest = result.get(timeout=LIMIT_S)
     assert (manifest["segments"], manifest["state"]) == (6, "done")
-    plan = fleet.jobs.need(manifest["job"])
+    plan = fleet.jobs.plans.need(manifest["job"])
     seen = deeds(state(fleet))
-    assert sum(seen.count(f"decode {segment.seed}") for segment in fleet.jobs.segments(plan)) <= 6 + 1
+    assert sum(seen.count(f"decode {segment.seed}") for segment in fleet.jobs.plans.segments(plan)) <= 6 + 1
     fleet.start("work1")
     fleet.ready("work1")
 
@@ -92,11 +92,11 @@ def test_a_process_that_is_killed_is_replaced_and_its_segment_done_again(fleet: 
 
 
 def test_a_job_that_is_cancelled_answers_at_once_and_its_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("cancelled", *["wait30"] * 8), {"engine": "mischief"})
-    job = until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S).pop()
+    job = until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S).pop()
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
-    fleet.jobs.cancel(job)  # the flag alone: the reconciler finds it and answers
+    fleet.jobs.coordination.cancel(job)  # the flag alone: the reconciler finds it and answers
     with pytest.raises(Exception, match=r"cancelled"):
         result.get(timeout=LIMIT_S)
     until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES if name != "voxchord"), LIMIT_S)
@@ -116,9 +116,9 @@ def test_a_job_that_asks_for_a_device_goes_to_its_queue(fleet: Fleet) -> None:
 
 
 def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = set(fleet.jobs.opened())
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("lost", *["wait3"] * 6), {"engine": "mischief"})
-    until(lambda: set(fleet.jobs.opened()) - known, LIMIT_S)
+    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     for name in WORK.split(","):
         rabbit.ask("purge_queue", name)

@@ -67,10 +67,10 @@ def test_a_job_outlives_its_master(tmp_path: Path, quiet: Quiet) -> None:
             until(lambda: fleet.trying("diffusion"), LIMIT_S)
             master = group.master()
             group.servers[master].kill()
-            assert fleet.jobs.missing(fleet.jobs.need(fleet.jobs.opened()[0]))
+            assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(fleet.jobs.coordination.opened()[0]))
             until(lambda: group.master() != master, LIMIT_S)
-            job = fleet.jobs.opened()[0]
-            until(lambda: fleet.jobs.manifest(job), LIMIT_S)
+            job = fleet.jobs.coordination.opened()[0]
+            until(lambda: fleet.jobs.outcomes.manifest(job), LIMIT_S)
             manifest = fleet.app.AsyncResult(result.id).get(timeout=LIMIT_S)
             assert audio(fleet, manifest) == quiet.audio(SCRIPT)
             again = fleet.send(SCRIPT, {"format": "wav"}).get(timeout=LIMIT_S)

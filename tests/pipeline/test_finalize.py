@@ -10,7 +10,8 @@ import pytest
 from bench.harness.controls import Free
 from bench.harness.silence import Silence
 from pipeline.finalize import finish
-from pipeline.jobs.jobs import Jobs, put_audio
+from pipeline.jobs.artifacts import put_audio
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -21,12 +22,12 @@ from pipeline.voices.library import Voices
 def test_a_store_that_takes_its_time_is_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, engine, seen = Jobs(Store(str(tmp_path))), Silence(), []
     own, rest = split_options({}, engine="silence")
-    plan = jobs.create(
+    plan = jobs.plans.create(
         checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store)),
         engine.profile,
     )
     rate = engine.profile.sample_rate_hz
-    for segment in jobs.segments(plan):
+    for segment in jobs.plans.segments(plan):
         put_audio(jobs.store, segment.key, np.zeros(rate, np.float32), SegmentAudio(rate, rate, ()))
     taken = jobs.store.objects.put_file
 

@@ -33,11 +33,11 @@ def directly(script: str, store: Store, **options: object) -> bytes:
     jobs = Jobs(store)
     own, rest = split_options(options, engine="hibari")
     engine = registry.load("hibari")
-    plan = jobs.create(
+    plan = jobs.plans.create(
         checked(parse(script), {}, own, rest, engine=engine, registered=Voices(store)), engine.profile
     )
     for index in reversed(range(plan.segments)):
-        work = Work(store, plan, jobs.segment(plan.job, index), engine)
+        work = Work(store, plan, jobs.plans.segment(plan.job, index), engine)
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
         stages.diffusion(work, Free())
@@ -167,11 +167,11 @@ def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:
 def test_bad_input_is_refused_by_name_before_work_starts(
     service: Service, script: object, voices: object, options: object, words: str
 ) -> None:
-    before = set(service.jobs.ids())
+    before = set(service.jobs.plans.ids())
     with pytest.raises(Exception) as found:  # noqa: PT011 - its class is the sender's business; the words are ours
         service.render(script, voices=voices, options=options)
     assert re.search(words, str(found.value))
-    assert set(service.jobs.ids()) == before
+    assert set(service.jobs.plans.ids()) == before
 
 
 def test_six_speakers_without_voices_are_told_that_four_are_there(service: Service) -> None:

@@ -20,7 +20,8 @@ from db.queries import catalog
 from db.schema import task_run
 from pipeline.engines.protocol import Line
 from pipeline.engines.vibevoice.engine import PROFILE
-from pipeline.jobs.jobs import Jobs, stage_name
+from pipeline.jobs.artifacts import stage_name
+from pipeline.jobs.jobs import Jobs
 from pipeline.planning.segmenter import text_of
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
@@ -90,7 +91,7 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
     history.dispose()
     model = reference.load(checkpoint)
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)
-    for segment in jobs.segments(jobs.need(manifest["job"])):
+    for segment in jobs.plans.segments(jobs.plans.need(manifest["job"])):
         conditions = jobs.store.need_arrays(stage_name(segment.key, "semantic"))
         found = jobs.store.need_arrays(stage_name(segment.key, "audio")).arrays["samples"].astype(np.float32)
         inputs = processor.apply_chat_template(

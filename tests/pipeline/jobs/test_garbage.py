@@ -10,8 +10,10 @@ import soundfile
 
 from bench.harness.silence import Silence
 from pipeline.errors import StoreError
+from pipeline.jobs.artifacts import put_audio, stage_name
 from pipeline.jobs.garbage import collect
-from pipeline.jobs.jobs import Jobs, Plan, _page, _plans, put_audio, stage_name
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan, _page, _plans
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -35,8 +37,8 @@ def planned(jobs: Jobs, script: str) -> Plan:
     request = checked(
         parse(script, characters_max=1000), {}, options, rest, engine=engine, registered=Voices(jobs.store)
     )
-    plan = jobs.create(request, engine.profile)
-    for segment in jobs.segments(plan):
+    plan = jobs.plans.create(request, engine.profile)
+    for segment in jobs.plans.segments(plan):
         put_audio(jobs.store, segment.key, np.zeros(8, np.float32), SegmentAudio(8_000, 8, ()))
     return plan
 
@@ -55,11 +57,11 @@ def names(jobs: Jobs) -> set[str]:
 def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
     standing, ended = planned(jobs, "Anna: It goes on."), planned(jobs, "Bela: It has ended.")
     Voices(jobs.store).add("bela", recording())
-    jobs.give_up(ended.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
-    jobs.answered(ended.job, "nobody")
+    jobs.outcomes.give_up(ended.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
+    jobs.coordination.close(ended.job)
     before = names(jobs)
-    (gone,) = (stage_name(segment.key, "audio") for segment in jobs.segments(ended))
-    (kept,) = (stage_name(segment.key, "audio") for segment in jobs.segments(standing))
+    (gone,) = (stage_name(segment.key, "audio") for segment in jobs.plans.segments(ended))
+    (kept,) = (stage_name(segment.key, "audio") for segment in jobs.plans.segments(standing))
 
     assert collect(jobs, older_than_s=3600).removed == 0, "all of it is young"
     assert collect(jobs, older_than_s=AGELESS, dry_run=True).removed > 0
@@ -103,14 +105,14 @@ def test_a_job_that_is_taken_up_again_meanwhile_keeps_its_plan(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(jobs, "Anna: It was over, and is not.")
-    jobs.give_up(plan.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
-    jobs.answered(plan.job, "nobody")
+    jobs.outcomes.give_up(plan.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
+    jobs.coordination.close(plan.job)
     listed = jobs.store.objects.names
 
     def names_and_reopen(prefix: str = "") -> list[tuple[str, float, int]]:
         found = list(listed(prefix))
         if not prefix:  # what is in use is known by now
-            jobs.reopen(plan.job)
+            jobs.coordination.reopen(plan.job)
         return found
 
     monkeypatch.setattr(jobs.store.objects, "names", names_and_reopen)

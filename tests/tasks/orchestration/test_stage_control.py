@@ -46,6 +46,6 @@ def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Pa
 
 def test_what_waits_until_it_may_run_alone_sees_that_its_job_was_cancelled(tmp_path: Path) -> None:
     jobs = Jobs(Store(str(tmp_path)))
-    jobs.cancel("job")
+    jobs.coordination.cancel("job")
     with poison._alone, pytest.raises(CancelledError), poison._quarantine(StageControl(jobs, "job", LIMIT_S)):
         pass

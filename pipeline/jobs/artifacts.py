@@ -1,0 +1,102 @@
+"""Artifacts of a job: audio of its segments, and the names of what its stages make."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import astuple
+from typing import Any
+
+from pipeline.arrays import Arrays, Samples
+from pipeline.canonical_json import canonical_json
+from pipeline.errors import MissingArtifactError
+from pipeline.jobs.plans import PAGE, Plan, Plans
+from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
+from pipeline.planning.request import Speaker
+from pipeline.store.artifacts import Store
+
+_ASKED_AT_ONCE = 32
+_SPANS = "spans"
+
+
+class Artifacts:
+    """Segments of the jobs of one store."""
+
+    def __init__(self, store: Store, plans: Plans) -> None:
+        self.store, self.plans = store, plans
+
+    def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
+        """What is known of a finished segment; None while it is missing."""
+        found = self.store.get_json(stage_name(segment.key, _SPANS))
+        return None if found is None else _segment_audio(found)
+
+    def missing(self, plan: Plan) -> list[int]:
+        """The segments without audio, in order."""
+        return [segment.index for segment, audio in self.audios(plan) if audio is None]
+
+    def audios(self, plan: Plan) -> Iterator[tuple[PlannedSegment, SegmentAudio | None]]:
+        """Yield every segment and its metadata, in order; a remote store is asked many at a time."""
+        if self.store.local:
+            yield from ((segment, self.audio(segment)) for segment in self.plans.segments(plan))
+            return
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-look") as pool:
+            for start in range(0, plan.segments, PAGE):
+                page = [
+                    self.plans.segment(plan.job, i) for i in range(start, min(start + PAGE, plan.segments))
+                ]
+                yield from zip(page, pool.map(self.audio, page), strict=True)
+
+
+def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:
+    """Keep a segment's samples and spans, unless it has some; returns the spans of the samples that stand.
+
+    Two workers may have made two takes. What stands under `audio` carries its own spans, and the small
+    record beside it is always made from these.
+    """
+    record = {
+        "sample_rate_hz": audio.sample_rate_hz,
+        "samples": audio.samples,
+        "spans": [astuple(span) for span in audio.spans],
+    }
+    name = stage_name(key, "audio")
+    meta = {_SPANS: canonical_json(record).decode()}
+    if not store.put_arrays(name, Arrays({"samples": samples}, meta)):
+        record = json.loads(store.need_arrays(name).meta[_SPANS])
+    store.overwrite(stage_name(key, _SPANS), canonical_json(record))
+    return _segment_audio(record)
+
+
+def read_samples(store: Store, key: str) -> Samples:
+    """A finished segment's samples.
+
+    Raises:
+        MissingArtifactError: they are gone, damaged, or others than the record beside them says; that record
+            is put right, so that the next look finds what is true.
+    """
+    name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
+    found = store.get_arrays(name)
+    if found is None:
+        store.objects.delete(record)
+        raise MissingArtifactError(name)
+    if store.get(record) != found.meta[_SPANS].encode():
+        store.overwrite(record, found.meta[_SPANS].encode())
+        raise MissingArtifactError(record)
+    samples: Samples = found.arrays["samples"]  # type: ignore[assignment]
+    return samples
+
+
+def stage_name(key: str, stage: str) -> str:
+    """Where a stage's product of one segment lies."""
+    return f"segments/{key[:2]}/{key}/{stage}"
+
+
+def speaker_name(plan: Plan, speaker: Speaker) -> str:
+    """Where a speaker's embedding lies: one per voice, engine, weights and options."""
+    content = [plan.options.engine, plan.revision, dict(plan.engine_options), speaker.hash]
+    key = hashlib.sha256(canonical_json(content)).hexdigest()[:32]
+    return f"speakers/{key[:2]}/{key}"
+
+
+def _segment_audio(record: Mapping[str, Any]) -> SegmentAudio:
+    spans = tuple(Span(*span) for span in record["spans"])
+    return SegmentAudio(record["sample_rate_hz"], record["samples"], spans)

@@ -1,0 +1,189 @@
+"""Plans of jobs, in pages, each with a copy beside it: nothing else could make them again."""
+
+import functools
+import re
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, TypeGuard
+
+from pipeline.engines.protocol import Options, Profile
+from pipeline.errors import MissingArtifactError, OptionError
+from pipeline.jobs.coordination import Coordination
+from pipeline.planning.records import PlannedLine, PlannedSegment
+from pipeline.planning.request import JobOptions, Request, Speaker
+from pipeline.planning.segmenter import plan as plan_segments
+from pipeline.store.artifacts import Store
+
+PAGE = 256
+_JOB = re.compile(r"[0-9a-f]{20}")
+
+
+def is_id(job: object) -> TypeGuard[str]:
+    """Whether it can be a job's id."""
+    return isinstance(job, str) and _JOB.fullmatch(job) is not None
+
+
+def checked_id(job: object) -> str:
+    """A job's id, before it becomes part of a name in the store.
+
+    Raises:
+        OptionError: it can't be one.
+    """
+    if not is_id(job):
+        raise OptionError("job", "is not the id of a job: 20 hexadecimal digits")
+    return job
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What every stage may want to know of a job, without its words."""
+
+    job: str
+    options: JobOptions
+    engine_options: Options
+    revision: str
+    speakers: tuple[Speaker, ...]
+    segments: int
+    turns: int
+    words: int
+    characters: int
+    created_s: float
+    """Seconds since the epoch."""
+
+    def voice(self, name: str) -> Speaker:
+        return next(speaker for speaker in self.speakers if speaker.name == name)
+
+
+class Plans:
+    """Plans of the jobs of one store."""
+
+    def __init__(self, store: Store, coordination: Coordination) -> None:
+        self.store, self.coordination = store, coordination
+
+    def create(self, request: Request, profile: Profile) -> Plan:
+        """Plan a job and write it down, once: a second call adopts what stands, and mends damaged pages."""
+        job = request.job
+        if self.store.objects.size(f"jobs/{job}/plan") is None:  # a collector may have taken it
+            _plans.pop((self.store.url, job), None)
+            _page.cache_clear()
+        standing = self.get(job)
+        if standing and self._whole(standing):
+            return standing
+        identity = {
+            "engine": request.options.engine,
+            "revision": request.revision,
+            "options": dict(request.engine_options),
+            "seed": request.options.seed,
+        }
+        voices = {speaker.name: speaker.hash for speaker in request.speakers}
+        segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))
+        for start in range(0, len(segments), PAGE):
+            page = [_packed_segment(segment) for segment in segments[start : start + PAGE]]
+            _put_twice(self.store, _page_name(job, start // PAGE), page)
+        plan = Plan(
+            job=job,
+            options=request.options,
+            engine_options=request.engine_options,
+            revision=request.revision,
+            speakers=request.speakers,
+            segments=len(segments),
+            turns=len(request.script.turns),
+            words=request.script.words,
+            characters=request.script.characters,
+            created_s=round(time.time(), 3),
+        )
+        self.coordination.open(job)
+        self.coordination.touch(job)
+        _put_twice(self.store, f"jobs/{job}/plan", asdict(plan))
+        return self.need(job)
+
+    def _whole(self, plan: Plan) -> bool:
+        """Whether every page of a plan can be read, or has a copy that can."""
+        names = [_page_name(plan.job, page) for page in range(-(-plan.segments // PAGE))]
+        return all(_get_either(self.store, name) is not None for name in names)
+
+    def get(self, job: str) -> Plan | None:
+        return _plan(self.store, job)
+
+    def need(self, job: str) -> Plan:
+        """The plan.
+
+        Raises:
+            MissingArtifactError: there is no such job.
+        """
+        plan = self.get(job)
+        if plan is None:
+            raise MissingArtifactError(f"jobs/{job}/plan")
+        return plan
+
+    def segment(self, job: str, index: int) -> PlannedSegment:
+        return _page(self.store, job, index // PAGE)[index % PAGE]
+
+    def segments(self, plan: Plan) -> Iterator[PlannedSegment]:
+        for index in range(plan.segments):
+            yield self.segment(plan.job, index)
+
+    def ids(self) -> Iterator[str]:
+        """Every job that has a plan."""
+        for name, _, _ in self.store.objects.names("jobs"):
+            if name.endswith("/plan"):
+                yield name.split("/")[1]
+
+
+def _page_name(job: str, page: int) -> str:
+    return f"jobs/{job}/plan.{page:05d}"
+
+
+def _put_twice(store: Store, name: str, value: Any) -> None:
+    store.put_json(f"{name}~", value)
+    store.put_json(name, value)
+
+
+def _get_either(store: Store, name: str) -> Any | None:
+    """The value, or that of the copy where the first is damaged."""
+    found = store.get_json(name)
+    if found is None and store.objects.size(name) is not None:
+        found = store.get_json(f"{name}~")
+    return found
+
+
+def _packed_segment(segment: PlannedSegment) -> list[Any]:
+    lines = [[getattr(line, name) for name in PlannedLine.__slots__] for line in segment.lines]
+    return [segment.index, segment.key, segment.seed, lines, list(segment.speakers), segment.words]
+
+
+def _unpacked_segment(packed: list[Any]) -> PlannedSegment:
+    index, key, seed, lines, speakers, words = packed
+    return PlannedSegment(
+        index, key, seed, tuple(PlannedLine(*line) for line in lines), tuple(speakers), words
+    )
+
+
+_plans: dict[tuple[str, str], Plan] = {}
+
+
+def _plan(store: Store, job: str) -> Plan | None:
+    """Plans don't change once written, so a process keeps those it has read (a few kB each)."""
+    key = (store.url, job)
+    plan = _plans.get(key)  # held on to: another thread may clear them at any moment
+    if plan is None:
+        found = _get_either(store, f"jobs/{job}/plan")
+        if found is None:
+            return None
+        found["options"] = JobOptions(**found["options"])
+        found["speakers"] = tuple(Speaker(**speaker) for speaker in found["speakers"])
+        plan = Plan(**found)
+        if len(_plans) >= 64:
+            _plans.clear()
+        _plans[key] = plan
+    return plan
+
+
+@functools.lru_cache(maxsize=8)
+def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
+    name = _page_name(job, page)
+    found = _get_either(store, name)
+    if found is None:
+        raise MissingArtifactError(name)
+    return [_unpacked_segment(packed) for packed in found]

@@ -33,7 +33,7 @@ from pipeline.engines.vibevoice.layers.linear import halvable
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.allocator import keep_blocks, keep_few_kernels
 from pipeline.engines.vibevoice.settings import Settings
-from tasks.metering.linux_counters import Process
+from tasks.metering.probes.linux_counters import Process
 
 PROMPT = 360
 STEPS = 10

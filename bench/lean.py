@@ -24,7 +24,7 @@ from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
-from tasks.metering.linux_counters import Process
+from tasks.metering.probes.linux_counters import Process
 
 SLOTS = 8
 PROMPT = 360

@@ -29,8 +29,8 @@ from pipeline.errors import (
 from pipeline.jobs.plans import Plan, checked_id
 from pipeline.stages import Facts, Work
 from tasks.app import app, settings
-from tasks.metering import gpu
 from tasks.metering.attempt import note, note_failure
+from tasks.metering.probes import gpu
 from tasks.orchestration import store_outage
 from tasks.orchestration.chord import SegmentRef
 from tasks.orchestration.poison import noted

@@ -137,7 +137,7 @@ def device_lost(bench: Bench) -> dict[str, Any]:
 
 def accounts(bench: Bench) -> dict[str, Any]:
     """NVML's and torch's columns of a task row around seconds of decoding."""
-    from tasks.metering.gpu import Gpu
+    from tasks.metering.probes.gpu import Gpu
 
     run = Gpu.probe().begin(alone=True)
     if run is None:

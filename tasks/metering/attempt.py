@@ -20,10 +20,10 @@ from typing import Any
 
 from celery import Task
 
-from tasks.metering import linux_counters
 from tasks.metering.instruments import Instruments
 from tasks.metering.meter import Meter
 from tasks.metering.outcome import outcome_of
+from tasks.metering.probes import linux_counters
 from tasks.metering.request_identity import identity, since
 from tasks.metering.usage import Usage
 

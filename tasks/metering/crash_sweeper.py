@@ -13,8 +13,8 @@ from typing import Any
 import psutil
 
 from db.ingest.spool import Spool
-from tasks.metering import linux_counters
 from tasks.metering.flight_recorder import Wreck, wrecks
+from tasks.metering.probes import linux_counters
 from tasks.metering.settings import MeterSettings
 
 _OWN_GRACE_S = 12.0

@@ -5,9 +5,9 @@ import time
 from typing import Any
 
 from db.ingest.spool import Spool
-from tasks.metering import linux_counters
 from tasks.metering.flight_recorder import Recorder
-from tasks.metering.gpu import Gpu
+from tasks.metering.probes import linux_counters
+from tasks.metering.probes.gpu import Gpu
 from tasks.metering.settings import MeterSettings
 from tasks.metering.usage import Usage
 

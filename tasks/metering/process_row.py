@@ -5,8 +5,8 @@ import sys
 import time
 from typing import Any
 
-from tasks.metering.gpu import Gpu
-from tasks.metering.linux_counters import Process
+from tasks.metering.probes.gpu import Gpu
+from tasks.metering.probes.linux_counters import Process
 from tasks.metering.request_identity import STATS_VERSION, make_uid
 
 Row = dict[str, Any]

@@ -22,8 +22,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db.ingest import spool
-from tasks.metering import linux_counters
-from tasks.metering.nvml import Nvml, visible_names
+from tasks.metering.probes import linux_counters
+from tasks.metering.probes.nvml import Nvml, visible_names
 from tasks.metering.queue_metrics import Queues
 
 log = logging.getLogger(__name__)

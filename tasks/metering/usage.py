@@ -4,8 +4,8 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.metering import linux_counters
-from tasks.metering.gpu import GpuRun
+from tasks.metering.probes import linux_counters
+from tasks.metering.probes.gpu import GpuRun
 
 Row = dict[str, Any]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from pipeline.engines.protocol import Profile
 from pipeline.errors import OptionError
-from tasks.metering.nvml import Nvml, visible_names
+from tasks.metering.probes.nvml import Nvml, visible_names
 
 SLOTS_GPU, SLOTS_CPU = 64, 8
 """Segments decoded at once where no number is set: a GPU gains up to 64, a CPU nothing past 8."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from celery.worker.state import SOFTWARE_INFO
 
-from tasks.metering.gpu import Gpu
+from tasks.metering.probes.gpu import Gpu
 
 _FIELDS: dict[str, Any] = SOFTWARE_INFO
 

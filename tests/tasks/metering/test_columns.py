@@ -1,6 +1,6 @@
 from db.schema import STATES, task_run, worker_proc
-from tasks.metering import linux_counters
 from tasks.metering.attempt import WORK_FACTS
+from tasks.metering.probes import linux_counters
 from tests.tasks.metering.conftest import Bench
 
 

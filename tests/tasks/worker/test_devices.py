@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.engines import registry
 from pipeline.errors import OptionError
-from tasks.metering.nvml import Nvml
+from tasks.metering.probes.nvml import Nvml
 from tasks.worker import commands, devices
 
 THREADS = registry.load("vibevoice").profile

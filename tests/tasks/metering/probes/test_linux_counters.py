@@ -5,7 +5,7 @@ from hashlib import pbkdf2_hmac
 
 import pytest
 
-from tasks.metering import linux_counters
+from tasks.metering.probes import linux_counters
 
 
 def waited_s(process: linux_counters.Process) -> float:

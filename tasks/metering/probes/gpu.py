@@ -13,7 +13,7 @@ import sys
 import time
 from typing import Any
 
-from tasks.metering.nvml import Nvml, visible_names
+from tasks.metering.probes.nvml import Nvml, visible_names
 
 Row = dict[str, Any]
 

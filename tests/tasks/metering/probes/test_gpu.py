@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from db.schema import task_run
-from tasks.metering.gpu import Gpu, GpuRun, device
-from tasks.metering.nvml import Nvml
+from tasks.metering.probes.gpu import Gpu, GpuRun, device
+from tasks.metering.probes.nvml import Nvml
 
 GIB = 1 << 30
 

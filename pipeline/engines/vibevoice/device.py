@@ -10,7 +10,6 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.arrays import Samples
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
@@ -144,16 +143,17 @@ class Device:
             VoiceError: there is no recording, or nothing is heard in it.
             OutOfMemoryError, DeviceLostError: worth another try.
         """
-        samples = speaker_encoder.prepare(reference, self.checkpoint.hearing, self.settings.reference_s)
         with torch_errors.told():
-            return apart(lambda: self._embed(samples, dtype))
+            return apart(lambda: self._embed(reference, dtype))
 
-    def _embed(self, samples: Samples, dtype: torch.dtype) -> torch.Tensor:
-        key = hashlib.sha256(samples.tobytes() + str(dtype).encode()).digest()
+    def _embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
+        """Embed a recording that was not embedded before; preparing one takes longer than recognising it."""
+        key = _recording_key(reference, dtype)
         with self._encoder(dtype).use() as encode:
             found = self.voices.get(key)
             if found is None:
-                found = encode(samples)
+                hearing, seconds_max = self.checkpoint.hearing, self.settings.reference_s
+                found = encode(speaker_encoder.prepare(reference, hearing, seconds_max))
             self._keep(key, found)
         return found
 
@@ -229,3 +229,11 @@ class Device:
                 model, limits, capture=CudaGraphs(self.device), fusion=Fusion(own_kernels=True)
             )
         return FrameDecoder(model, limits)
+
+
+def _recording_key(reference: Reference, dtype: torch.dtype) -> bytes:
+    """Key of a recording's embedding."""
+    found = hashlib.sha256(f"{dtype} {reference.sample_rate_hz}".encode())
+    if reference.samples is not None:
+        found.update(reference.samples.tobytes())
+    return found.digest()

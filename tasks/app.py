@@ -1,9 +1,9 @@
-"""The Celery app. Workers start as `python -m celery -A tasks.app worker …` from the project's folder.
+"""The Celery app. Workers start as `python -m celery -A tasks.app worker …` in the project's folder.
 
-Settings follow what was measured on Celery 5.7 with Redis: late acknowledgement, bounded retries of tasks
-that kill their worker, a short visibility timeout that living workers renew, keys of our own for what is in
-flight (the default ones are shared with every other app on the broker). What depends on the broker is in
-`tasks.broker.transport`.
+The settings follow measurements of Celery 5.7 on Redis: late acknowledgement, bounded retries of tasks that
+kill their worker, a short visibility timeout that live workers renew, and private keys for unacknowledged
+messages (all apps on a broker share the default ones). `tasks.broker.transport` has what depends on the
+broker.
 """
 
 import os
@@ -48,20 +48,20 @@ app.conf.update(
     broker_url=broker.url,
     result_backend=_result_backend(_results),
     include=["tasks.render", "tasks.stages", "tasks.stitch", "tasks.reconcile"],
-    # JSON only: no pickle in, none out
+    # JSON only, no pickle
     task_serializer="json",
     result_serializer="json",
     event_serializer="json",
     accept_content=["json"],
     result_accept_content=["json"],
-    # where work goes
+    # routing
     task_queues=[queue(name) for name in QUEUES],
     task_default_queue="voxchord",
-    task_create_missing_queues=True,  # gpu.<host>.<n> are made by the workers that serve them
+    task_create_missing_queues=True,  # the workers of gpu.<host>.<n> declare them
     task_routes={task: {"queue": queue} for queue, tasks in QUEUES.items() for task in tasks},
     task_inherit_parent_priority=True,
     worker_prefetch_multiplier=1,
-    # nothing is lost
+    # delivery
     task_acks_late=True,
     task_reject_on_worker_lost=True,
     worker_deduplicate_successful_tasks=False,
@@ -76,7 +76,7 @@ app.conf.update(
     broker_connection_max_retries=None,
     broker_transport_options=broker.transport_options(),
     broker_use_ssl=broker.tls(),
-    broker_heartbeat=settings.visibility_timeout_s,  # of AMQP
+    broker_heartbeat=settings.visibility_timeout_s,  # AMQP only
     result_backend_transport_options={
         "visibility_timeout": settings.visibility_timeout_s,
         **sentinel_options(_results, settings.sentinel_master),
@@ -87,8 +87,8 @@ app.conf.update(
     result_expires=_DAY_S,
     result_chord_expires=3 * _DAY_S,
     result_failure_expires=7 * _DAY_S,
-    # what can be seen
-    task_track_started=True,  # for roots; the stages of a segment turn it off
+    # states and events
+    task_track_started=True,  # for roots; stages turn it off
     result_extended=False,
     worker_send_task_events=True,
     worker_hijack_root_logger=True,
@@ -106,7 +106,7 @@ app.user_options["worker"].add(parent_watch.OPTION)
 
 @signals.celeryd_init.connect
 def _private(**_: object) -> None:
-    """What a worker writes is its user's alone, and says nothing of anybody's words."""
+    """Make the worker's files private to its user, and keep script text out of its log."""
     from tasks.privacy import requests
 
     os.umask(0o077)

@@ -1,11 +1,11 @@
-"""Finds jobs that stand still and sends what is missing: a chord alone can't be trusted with hours of work.
+"""Reconciler: finds jobs without progress and sends their missing segments again.
 
-A broker can lose a message, a chord can lose a part, Redis can lose its memory; the store has the plan and
-the segments, and from these any job can be finished. Two of these may run at once: what is sent twice is
-skipped by the stages, and the stitch is the same twice.
+A broker can lose a message, a chord a part, and Redis its memory. The store has plan and segments, from which
+any job can be finished. Two reconcilers may run at once: stages skip what exists, and the stitch is
+idempotent.
 
-A job that waits behind others stands still too. So before anything is sent, the queues are searched for its
-messages, once for all jobs that stand still.
+A job that waits behind others makes no progress either. So the queues are searched for its messages first,
+once for all such jobs.
 """
 
 import logging
@@ -33,31 +33,31 @@ log = logging.getLogger(__name__)
     retry_on_worker_lost=False,
 )
 def reconcile(self: Task[..., Any]) -> None:
-    """Look at every job that somebody waits for; send what one lacks that stands still."""
+    """Check all open jobs, and send the missing segments of those without progress."""
     still = [plan for plan in map(_unfinished, jobs().coordination.opened()) if plan]
     if still:
         there = standing()
         for plan in still:
             try:
                 resume(plan, there)
-            except MissingArtifactError as error:  # a page of its plan: the stitch gives it up
+            except MissingArtifactError as error:  # a page of the plan is missing: the stitch fails the job
                 _end(plan, error)
 
 
 def _unfinished(job: str) -> Plan | None:
-    """The plan of a job that stands still, or was cancelled and nobody has noticed."""
+    """Plan of a job without progress, or of a cancelled job that is not closed; else None."""
     cancelled = jobs().coordination.cancelled(job) and not jobs().outcomes.closed(job)
     if not cancelled and jobs().coordination.idle_s(job) < settings.stalled_s:
         return None
     plan = jobs().plans.get(job)
-    if plan is None:  # its root died before the plan was whole, and is delivered again
+    if plan is None:  # its root died before the plan was complete, and is redelivered
         return None
     return plan
 
 
 def resume(plan: Plan, there: Standing) -> None:
-    """Send what is missing, or the answers that somebody waits for."""
-    jobs().coordination.touch(plan.job)  # whatever is sent now has as long again before it is missed
+    """Send the missing segments of a job, or its outstanding answers."""
+    jobs().coordination.touch(plan.job)  # restarts the time without progress
     if jobs().outcomes.closed(plan.job) or jobs().coordination.cancelled(plan.job):
         _end(plan, CancelledError(plan.job))
         return
@@ -67,15 +67,17 @@ def resume(plan: Plan, there: Standing) -> None:
         return
     root = roots().claimed_by(plan.job) or next(iter(roots().waiting(plan.job)), None)
     if root is None:
-        return  # nobody waits: the root that planned it has not come so far, and is delivered again
-    log.warning("job stands still; sent again", extra={"job": plan.job, "segments": len(missing)})
+        return  # no waiter: the root that planned it died before it joined, and is redelivered
+    log.warning(
+        "job without progress; segments sent again", extra={"job": plan.job, "segments": len(missing)}
+    )
     roots().claim(plan.job, root)
     chord.send(plan, missing, body(plan, root))
     roots().mark_sent(plan.job)
 
 
 def _end(plan: Plan, error: PipelineError) -> None:
-    """Send the answers that somebody waits for; where nobody does, the job ends here."""
+    """Answer all waiters of a job; close the job if there are none."""
     waiting = roots().waiting(plan.job)
     answer(plan, list(waiting))
     if not waiting:

@@ -1,7 +1,7 @@
-"""The door: a script comes in, a plan and a chord of chains go out.
+"""Intake: plan a script and send it as a chord of chains.
 
-The root replaces itself by the chord, so the caller's one task id yields the finished manifest. Equal
-requests are one job: a second root of a standing job waits for the first one's manifest and sends nothing.
+The root task replaces itself by the chord, so that the caller's task ID yields the manifest. Equal requests
+are one job: a second root of an open job waits for the same manifest and sends nothing.
 """
 
 from typing import Any
@@ -28,7 +28,7 @@ class Root(VoxchordTask):
     """A task that is replaced by its job's chord."""
 
     def on_replace(self, sig: chord.Sig) -> None:
-        """Celery has given the stitch this root's id, links, chain and chord; it is what answers it."""
+        """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch."""
         plan = jobs().plans.need(_stitched(sig))
         root = str(self.request.id)
         roots().join(plan.job, root, chord.written(sig))
@@ -53,18 +53,20 @@ def render(
     options: dict[str, Any] | None = None,
     **unknown: Any,
 ) -> dict[str, Any]:
-    """Turn a script into one audio file.
+    """Render a script to one audio file.
 
     Args:
         script: lines `Alice: words`, plain prose, or `[{"speaker": …, "text": …}]`.
-        voices: a preset or a registered voice for a speaker, by the speaker's name.
-        options: see the README; unknown ones are refused.
+        voices: presets or registered voices, by speaker.
+        options: see docs/api.md; unknown options are refused.
 
     Returns:
         The manifest (see `pipeline.stitching.manifest`).
     """
     for name in unknown:
-        raise OptionError(name[:40], "is no argument of voxchord.render; it has script, voices and options")
+        raise OptionError(
+            name[:40], "unknown argument of voxchord.render, which has script, voices and options"
+        )
     with store_outage.until_stored():
         plan = accept(script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
@@ -74,7 +76,7 @@ def render(
             return manifest
         error = jobs().outcomes.error(plan.job)
         if error is not None and roots().claimed_by(plan.job) == str(self.request.id):
-            raise error  # delivered twice: nobody has asked again
+            raise error  # a redelivery, not a new request
         if (
             not jobs().coordination.is_open(plan.job)
             or jobs().outcomes.closed(plan.job)
@@ -85,15 +87,15 @@ def render(
 
 
 def _stands(manifest: dict[str, Any]) -> bool:
-    """Whether the file is still there; it is the largest, so a collector may have taken it."""
+    """True if the audio file still exists; the garbage collector may have removed it."""
     audio = manifest["audio"]
     return bool(jobs().store.objects.size(audio["name"]) == audio["bytes"])
 
 
 def _publish(plan: Plan, root: str, answer: chord.Sig) -> None:
-    """Send the job's segments, unless another root has, or this one was delivered before."""
+    """Send the job's segments, unless another root or an earlier delivery has."""
     if roots().claim(plan.job, root) != root:
-        if jobs().outcomes.closed(plan.job):  # it ended while we joined those who wait
+        if jobs().outcomes.closed(plan.job):  # it ended while this root joined its waiters
             answer.apply_async()
     elif not roots().sent(plan.job):
         job_rows.planned(plan, root)
@@ -104,19 +106,19 @@ def _publish(plan: Plan, root: str, answer: chord.Sig) -> None:
 
 
 def _stitched(sig: chord.Sig) -> str:
-    """The job whose stitch a signature begins with; it is a chain where the root was within one."""
+    """Job of the stitch that a signature starts with; a chain if the root was part of one."""
     first = getattr(sig, "tasks", [sig])[0]
     return str(first.kwargs["job"])
 
 
 def accept(script: Any, voices: Any, options: Any) -> Plan:
-    """Check a request and write its plan down.
+    """Check a request and store its plan.
 
     Raises:
-        PipelineError: what is wrong with it, by name.
+        PipelineError: an invalid request; names the invalid part.
     """
     if not isinstance(script, str | list):
-        raise ScriptError(1, "is neither text nor a list of turns")
+        raise ScriptError(1, "the script is neither text nor a list of turns")
     if not isinstance(voices, dict) or not isinstance(options, dict):
         raise OptionError("voices" if not isinstance(voices, dict) else "options", "is not a mapping")
     own, rest = split_options(options, engine=settings.engine)

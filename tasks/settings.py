@@ -127,7 +127,7 @@ class Settings:
         if name is None:
             return None
         if name not in self.models:
-            raise OptionError("model", f"{name!r} is unknown; there are {', '.join(sorted(self.models))}")
+            raise OptionError("model", f"unknown model {name!r}; available: {', '.join(sorted(self.models))}")
         return self.models[name]
 
 
@@ -169,7 +169,7 @@ def _read(name: str, value: str, default: Any) -> Any:
 
 
 def masked(url: str) -> str:
-    """A URL without its password.
+    """Mask the password of a URL.
 
     >>> masked("redis://:secret@host:6379/0")
     'redis://:***@host:6379/0'

@@ -1,7 +1,7 @@
 """The four stages of a segment as tasks: unpack, call the pipeline, pack.
 
-A header of a chord must not raise: one segment's failure would take the others' results with it. So a stage
-that fails for good writes down why and hands on `ok: false`; the stitch alone decides what becomes of it.
+A chord's header must not raise, since one failure would discard the results of the other segments. A stage
+that fails for good stores the reason and returns `ok: false`; the stitch decides the outcome.
 """
 
 import logging
@@ -43,9 +43,9 @@ log = logging.getLogger(__name__)
 
 _BACKOFF_S = 2.0
 _SLOWEST = 30.0
-"""A stage may take so many times the audio's own length before its deadline, and a minute at least."""
+"""Deadline of a stage as a multiple of the audio's length, in addition to a minute."""
 _SHORTEST_S = 10.0
-"""Engines cut no segment before it is so long."""
+"""Shortest length at which engines cut a segment off."""
 _TOUCH_S = 5.0
 
 
@@ -54,19 +54,19 @@ Stage = Callable[[Work, StageControl], Facts]
 
 @app.task(bind=True, name="voxchord.text", ignore_result=True, track_started=False)
 def text(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
-    """The segment's words to the engine's tokens."""
+    """Convert the segment's words to the engine's tokens."""
     return run(self, ref, lambda work, control: stages.text(work))
 
 
 @app.task(bind=True, name="voxchord.semantic", ignore_result=True, track_started=False)
 def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
-    """Tokens to what conditions the model, and the frame plan."""
+    """Convert tokens to the model's conditioning, and plan the frames."""
     return run(self, ref, lambda work, control: stages.semantic(work))
 
 
 @app.task(bind=True, name="voxchord.speaker", ignore_result=True, track_started=False)
 def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
-    """Reference recordings to speaker embeddings, once per voice."""
+    """Convert reference recordings to speaker embeddings, once per voice."""
     return run(self, ref, stages.speaker)
 
 
@@ -77,7 +77,7 @@ def diffusion(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
 
 
 def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
-    """Run one stage of one segment, and turn what goes wrong into what Celery should do about it."""
+    """Run one stage of one segment, and map errors to what Celery should do."""
     job, segment = _checked(ref)
     if not ref.get("ok", True):
         note(job=job, segment=segment)
@@ -88,7 +88,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error
     except CancelledError as error:
-        note_failure(error)  # the job has been answered, or is about to be; nothing of it goes on
+        note_failure(error)  # the waiters are answered already, or will be
         raise Ignore("cancelled") from error
 
 
@@ -105,7 +105,7 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     except PipelineError as error:
         return _failed(ref, error)
     except Exception as error:
-        # a header that raises would take the other segments' results with it
+        # a raising header would discard the results of the other segments
         full = store_outage.as_stores(error)
         if full:
             raise full from error
@@ -131,27 +131,27 @@ def _done(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
                 leave(str(error))
             raise
         finally:
-            note(device=_device(task, work))  # it may have been the first to use it
+            note(device=_device(task, work))  # this attempt may have been the first to use it
     _touch(job)
     return {"job": job, "segment": segment, "ok": True}
 
 
 def limit_s(words: int, profile: Profile) -> float:
-    """How long a stage of a segment of so many words may take by itself."""
+    """Deadline of a stage, in seconds of its own work, for a segment of that many words."""
     return 60 + _SLOWEST * max(words / profile.words_per_s, _SHORTEST_S)
 
 
 def _checked(ref: Any) -> tuple[str, int]:
-    """Job and segment of a message; whoever may write to the broker may have sent it.
+    """Validate a message, which any client of the broker may have sent; returns job and segment.
 
     Raises:
-        OptionError: it is no message of ours.
+        OptionError: an invalid message.
     """
     if not isinstance(ref, dict):
         raise OptionError("segment", "is not a mapping with a job and a segment")
     segment = ref.get("segment")
     if not isinstance(segment, int) or isinstance(segment, bool) or segment < 0:
-        raise OptionError("segment", "is not a number from 0")
+        raise OptionError("segment", "is not a non-negative integer")
     return checked_id(ref.get("job")), segment
 
 
@@ -159,7 +159,7 @@ _touched: dict[str, float] = {}
 
 
 def _touch(job: str) -> None:
-    """A sign of life, now and then."""
+    """Record progress of the job, at most every few seconds."""
     now = time.monotonic()
     if now - _touched.get(job, -_TOUCH_S) >= _TOUCH_S:
         if len(_touched) > 1000:
@@ -169,14 +169,17 @@ def _touch(job: str) -> None:
 
 
 def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> SegmentRef:
-    """Try again later, here or elsewhere; after the last attempt the segment has failed."""
+    """Retry later, on any worker; after the last attempt the segment has failed."""
     attempt = task.request.retries or 0
     if attempt + 1 >= settings.attempts_max:
         return _failed(ref, error)
     if isinstance(error, MissingArtifactError):
         try:
             _remake(ref)
-        except (StoreError, MissingArtifactError):  # missing is what nothing makes again, as a recording
+        except (
+            StoreError,
+            MissingArtifactError,
+        ):  # what is missing cannot be made again, such as a recording
             raise
         except RetryableError as again:
             error = again
@@ -187,7 +190,7 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
 
 
 def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> Exception:
-    """What ends this attempt: Celery's retry or, where the broker took none, the message back in place."""
+    """Exception that ends this attempt: Celery's Retry, or a requeue if the broker is unreachable."""
     try:
         task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
     except Reject:
@@ -198,7 +201,7 @@ def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> E
 
 
 def _remake(ref: SegmentRef) -> None:
-    """An earlier stage's product is gone or damaged: make it here."""
+    """Make the missing or damaged products of earlier stages again."""
     work = work_of(jobs().plans.need(ref["job"]), ref["segment"])
     for stage in (stages.text, stages.semantic, stages.speaker):
         stage(work)
@@ -225,7 +228,7 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
 
 
 def _device(task: Task[..., Any], work: Work) -> str | None:
-    """What the stage computes on; None while its process has not settled that."""
+    """Device of the stage; None while its process has not chosen one."""
     if work.engine.profile.pool == "prefork" or task.name in {text.name, semantic.name}:
         return "cpu"
     return gpu.device()

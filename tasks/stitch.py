@@ -1,7 +1,7 @@
-"""The last task: join what the stages made, or decide what becomes of what they couldn't make.
+"""Stitch: join the segments of a job, or decide its outcome if some are missing.
 
-Every root that waits for a job is answered by a stitch under the root's own id, so that its links, its chain
-and its chord go on as Celery has them. The first of them does the work; the others find it done.
+Every root that waits for a job is answered by a stitch under the root's own task ID, so that Celery continues
+its links, chain and chord. The first stitch does the work; the others return its result.
 """
 
 import logging
@@ -36,14 +36,14 @@ _JOINS_MAX = 3
 
 @app.task(bind=True, name="voxchord.stitch", throws=(PipelineError,))
 def stitch(self: Task[..., Any], job: str) -> dict[str, Any]:
-    """Join a job's segments into its file; run twice, it finds the manifest and returns it."""
+    """Join a job's segments to its file; idempotent, since a second run returns the manifest."""
     checked_id(job)
     with store_outage.until_stored(job):
         return _answer(self, jobs().plans.need(job))
 
 
 def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
-    """The manifest, or the job's failure; answers the others who wait."""
+    """Return the manifest or raise the job's failure, and answer the other waiters."""
     root = str(task.request.id)
     note(job=plan.job, engine=plan.options.engine)
     manifest, error = jobs().outcomes.manifest(plan.job), jobs().outcomes.error(plan.job)
@@ -62,11 +62,11 @@ def _answer(task: Task[..., Any], plan: Plan) -> dict[str, Any]:
 
 
 def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError | None]:
-    """Bring the job to its end, whatever that is, and tell the history."""
+    """Finish or fail the job, and record the outcome in the history."""
     try:
         jobs().coordination.raise_if_cancelled(plan.job)
         if root != roots().claimed_by(plan.job):
-            raise Ignore("of an earlier run of this job, or one that follows: it is answered at the end")
+            raise Ignore("belongs to another run of this job; it is answered at the end")
         with noted(plan.job, "stitch"):
             manifest = _joined(root, plan)
     except StoreError:
@@ -76,7 +76,7 @@ def _closed(root: str, plan: Plan) -> tuple[dict[str, Any] | None, PipelineError
     except (HandedBackError, Ignore):
         raise
     except Exception as error:
-        # a bug ends the job, said without the user's words
+        # an unexpected error fails the job, without its message
         full = store_outage.as_stores(error)
         if full:
             raise full from error
@@ -110,5 +110,5 @@ def _joined(root: str, plan: Plan) -> dict[str, Any]:
         try:
             return finalize.finish(jobs(), plan, engine_of(plan.options).profile, control, watched=control)
         except MissingArtifactError:
-            continue  # what was found damaged counts as missing from now on
-    raise StoreError("the segments change while they are read")
+            continue  # the damaged segment counts as missing now
+    raise StoreError("segments change while they are read")

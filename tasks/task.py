@@ -1,4 +1,4 @@
-"""The base of all tasks: metering around the body, private arguments and errors, publishing without words."""
+"""Base class of all tasks: metering, private arguments and errors."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from tasks.privacy.requests import shown
 
 
 class VoxchordTask(celery.Task[..., Any]):
-    """A Celery task whose every attempt leaves a row and whose arguments are shown as job and segment."""
+    """A Celery task that records every attempt and shows its arguments as job and segment."""
 
     Request = "tasks.privacy.requests:PrivateRequest"
 
@@ -23,7 +23,7 @@ class VoxchordTask(celery.Task[..., Any]):
                 result = self.run(*args, **kwargs)
             except (PipelineError, CeleryError):
                 raise
-            except Exception as error:  # noqa: BLE001 - whatever it is, its words stay here
+            except Exception as error:  # noqa: BLE001 - the message of any error may quote the script
                 raise redact(error).with_traceback(error.__traceback__) from None
         return results.shown(result, measured)
 

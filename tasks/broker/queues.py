@@ -14,13 +14,13 @@ CPU = ("cpu.stitch", "cpu.semantic", "cpu.text")
 GPU = ("gpu.diffusion", "gpu.speaker")
 
 PRIORITY_STEPS = (0, 3, 6, 9)
-"""On Redis the lowest number is served first, and each step is a list of its own."""
+"""Priority steps. On Redis the lowest number is served first, and each step is a separate list."""
 
 
 def priority(index: int) -> int:
-    """A segment's priority: a job's first segments highest, then falling steps.
+    """Priority of a segment by its position: the first segments of a job highest, then falling steps.
 
-    So a short job that arrives behind a book's ten thousand segments passes all but a few of them.
+    A short job that arrives behind ten thousand segments of a book overtakes all but a few of them.
 
     >>> [priority(index) for index in (0, 3, 4, 15, 16, 63, 64, 9999)]
     [0, 0, 3, 3, 6, 6, 9, 9]
@@ -32,5 +32,5 @@ def priority(index: int) -> int:
 
 
 def device_queue(device: str) -> str:
-    """The queue of one device, `gpu.<host>.<n>`."""
+    """Queue of one device, `gpu.<host>.<n>`."""
     return f"gpu.{device}"

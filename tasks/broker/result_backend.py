@@ -1,8 +1,8 @@
-"""A Redis result backend that counts a chord's part before it says SUCCESS.
+"""Redis result backend that counts a chord's part before it stores SUCCESS.
 
-Celery 5.7 stores SUCCESS first (backends/base.py, mark_as_done). A process that dies between the two leaves
-a message that looks finished and a chord that waits for ever. Counting twice is safe, since the part is
-keyed by task and index; so the order is turned round, and counting is tried again while Redis is away.
+Celery 5.7 stores SUCCESS first (backends/base.py, mark_as_done). A process that dies in between leaves a task
+that looks finished and a chord that waits for ever. Counting twice is safe, since parts are keyed by task and
+index. So the part is counted first, and retried while Redis is unreachable.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ _PART_RETRIES = 200
 
 
 class _PartFirst(RedisBackend):
-    """The order of the two."""
+    """Redis backend that counts the chord part first."""
 
     def mark_as_done(
         self,
@@ -42,4 +42,4 @@ class ReliableRedisBackend(_PartFirst):
 
 
 class ReliableSentinelBackend(_PartFirst, SentinelBackend):
-    """The same with Sentinels, who say which server is the master: `…+sentinel://a:26379;sentinel://b:26379`."""
+    """Backend behind Sentinels: `…:ReliableSentinelBackend+sentinel://a:26379;sentinel://b:26379`."""

@@ -1,6 +1,6 @@
-"""Routes of ours in Flower that read the history: a job's report, the attempts of one task.
+"""Flower routes that read the history: a job's report, and the attempts of one task.
 
-They only read: a history that isn't there is not made, and one that doesn't answer is said to be away.
+They never create or migrate the database. If it does not answer, they return 503.
 """
 
 import asyncio
@@ -18,13 +18,13 @@ from db.reports.job_timeline import tell
 from tasks.flower.job_routes import JOB, Route
 
 ATTEMPTS_MAX = 20_000
-"""Of a job that Flower reports on; the command line reports on any."""
+"""Most attempts of a job that Flower reports on; the command line has no limit."""
 _SHOWN_MAX = 100
 _ALONE = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 
 
 class HistoryRoute(Route):
-    """Reads the history away from Flower's loop, one page at a time."""
+    """Base of routes that read the history outside Flower's event loop, one page at a time."""
 
     _one_at_a_time: asyncio.Lock | None = None
 
@@ -40,7 +40,7 @@ class HistoryRoute(Route):
     def _read(self, question: Any, *arguments: Any) -> Any:
         place = parse_url(self.history_url)
         if place.drivername.startswith("sqlite") and not Path(str(place.database)).exists():
-            raise HTTPError(404, "there is no history yet")
+            raise HTTPError(404, "no history yet")
         try:
             engine = open_database(self.history_url, migrate=False)
             try:
@@ -58,24 +58,24 @@ class HistoryRoute(Route):
 
 class ReportRoute(HistoryRoute):
     async def get(self, job: str) -> None:
-        """The page that `voxchord.py report` writes, as of now."""
+        """Answer with the page that `voxchord.py report` writes."""
         self.page(await self.read(self._report, job))
 
     def _report(self, engine: Engine, job: str) -> str:
         if count_attempts(engine, job) > ATTEMPTS_MAX:
-            raise HTTPError(413, f"more than {ATTEMPTS_MAX:,} attempts; voxchord.py report writes this page")
+            raise HTTPError(413, f"more than {ATTEMPTS_MAX:,} attempts; use `voxchord.py report`")
         story = tell(engine, job)
         if story is None or not story.attempts:
-            raise HTTPError(404, "the history has no attempt of this job yet")
+            raise HTTPError(404, "no attempt of this job in the history yet")
         return job_page.page(story)
 
 
 class TaskRoute(HistoryRoute):
     async def get(self, task: str) -> None:
-        """The rows of `task_run` of one task, oldest first; `?format=json` for programs."""
+        """Answer with the rows of `task_run` of one task, oldest first; `?format=json` gives JSON."""
         rows = await self.read(attempts, task, _SHOWN_MAX)
         if not rows:
-            raise HTTPError(404, "the history has no attempt of this task yet")
+            raise HTTPError(404, "no attempt of this task in the history yet")
         if self.get_query_argument("format", "html") == "json":
             self.write({"task": task, "attempts": attempts_page.plain(rows)})
         else:
@@ -83,7 +83,7 @@ class TaskRoute(HistoryRoute):
 
 
 def routes(history_url: str) -> list[Any]:
-    """To stand before Flower's own."""
+    """URL specifications, to be placed before Flower's."""
     given = {"history_url": history_url}
     return [
         url(f"{JOB}/report", ReportRoute, given, name="voxchord-report"),

@@ -1,8 +1,7 @@
-"""Routes of ours in Flower, behind its password, for apps that share no disk with the store.
+"""Flower routes for clients without access to the store, protected by Flower's password.
 
-`PUT /voxchord/voices/NAME` registers a recording, `GET /voxchord/jobs/JOB` says how a job stands or gives its
-manifest, `…/audio` (with ranges) and `…/subtitles` its files. Files are those that the manifest names.
-`tasks.flower.history_routes` has what the history knows.
+`PUT /voxchord/voices/NAME` registers a recording. `GET /voxchord/jobs/JOB` returns a job's state or manifest,
+`…/audio` (with ranges) and `…/subtitles` its files, which are those named in the manifest.
 """
 
 import asyncio
@@ -20,7 +19,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
 
 VOICE_BYTES_MAX = 64 << 20
-"""Five minutes of 16-bit stereo at 48 kHz are 58 MB; Flower's server itself ends at 100 MB."""
+"""Five minutes of 16-bit stereo at 48 kHz are 58 MB; the limit of Flower's server is 100 MB."""
 JOB = r"/voxchord/jobs/([0-9a-f]{8,64})"
 _BLOCK = 1 << 20
 _TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}
@@ -29,7 +28,7 @@ _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
 class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
-    """What all routes share: the password, errors as JSON, and that nothing blocks Flower's loop."""
+    """Base of all routes: checks the password, returns errors as JSON, keeps the event loop free."""
 
     def prepare(self) -> None:
         if not self.current_user:
@@ -58,9 +57,9 @@ class StoreRoute(Route):
 
 class VoiceRoute(StoreRoute):
     async def put(self, name: str) -> None:
-        """The body is the bytes of an audio file; answers with the recording's hash."""
+        """Register the audio file in the body; answers with its hash."""
         if self.application.options.read_only:
-            raise HTTPError(403, "this console is for looking only")
+            raise HTTPError(403, "Flower is read-only")
         if len(self.request.body) > VOICE_BYTES_MAX:
             raise HTTPError(413, f"more than {VOICE_BYTES_MAX:,} bytes")
         try:
@@ -76,7 +75,7 @@ class VoiceRoute(StoreRoute):
 
 class JobRoute(StoreRoute):
     async def get(self, job: str) -> None:
-        """The manifest, with `state` 'done' or 'gaps'; before the end how far it is; why it failed."""
+        """Answer with the manifest, or with the progress or the error of the job."""
         self.write(await self.away(self._standing, job))
 
     def _standing(self, job: str) -> dict[str, Any]:
@@ -93,13 +92,14 @@ class JobRoute(StoreRoute):
         return {"job": job, "state": "running", "segments": plan.segments, "missing": missing}
 
     def manifest(self, job: str) -> dict[str, Any]:
-        """
+        """Read the manifest of a finished job.
+
         Raises:
-            tornado.web.HTTPError: 404, the job isn't finished or isn't there.
+            tornado.web.HTTPError: 404, the job does not exist or is not finished.
         """
         manifest = self.jobs.outcomes.manifest(job)
         if manifest is None:
-            raise HTTPError(404, "no such job, or not finished")
+            raise HTTPError(404, "no such job, or it is not finished")
         return manifest
 
 
@@ -108,7 +108,7 @@ class AudioRoute(JobRoute):
         await self._send(job, body=False)
 
     async def get(self, job: str) -> None:
-        """The finished file, or the part that a `Range` asks for."""
+        """Answer with the audio file, or the part selected by `Range`."""
         await self._send(job, body=True)
 
     async def _send(self, job: str, *, body: bool) -> None:
@@ -139,9 +139,9 @@ class AudioRoute(JobRoute):
         return part
 
     def _wanted(self, size: int) -> tuple[int, int] | None:
-        """From and to which byte; the whole where the header asks for what we don't do (several ranges).
+        """Byte range of the request, or the whole file for unsupported headers (several ranges).
 
-        None where the file ends before.
+        None if the range is outside the file.
         """
         asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
         if not asked or asked[0] == "bytes=-":
@@ -158,14 +158,14 @@ class AudioRoute(JobRoute):
 
 class SubtitlesRoute(JobRoute):
     async def get(self, job: str) -> None:
-        """`?format=srt` (default) or `vtt`."""
+        """Answer with the subtitles, `?format=srt` (default) or `vtt`."""
         kind = self.get_query_argument("format", "srt")
         if kind not in _SUBTITLES:
-            raise HTTPError(400, "there are srt and vtt")
+            raise HTTPError(400, "unknown format; available: srt, vtt")
         manifest = await self.away(self.manifest, job)
         data = await self.away(self.jobs.store.objects.read, manifest["subtitles"][kind]["name"])
         if data is None:
-            raise HTTPError(404, "gone from the store")
+            raise HTTPError(404, "missing from the store")
         self.set_header("Content-Type", _SUBTITLES[kind])
         self.write(data)
 
@@ -174,7 +174,7 @@ class SubtitlesRoute(JobRoute):
 
 
 def routes(store_url: str) -> list[Any]:
-    """To stand before Flower's own."""
+    """URL specifications, to be placed before Flower's."""
     given = {"store_url": store_url}
     pairs: list[tuple[str, type[StoreRoute]]] = [
         (r"/voxchord/voices/([^/]+)", VoiceRoute),

@@ -1,4 +1,4 @@
-"""Starting Flower: its command, its password, and the refusal to listen in public without one."""
+"""Launch of Flower: its command line, its password, and the refusal of public access without one."""
 
 import ipaddress
 import os
@@ -10,12 +10,12 @@ from pipeline.errors import OptionError
 from tasks.settings import Settings
 
 WITH_STARTER = "FLOWER_WITH_STARTER"
-"""In the environment of a console that ends with the command that started it; unknown to Flower itself."""
+"""Environment variable of a Flower that ends with its parent; Flower itself does not read it."""
 CONFIG = Path(__file__).parent.parent.parent / "deploy" / "flowerconfig.py"
 
 
 def password_file(settings: Settings) -> Path:
-    """`user:password` in a file of mode 0600: the configured one, or a random one that stays the same."""
+    """Write `user:password`, configured or generated once, to a file of mode 0600; returns its path."""
     path = settings.state.absolute() / "flower.password"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = settings.flower_password
@@ -37,9 +37,9 @@ def command(
     url_prefix: str = "",
     read_only: bool = False,
 ) -> list[str]:
-    """The command line; the password stays out of it, since anybody can list processes.
+    """Command line of Flower, without the password, since all users can list processes.
 
-    What Flower has seen outlives it: it is saved once a minute and at the end.
+    Flower saves its state once a minute and at its end.
     """
     return [
         *(sys.executable, "-m", "celery", "-A", "tasks.app", "flower"),
@@ -52,7 +52,7 @@ def command(
 
 
 def environment(settings: Settings, *, with_starter: bool = False) -> dict[str, str]:
-    """The password goes by the environment of the process, which is its user's alone."""
+    """Environment of Flower with the password, which only the same user can read."""
     without = ("FLOWER_UNAUTHENTICATED_API", WITH_STARTER)
     clean = {name: value for name, value in os.environ.items() if name not in without}
     given = {WITH_STARTER: "1"} if with_starter else {}
@@ -60,22 +60,21 @@ def environment(settings: Settings, *, with_starter: bool = False) -> dict[str, 
 
 
 def refuse_openness(address: str, *, authenticated: bool, open_api: bool) -> None:
-    """
+    """Refuse to start without a password where others could connect.
+
     Raises:
-        OptionError: others could reach the console without a password.
+        OptionError: others could connect without a password.
     """
     if open_api:
         raise OptionError(
-            "FLOWER_UNAUTHENTICATED_API", "lets anybody send tasks; give the API's users the password"
+            "FLOWER_UNAUTHENTICATED_API", "allows anyone to send tasks; use the API with the password"
         )
     if not authenticated and not _is_loopback(address):
-        raise OptionError(
-            "address", f"{address or 'every interface'!r} can be reached by others, and no password is set"
-        )
+        raise OptionError("address", f"{address or 'every interface'!r} is public, and no password is set")
 
 
 def _is_loopback(address: str) -> bool:
-    """An empty address means all interfaces.
+    """True for loopback addresses; an empty address means all interfaces.
 
     >>> [_is_loopback(address) for address in ("127.0.0.1", "::1", "localhost", "", "0.0.0.0", "10.0.0.7")]
     [True, True, True, False, False, False]

@@ -1,8 +1,8 @@
-"""What Flower keeps of our tasks and workers, so that its tables can show, search and sort it.
+"""State of tasks and workers in Flower, so that its tables can show, search and sort it.
 
-Flower fills these classes from events. A task's job and segment come from its shown arguments
-(`tasks.privacy.requests`), its figures from its shown result (`tasks.privacy.results`); a worker says its
-queues and device in its heartbeat (`tasks.worker.heartbeat`). Events may come from any app on the broker, so
+Flower fills these classes from events. Job and segment come from the representation of a task's arguments
+(`tasks.privacy.requests`), figures from that of its result (`tasks.privacy.results`), and a worker's queues
+and device from its heartbeat (`tasks.worker.heartbeat`). Events may come from any app on the broker, so
 nothing in them is trusted.
 """
 
@@ -26,7 +26,7 @@ COLUMNS = {
     "speed": "Speed",
     "device": "Device",
 }
-"""What a task has beside Flower's own columns, and how it is headed."""
+"""Columns added to Flower's, with their headings."""
 _TASKS: tuple[str, ...] = Task._fields  # type: ignore[attr-defined]  # missing in celery-types
 _WORKERS: tuple[str, ...] = Worker._fields  # type: ignore[attr-defined]  # as above
 _PREFIX = "voxchord."
@@ -43,25 +43,25 @@ _RESULT_MAX = 1024
 
 
 class ShownTask(Task):
-    """A task with its job and its figures."""
+    """A task with job, segment and figures."""
 
     _fields = (*_TASKS, *COLUMNS, "error", "cache_hit")
     job = segment = voices = audio_s = speed = device = error = cache_hit = None
 
     @property
     def stage(self) -> str | None:
-        """One word for ours, the whole name for those of others."""
+        """Stage of our tasks; full name of other apps' tasks."""
         return self.name.removeprefix(_PREFIX) if self.name else None
 
     def event(  # type: ignore[override]  # celery's state gives these four
         self, type_: str, timestamp: Any = None, local_received: Any = None, fields: Row | None = None
     ) -> None:
         super().event(type_, timestamp, local_received, fields)
-        self.__dict__.update(read(fields or {}))  # also of one that comes late, or again: a root's stitch
+        self.__dict__.update(read(fields or {}))  # also from late or repeated events, such as a root's stitch
 
 
 class ShownWorker(Worker):
-    """A worker with its queues and its device, as its heartbeats name them."""
+    """A worker with queues and device, from its heartbeats."""
 
     _fields = (*_WORKERS, "queues", "device")
     queues = device = ""
@@ -73,7 +73,7 @@ def read_older_files() -> None:
 
 
 def read(event: Row) -> Row:
-    """What an event says of its task in the texts that it shows.
+    """Parse job, segment and figures from an event's representations.
 
     >>> read({"kwargs": "job 3f9a segment 4"})
     {'job': '3f9a', 'segment': 4}
@@ -109,9 +109,7 @@ def _fits(value: Any, kind: type | tuple[type, ...]) -> bool:
 
 
 def sort_key(task: Any, column: str, task_id: str) -> tuple[bool, Any, str]:
-    """Numbers by size, stages as they follow each other and by segment, all else by its letters; what is
-    unknown is least.
-    """
+    """Sort key: numbers by value, stages by order and segment, other values by text; unknown values first."""
     value = getattr(task, column, None)
     if value is None:
         return False, (0, ""), task_id

@@ -1,6 +1,6 @@
-"""Templates of Flower's pages: ours where there is one (`deploy/flower`), Flower's own for the rest.
+"""Template loader of Flower: our templates (`deploy/flower`) first, then Flower's own.
 
-One of ours extends the page it stands for as `flower/NAME`.
+A template of ours extends the one it replaces as `flower/NAME`.
 """
 
 from pathlib import Path
@@ -12,9 +12,10 @@ _FLOWERS = "flower/"
 
 
 class Pages(Loader):  # type: ignore[misc]  # tornado is skipped by mypy
-    """
+    """Loader with both folders.
+
     Args:
-        flowers: the folder of Flower's own templates.
+        flowers: folder of Flower's own templates.
     """
 
     def __init__(self, flowers: str) -> None:

@@ -1,7 +1,7 @@
-"""The embedded broker: a Valkey server from a wheel, with its append-only file in the state folder.
+"""Embedded broker: a Valkey server from a wheel, with its append-only file in the state folder.
 
-It runs in a process and session of its own, so that Ctrl-C in the terminal reaches the command first; it
-ends when its starter does (end of its standard input). One per state folder, held by a lock.
+It runs in its own process and session, so that Ctrl-C reaches only the command. It ends with its parent (end
+of its standard input). A lock allows one per state folder.
 """
 
 import fcntl
@@ -26,7 +26,7 @@ _AGAIN_S = 1.0
 
 
 def url_of_running(state: Path) -> str | None:
-    """The URL of the embedded broker of that folder; None if none answers."""
+    """URL of the running embedded broker of a state folder; None if none answers."""
     try:
         url = (state / _URL_FILE).read_text().strip()
     except OSError:
@@ -40,11 +40,11 @@ def url_of_running(state: Path) -> str | None:
 
 
 class BrokerError(Exception):
-    """The embedded broker did not come up."""
+    """The embedded broker did not start."""
 
 
 class EmbeddedBroker:
-    """Starts the broker of a state folder, or finds the one that runs."""
+    """Starts the broker of a state folder, or uses the running one."""
 
     def __init__(self, state: Path) -> None:
         self.state = state.absolute()
@@ -52,14 +52,14 @@ class EmbeddedBroker:
 
     @property
     def started(self) -> bool:
-        """Whether it is this object that started the one that runs."""
+        """True if this object started the running broker."""
         return self.process is not None
 
     def start(self) -> str:
-        """Returns its URL. One that another command is just starting or stopping is waited for.
+        """Start the broker or wait for one that is starting or stopping; returns its URL.
 
         Raises:
-            BrokerError: it did not come up.
+            BrokerError: it did not start.
         """
         deadline = time.monotonic() + _START_TIMEOUT_S
         while (running := url_of_running(self.state)) is None:
@@ -70,7 +70,7 @@ class EmbeddedBroker:
         return running
 
     def _launched(self) -> bool:
-        """Start its process; False where another's holds the folder."""
+        """Start the process; False if another one holds the folder's lock."""
         self.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "tasks.local.embedded_broker", str(self.state)],
@@ -80,7 +80,7 @@ class EmbeddedBroker:
             text=True,
             start_new_session=True,
         )
-        assert self.process.stdout  # noqa: S101 - asked for above
+        assert self.process.stdout  # noqa: S101 - a pipe, by the arguments above
         said = self.process.stdout.readline().strip()
         if said == "ready":
             return True
@@ -102,7 +102,7 @@ class EmbeddedBroker:
 
 
 def serve(state: Path, starter: IO[str]) -> None:
-    """Run the server until the starter goes away or asks for an end."""
+    """Run the server until the parent ends or asks for it."""
     os.umask(0o077)
     folder = state / "broker"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -112,7 +112,7 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("standing", flush=True)
         return
-    (state / _URL_FILE).unlink(missing_ok=True)  # of a server that was killed; the next has another password
+    (state / _URL_FILE).unlink(missing_ok=True)  # of a killed server; the next one has another password
     server = _server(folder)
     _start(server, state, folder)
     ended = threading.Event()
@@ -145,7 +145,7 @@ def _server(folder: Path) -> "Valkey":
 
 
 def _start(server: "Valkey", state: Path, folder: Path) -> None:
-    """With its data of last time, and its URL where those look who have a right to it."""
+    """Start the server with its saved data, and write its URL to a private file."""
     server.start()
     handle = os.open(state / _URL_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(handle, "w") as file:
@@ -154,7 +154,7 @@ def _start(server: "Valkey", state: Path, folder: Path) -> None:
 
 
 def _port(folder: Path) -> int | None:
-    """The port of last time, if it is free, so that URLs stay good; None lets the server choose."""
+    """Previous port if it is free, so that URLs stay valid; None lets the server choose."""
     try:
         port = int((folder / "port").read_text())
         with socket.socket() as probe:

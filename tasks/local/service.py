@@ -1,4 +1,4 @@
-"""The whole service on one machine: embedded broker, workers, and their end."""
+"""The service on one machine: embedded broker, workers, Flower, and their shutdown."""
 
 import fcntl
 import logging
@@ -29,39 +29,39 @@ _LOOK_S = 0.5
 _EARLY_S = 20.0
 _HOLD = "service.lock"
 _EARLY_MAX = 3
-"""A worker that ends so often in a row, each time so soon after its start, is not started again."""
+"""Number of consecutive early exits after which a worker is not restarted."""
 
 
 class ServiceError(Exception):
-    """A part of the local service did not come up or did not stay up."""
+    """A part of the local service did not start or did not keep running."""
 
 
 _AT_ONCE = (KeyboardInterrupt, ServiceError)
-"""What ends a service without a thought for others."""
+"""Exceptions that stop the service without waiting for other commands."""
 
 
 @dataclass(slots=True)
 class _Worker:
-    """A worker that is kept up."""
+    """A supervised worker."""
 
     spec: commands.WorkerSpec
     process: subprocess.Popen[bytes]
     started: float
     early: int
-    """How often in a row it ended soon after its start."""
+    """Number of consecutive early exits."""
 
 
 class LocalService:
-    """Starts what isn't running and stops what it started.
+    """Starts broker and workers unless they run, and stops those that it started.
 
     Sets `VOXCHORD_BROKER_URL` for this process and its children, so use it before importing `tasks.app`.
     """
 
     def __init__(self, settings: Settings, *, concurrency: int | None = None, shared: bool = False) -> None:
-        """
+        """Prepare the service.
+
         Args:
-            shared: of several commands in a folder that share one service, the one that started it stops it
-                when the others have ended.
+            shared: several commands may share the service; the one that started it stops it after the others.
         """
         self.settings, self.shared = settings, shared
         self.concurrency = concurrency or os.cpu_count() or 1
@@ -69,7 +69,7 @@ class LocalService:
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
         self._held: int | None = None
-        """The file that commands lock which use another's service."""
+        """Lock file held by commands that use another command's service."""
         self._ended = threading.Event()
         self._keeper: threading.Thread | None = None
 
@@ -87,7 +87,7 @@ class LocalService:
         return self
 
     def _broker_url(self) -> str:
-        """Of the folder's broker; one that is another's is held, so that it stays."""
+        """URL of the folder's broker; another command's service is locked, so that it keeps running."""
         while True:
             url = self.broker.start()
             if self.broker.started or not self.shared:
@@ -95,7 +95,7 @@ class LocalService:
             self._hold(fcntl.LOCK_SH)
             if url_of_running(self.settings.state) == url:
                 return url
-            self._let_go()  # it was just being stopped
+            self._let_go()  # it was stopping
 
     def _hold(self, kind: int) -> None:
         if self._held is None:
@@ -119,7 +119,7 @@ class LocalService:
         self._keeper.start()
 
     def start(self, spec: commands.WorkerSpec) -> subprocess.Popen[bytes]:
-        """Start one worker; it ends with this process."""
+        """Start one worker, which ends with this process."""
         command = commands.command(spec, log_level=self.settings.log_level, with_starter=True)
         process = self._spawn(spec.name, command, commands.environment(spec))
         early = self._workers[spec.name].early if spec.name in self._workers else 0
@@ -127,7 +127,7 @@ class LocalService:
         return process
 
     def _keep(self) -> None:
-        """Start a worker again that was killed; what it had in flight comes back to the queues by itself."""
+        """Restart workers that were killed; their unacknowledged messages are redelivered."""
         while not self._ended.wait(_LOOK_S):
             for worker in list(self._workers.values()):
                 if worker.process.poll() is None or worker.early > _EARLY_MAX:
@@ -136,10 +136,10 @@ class LocalService:
                 worker.early = worker.early + 1 if lived_s < _EARLY_S else 0
                 if worker.early > _EARLY_MAX:
                     log.error(
-                        "a worker ends at every start; it is given up", extra={"worker": worker.spec.name}
+                        "a worker exits after every start; giving up", extra={"worker": worker.spec.name}
                     )
                 else:
-                    log.warning("a worker ended; it is started again", extra={"worker": worker.spec.name})
+                    log.warning("a worker exited; restarting it", extra={"worker": worker.spec.name})
                     self.processes.remove(worker.process)
                     if worker.process.stdin:
                         worker.process.stdin.close()
@@ -162,29 +162,30 @@ class LocalService:
         return process
 
     def start_flower(self, port: int) -> Path:
-        """Start the console on loopback; returns the file that has its `user:password`. It ends with us."""
+        """Start Flower on loopback, ending with this process; returns its password file."""
         password = launch.password_file(self.settings)
         environment = launch.environment(self.settings, with_starter=True)
         self._spawn("flower", launch.command(self.settings, port), environment)
         return password
 
     def check(self) -> None:
-        """
+        """Check the processes of the service.
+
         Raises:
-            ServiceError: a process of the service has ended by itself and for good.
+            ServiceError: a process exited and will not be restarted.
         """
         for process in list(self.processes):
             kept = any(
                 process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
             )
             if process.poll() is not None and not kept:
-                raise ServiceError(f"a process of the service ended; see {self.settings.state / 'logs'}")
+                raise ServiceError(f"a process of the service exited; see {self.settings.state / 'logs'}")
 
     def wait(self) -> None:
-        """Until somebody interrupts, or a process of the service ends by itself and for good.
+        """Wait until the command is interrupted.
 
         Raises:
-            ServiceError: one did.
+            ServiceError: a process exited and will not be restarted.
         """
         while True:
             self.check()
@@ -203,11 +204,11 @@ class LocalService:
             self._stop()
 
     def _until_alone(self) -> None:
-        """Wait for the commands that use this service; from then on there is none for them to use."""
+        """Wait for the commands that use this service, and let no further ones use it."""
         try:
             self._hold(fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            log.warning("another command uses the service of this one, which ends after it")
+            log.warning("waiting for another command that uses this service")
             self._hold(fcntl.LOCK_EX)
 
     def _stop(self) -> None:
@@ -230,7 +231,7 @@ class LocalService:
         self._let_go()
 
     def _return_orphans(self, url: str) -> None:
-        """Nobody works here yet, so what is noted as in flight belongs to the dead: back to the queues."""
+        """Requeue unacknowledged messages; before any worker runs, they belong to dead ones."""
         options = broker_of(self.settings, url).transport_options()
         with Connection(url, transport_options=options) as connection:
             channel: Any = connection.default_channel

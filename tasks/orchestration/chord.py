@@ -1,9 +1,9 @@
-"""Sending a job's segments: a chord of chains, streamed.
+"""Streamed publishing of a job's segments as a chord of chains.
 
-Celery's own chord makes every signature before it sends the first; ten thousand chains are 200 MB and half a
-minute of a door that answers nobody. Here the chord's size is set, then one chain after the other is made,
-sent and forgotten. What arrives at the workers is the same as from `chord(chains)(body)`. Tasks are signed by
-name: the names are the contract, and nothing here imports a task.
+Celery's chord builds every signature before it sends the first; ten thousand chains take 200 MB and block the
+intake worker for half a minute. Here the chord's size is set first, then each chain is built, sent and
+dropped. Workers receive the same as from `chord(chains)(body)`. Tasks are signed by name, so no task is
+imported here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ _TOUCH_EVERY = 250
 
 
 class SegmentRef(TypedDict):
-    """What passes between the stages: a name for the segment, and whether it is still worth going on."""
+    """Message between the stages: the segment, and the error if an earlier stage failed."""
 
     job: str
     segment: int
@@ -34,17 +34,17 @@ class SegmentRef(TypedDict):
 
 
 def written(body: Sig) -> str:
-    """A signature as text, to be kept in the store."""
+    """Serialise a signature for the store."""
     return str(json.dumps(body))
 
 
 def read(answer: str) -> Sig:
-    """The inverse of `written`."""
+    """Deserialise a signature."""
     return signature(json.loads(answer), app=app)
 
 
 def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
-    """Send what still has to be done: a chord of chains for the missing segments, or the stitch alone."""
+    """Send a chord of chains for the missing segments, or the stitch alone if there are none."""
     if not missing:
         body.apply_async()
         return
@@ -68,7 +68,7 @@ def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
 
 
 def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
-    """One chain of stages per segment, the job's first segments before those of other jobs."""
+    """Build one chain of stages per segment, with the highest priority for the job's first segments."""
     gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}

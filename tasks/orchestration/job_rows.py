@@ -1,4 +1,7 @@
-"""What becomes of a job, told to the history. The store is the truth; these rows are for people and SQL."""
+"""Job state changes, written to the history spool.
+
+The artifact store remains authoritative; these rows serve people and SQL.
+"""
 
 import functools
 import time
@@ -33,7 +36,7 @@ def planned(plan: Plan, root: str) -> None:
 
 
 def found(plan: Plan, segments: int) -> None:
-    """So many of its segments were there before anything was sent."""
+    """Record the number of segments that existed before any was sent."""
     _spool().append("job", {**_row(plan, "RUNNING"), "segments_done": segments})
 
 

@@ -1,8 +1,8 @@
-"""What keeps killing its worker is set aside: attempts are noted in the store before they begin.
+"""Detection of poison messages: work that repeatedly kills its worker is quarantined.
 
-Celery counts the deaths of a pool's child, in the message, but not those of a whole worker. A note that is
-still there when the work comes again, and whose process is gone, is a death; a restart of the broker
-doesn't forget it.
+Celery counts deaths of a pool's child in the message, but not those of a whole worker. So attempts are
+recorded in the store before they start. A record that remains when the work is redelivered, and whose process
+is gone, is a death. Records survive a restart of the broker.
 """
 
 import functools
@@ -23,16 +23,16 @@ from tasks.orchestration.resources import jobs
 from tasks.orchestration.stage_control import StageControl
 
 _alone = threading.Lock()
-"""Held by work that a worker died of, so that its neighbours in a pool of threads are not blamed again."""
+"""Held by suspect work, so that it runs alone in a pool of threads and its neighbours are not blamed."""
 _WAIT_S = 0.5
 
 
 @contextmanager
 def noted(job: str, work: str, control: StageControl | None = None) -> Iterator[None]:
-    """Note an attempt at some work of a job, as `<segment>.<stage>` or `stitch`, while the body runs.
+    """Record an attempt at work of a job (`<segment>.<stage>` or `stitch`) while the body runs.
 
     Raises:
-        PoisonError: it has ended its process as often as is allowed.
+        PoisonError: the work has killed its process too often.
     """
     deaths = sum(not _lives(where) for where in jobs().coordination.open_attempts(job, work))
     if deaths >= settings.attempts_max:
@@ -68,7 +68,7 @@ def _here(pid: int) -> Mapping[str, Any]:
 
 
 def _lives(where: Mapping[str, Any]) -> bool:
-    """Whether the process is still there. That of another machine is not: work comes again after a death."""
+    """True if the process is alive. One of another machine is not, since redelivery follows a death."""
     if where["host"] != socket.gethostname():
         return False
     try:
@@ -78,7 +78,7 @@ def _lives(where: Mapping[str, Any]) -> bool:
 
 
 def _forget() -> None:
-    global _alone  # noqa: PLW0603 - a fork may come while a thread holds it
+    global _alone  # noqa: PLW0603 - a thread may hold it during a fork
     _alone = threading.Lock()
 
 

@@ -1,4 +1,4 @@
-"""What a worker process holds: the store, the jobs and the engines of the settings."""
+"""Resources of a worker process: store, jobs and engines."""
 
 import functools
 
@@ -24,10 +24,10 @@ def roots() -> Roots:
 
 
 def engine_of(options: JobOptions) -> Engine:
-    """The engine of a job, loaded once per process.
+    """Engine of a job, loaded once per process.
 
     Raises:
-        OptionError: no such engine or model.
+        OptionError: unknown engine or model.
     """
     name = options.model or (settings.model if options.engine == settings.engine else "") or None
     return registry.load(options.engine, settings.checkpoint(name), settings.slots or None)

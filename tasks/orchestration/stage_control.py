@@ -1,4 +1,4 @@
-"""How the world reaches into a running stage: shutdown, cancellation, deadline; and a watch over it."""
+"""Control of a running stage: shutdown, cancellation, deadline, and the hang watchdog."""
 
 import logging
 import os
@@ -16,14 +16,14 @@ log = logging.getLogger(__name__)
 
 _LOOK_S = 1.0
 _LOOK_LATER_S = 15.0
-"""After a store that didn't answer: every look then takes as long as the store is given to answer."""
+"""Interval of checks while the store does not answer, since each check then takes its full timeout."""
 
 
 class StageControl:
-    """Looked at by the engine every frame or utterance; the store's flag once a second.
+    """Control that the engine checks every frame or utterance; the store's flag is checked once a second.
 
-    As a context it is watched: a body that doesn't look for too long has its process ended, unless a model is
-    loaded, and perhaps fetched, meanwhile.
+    As a context manager it is watched: if the body does not check for too long, the process is killed, unless
+    a model is being loaded or downloaded.
     """
 
     def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
@@ -43,7 +43,8 @@ class StageControl:
         _watchdog.discard(self)
 
     def check(self) -> None:
-        """
+        """Raise if the stage must stop.
+
         Raises:
             HandedBackError, CancelledError, DeadlineError: see `pipeline.engines.protocol.Control`.
         """
@@ -67,7 +68,7 @@ class StageControl:
         self.waited_s = seconds
 
     def facts(self) -> dict[str, float | int]:
-        """Seconds to the first frame, and how many segments were decoded together on the mean."""
+        """Seconds to the first frame, and the mean number of segments in the batch."""
         if not self.done or self.first_s is None:
             return {}
         return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done)}
@@ -80,16 +81,16 @@ class StageControl:
                 self.jobs.coordination.touch(self.job)
         except StoreError:
             self.looked = time.monotonic() + _LOOK_LATER_S
-            log.warning("the store can't be asked during a decode, which goes on", extra={"job": self.job})
+            log.warning("the store does not answer; the decode continues", extra={"job": self.job})
 
     def idle_s(self, now: float) -> float:
-        """Seconds without a sign of life; 0 while a model is loaded, and perhaps fetched."""
+        """Seconds without a sign of life; 0 while a model is loaded or downloaded."""
         if self.loading():
             self.alive = now
         return now - self.alive
 
     def stood_still(self, seconds: float) -> None:
-        """The process was stopped, or others had their turn, for so long: that is not the segment's time."""
+        """Exclude time in which the process was stopped, or other work ran, from the segment's time."""
         self.started += seconds
         self.alive += seconds
 
@@ -98,7 +99,7 @@ _watchdog = HangWatchdog(settings.hung_s)
 
 
 def _forget() -> None:
-    """In a fork the watchdog's thread is gone, and its lock may be held by it."""
+    """Replace the watchdog in a fork: its thread is gone and may have held its lock."""
     global _watchdog  # noqa: PLW0603 - one per process
     _watchdog = HangWatchdog(settings.hung_s)
 

@@ -1,8 +1,8 @@
-"""A store that is full or away pauses the work; it fails no segment and burns no attempt.
+"""Pausing while the store is full or unreachable: no segment fails and no attempt is used up.
 
-The worker keeps what it has and asks again until the store answers: nothing else is taken from the queues,
-since everything needs the store. Whoever waits for the job sees the state PAUSED and why. After a while the
-message goes back to its queue, so that another worker may try.
+The worker holds its message and retries until the store answers; it takes no other message, since all work
+needs the store. Clients see the job's state PAUSED with the reason. After a while the message is requeued, so
+that another worker may try.
 """
 
 import errno
@@ -32,16 +32,16 @@ _HOLD_S = 30.0
 
 @contextmanager
 def until_stored(job: str | None = None) -> Iterator[None]:
-    """Around work that needs the store: where that refuses, wait until it answers, then hand the work back.
+    """Run work that needs the store; if the store fails, wait until it answers and requeue the work.
 
     Raises:
-        Reject: to be done again.
+        Reject: the work is to be done again.
         HandedBackError: the worker stops meanwhile.
     """
     try:
         yield
     except StoreError as error:
-        log.warning("work pauses: %s", error, extra={"job": job})
+        log.warning("paused: %s", error, extra={"job": job})
         _show(job, PAUSED, {"reason": str(error)})
         _wait()
         _show(job, states.STARTED, None)
@@ -49,14 +49,14 @@ def until_stored(job: str | None = None) -> Iterator[None]:
 
 
 def as_stores(error: Exception) -> StoreError | None:
-    """The error as the store's, where the operating system says that a disk is full or failing."""
+    """Convert an operating system error of a full or failing disk to a StoreError; else None."""
     if isinstance(error, OSError) and error.errno in _FULL:
         return StoreError(f"can't write: {error.strerror}")
     return None
 
 
 def reason(job: str) -> str | None:
-    """Why a job pauses; None while it doesn't. For those who show how a job stands."""
+    """Reason why a job is paused; None if it is not."""
     for root in roots().waiting(job):
         found = app.backend.get_task_meta(root)
         if found["status"] == PAUSED:
@@ -71,12 +71,12 @@ def _wait() -> None:
         if stopping():
             raise HandedBackError
         if writable():
-            log.warning("the store answers; work goes on")
+            log.warning("the store answers; work resumes")
             return
 
 
 def writable() -> bool:
-    """Whether the store takes a megabyte just now; a full disk may still take a byte."""
+    """True if the store accepts a megabyte; a full disk may still accept a byte."""
     name = f"probe/{uuid4().hex}"
     try:
         jobs().store.put(name, bytes(1 << 20))
@@ -87,20 +87,20 @@ def writable() -> bool:
 
 
 def _show(job: str | None, state: str, about: dict[str, str] | None) -> None:
-    """To whoever waits: a state of Celery's own until the job goes on or ends."""
+    """Set the state of all waiting roots that have not ended."""
     for root in _roots(job):
         if app.backend.get_state(root) not in states.READY_STATES:
             app.backend.store_result(root, about, state)
 
 
 def _roots(job: str | None) -> list[str]:
-    """Who waits, as the store has it; where it says nothing, the root of this very message."""
+    """Roots that wait for a job, from the store; if it does not answer, the root of this message."""
     request = current_task.request
-    if job is None:  # nothing is planned yet: this is the root
+    if job is None:  # nothing is planned yet: this task is the root
         return [str(request.id)]
     try:
         return list(roots().waiting(job))
     except StoreError:
         root = str(request.root_id)
-        # a root within somebody else's chain has another's id here, and that one has ended or says nothing
+        # within another app's chain this is the ID of that app's root, which has ended or has no state
         return [root] if app.backend.get_state(root) in (states.STARTED, PAUSED) else []

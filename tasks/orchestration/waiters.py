@@ -10,16 +10,16 @@ from tasks.orchestration import chord
 from tasks.orchestration.resources import jobs, roots
 
 FIRST = broker.priority(0)
-"""Its priority: whoever waits has waited for all segments already."""
+"""Priority of the stitch, the highest: its waiters have waited for all segments."""
 
 
 def stitch_of(job: str) -> chord.Sig:
-    """Sign the stitch of a job."""
+    """Build the signature of a job's stitch."""
     return app.signature("voxchord.stitch", kwargs={"job": job}, immutable=True).set(priority=FIRST)
 
 
 def body(plan: Plan, root: str) -> chord.Sig:
-    """What answers a root: as it was when the root was accepted, with its links, or else without."""
+    """Signature that answers a root, with the links stored when the root was accepted, if any."""
     kept = roots().waiting(plan.job).get(root)
     return chord.read(kept) if kept else stitch_of(plan.job).set(task_id=root)
 
@@ -31,7 +31,7 @@ def answer(plan: Plan, roots: list[str]) -> None:
 
 
 def cancel(job: str) -> None:
-    """Stop a job: a flag that its stages see within a second, and at once an answer for those who wait."""
+    """Cancel a job: set the flag that its stages check, and answer its waiters at once."""
     jobs().coordination.cancel(checked_id(job))
     plan = jobs().plans.need(job)
     answer(plan, list(roots().waiting(job)))

@@ -1,7 +1,7 @@
-"""What nobody expected: said without the user's words.
+"""Redaction of unexpected exceptions.
 
-An exception's message may hold anything, a line of the script too, and Celery puts it into logs, events and
-results. So what isn't one of the pipeline's own errors leaves a task as its type and the place in our code.
+A message may quote the script, and Celery copies it into logs, events and results. So an exception that is
+not one of the pipeline's own leaves a task as its type and its place in our code.
 """
 
 import traceback
@@ -13,7 +13,7 @@ _ROOT = Path(__file__).parent.parent.parent
 
 
 def redact(error: BaseException) -> BugError:
-    """The error without its words."""
+    """Redact the message of an exception."""
     frames = traceback.extract_tb(error.__traceback__)
     ours = [frame for frame in frames if Path(frame.filename).is_relative_to(_ROOT)]
     frame = (ours or frames)[-1]

@@ -1,7 +1,7 @@
-"""Script text is private: what events, logs and Flower show of a task's arguments is made here.
+"""Redaction of task arguments in events, logs and Flower, since script text is private.
 
-Celery puts the sender's own texts of the arguments (`argsrepr`, `kwargsrepr`) into events, and a sender may
-have filled in anything. So they are replaced when the message arrives, before the first event.
+Celery copies the sender's representations of the arguments (`argsrepr`, `kwargsrepr`) into events, and they
+may hold anything. They are replaced when the message arrives, before the first event.
 """
 
 import logging
@@ -14,7 +14,7 @@ from tasks.metering.install import MeteredRequest
 
 
 def shown(args: Any, kwargs: Any) -> str:
-    """What may be seen of a task's arguments: job and segment, never words.
+    """Public representation of a task's arguments: job and segment.
 
     >>> shown([{"job": "3f9a", "segment": 4}], {})
     'job 3f9a segment 4'
@@ -31,7 +31,7 @@ def shown(args: Any, kwargs: Any) -> str:
 
 
 class PrivateRequest(MeteredRequest):
-    """A request whose arguments are shown as job and segment, whatever the sender wrote about them."""
+    """Request that replaces the sender's representations by job and segment."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -39,7 +39,7 @@ class PrivateRequest(MeteredRequest):
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
 
     def info(self, safe: bool = False) -> Any:
-        """What a worker answers about it, to Flower too; Celery would give the arguments as they are."""
+        """Description for inspection, without the arguments that Celery would include."""
         return super().info(safe=True)
 
 
@@ -53,7 +53,7 @@ _REPORTS = {
 
 
 class WithoutBodies(logging.Filter):
-    """Celery writes the whole body of a message that it can't use into the log; here it says only that."""
+    """Log filter that removes message bodies, which Celery logs if it cannot use a message."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         short = _REPORTS.get(record.msg)
@@ -63,7 +63,7 @@ class WithoutBodies(logging.Filter):
 
 
 def shut() -> None:
-    """Put the filter where these reports are made."""
+    """Install the filter on Celery's consumer logger."""
     logger = logging.getLogger(consumer.__name__)
     if not any(isinstance(known, WithoutBodies) for known in logger.filters):
         logger.addFilter(WithoutBodies())

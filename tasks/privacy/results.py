@@ -1,7 +1,7 @@
-"""What a worker's log and Flower show of a task's result: what was done and how fast, never words.
+"""Public representation of task results in logs and Flower: figures, never text.
 
-Celery shows `repr(result)` in the event that says a task has succeeded. So the result carries a text of its
-own, and nothing more is sent than was before; as JSON it is the result alone, the same on every attempt.
+Celery puts `repr(result)` into the `task-succeeded` event. The result has its own representation, so no
+further message is needed; as JSON it is the plain result, equal on every attempt.
 """
 
 from collections import UserDict
@@ -16,7 +16,7 @@ _FIGURES = ("voices", "segments", "chars_in", "tokens_in", "cache_hit", "device"
 
 
 class Shown(UserDict[str, Any]):
-    """A task's result that is shown as its figures.
+    """A task's result whose representation is its figures.
 
     >>> Shown({"job": "3f9a", "segment": 4, "ok": True}, {"voices": 2, "audio_s": 61.3, "speed": 172.0})
     {'voices': 2, 'audio_s': 61.3, 'speed': 172.0}
@@ -30,19 +30,19 @@ class Shown(UserDict[str, Any]):
         return repr(self._figures)
 
     def __json__(self) -> Row:
-        """How kombu writes it."""
+        """Plain result, for kombu's JSON serialiser."""
         return self.data
 
 
 def shown(result: Any, measured: attempt) -> Any:
-    """The result, to be shown as the figures that the attempt noted; one that is no mapping is left alone."""
+    """Wrap a mapping so that it is shown as the attempt's figures; other results are returned unchanged."""
     if not isinstance(result, Mapping):
         return result
     return Shown(result, {**_failure(result), **_figures(measured)})
 
 
 def _failure(result: Mapping[str, Any]) -> Row:
-    """The kind of failure of a segment whose stage hands it on instead of raising it."""
+    """Error type of a stage that returned its failure."""
     return {} if result.get("ok", True) else {"error": result.get("error")}
 
 

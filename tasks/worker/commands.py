@@ -1,4 +1,4 @@
-"""The command lines of workers: the same for the local service, `voxchord.py worker` and every deployment."""
+"""Command lines of workers, shared by the local service, `voxchord.py worker` and all deployments."""
 
 import os
 import re
@@ -12,35 +12,35 @@ from tasks.broker.queues import CPU, DOOR, GPU, device_queue
 from tasks.worker import devices
 
 WAITING = 4
-"""Threads beyond its slots, so that one that falls free finds its next segment there."""
+"""Threads beyond the slots, so that a free slot finds its next segment waiting."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerSpec:
-    """One worker process: what it serves and how."""
+    """Specification of one worker: name, queues, pool and device."""
 
     name: str
     queues: tuple[str, ...]
     pool: str
     concurrency: int
     device: str | None = None
-    """What CUDA may see, e.g. '0'; None leaves it as it is, '' hides every device."""
+    """Devices visible to CUDA, e.g. '0'; None leaves the environment unchanged, '' hides all devices."""
 
 
 def door(concurrency: int = 2) -> WorkerSpec:
-    """Takes jobs in and looks after them; never busy with the work itself."""
+    """Intake worker: accepts and reconciles jobs, and runs no stage."""
     return WorkerSpec("door", DOOR, "prefork", concurrency, device="")
 
 
 def cpu(concurrency: int) -> WorkerSpec:
-    """Text, semantic tokens and stitching."""
+    """CPU worker: text, semantic and stitch stages."""
     return WorkerSpec("cpu", CPU, "prefork", concurrency, device="")
 
 
 def gpu(wanted: str, profile: Profile, slots: int, visible: str | None = None) -> WorkerSpec:
-    """Speakers and diffusion on one device, or on the CPU where the engine runs there.
+    """GPU worker: speaker and diffusion stages on one device, or on the CPU if the engine runs there.
 
-    Name and queue are the device's own, so that workers which a scheduler gave different devices never share
+    Name and queue belong to the device, so that workers with different devices of a scheduler never share
     them.
 
     Args:
@@ -61,8 +61,9 @@ def gpu(wanted: str, profile: Profile, slots: int, visible: str | None = None) -
 def local(
     profile: Profile, concurrency: int, slots: int, visible: str | None = None
 ) -> tuple[WorkerSpec, ...]:
-    """Workers of one machine. A process that decodes one segment at a time takes every stage; one that
-    decodes many at once has no other stage.
+    """Workers of one machine.
+
+    A process that decodes one segment at a time runs all stages; one that decodes many runs no other stage.
     """
     if profile.pool == "prefork":
         return door(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
@@ -70,7 +71,7 @@ def local(
 
 
 def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:
-    """The command line."""
+    """Command line of a worker."""
     return [
         *(sys.executable, "-m", "celery", "-A", "tasks.app", "worker"),
         *("-n", f"{spec.name}@%h"),
@@ -82,8 +83,7 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
 
 
 def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
-    """The environment: one thread per slot for numeric libraries where slots are processes, one heap for all
-    threads where they are threads.
+    """Environment of a worker: one numeric thread per process of a prefork pool, one heap for a thread pool.
     """
     prefork: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     single = prefork if spec.pool == "prefork" else ("MALLOC_ARENA_MAX",)

@@ -1,7 +1,7 @@
-"""Sends a worker's task events a few times a second, and not one message per event.
+"""Batching of a worker's task events, sent a few times a second instead of one message per event.
 
-Celery sends what it has at every turn of its loop, which was a third of a worker's main process in the
-pipeline. The events carry their own times, so nothing is lost but a third of a second of freshness.
+Celery flushes events in every iteration of its loop, which took a third of the main process' time. Events
+carry their own times, so batching only delays them by a third of a second.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ _GATHER_S = 0.3
 
 
 class GatherEvents(bootsteps.StartStopStep):
-    """Holds task events back for a moment, so that they leave together (24 at once at the most)."""
+    """Delays task events briefly, so that they are sent together, at most 24 at a time."""
 
     requires = ("celery.worker.consumer.events:Events",)
 

@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 _TICK_S = 1.0
 _PAUSED_S = 10.0
-"""A tick that comes so late says that the process was stopped (SIGSTOP, a suspended machine), not busy."""
+"""A tick this late means that the process was stopped (SIGSTOP, a suspended machine), not busy."""
 
 
 class Watched(Protocol):
@@ -24,14 +24,14 @@ class Watched(Protocol):
         ...
 
     def stood_still(self, seconds: float) -> None:
-        """The process was stopped for so long."""
+        """Exclude time in which the process was stopped."""
         ...
 
 
 class HangWatchdog:
-    """Ends the process when its work hangs where nothing can interrupt it.
+    """Kills the process when its work hangs uninterruptibly.
 
-    One thread per process, from the first work on.
+    One thread per process, started with the first work.
 
     Args:
         hung_s: seconds without a sign of life after which the process is killed; 0 never kills it.
@@ -66,5 +66,5 @@ class HangWatchdog:
                 if late_s > _PAUSED_S:
                     work.stood_still(late_s)
                 elif work.idle_s(now) > self.hung_s:
-                    log.critical("a decode hangs; this process ends itself", extra={"job": work.job})
+                    log.critical("a decode hangs; killing this process", extra={"job": work.job})
                     os.kill(os.getpid(), signal.SIGKILL)

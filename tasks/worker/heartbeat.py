@@ -1,4 +1,4 @@
-"""What a worker says of itself: its queues and its device ride in the heartbeats that it sends anyway."""
+"""Queues and device of a worker, added to its heartbeats."""
 
 from typing import Any
 
@@ -10,13 +10,13 @@ _FIELDS: dict[str, Any] = SOFTWARE_INFO
 
 
 def introduce(instance: Any = None, **_: Any) -> None:
-    """A `celeryd_after_setup` handler, so that the first heartbeat has it too."""
+    """Add queues and device before the first heartbeat (handler of `celeryd_after_setup`)."""
     queues = instance.app.amqp.queues.consume_from
     _FIELDS.update(queues=", ".join(sorted(queues)), device=_device(instance.pool_cls.__module__))
 
 
 def _device(pool: str) -> str:
-    """Processes that fork leave the driver to their children, and ours decode on the CPU."""
+    """Device of a thread pool; prefork workers decode on the CPU and must not load the driver."""
     if pool.endswith("prefork"):
         return "cpu"
     found = Gpu.probe().describe()

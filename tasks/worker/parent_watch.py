@@ -1,4 +1,4 @@
-"""A process that a command started ends with it: at the end of its standard input it shuts down warmly."""
+"""Shutdown of a process with its parent, at the end of its standard input."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ _WARM_S = 45.0
 
 
 class EndWithStarter(bootsteps.Step):
-    """Watches standard input from a thread."""
+    """Boot step that watches standard input in a thread."""
 
     def __init__(self, worker: Any, with_starter: bool = False, **options: Any) -> None:
         super().__init__(worker, **options)
@@ -23,17 +23,19 @@ class EndWithStarter(bootsteps.Step):
 
 
 def end_with_starter(warm_s: float = _WARM_S) -> None:
-    """End this process when its standard input ends, as SIGTERM ends it, and after so long for certain.
+    """Shut this process down warmly when its standard input ends, and kill it after `warm_s`.
 
-    A starter that was killed takes its broker along, and a worker whose heartbeat was due just then sends it
-    again and again without end (celery/worker/heartbeat.py: `retry=True`, no limit), deaf to SIGTERM.
+    A killed parent takes its broker along. A worker whose heartbeat is due then retries it without limit
+    (celery/worker/heartbeat.py: `retry=True`) and ignores SIGTERM.
     """
     threading.Thread(target=_watch, args=(warm_s,), name="starter", daemon=True).start()
 
 
 def _watch(warm_s: float) -> None:
-    """Reads the descriptor itself: `sys.stdin` has a lock, and a child that is forked while this thread holds
-    it would wait for it for ever when it closes its own.
+    """Wait for the end of input on the descriptor.
+
+    `sys.stdin` has a lock: a child forked while this thread holds it would wait for ever when it closes its
+    own.
     """
     while os.read(0, 4096):
         pass
@@ -41,5 +43,5 @@ def _watch(warm_s: float) -> None:
     os.kill(own, signal.SIGTERM)
     time.sleep(warm_s)
     if os.getpgrp() == own:
-        os.killpg(own, signal.SIGKILL)  # the pool's processes with it
+        os.killpg(own, signal.SIGKILL)  # with the pool's processes
     os.kill(own, signal.SIGKILL)

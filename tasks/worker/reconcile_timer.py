@@ -1,4 +1,4 @@
-"""Sends the reconciler now and then, from every worker of the door: nothing else has to run for it."""
+"""Timer in every intake worker that sends the reconcile task."""
 
 import logging
 from typing import Any
@@ -12,10 +12,10 @@ log = logging.getLogger(__name__)
 
 
 class SendReconcile(bootsteps.StartStopStep):
-    """A timer in the worker's own loop; a message that nobody took in time expires.
+    """Timer in the worker's event loop; messages expire after one interval.
 
     Args:
-        interval_s: 0 for never.
+        interval_s: 0 turns it off.
     """
 
     requires = ("celery.worker.consumer:Tasks",)
@@ -36,10 +36,10 @@ class SendReconcile(bootsteps.StartStopStep):
             self.timer = None
 
     def send(self, consumer: Any) -> None:
-        """The loop must not wait: where the broker is away, the next one will do."""
+        """Send without retry, since the event loop must not wait; the next timer event tries again."""
         try:
             consumer.app.send_task(
                 "voxchord.reconcile", queue=DOOR[0], expires=self.interval_s, priority=0, retry=False
             )
         except (OperationalError, *consumer.connection.connection_errors) as error:
-            log.info("no reconciler sent: %s", type(error).__name__)
+            log.info("cannot send the reconcile task: %s", type(error).__name__)

@@ -1,4 +1,4 @@
-"""The end of a worker, whoever asks for it."""
+"""Shutdown of a worker."""
 
 import logging
 import os
@@ -10,7 +10,7 @@ from celery.signals import worker_shutting_down
 log = logging.getLogger(__name__)
 
 _LEAVE_S = 60.0
-"""A stage that looks at its control is handed back within a second; its figures take a little more."""
+"""Grace before SIGKILL: a stage that checks its control is requeued within a second."""
 
 
 _stopping = threading.Event()
@@ -18,7 +18,7 @@ _stopping = threading.Event()
 
 @worker_shutting_down.connect
 def _stop(**_: object) -> None:
-    """Fires in the worker's main process: the one that decodes, when its pool is threads."""
+    """Note the shutdown; runs in the main process, which decodes if the pool has threads."""
     _stopping.set()
 
 
@@ -27,10 +27,11 @@ def stopping() -> bool:
 
 
 def leave(reason: str) -> None:
-    """Have this worker, whose pool is threads, hand back what it holds and end, so that whoever keeps it up
-    starts it anew. What then still hangs is ended by force.
+    """Shut down this worker with its thread pool; it requeues its work, and its supervisor restarts it.
+
+    A process that still hangs after the grace period is killed.
     """
-    log.critical("%s; this worker ends itself", reason)
+    log.critical("%s; shutting down this worker", reason)
     killer = threading.Timer(_LEAVE_S, os.kill, (os.getpid(), signal.SIGKILL))
     killer.daemon = True
     killer.start()

@@ -1,11 +1,11 @@
-"""Ends a worker that is alive and does nothing, so that whoever keeps it up starts it anew.
+"""Watchdog that kills a worker without progress, so that its supervisor restarts it.
 
-A pool with room begins at once what its worker has taken, and the worker hears when that is done. Where it
-doesn't, the messages stay where they are for ever: the worker lives, renews them, and nobody else may have
-them. Two ways are known: a process of the pool hangs outside a task, or Celery no longer listens to it. The
-latter was seen in about one of a hundred restarts of a broker on a busy machine: the event loop had dropped
-the reader of a child's results (celery/concurrency/asynpool.py, on_result_readable, does so at any error) and
-the task counted as running for ever. So what the worker holds is handed back, and the process goes.
+An idle pool should start a prefetched message immediately and report its end. If it does not, the messages
+are stuck: the worker is alive, keeps renewing them, and nobody else can take them. Two causes are known: a
+pool process hangs outside a task, or Celery has stopped reading its result pipe. The latter occurred in about
+one of a hundred broker restarts on a busy machine: the event loop drops the reader of a child's results at
+any error (celery/concurrency/asynpool.py, on_result_readable), and the task counts as running for ever. So
+the worker requeues its messages and exits.
 """
 
 import inspect
@@ -24,13 +24,12 @@ _LOOKS = 4
 
 
 class EndAtStandstill(bootsteps.StartStopStep):
-    """Looks in the worker's own loop, four times in `limit_s`.
+    """Checks in the worker's event loop, four times per `limit_s`.
 
-    Looks are counted and not seconds, so that a process that was stopped and continued isn't taken for one
-    that stands still.
+    It counts checks, not seconds, so that a stopped and continued process is not taken for a stalled one.
 
     Args:
-        limit_s: how long a message may wait for a pool that has room, or a result to be heard.
+        limit_s: longest time that a message may wait for an idle pool, or a result may stay unread.
     """
 
     requires = ("celery.worker.consumer:Tasks",)
@@ -51,7 +50,7 @@ class EndAtStandstill(bootsteps.StartStopStep):
             self.timer = None
 
     def look(self, consumer: Any) -> None:
-        """Counts, of every message that isn't begun and every process that isn't heard, the looks so far."""
+        """Count consecutive checks of every message that is not started and every pipe that is not read."""
         signs = _not_begun(consumer) | _not_heard(consumer)
         self.seen = {sign: self.seen.get(sign, 0) + 1 for sign in signs}
         if any(looks > _LOOKS for looks in self.seen.values()):
@@ -59,7 +58,7 @@ class EndAtStandstill(bootsteps.StartStopStep):
 
 
 def _not_begun(consumer: Any) -> set[Any]:
-    """Delivery tags that wait although the pool has room."""
+    """Delivery tags that wait although the pool has a free slot."""
     active = set(state.active_requests)
     if len(active) >= consumer.pool.num_processes:
         return set()
@@ -69,14 +68,14 @@ def _not_begun(consumer: Any) -> set[Any]:
 
 
 def _not_heard(consumer: Any) -> set[Any]:
-    """Pipes of the pool's processes that nobody reads, or of which a message was begun and never ended."""
+    """Result pipes of the pool without a reader, or with a message that was started and never finished."""
     pipes = getattr(consumer.pool._pool, "_fileno_to_outq", {})  # private to celery, which is pinned
     readers = {fd: consumer.hub.readers.get(fd, (None,))[0] for fd in pipes}
     return {f"pipe {fd}" for fd, reader in readers.items() if reader is None or inspect.isgenerator(reader)}
 
 
 def _held(consumer: Any) -> set[Any]:
-    """What a channel of Redis has delivered and is not settled; nothing where the broker itself counts."""
+    """Unsettled delivery tags of a Redis channel; empty on RabbitMQ, which tracks them itself."""
     qos: Any = getattr(consumer.task_consumer.channel, "qos", None)
     return set(qos._delivered) - qos._dirty if hasattr(qos, "_dirty") else set()
 
@@ -86,14 +85,14 @@ def _tags(requests: set[Any]) -> set[Any]:
 
 
 def _end(consumer: Any) -> None:
-    """Hand back what is held, and go with all children; RabbitMQ takes back by itself what they held."""
+    """Requeue held messages and kill the process with its children; RabbitMQ requeues by itself."""
     held = _held(consumer)
-    log.critical("takes messages and finishes none: hands back %d and ends itself", len(held))
+    log.critical("no progress: requeueing %d messages and killing this worker", len(held))
     try:
         for tag in held:
             consumer.task_consumer.channel.basic_reject(tag, requeue=True)
     except consumer.connection_errors as error:
-        log.warning("they come back after the visibility timeout: %s", type(error).__name__)
+        log.warning("cannot requeue; redelivery after the visibility timeout: %s", type(error).__name__)
     process = psutil.Process()
     for child in process.children(recursive=True):
         child.kill()

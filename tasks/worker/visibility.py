@@ -1,8 +1,8 @@
-"""Keeps what this worker has in flight from being delivered again while it lives.
+"""Renewal of the visibility timeout of a live worker's messages.
 
-Redis has no notion of a consumer that died: kombu notes each delivered message with its time and gives back
-what is older than the visibility timeout. So the timeout is short, and a living worker renews the time of
-what it holds, from its own loop.
+Redis does not detect dead consumers: kombu records the delivery time of each message and redelivers those
+older than the visibility timeout. So the timeout is short, and a live worker renews the delivery times of its
+messages from its event loop.
 """
 
 import time
@@ -14,7 +14,7 @@ _RENEWALS_PER_TIMEOUT = 3
 
 
 class RenewVisibility(bootsteps.StartStopStep):
-    """Renews, three times per visibility timeout, the delivery time of every message that is in flight."""
+    """Renews the delivery time of all unacknowledged messages three times per visibility timeout."""
 
     requires = ("celery.worker.consumer:Tasks",)
 
@@ -25,7 +25,7 @@ class RenewVisibility(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         channel = consumer.task_consumer.channel
         if not hasattr(channel, "visibility_timeout"):
-            return  # a broker that knows when a consumer is gone, such as RabbitMQ
+            return  # RabbitMQ detects dead consumers itself
         interval_s = channel.visibility_timeout / _RENEWALS_PER_TIMEOUT
         self.timer = consumer.timer.call_repeatedly(interval_s, renew, (consumer,))
 
@@ -36,9 +36,9 @@ class RenewVisibility(bootsteps.StartStopStep):
 
 
 def renew(consumer: Any) -> None:
-    """Set the delivery time of this worker's unacknowledged messages to now; only of those still noted."""
+    """Set the delivery time of this worker's unacknowledged messages to now, if they are still recorded."""
     channel = consumer.task_consumer.channel
-    tags = list(channel.qos._delivered)  # private to kombu, which is pinned; a test holds it
+    tags = list(channel.qos._delivered)  # private to kombu, which is pinned; tested
     if tags:
         with channel.conn_or_acquire() as client:
             client.zadd(channel.qos.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)

@@ -20,7 +20,7 @@ def test_it_ends_by_itself_and_the_next_does_its_work(tmp_path: Path) -> None:
         fleet.ready()
         asked = fleet.send(script)
         assert fleet.workers["gpu"].wait(30) == 0
-        assert b"an illegal memory access was encountered; this worker ends itself" in fleet.log("gpu")
+        assert b"an illegal memory access was encountered; shutting down this worker" in fleet.log("gpu")
         fleet.start("gpu")
         manifest = asked.get(timeout=60)
         assert (manifest["state"], manifest["segments"] > 4) == ("done", True)

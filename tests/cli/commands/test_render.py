@@ -104,7 +104,7 @@ def test_concurrent_renders_in_a_folder_share_a_service(script: Path, tmp_path: 
 def test_render_ends_if_workers_never_stay_up(run: Run, script: Path, tmp_path: Path) -> None:
     done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
     assert done.returncode == 5, done.stderr
-    assert "a process of the service ended" in done.stderr
+    assert "a process of the service exited" in done.stderr
 
 
 def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_path: Path, run: Run) -> None:

@@ -47,8 +47,8 @@ def test_a_password_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
         ("0.0.0.0", {}, "no password"),  # noqa: S104 - what is refused
         ("", {}, "no password"),
         ("::", {}, "no password"),
-        ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1"}, "anybody"),
-        ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_BASIC_AUTH": "me:word"}, "anybody"),
+        ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1"}, "anyone"),
+        ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_BASIC_AUTH": "me:word"}, "anyone"),
     ],
 )
 def test_flower_itself_does_not_start_where_others_could_get_in(
@@ -204,7 +204,7 @@ def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Conso
     assert other.ask(f"/voxchord/jobs/{job}").json["state"] == "done"
     assert other.ask("/voxchord/voices/late", b"x", method="PUT").status == 403, "read-only"
     assert other.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}).status == 403
-    assert other.ask(f"/voxchord/jobs/{job}/report").json == {"error": "there is no history yet"}
+    assert other.ask(f"/voxchord/jobs/{job}/report").json == {"error": "no history yet"}
     assert not nowhere.exists(), "it only reads"
     first.send_signal(signal.SIGTERM)
     first.wait(30)

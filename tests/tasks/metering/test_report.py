@@ -85,13 +85,13 @@ def test_the_report_draws_every_attempt_on_a_lane(folder: Path) -> None:
 def test_a_job_that_the_history_does_not_know_is_an_error(folder: Path) -> None:
     result = CliRunner().invoke(app, ["report", "nothing"])
     assert result.exit_code == 3
-    assert "no attempts of a job 'nothing'" in result.stderr
+    assert "no attempts of job 'nothing'" in result.stderr
 
 
 def test_the_beginning_of_an_id_must_be_one_jobs_only(folder: Path) -> None:
     result = CliRunner().invoke(app, ["report", "job-"])
     assert result.exit_code == 3
-    assert "begins the ids of 5 jobs" in result.stderr
+    assert "5 job IDs start with" in result.stderr
 
 
 def test_a_question_is_answered_as_json_and_csv(folder: Path) -> None:
@@ -122,7 +122,7 @@ def test_without_a_question_all_are_listed(folder: Path) -> None:
     [
         (["sped"], "unknown query 'sped'"),
         (["speed", "-p", "weeks=1"], "unknown parameter weeks; speed has days"),
-        (["speed", "-p", "days"], "takes NAME=VALUE"),
+        (["speed", "-p", "days"], "must be NAME=VALUE"),
     ],
 )
 def test_a_wrong_question_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
@@ -137,4 +137,4 @@ def test_trimming_says_what_it_did(folder: Path) -> None:
         "attempts_deleted": 0,
         "samples_deleted": 0,
     }
-    assert "0 hours summed up, 0 attempts" in run("trim")
+    assert "0 hours aggregated, 0 attempts" in run("trim")

@@ -83,8 +83,7 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
 
 
 def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
-    """Environment of a worker: one numeric thread per process of a prefork pool, one heap for a thread pool.
-    """
+    """Environment of a worker: one numeric thread per prefork process, or one heap for a thread pool."""
     prefork: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     single = prefork if spec.pool == "prefork" else ("MALLOC_ARENA_MAX",)
     device = (

@@ -1,15 +1,14 @@
-"""Continuous batching in a real worker, at VibeVoice 1.5B's full size: jobs that arrive over time, some
-segments that run away.
+"""Continuous batching in a real worker at VibeVoice 1.5B's full size, with jobs that arrive over time.
 
-Scripts go through the whole pipeline: a door, a worker for the CPU stages, and the decoding worker, which
-runs in the bench's own process, so that its slots can be looked at. Segments are those that the planner
-makes, scaled down in words, and so in frames, prompts and recordings, that a run takes minutes. Throughput is
-compared with full slots: the mean of what the same decoder does before and after. Static batches are reckoned
-from the times of steps and of reading a batch's prompts. Takes about thirteen minutes on two cores
-(twenty-five where there is no bfloat16, with fewer segments), 8 GB of memory and 5.4 GB of disk.
+Scripts go through the whole pipeline: an intake worker, a CPU worker, and the decoding worker in the bench's
+own process, so that its slots can be observed. Segments are the planner's, scaled down in words, frames,
+prompts and recordings so that a run takes minutes; some run to twice their expected length. Throughput is
+compared with that of full slots, measured before and after. Static batches are computed from the times of
+steps and prefills. Takes about thirteen minutes on two cores (twenty-five without bfloat16, with fewer
+segments), 8 GB of memory and 5.4 GB of disk.
 
-A word is one token here, and turns aren't scaled down; with labels and points a segment of full length has
-1.5 positions a word, where a published script of 17,816 words has 1.3 in Qwen's tokens.
+A word is one token here, and turns are not scaled down. With labels and punctuation a segment of full length
+has 1.5 positions a word; a published script of 17,816 words has 1.3 in Qwen's tokens.
 """
 
 import io
@@ -52,16 +51,16 @@ RATE_HZ = 24_000
 TURN_WORDS = 25
 REFERENCE_S = 30.0
 WORDS = 200
-"""Of a segment, on the mean."""
+"""Mean words of a segment."""
 VOICE_FRAMES = 225
-"""Of a reference of 30 seconds."""
+"""Frames of a reference of 30 seconds."""
 ARRIVALS = ((0.0, 0.6), (10.0, 0.2), (20.0, 0.2))
-"""When the jobs come, and how large each is."""
+"""Arrival times and sizes of the jobs."""
 _LIMIT_S = 1800
 
 
 class Slots(threading.Thread):
-    """Looks at the slots from the first step until nothing waits any more: what comes after is the tail."""
+    """Observes the slots from the first step until no segment waits; what follows is the tail."""
 
     def __init__(self, batch: Scheduler) -> None:
         super().__init__(daemon=True)
@@ -78,7 +77,7 @@ class Slots(threading.Thread):
 
 
 class Pace:
-    """Notes how long the steps of a decoder take while every slot is at work."""
+    """Records the times of a decoder's steps while all slots are in use."""
 
     def __init__(self, decoder: Decoder) -> None:
         self.took_s, step = list[float](), decoder.step
@@ -93,7 +92,7 @@ class Pace:
 
 
 def recording(seed: int, seconds: float) -> bytes:
-    """A voice's recording; how it sounds doesn't matter here, only how long it is."""
+    """Recording of a voice; only its length matters here."""
     samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
     file = io.BytesIO()
     soundfile.write(file, samples, RATE_HZ, format="WAV")
@@ -101,7 +100,7 @@ def recording(seed: int, seconds: float) -> bytes:
 
 
 def turns(seed: int, words: int) -> Iterator[str]:
-    """So many words in turns, and these in sentences of a few words each."""
+    """Script of that many words, in turns of short sentences."""
     dice = random.Random(seed)
     while words > 0:
         turn = min(words, round(dice.uniform(0.5, 1.5) * TURN_WORDS))
@@ -115,12 +114,12 @@ def turns(seed: int, words: int) -> Iterator[str]:
 
 
 def script(seed: int, words: int) -> str:
-    """Two speakers who take turns."""
+    """Script of two alternating speakers."""
     return "\n".join(f"{'AB'[number % 2]}: {turn}" for number, turn in enumerate(turns(seed, words)))
 
 
 def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[float, float]]) -> list[int]:
-    """Send the jobs when they are due and wait for all; returns the frames of their segments."""
+    """Send the jobs at their times and wait for all; returns the frames of their segments."""
     begin, sent = time.perf_counter(), []
     for number, (due_s, share) in enumerate(arrivals):
         time.sleep(max(0.0, begin + due_s - time.perf_counter()))
@@ -137,7 +136,7 @@ def run(fleet: Fleet, segments: int, scale: float, arrivals: Sequence[tuple[floa
 
 
 def within(batch: Scheduler, work: Callable[[Decoder], T]) -> T:
-    """Do it in the decoding thread while nothing is decoded: as fast as what is decoded there."""
+    """Run a function in the idle decoding thread, so that its speed is comparable."""
     found: list[T] = []
 
     def make() -> Request:
@@ -151,14 +150,14 @@ def within(batch: Scheduler, work: Callable[[Decoder], T]) -> T:
 
 
 def talkative(decoder: Decoder) -> torch.Tensor:
-    """A short prompt after which the model says frame after frame."""
+    """Short prompt after which the model generates frames only."""
     rows = torch.full((40, 1536), 0.02, dtype=decoder.dtype)
     rows[:, 0] = fullsize.LEVEL
     return rows
 
 
 def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
-    """Seconds of a step with 1, 2, ... rows at work."""
+    """Seconds of a step with 1, 2, … active rows."""
     rows, found = talkative(decoder), []
     for slot in range(decoder.limits.slots):
         noise = torch.Generator().manual_seed(slot)
@@ -177,10 +176,10 @@ def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
 
 
 def static_s(lengths: Sequence[int], times: Sequence[float], read_s: float, *, leave: bool) -> float:
-    """Seconds of batches that start together; `leave`: finished rows are no longer computed.
+    """Seconds of static batches; with `leave`, finished rows are no longer computed.
 
     Args:
-        read_s: for the prompts of a batch, in one pass.
+        read_s: prefill of a batch's prompts in one pass.
     """
     slots, total = len(times), 0.0
     for start in range(0, len(lengths), slots):
@@ -193,7 +192,7 @@ def static_s(lengths: Sequence[int], times: Sequence[float], read_s: float, *, l
 
 
 def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int) -> list[Request]:
-    """One for every slot: so many words, spoken by the same voices of so many frames."""
+    """One prompt per slot, of that many words and with the same voices."""
     same = tuple(torch.randn(frames, 1536).mul(0.02).to(decoder.dtype) for _ in range(voices))
     options, made = engine.options({}), []
     for slot in range(decoder.limits.slots):
@@ -207,7 +206,7 @@ def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int)
 
 
 def reading_s(decoder: Decoder, requests: Sequence[Request], *, together: bool = False) -> float:
-    """Seconds to read prompts one by one, or all in one pass."""
+    """Seconds of prefill, one by one or in one pass."""
     batches = [dict(enumerate(requests))] if together else [{0: request} for request in requests]
     took = 0.0
     for batch in batches:
@@ -221,14 +220,14 @@ def reading_s(decoder: Decoder, requests: Sequence[Request], *, together: bool =
 
 @dataclass(frozen=True)
 class Read:
-    """Seconds to read the prompts of full slots."""
+    """Seconds of prefill for full slots."""
 
     batch_s: float
-    """As long as the run's, in one pass, their voices known."""
+    """Prompts of the run's length, in one pass, with cached voices."""
     prefill_s: float
-    """Of full length with the same four voices, each alone."""
+    """Prompts of full length with the same four voices, each alone."""
     shared_s: float
-    """The same, the voices read once."""
+    """The same prompts with the prefix cache."""
     positions_per_word: float
 
 
@@ -284,7 +283,7 @@ def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale:
 
 @contextmanager
 def service(folder: Path, checkpoint: Path, slots: int, scale: float) -> Iterator[Fleet]:
-    """Broker, door and the CPU stages; this process gets the settings for the decoding worker."""
+    """Broker, intake and CPU workers; this process gets the settings of the decoding worker."""
     settings = {
         "VOXCHORD_ENGINE": "scaled",
         "VOXCHORD_ENGINES": SETTING,
@@ -304,7 +303,7 @@ def service(folder: Path, checkpoint: Path, slots: int, scale: float) -> Iterato
 
 
 def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
-    """Do the work in a thread while this one is the decoding worker, as `voxchord.py worker --gpu 0` is."""
+    """Run the bench in a thread while this thread is the decoding worker, as `worker --gpu 0` is."""
     from tasks.app import app
 
     spec = commands.gpu("0", registry.load("vibevoice").profile, slots)

@@ -1,12 +1,11 @@
-"""Frames per second of `generate()` as transformers ships it and of our loop, at VibeVoice 1.5B's full size.
+"""Frames per second of transformers' `generate()` and of our loop, at VibeVoice 1.5B's full size.
 
-Random weights, in what the engine takes on this processor: bfloat16, or float32 where it doesn't compute in
-bfloat16 (that takes AVX-512). Each runs in a process of its own, as its users would run it, and they take
-turns frame by frame, so that both meet the same seconds of the machine. Takes about five minutes on two
-cores, with 11 GB of memory (18 in float32) and 5.4 GB of disk.
+Weights are random, in the engine's precision on this CPU: bfloat16, or float32 without AVX-512 BF16. Each
+side runs in its own process, and they take turns frame by frame, so that both share the machine's conditions.
+Takes about five minutes on two cores, with 11 GB of memory (18 in float32) and 5.4 GB of disk.
 
-`--frozen` compares with a model whose weights want no gradients: there torch doesn't fold a batch into one
-product where its rows aren't contiguous, but copies the weight for each of them.
+`--frozen` compares with a model whose weights need no gradients: torch then copies a weight for every row of
+batches with non-contiguous rows, instead of folding the batch into one product.
 """
 
 import json
@@ -43,7 +42,7 @@ Side = Callable[[Connection, Path, torch.dtype, int], None]
 
 
 class Timed:
-    """A part of the model that notes how long it takes."""
+    """Part of the model that records its time."""
 
     def __init__(self, part: Any, name: str, took_s: dict[str, float]) -> None:
         self.part, self.name, self.took_s = part, name, took_s
@@ -66,11 +65,11 @@ class Timed:
 
 
 class EnoughError(Exception):
-    """Stops `generate()`."""
+    """Exception that stops `generate()`."""
 
 
 def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, frozen: bool) -> None:
-    """`generate()`: for every number of rows that comes, a frame whenever it is asked for one."""
+    """Process with `generate()`: for each received number of rows, one frame per request."""
     from transformers import LogitsProcessor, LogitsProcessorList, VibeVoiceForConditionalGeneration
 
     torch.set_num_threads(threads)
@@ -78,7 +77,7 @@ def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, 
     model.requires_grad_(not frozen)
 
     class Turns(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
-        """Waits for its turn before every frame, and lets every token be a frame."""
+        """Waits for a request before every frame, and forces every token to be a frame."""
 
         start = 0.0
 
@@ -105,7 +104,7 @@ def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, 
 
 
 def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
-    """Our loop, as asked; after each number of rows it sends how long its parts took, at the end its peak."""
+    """Process with our loop; sends the times of its parts after each number of rows, and its peak at the end."""
     torch.set_num_threads(threads)
     keep_blocks()
     keep_few_kernels()
@@ -129,7 +128,7 @@ def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> No
 
 
 def filled(model: Model, rows: int) -> Decoder:
-    """A loop with every slot at work on the same prompt, which is read once."""
+    """Loop with all slots in use, on the same prompt, which is read once."""
     loop = Decoder(model, Limits(rows, positions=1024, frames=512))
     prompt = torch.full((PROMPT, model.embeddings.shape[1]), 0.02, dtype=model.dtype)
     forced = fullsize.always(loop, 500)
@@ -147,7 +146,7 @@ def start(side: Side, folder: Path, dtype: torch.dtype, threads: int) -> Connect
 
 
 def compare(their_line: Connection, our_line: Connection, rows: int, frames: int) -> dict[str, Any]:
-    """One batch size: both rates, their ratio, and our parts."""
+    """Result of one batch size: both rates, their ratio, and the times of our parts."""
     for line in (their_line, our_line):
         line.send(rows)
         line.recv()
@@ -171,7 +170,7 @@ def compare(their_line: Connection, our_line: Connection, rows: int, frames: int
 def run(
     lines: list[Connection], folder: Path, dtype: torch.dtype, rows: list[int], frames: int
 ) -> dict[str, Any]:
-    """Both sides in turns, for every number of rows; `lines`: theirs and ours."""
+    """Run both sides in turns for each number of rows; `lines` are the pipes to theirs and ours."""
     architecture = open_checkpoint(str(folder)).check().architecture
     found: dict[str, Any] = {}
     item_bytes = HALF if halvable(dtype, torch.device("cpu")) else dtype.itemsize

@@ -1,13 +1,13 @@
-"""Kills everything, one after the other, while jobs run; each job must end with the bytes of the quiet run.
+"""Kills every process in turn while jobs run; each job must give the bytes of an undisturbed run.
 
     python -m bench.faults [--short]
 
 Several fleets of workers run at the same time, each with its broker, store and history: two with short
-timeouts (named in the output), one with the settings as shipped, whose workers are killed whole. Before a
-fault two jobs are sent; it comes at a random moment, or when the stage that it is meant for runs; what broke
-is started again, as a supervisor would; both jobs must then finish. `longest_recovery_s` is from the fault to
-the end of the last of the jobs, their remaining work included. Lost and twice are computed from the store
-(the turns of the finished file against those of the quiet run), extra decodes from `task_run`.
+timeouts (listed in the output), one with default settings, whose workers are killed as a whole. Two jobs are
+sent before each fault. The fault occurs at a random time, or while its target stage runs; a supervisor
+restarts what broke, and both jobs must finish. `longest_recovery_s` is the time from a fault to the end of
+the last job, including its remaining work. Lost and repeated segments are computed from the store (the turns
+of the file against those of the undisturbed run), repeated decodes from `task_run`.
 
 About eight minutes on two cores; `--short` two.
 """
@@ -38,7 +38,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 
 _LIMIT_S = 180.0
-"""A job that has not ended so long after a fault is lost."""
+"""Seconds after a fault at which an unfinished job counts as lost."""
 _AWAY_S = 30.0
 TURNS = 12
 _SENTENCES = (
@@ -56,13 +56,13 @@ def script(number: int, turns: int) -> str:
 
 @dataclass
 class Line:
-    """One fault in the output."""
+    """Record of one fault in the output."""
 
     fault: str
     fleet: str
     settings: dict[str, str]
     at_s: float
-    """Since the start of the bench."""
+    """Seconds since the start of the bench."""
     recovery_s: float | None = None
     finished: int = 0
     extra_decodes: int = 0
@@ -75,7 +75,7 @@ class Line:
 
 @dataclass
 class Quiet:
-    """What an undisturbed run gives."""
+    """Results of an undisturbed run."""
 
     sha256: str
     turns: list[Any]
@@ -83,7 +83,7 @@ class Quiet:
 
 @dataclass
 class Bench:
-    """One fleet and the faults that it goes through."""
+    """One fleet and its faults."""
 
     name: str
     fleet: Fleet
@@ -102,7 +102,7 @@ class Bench:
             self.lines.append(line := Line(label, self.name, self.settings, 0.0))
             try:
                 self._one(line, fault)
-            except Exception as error:  # noqa: BLE001 - the next fault has its turn; the output says so
+            except Exception as error:  # noqa: BLE001 - recorded in the output; the next fault follows
                 line.note += f" {type(error).__name__}: {error}"
             print(json.dumps(asdict(line)), flush=True)
             self._mend()
@@ -150,7 +150,7 @@ class Bench:
         return hashlib.sha256(data).hexdigest()
 
     def _decoded_again(self, root: str) -> int:
-        """Decodes that made audio although another had or did, from the history."""
+        """Number of repeated decodes, from the history."""
         from sqlalchemy import create_engine, text
         from sqlalchemy.exc import SQLAlchemyError
 
@@ -175,7 +175,7 @@ class Bench:
         return f"sqlite:///{self.fleet.folder / 'state' / 'history.db'}"
 
     def _forget(self, number: int) -> None:
-        """Take a script's job out of the store, so that it is made anew."""
+        """Remove a script's job from the store, so that it is rendered again."""
         objects = self.fleet.jobs.store.objects
         folder = Path(self.fleet.store)
         for job in [path.name for path in (folder / "jobs").glob("*")]:
@@ -193,11 +193,11 @@ class Bench:
         self.fleet.ready()
 
     def struck(self) -> None:
-        """The moment of the fault."""
+        """Record the fault."""
         self.hit = time.monotonic()
 
     def worker_of(self, stage: str, pid: int) -> str:
-        """The worker whose child runs the attempt."""
+        """Worker whose child runs the attempt."""
         for name in self.fleet.workers:
             if self.fleet.workers[name].poll() is None and any(
                 child.pid == pid for child in self.fleet.children(name)
@@ -206,7 +206,7 @@ class Bench:
         return "cpu" if STAGES[stage] == "cpu" else "gpu0"
 
     def caught(self, stage: str, timeout_s: float = 2.5) -> int:
-        """A process in the middle of that stage; of a stage too short to be met, one that may be."""
+        """A process that runs the stage, or one that may run it if the stage is too short to observe."""
         try:
             return until(lambda: self.fleet.trying(stage), timeout_s, every_s=0.001)[0][1]
         except TimeoutError:
@@ -216,7 +216,7 @@ class Bench:
 
 Fault = Callable[[Bench], None]
 Plan = tuple[str, Mapping[str, str], list[tuple[str, Fault]]]
-"""A fleet's name, its settings, and what it goes through."""
+"""A fleet's name, settings and faults."""
 
 
 def child(stage: str) -> Fault:
@@ -230,7 +230,7 @@ def child(stage: str) -> Fault:
 
 
 def whole(stage: str, restart_s: float = 2.0) -> Fault:
-    """The worker is gone with all its processes; a supervisor starts it again."""
+    """Kill a worker with all its processes; a supervisor restarts it."""
 
     def strike(bench: Bench) -> None:
         name = bench.worker_of(stage, bench.caught(stage))
@@ -243,7 +243,7 @@ def whole(stage: str, restart_s: float = 2.0) -> Fault:
 
 
 def door(how: str) -> Fault:
-    """While it plans and publishes: a moment after the jobs were sent."""
+    """Kill an intake worker while it plans and publishes, just after the jobs were sent."""
 
     def strike(bench: Bench) -> None:
         time.sleep(random.uniform(0.0, 0.4))
@@ -261,7 +261,7 @@ def door(how: str) -> Fault:
 
 
 def main_only(bench: Bench) -> None:
-    """Only the main process: its child finds out and goes too."""
+    """Kill the main process only; its child notices and exits."""
     time.sleep(random.uniform(0.5, 3))
     name = random.choice(["gpu0", "gpu1", "cpu"])
     bench.fleet.workers[name].kill()
@@ -282,7 +282,7 @@ def terminate(name: str) -> Fault:
 
 
 def paused(bench: Bench) -> None:
-    """Stopped beyond the visibility timeout, then continued: it runs its copy to the end."""
+    """Stop a worker beyond the visibility timeout, then continue it: it finishes its copy."""
     name = bench.worker_of("diffusion", bench.caught("diffusion"))
     group = bench.fleet.workers[name].pid
     os.killpg(group, signal.SIGSTOP)
@@ -307,7 +307,7 @@ def broker_away(bench: Bench) -> None:
 
 
 def broker_empty(bench: Bench) -> None:
-    """It lost all its memory."""
+    """Erase the broker's memory."""
     until(lambda: len(bench.fleet.jobs.coordination.opened()) == 2, 20)
     time.sleep(random.uniform(0.2, 2))
     bench.fleet.client.flushall()
@@ -324,7 +324,7 @@ def database_away(bench: Bench) -> None:
 
 
 def store_refuses(bench: Bench) -> None:
-    """Nothing can be written: a file stands where the folder of new files was."""
+    """Make the store refuse writes: a file replaces its folder of new files."""
     time.sleep(random.uniform(0.3, 2))
     scratch = Path(bench.fleet.store) / ".scratch"
     moved = scratch.with_name(".scratch-away")
@@ -337,7 +337,7 @@ def store_refuses(bench: Bench) -> None:
 
 
 def disk_full(bench: Bench) -> None:
-    """The store lies on a small disk of its own."""
+    """Fill the store's disk, a small one of its own."""
     time.sleep(random.uniform(0.3, 2))
     filler = Path(bench.fleet.store) / "filler"
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -349,7 +349,7 @@ def disk_full(bench: Bench) -> None:
 
 
 def damaged(kind: str, stage: str) -> Fault:
-    """An artifact of a running job is cut short, or one of its bits turned."""
+    """Truncate an artifact of a running job, or flip one of its bits."""
 
     def strike(bench: Bench) -> None:
         folder = Path(bench.fleet.store) / "segments"
@@ -377,10 +377,10 @@ def damaged(kind: str, stage: str) -> Fault:
 
 
 def duplicated(task: str) -> Fault:
-    """A message of that kind is delivered twice."""
+    """Deliver a message of that task twice."""
 
     def strike(bench: Bench) -> None:
-        if task == "render":  # gone from its queue before it could be copied
+        if task == "render":  # it leaves its queue before it can be copied
             for number, root in bench.roots.items():
                 bench.fleet.send(script(number, bench.turns), task_id=root)
             bench.struck()
@@ -436,7 +436,7 @@ def quick_faults(short: bool) -> list[tuple[str, Fault]]:
 
 
 def shipped_faults(short: bool) -> list[tuple[str, Fault]]:
-    """Ten kills of a whole worker at the settings as shipped."""
+    """Plan of ten kills of a whole worker with default settings."""
     faults: list[tuple[str, Fault]] = [
         ("SIGKILL of a worker in diffusion", whole("diffusion")),
         ("SIGKILL of a worker in stitch", whole("stitch")),
@@ -453,7 +453,7 @@ def shipped_faults(short: bool) -> list[tuple[str, Fault]]:
 
 
 def quiet_runs(folder: Path, numbers: range, turns: int) -> dict[int, Quiet]:
-    """The same scripts in this process, with nothing in between."""
+    """Render the same scripts in this process, without Celery."""
     runs = {}
     for number in numbers:
         jobs = Jobs(Store(str(folder / f"quiet-{number}")))
@@ -467,7 +467,7 @@ def quiet_runs(folder: Path, numbers: range, turns: int) -> dict[int, Quiet]:
 def fleets(
     folder: Path, quiet: Mapping[int, Quiet], plans: Sequence[Plan], began: float
 ) -> Iterator[list[Bench]]:
-    """The fleets of the plans, each with its store on a small disk of its own, and those with a database."""
+    """Start the fleets of the plans, each with its store on its own small disk."""
     with contextlib.ExitStack() as stack:
         benches = []
         for name, settings, _ in plans:

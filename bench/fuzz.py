@@ -1,12 +1,11 @@
-"""Throws odd input at what takes input from outside: scripts, their JSON form, options, recordings.
+"""Fuzzing of all input from outside: scripts, their JSON form, options, recordings.
 
     python -m bench.fuzz [--inputs 100000]
 
-Whatever comes in, either it is taken, or one of the project's own errors says why not. Anything else stops
-the run, and so does an input that takes longer than five seconds, or that takes more memory than
-`INPUT_BYTES_MAX`: the kernel's high-water mark is set back before each. No error may repeat the words of a
-script. Hypothesis keeps book of what it has tried, so it begins anew now and then. About eight minutes on
-one core.
+Every input is accepted or refused by one of the project's own errors. Any other exception stops the run, as
+does an input that takes longer than five seconds or more memory than `INPUT_BYTES_MAX` (the kernel's
+high-water mark is reset before each). No error may quote the script. Hypothesis records what it has tried, so
+it is restarted now and then. About eight minutes on one core.
 """
 
 import argparse
@@ -35,9 +34,9 @@ from pipeline.voices.recordings import KEPT_RATE_HZ, SECONDS_MAX, read
 LONGEST_S = 5
 INPUT_BYTES_MAX = 64 << 20
 _ANEW = 5_000
-"""Inputs until hypothesis begins anew."""
+"""Inputs per run of hypothesis."""
 _WORD = "zyxwordzyx"
-"""Stands in scripts; must not stand in what is said of them."""
+"""Marker in scripts that must not occur in errors."""
 
 _pieces = st.sampled_from(
     [
@@ -130,7 +129,7 @@ options = st.dictionaries(
 
 @functools.cache
 def recordings() -> tuple[bytes, ...]:
-    """A second and a half of noise in each of the containers that are read."""
+    """A second and a half of noise in each supported container."""
     noise = np.random.default_rng(1).normal(0, 0.1, 12_000).astype(np.float32)
     made = []
     for kind, subtype in (
@@ -149,7 +148,7 @@ def recordings() -> tuple[bytes, ...]:
 
 @st.composite
 def audio(draw: st.DrawFn) -> bytes:
-    """A recording with some bytes turned, mostly in its head, and perhaps its end cut off."""
+    """A recording with some bytes changed, mostly in its header, and perhaps truncated."""
     data = bytearray(draw(st.sampled_from(recordings())))
     for _ in range(draw(st.integers(0, 8))):
         where = draw(st.one_of(st.integers(0, min(120, len(data) - 1)), st.integers(0, len(data) - 1)))
@@ -204,11 +203,11 @@ TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] 
     "json": (take_json, items, 0.2),
     "options": (take_options, options, 0.2),
 }
-"""What takes the input, what the input is, and its share."""
+"""Targets: the function, its inputs and their share."""
 
 
 class Memory:
-    """What one input takes, beyond what the process had before it."""
+    """Measure the memory that one input takes."""
 
     def __init__(self) -> None:
         self.largest = self.before = 0
@@ -230,7 +229,7 @@ class Memory:
 
 
 def run(name: str, inputs: int, memory: Memory, *, start: int = 1) -> int:
-    """Throw so many inputs at one target; returns how many there were."""
+    """Run inputs on one target; returns their number."""
     take, strategy, _ = TARGETS[name]
     thrown = 0
 
@@ -273,7 +272,7 @@ def main() -> None:
     began, thrown, largest, sizes = time.monotonic(), dict.fromkeys(TARGETS, 0), {}, {}
     for name, (_, _, share) in TARGETS.items():
         start, memory = 1, Memory()
-        while thrown[name] < asked.inputs * share:  # a strategy that runs dry begins again elsewhere
+        while thrown[name] < asked.inputs * share:  # an exhausted strategy restarts with another seed
             more = min(_ANEW, round(asked.inputs * share) - thrown[name])
             thrown[name] += run(name, more, memory, start=start)
             start += 1

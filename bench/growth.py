@@ -1,4 +1,4 @@
-"""A decoding worker's memory over hours of audio, for `bench.lean`."""
+"""Memory of a decoding worker over hours of audio, for `bench.lean`."""
 
 import threading
 from pathlib import Path
@@ -17,14 +17,14 @@ FIVE_MINUTES_S = 300
 
 
 def growth(folder: Path, minutes: float) -> dict[str, Any]:
-    """One decoding worker's largest memory in its first five minutes of audio, and in all."""
+    """Measure a decoding worker's peak memory in its first five minutes of audio, and overall."""
     settings = {
         "VOXCHORD_ENGINE": "vibevoice",
         "VOXCHORD_MODEL": "tiny",
         "VOXCHORD_MODELS": f"tiny={tiny.save(folder / 'tiny', talkative=True)}",
         "VOXCHORD_SLOTS": str(SLOTS),
         "VOXCHORD_LOG_LEVEL": "WARNING",
-        "MALLOC_ARENA_MAX": "1",  # as `tasks.worker.commands.environment` has it
+        "MALLOC_ARENA_MAX": "1",  # as in `tasks.worker.commands.environment`
     }
     layout = {
         "door": "voxchord",
@@ -62,12 +62,12 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
 
 
 def paused(number: int) -> str:
-    """As many segments as there are slots, of half a minute each."""
+    """Script with one segment of half a minute per slot."""
     return "\n[pause:1s]\n".join(script(100 * number + part, 60) for part in range(SLOTS))
 
 
 class Sizes(threading.Thread):
-    """The largest that a process was, as far as looked at."""
+    """Largest sampled memory of a process."""
 
     def __init__(self, pid: int) -> None:
         super().__init__(daemon=True)

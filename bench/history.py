@@ -1,9 +1,10 @@
-"""Are the history's queries quick over a million attempts, and is nothing lost when many write at once?
+"""Time of the history's queries over a million attempts, and rows lost with concurrent writers.
 
     python -m bench.history [--rows 1000000]
 
-Fills SQLite and PostgreSQL with the same month, asks every query five times with its defaults (30 days: all
-of it), then lets four processes with a writer each insert at once. The last line is JSON. About four minutes.
+Fills SQLite and PostgreSQL with the same month, runs every query five times with its defaults (30 days, which
+is all of it), then lets four processes with a writer each insert at once. The last line is JSON. About four
+minutes.
 """
 
 import argparse
@@ -62,7 +63,7 @@ def _databases() -> Iterator[dict[str, str]]:
 
 
 def fill(engine: Engine, wanted: int) -> int:
-    """Write some attempts as the writer does, and copy them over the month inside the database."""
+    """Write some attempts with the writer, and copy them over the month inside the database."""
     first = min(_SEED_ROWS, wanted)
     copies = -(-wanted // first)
     seeds = list(history(first, days=1))
@@ -80,7 +81,7 @@ def fill(engine: Engine, wanted: int) -> int:
 
 
 def _settle(engine: Engine) -> None:
-    """What a database does by itself in a month: gather statistics, and mark pages that all may see."""
+    """Analyse and vacuum, as a database does by itself within a month."""
     if engine.dialect.name == "sqlite":
         with writing(engine) as connection:
             connection.execute(text("ANALYZE"))
@@ -90,7 +91,7 @@ def _settle(engine: Engine) -> None:
 
 
 def _copy(engine: Engine, copy: int, count: int, back_s: int) -> None:
-    """Repeat the first attempts earlier in the month, each a little different."""
+    """Copy the first attempts to earlier times of the month, with small differences."""
     changed = {
         "attempt_uid": f"'c{copy:07x}' || substr(attempt_uid, 9)",
         "task_id": f"task_id || '-{copy}'",
@@ -115,7 +116,7 @@ def _copy(engine: Engine, copy: int, count: int, back_s: int) -> None:
 
 
 def ask(engine: Engine, name: str) -> float:
-    """Median of five, in seconds."""
+    """Median time of five runs, in seconds."""
     taken = []
     for _ in range(5):
         began = time.perf_counter()
@@ -125,7 +126,7 @@ def ask(engine: Engine, name: str) -> float:
 
 
 def insert_at_once(engine: Engine, url: str) -> int:
-    """Four processes, each with a writer and a folder of its own; returns how many rows are missing."""
+    """Write from four processes, each with its own writer and folder; returns the number of missing rows."""
     with engine.connect() as connection:
         before = int(connection.execute(select(func.count()).select_from(task_run)).scalar_one())
     with tempfile.TemporaryDirectory() as folder:

@@ -1,5 +1,7 @@
-"""Peak memory of the stages at VibeVoice 1.5B's full size, each in a process of its own; then 96 minutes of
-segments of a tiny checkpoint through one real worker, whose memory must not grow.
+"""Peak memory of the stages at VibeVoice 1.5B's full size, and growth of a worker.
+
+Each stage runs in its own process. Then 96 minutes of segments of a tiny checkpoint go through one real
+worker, whose memory must not grow.
 
 Takes about seven minutes on two cores, 7 GB of memory and 5.4 GB of disk.
 """
@@ -33,7 +35,7 @@ Stage = Callable[[Path, float], dict[str, Any]]
 
 
 def decode(folder: Path, seconds: float) -> dict[str, Any]:
-    """Full slots for so long; the caches count as far as they were written."""
+    """Decode with full slots for that long; caches count as far as they were written."""
     limits = Limits(SLOTS, positions=2048, frames=1024)
     device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
     precision = device.precision("auto", quantized=False)
@@ -62,7 +64,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 def speaker(folder: Path, seconds: float) -> dict[str, Any]:
-    """A reference of 30 seconds."""
+    """Embed a reference of 30 seconds."""
     engine = VibeVoice(str(folder), Settings(device="cpu"))
     samples = np.random.default_rng(0).normal(0, 0.1, 30 * 24_000).astype(np.float32)
     made = engine.speaker(Reference(samples=samples, sample_rate_hz=24_000), engine.options({}))
@@ -70,7 +72,7 @@ def speaker(folder: Path, seconds: float) -> dict[str, Any]:
 
 
 def semantic(folder: Path, seconds: float) -> dict[str, Any]:
-    """A segment of 250 words through both text stages."""
+    """Run a segment of 250 words through the text and semantic stages."""
     engine = VibeVoice(str(folder))
     options = engine.options({})
     tokens = engine.text(SegmentText((Line(0, "word " * 250),), 1, 0), options)
@@ -79,7 +81,7 @@ def semantic(folder: Path, seconds: float) -> dict[str, Any]:
 
 def child(line: Connection, stage: Stage, folder: Path, seconds: float, threads: int) -> None:
     torch.set_num_threads(threads)
-    counted = Process()  # ru_maxrss would begin with the peak of the process that started this one
+    counted = Process()  # ru_maxrss would include the peak of the parent process
     before = counted.status()[b"VmHWM"]
     start = time.perf_counter()
     found = stage(folder, seconds)
@@ -108,7 +110,7 @@ def main() -> None:
     with fullsize.checkpoint(args.folder) as folder:
         stages: dict[str, Stage] = {"semantic": semantic, "speaker": speaker, "diffusion": decode}
         found = {n: measure(stage, folder, args.seconds, args.threads) for n, stage in stages.items()}
-    from bench.growth import growth  # here, so that the stages' processes don't hold what it imports
+    from bench.growth import growth  # here, so that the stages' processes do not load its imports
 
     with tempfile.TemporaryDirectory() as scratch:
         found["growth"] = growth(Path(scratch), args.minutes)

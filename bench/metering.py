@@ -1,14 +1,12 @@
-"""What does metering cost a task?
+"""Overhead of metering per task.
 
     python -m bench.metering
 
-The same task runs with metering on and off in turn, in one process, with a request such as a worker gives
-it. `overhead_us` is the time that an empty task takes longer, by the median. The shares are CPU time of the
-whole process, the sampling thread included, that a task of that length costs more, over its length, by the
-mean. Those tasks sleep: the machine's noise on a task that computes is many times what is measured here, and
-what metering reads has left the caches by the time it is read again, as in life. `writer_us` is what the
-worker's main process spends on carrying one row into SQLite. The last line is JSON. Under a
-minute.
+The same task runs with metering on and off in turn, in one process, with a worker's request. `overhead_us` is
+the median additional time of an empty task. The shares are the mean additional CPU time of the process,
+including the sampling thread, relative to the task's length. These tasks sleep: a computing task's noise
+exceeds the overhead, and after a sleep the counters have left the caches, as in production. `writer_us` is
+the main process' CPU time per row written to SQLite. The last line is JSON. Under a minute.
 """
 
 import gc
@@ -92,7 +90,7 @@ def _warm_up() -> None:
 
 
 def _pairs(seconds: float, turns: int, clock: Callable[[], float]) -> tuple[list[float], list[float]]:
-    """Off and on in turn, each first half of the time; seconds by `clock`."""
+    """Run with metering off and on in turn, each first half of the time; seconds by `clock`."""
     taken: dict[bool, list[float]] = {False: [], True: []}
     gc.collect()
     gc.disable()
@@ -106,7 +104,7 @@ def _pairs(seconds: float, turns: int, clock: Callable[[], float]) -> tuple[list
 
 
 def _writer_us(settings: MeterSettings, url: str) -> float:
-    """CPU time of the main process per row, over the rows that the turns left."""
+    """CPU time of the main process per row, over the spooled rows of the turns."""
     instruments.Instruments.rest()
     writer = Writer(url, settings.spool)
     writer.drain(thorough=False)

@@ -1,4 +1,4 @@
-"""What the pipeline costs: a script rendered directly in one process, and through Celery by two.
+"""Cost of the pipeline: a script rendered directly in one process, and through Celery by two.
 
     python -m bench.pipeline --script FILE
 
@@ -65,7 +65,7 @@ def main() -> None:
 
 
 def in_one_process(script: str, folder: Path) -> dict[str, Any]:
-    """The same stages and the same stitch, one after the other, with no Celery."""
+    """Run the same stages and the same stitch in sequence, without Celery."""
     _render(_WARM_UP, Jobs(Store(str(folder / "warm"))))
     jobs = Jobs(Store(str(folder / "store")))
     wall, cpu = time.perf_counter(), time.process_time()
@@ -88,7 +88,7 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
 
 
 def through_workers(script: str, folder: Path, workers: int) -> dict[str, Any]:
-    """Through the broker and the workers of the local service, already up."""
+    """Render through the broker and workers of a running local service."""
     settings = Settings(**{**_fields(load()), "state": folder, "broker_url": "", "store": ""})
     with LocalService(settings, concurrency=workers) as service:
         from tasks.app import app
@@ -124,7 +124,7 @@ def _measured(manifest: dict[str, Any], wall_s: float, cpu_s: float) -> dict[str
 
 
 def _cpu_s(processes: list[int]) -> float:
-    """CPU time of these processes, all below them, and this one."""
+    """CPU time of these processes with their descendants, and of this one."""
     own = psutil.Process()
     trees = [psutil.Process(pid) for pid in processes]
     everyone = {own, *trees, *(child for tree in trees for child in tree.children(recursive=True))}

@@ -1,7 +1,7 @@
-"""Our own product beside oneDNN's, in bfloat16, on weights of the language model that no cache holds.
+"""Our GEMM and oneDNN's in bfloat16, on weights of the language model that exceed the caches.
 
-Both go over the same numbers in turns. Takes a quarter of a minute on two cores and 2 GB of memory; needs a
-processor with AVX-512 BF16 and without AMX.
+Both multiply the same numbers in turns. Takes a quarter of a minute on two cores and 2 GB of memory; needs a
+CPU with AVX-512 BF16 and without AMX.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from pipeline.engines.vibevoice.layers.linear import Blocked, Linear, Tiled
 
 OUTER, INNER = 8960, 1536
 WEIGHTS = 18
-"""As many as are half a gigabyte."""
+"""Number of weights that fill half a gigabyte."""
 TURNS = 7
 
 
@@ -32,7 +32,7 @@ def took_s(products: Sequence[Linear], x: torch.Tensor) -> float:
 
 @torch.inference_mode()
 def compare(rows: int, sides: Sequence[Sequence[Linear]]) -> dict[str, float]:
-    """Weights read and multiplied by so many rows; `sides`: oneDNN's and ours."""
+    """Measure both `sides`, oneDNN's and ours, with that many rows."""
     x = torch.randn(rows, INNER).bfloat16()
     turns = [[took_s(side, x) for side in sides] for _ in range(TURNS)]
     theirs, ours = (statistics.median(turn) for turn in zip(*turns, strict=True))

@@ -1,9 +1,8 @@
-"""What eight-bit weights of the language model change, at VibeVoice 1.5B's full size.
+"""Errors, memory and speed of 8-bit weights of the language model, at VibeVoice 1.5B's full size.
 
-Three decoders read the same prompt and speak the same frames from the same noise: in float32, in bfloat16,
-and in bfloat16 with eight-bit weights. Errors are relative to float32, root mean square; that of bfloat16 is
-the measure for the other. Random weights, so it says nothing about how a voice sounds. Takes about two
-minutes on two cores, 10 GB of memory and 5.4 GB of disk.
+Three decoders read the same prompt and decode the same frames from the same noise: in float32, in bfloat16,
+and in bfloat16 with 8-bit weights. Errors are root mean square, relative to float32. Weights are random, so
+the result says nothing about sound. Takes about two minutes on two cores, 10 GB of memory and 5.4 GB of disk.
 """
 
 import gc
@@ -35,7 +34,7 @@ VARIANTS = {
 
 @dataclass(frozen=True)
 class Heard:
-    """What one decoder made."""
+    """Results of one decoder."""
 
     states: npt.NDArray[np.float32]
     """(hidden,), after the prompt."""

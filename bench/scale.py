@@ -1,12 +1,12 @@
-"""What a very large job costs, and what others feel of it; with an engine that only writes silence.
+"""Cost of a very large job and its effect on other jobs, with an engine that writes silence.
 
     python -m bench.scale [--segments 10000]
 
-Workers as shipped: a door of two processes and two that work. First jobs of a hundred segments, and a short
-one, alone; then the large one, with a submission every half second, and the short one again behind it.
-`per_segment_ratio` is wall time per segment, large to small. `submit_p99_ms` is from a client's call until
-the door has planned the job and sent its segments; the call alone is `send_p99_ms`. `rss_max_bytes` is the
-largest process of all, the broker among them, looked at four times a second.
+Workers have default settings: two intake processes and two working processes. Jobs of a hundred segments and
+a short job run alone first; then the large job, with a submission every half second, and the short job behind
+it. `per_segment_ratio` is wall time per segment, large to small. `submit_p99_ms` is the time from a client's
+call until the job is planned and its segments are sent; `send_p99_ms` is the call alone. `rss_max_bytes` is
+the largest process, including the broker, sampled four times a second.
 
 About five minutes on two cores.
 """
@@ -34,20 +34,20 @@ from pipeline.voices.library import Voices
 SMALL = 100
 _ROUNDS = 3
 _LINE = "one two three four five six seven eight nine ten"
-"""A segment each, at the engine's size."""
+"""Words of one segment at the engine's size."""
 _MINUTE = 13
-"""Segments of a job of a minute's words."""
+"""Segments of a short job."""
 _MINUTE_WAIT_MS = 60
 _LIMIT_S = 1500
 
 
 def script(name: str, segments: int) -> str:
-    """A line per segment; no two jobs share one."""
+    """Script with one line per segment; no two jobs share a segment."""
     return "\n".join(f"{'AB'[i % 2]}: {name} {i} {_LINE}." for i in range(segments))
 
 
 class Sizes(threading.Thread):
-    """Watches how large the fleet's processes become."""
+    """Samples the memory of the fleet's processes."""
 
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(daemon=True)
@@ -72,7 +72,7 @@ class Sizes(threading.Thread):
 
 
 class Clients(threading.Thread):
-    """Sends a job of one segment every half second, and notes how long until it stands."""
+    """Sends a job of one segment every half second, and records the time until it is planned."""
 
     def __init__(self, fleet: Fleet) -> None:
         super().__init__(daemon=True)
@@ -94,7 +94,7 @@ class Clients(threading.Thread):
 
 
 def job_of(text: str, fleet: Fleet) -> str:
-    """The id that the job of a script will have."""
+    """Job ID of a script."""
     options, rest = split_options({}, engine="silence")
     engine = registry.load("silence")
     return checked(parse(text), {}, options, rest, engine=engine, registered=Voices(fleet.jobs.store)).job
@@ -109,7 +109,7 @@ def timed(fleet: Fleet, name: str, segments: int, **options: Any) -> float:
 
 
 def short(fleet: Fleet, name: str) -> float:
-    """A job of a minute's words."""
+    """Time of a short job."""
     return timed(fleet, name, _MINUTE, wait_ms=_MINUTE_WAIT_MS)
 
 

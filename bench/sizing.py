@@ -1,12 +1,12 @@
-"""What a segment costs the broker, the database, the store and the door: where the next bottleneck is.
+"""Cost of a segment for broker, database, store and intake, and the next bottleneck.
 
     python -m bench.sizing [--segments 300]
 
-One job of segments that are silence, through workers as shipped, so that nothing but the service is counted:
-once with a folder as store, for the rows and for the commands and CPU time of the broker, a Valkey on this
-machine; once with an S3 server, for the requests that the store is asked. Then rows through the history's own
-writer into a PostgreSQL. A broker serves commands on one core, so that `broker_segments_per_s` is a core's
-worth; other load on the machine makes it smaller, not larger. About a minute on two cores.
+A job of silent segments goes through workers with default settings, so that only the service is counted: once
+with a folder as store, for rows and for the broker's commands and CPU time (a Valkey on this machine); once
+with an S3 server, for requests to the store. Then rows are written to PostgreSQL by the history's writer. A
+broker uses one core, so `broker_segments_per_s` is per core; other load makes it smaller. About a minute on
+two cores.
 """
 
 import argparse
@@ -54,7 +54,7 @@ def main() -> None:
 
 
 def warm(fleet: Fleet, segments: int) -> int:
-    """All workers have done something; returns how many bytes a segment that waits took in the broker."""
+    """Warm up all workers; returns the broker's memory per waiting segment, in bytes."""
     fleet.start("door")
     fleet.ready("door")
     before = fleet.client.info("memory")["used_memory"]
@@ -69,7 +69,7 @@ def warm(fleet: Fleet, segments: int) -> int:
 
 
 def through_folder(segments: int) -> dict[str, Any]:
-    """Of the broker and the history, per segment."""
+    """Measure broker and history, per segment."""
     with tempfile.TemporaryDirectory() as folder:
         with Fleet(Path(folder), settings={"VOXCHORD_ENGINES": SETTING}, layout=_LAYOUT) as fleet:
             waiting = warm(fleet, segments)
@@ -77,7 +77,7 @@ def through_folder(segments: int) -> dict[str, Any]:
             manifest = fleet.send(script("sizing", segments), {"engine": "silence"}).get(timeout=_LIMIT_S)
             took_s, after = time.monotonic() - began, _broker(fleet)
             assert manifest["segments"] == segments
-            time.sleep(2)  # the writers' last rows
+            time.sleep(2)  # for the writers' last rows
             database = f"sqlite:///{folder}/state/history.db"
         engine = open_database(database)
         rows = select(func.count()).select_from(task_run).where(task_run.c.job == manifest["job"])
@@ -111,7 +111,7 @@ def _broker(fleet: Fleet) -> dict[str, float]:
 
 
 def through_s3(segments: int) -> dict[str, Any]:
-    """Requests to the store per segment, by method."""
+    """Count requests to the store per segment, by method."""
     with ExitStack() as stack:
         server = stack.enter_context(s3())
         os.environ.update(server.environment)
@@ -132,7 +132,7 @@ def through_s3(segments: int) -> dict[str, Any]:
 
 
 def through_postgresql() -> dict[str, int]:
-    """From the spool's lines into the table and its indexes, by one writer."""
+    """Rows per second of one writer, from spooled lines to table and indexes."""
     with postgres() as server, tempfile.TemporaryDirectory() as folder:
         left = Spool(Path(folder))
         for row in history(_ROWS):

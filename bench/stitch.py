@@ -1,8 +1,8 @@
-"""What joining costs: `python -m bench.stitch [--minutes 96]`. Prints JSON last.
+"""Time and memory of stitching: `python -m bench.stitch [--minutes 96]`. The last line is JSON.
 
-Segments of a minute and a half lie in a store on disk, as the diffusion stage leaves them. Each figure comes
-from a fresh process: the time to join them in each format, and how much more memory the long job takes at its
-peak than one of a minute (`VmHWM` of Linux). About a minute and a half on two cores.
+Segments of a minute and a half are in a store on disk, as the diffusion stage writes them. Each figure is
+from a fresh process: the time to join them in each format, and the additional peak memory of the long job
+compared with one of a minute (`VmHWM`). About a minute and a half on two cores.
 """
 
 import argparse
@@ -31,20 +31,20 @@ WORDS = "The tide had gone out further than anybody could remember, and the boat
 
 
 class Free:
-    """A control that never stops anything."""
+    """Control that never stops."""
 
     def check(self) -> None:
-        """Go on."""
+        """Continue."""
 
     def frames(self, done: int, together: int = 1) -> None:
-        """Nothing to count."""
+        """Count nothing."""
 
     def waited(self, seconds: float) -> None:
-        """For nobody."""
+        """Exclude nothing."""
 
 
 def sentence(seed: int) -> Samples:
-    """Some five seconds that an encoder finds as hard as speech: pulses and noise under a moving envelope."""
+    """Five seconds as hard to encode as speech: pulses and noise under a moving envelope."""
     noise = np.random.default_rng(seed)
     time_s = np.arange(round(RATE_HZ * noise.uniform(4, 6))) / RATE_HZ
     pitch_hz = noise.uniform(100, 220)
@@ -60,7 +60,7 @@ def name(key: str) -> str:
 
 
 def prepare(store: Store, minutes: float) -> list[tuple[PlannedSegment, SegmentAudio]]:
-    """Put segments for that much audio into the store. A few sentences are made and used again."""
+    """Store segments for that much audio, from a few repeated sentences."""
     made = [sentence(seed) for seed in range(12)]
     parts: list[tuple[PlannedSegment, SegmentAudio]] = []
     turn, left = 0, minutes * 60 * RATE_HZ
@@ -93,7 +93,7 @@ def join(folder: str, minutes: float, file_format: str) -> dict[str, float]:
         return samples
 
     out = Path(folder, f"out.{file_format}")
-    Path("/proc/self/clear_refs").write_text("5")  # the peak starts again from here
+    Path("/proc/self/clear_refs").write_text("5")  # resets the peak
     before = time.process_time()
     start = time.perf_counter()
     result = stitch(
@@ -117,7 +117,7 @@ def join(folder: str, minutes: float, file_format: str) -> dict[str, float]:
 
 
 def peak_bytes() -> int:
-    """Most memory that this process ever held (`VmHWM`)."""
+    """Peak memory of this process (`VmHWM`)."""
     status = Path("/proc/self/status").read_text()
     return 1024 * int(status.partition("VmHWM:")[2].split()[0])
 

@@ -1,9 +1,9 @@
-"""How soon a job is taken in while the service is busy: the door, and the row that people see.
+"""Latency of submission while the service is busy.
 
     python -m bench.submit
 
-Two stitches of about 96 minutes each and a backlog of decodes keep every working process busy; then small
-jobs are sent at a steady pace. `send_p99_ms` is `send_task` itself, `visible_p99_ms` from the call of
+Two stitches of about 96 minutes each and a backlog of decodes keep all processes busy; then small jobs are
+sent at a steady pace. `send_p99_ms` is `send_task` itself; `visible_p99_ms` is the time from the call of
 `send_task` until `db.queries.jobs.list_jobs` has the job. About a minute and a half on two cores.
 """
 
@@ -32,7 +32,7 @@ _PLAY = Path(__file__).parent.parent / "examples" / "radio_play.txt"
 _LONG_S = 96 * 60
 _LOOK_S = 0.005
 _BACKLOG = 20
-"""Plays of some four minutes: more decoding than the measurement takes."""
+"""Scripts of some four minutes, enough decoding for the whole measurement."""
 
 
 def main() -> None:
@@ -55,16 +55,18 @@ def main() -> None:
 
 
 def busy(folder: Path, count: int, pace: float, workers: int) -> dict[str, Any]:
-    """Saturate a service of its own in `folder`, and measure."""
+    """Saturate an own service in `folder`, and measure."""
     settings = Settings(state=folder)
     with LocalService(settings, concurrency=workers) as service:
         url = service.broker.start()
-        app = Celery("another-app", broker=url, backend=url)  # nothing of ours: what any sender has
+        app = Celery("another-app", broker=url, backend=url)  # a plain client
         history = open_database(settings.history_url)
         play = _PLAY.read_text()
         once = _send(app, play, format="wav").get(timeout=120)
         long = play * round(_LONG_S / once["duration_s"] + 0.5)
-        _send(app, long, format="wav").get(timeout=300)  # its segments lie ready: what follows only stitches
+        _send(app, long, format="wav").get(
+            timeout=300
+        )  # its segments exist now, so the next ones only stitch
         stitches = [_send(app, long, format=name) for name in ("opus", "mp3")]
         _until(lambda: _stitching(app) == 2)
         backlog = [_send(app, play, seed=seed) for seed in range(1, _BACKLOG + 1)]
@@ -79,7 +81,7 @@ def busy(folder: Path, count: int, pace: float, workers: int) -> dict[str, Any]:
         taken_in_s = _mean_run_s(history, [one.id for one in backlog])
         share = _busy_share(history, began, ended, workers)
         for result in (*backlog, *stitches):
-            result.forget()  # asks the broker, so while it is there
+            result.forget()  # needs the broker
         history.dispose()
         app.close()
     return {
@@ -98,7 +100,7 @@ def busy(folder: Path, count: int, pace: float, workers: int) -> dict[str, Any]:
 
 
 def _measure(app: Celery, history: Engine, count: int, pace: float) -> tuple[list[float], list[float]]:
-    """Seconds of each `send_task`, and from its call to the job's row."""
+    """Seconds of each `send_task`, and until the job's row exists."""
     called: dict[str, float] = {}
     seen: dict[str, float] = {}
     done = threading.Event()
@@ -141,7 +143,7 @@ def _stitching(app: Celery) -> int:
 
 
 def _waiting(url: str) -> int:
-    """Messages in the stages' queues, over their priorities."""
+    """Number of messages in the stages' queues, over all priorities."""
     with redis.Redis.from_url(url) as client:
         queues = [key for pattern in ("cpu.*", "gpu.*") for key in client.scan_iter(pattern, _type="list")]
         return sum(int(client.llen(key)) for key in queues)
@@ -160,7 +162,7 @@ def _mean_run_s(history: Engine, ids: list[str]) -> float:
 
 
 def _covered(history: Engine, ids: list[str], began: float, ended: float) -> bool:
-    """Whether both stitches ran from before the first job to after the last."""
+    """True if both stitches ran during the whole measurement."""
     run = task_run.c
     query = select(run.started_at, run.finished_at).where(
         run.task_name == "voxchord.stitch", run.task_id.in_(ids)
@@ -173,7 +175,7 @@ def _covered(history: Engine, ids: list[str], began: float, ended: float) -> boo
 
 
 def _busy_share(history: Engine, began: float, ended: float, slots: int) -> float:
-    """Share of the working slots' time spent inside tasks, by the history's own rows."""
+    """Share of the slots' time spent in tasks, from the history."""
     run = task_run.c
     query = select(run.started_at, run.finished_at).where(
         run.worker.like("work@%"), run.finished_epoch >= int(began)

@@ -1,11 +1,11 @@
-"""Controls for segments, as a worker would give them."""
+"""Controls of running segments, for benches and tests."""
 
 from pipeline.engines.protocol import Control
 from pipeline.errors import CancelledError
 
 
 class Free(Control):
-    """Nothing stops a run without a queue."""
+    """Control that never stops a run."""
 
     def check(self) -> None:
         return
@@ -18,7 +18,7 @@ class Free(Control):
 
 
 class Watch:
-    """Remembers how far the segment is."""
+    """Records the segment's progress."""
 
     def __init__(self) -> None:
         self.looks = self.done = self.together = 0
@@ -35,7 +35,7 @@ class Watch:
 
 
 class CancelAt(Watch):
-    """Cancels the segment once it has so many frames."""
+    """Cancels the segment after that many frames."""
 
     def __init__(self, frames: int) -> None:
         super().__init__()

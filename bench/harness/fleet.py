@@ -1,4 +1,4 @@
-"""Real workers, a real broker and a real store in one folder, to be killed: for benches and tests of that."""
+"""Fleet of real workers with a real broker and store in one folder, for tests that kill them."""
 
 import contextlib
 import os
@@ -21,13 +21,13 @@ from tasks.orchestration.roots import Roots
 
 ROOT = Path(__file__).parent.parent.parent
 _SEP = "\x06\x16"
-"""Between a queue's name and its priority, as kombu writes it."""
+"""Separator that kombu puts between a queue's name and its priority."""
 QUICK = {
     "VOXCHORD_VISIBILITY_TIMEOUT_S": "6",
     "VOXCHORD_RECONCILE_S": "2",
     "VOXCHORD_STALLED_S": "9",
 }
-"""Shorter than shipped, so that a fault takes seconds."""
+"""Timeouts shorter than the defaults, so that a fault takes seconds."""
 LAYOUT: Mapping[str, str] = {
     "door": "voxchord",
     "cpu": "cpu.stitch,cpu.semantic,cpu.text",
@@ -37,9 +37,9 @@ LAYOUT: Mapping[str, str] = {
 
 
 class Fleet:
-    """A broker and workers by name; stops what it started.
+    """A broker and named workers; stops what it started.
 
-    The workers read a pipe that only this process can write to, and end when it does, however it ends.
+    The workers read a pipe that only this process holds, so they end with it however it ends.
     """
 
     def __init__(
@@ -54,14 +54,16 @@ class Fleet:
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Args:
-        settings: environment variables of the workers.
-        store: a folder for the store, in place of one below `folder`.
-        store_url: a store that is no folder.
-        broker_url: a broker in place of the embedded server, which then keeps the results.
-        app: who sends; one that knows just the URLs by default.
-        layout: the queues of each worker, by its name.
-        pools: Celery's options for a worker's pool, by its name; a prefork pool of one by default.
+        """Prepare a fleet.
+
+        Args:
+            settings: environment variables of the workers.
+            store: folder of the store, by default one below `folder`.
+            store_url: URL of a store that is not a folder.
+            broker_url: another broker; the embedded server then stores the results.
+            app: sending app, by default a plain client.
+            layout: queues by worker name.
+            pools: Celery's pool options by worker name, by default a prefork pool of one.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
@@ -130,16 +132,16 @@ class Fleet:
                 )
 
     def ready(self, *names: str, timeout_s: float = 240) -> None:
-        """Until each of these workers has said so in its log, as often as it was started."""
+        """Wait until each of these workers has logged that it is ready, once per start."""
         for name in names or self.workers:
             until(lambda name=name: b" ready." in self.log(name), timeout_s)  # type: ignore[misc]
 
     def log(self, name: str) -> bytes:
-        """What a worker wrote since it was last started."""
+        """Log of a worker since its last start."""
         return (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]
 
     def kill(self, name: str) -> None:
-        """The whole worker, main process and children, as when the machine's power goes."""
+        """Kill a whole worker, main process and children, as a power failure would."""
         os.killpg(self.workers[name].pid, signal.SIGKILL)
         self.workers[name].wait()
 
@@ -176,7 +178,7 @@ class Fleet:
         return self.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord", **more)
 
     def payloads(self) -> Iterator[tuple[str, bytes]]:
-        """Every message in queues, with the list that it lies in."""
+        """All messages in queues, with their lists."""
         for queue in {queue for queues in self.layout.values() for queue in queues.split(",")}:
             for step in PRIORITY_STEPS:
                 key = f"{queue}{_SEP}{step}" if step else queue
@@ -184,7 +186,7 @@ class Fleet:
                     yield key, payload
 
     def trying(self, stage: str) -> list[tuple[str, int]]:
-        """(job, process id) of the attempts at a stage that are under way."""
+        """(job, process ID) of the running attempts of a stage."""
         found = []
         for job in self.jobs.coordination.opened():
             for name, _, _ in list(self.jobs.store.objects.names(f"jobs/{job}/tries")):

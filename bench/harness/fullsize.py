@@ -1,7 +1,7 @@
 """A checkpoint of VibeVoice 1.5B's dimensions with random weights, in bfloat16, 5.4 GB on disk.
 
-The model in it never ends a segment by itself (see `talkative`), so a segment's frames are what its plan
-allows.
+The model never ends a segment by itself (see `talkative`), so a segment has the maximum of frames of its
+plan.
 """
 
 import argparse
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 BLOCK = 8 << 20
 LEVEL = 4.0
 WORDS = ("able", "back", "calm", "day", "each", "fog", "good", "hill", "just", "low", "mist", "now")
-"""Each one token of the checkpoint's tokenizer, as common words are in Qwen's."""
+"""Words that are one token each in the checkpoint's tokenizer, as common words are in Qwen's."""
 
 
 def arguments(description: str | None) -> argparse.ArgumentParser:
-    """What every bench of the full size takes."""
+    """Add the options of all full-size benches."""
     wanted = argparse.ArgumentParser(description=description)
     wanted.add_argument("--threads", type=int, default=os.cpu_count())
     wanted.add_argument("--folder", type=Path, help="keep the checkpoint here, or use the one that is")
@@ -40,7 +40,7 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 @contextmanager
 def checkpoint(kept: Path | None) -> Iterator[Path]:
-    """A folder with the checkpoint, written unless it is there; None for one that goes at the end."""
+    """Folder with the checkpoint, written if missing; None for a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
         folder = (kept or Path(scratch)).absolute()
         if not (folder / "config.json").is_file():
@@ -49,7 +49,7 @@ def checkpoint(kept: Path | None) -> Iterator[Path]:
 
 
 def on_cpu(decoder: SlotDecoder) -> Decoder:
-    """The same, known to be the one that CPUs have."""
+    """The full-size decoder for CPUs."""
     assert isinstance(decoder, Decoder)
     return decoder
 
@@ -60,7 +60,7 @@ def always(decoder: Decoder, frames: int) -> tuple[int, ...]:
 
 
 def config(ids: tuple[int, int, int, int]) -> "VibeVoiceConfig":
-    """The published dimensions; `ids`: end, audio start, audio end, audio."""
+    """Configuration with the published dimensions; `ids`: end, audio start, audio end, audio."""
     from transformers import VibeVoiceConfig
 
     text = {
@@ -171,7 +171,7 @@ def mean(name: str) -> float:
 
 
 def talkative(name: str, tensor: torch.Tensor, audio: int) -> torch.Tensor:
-    """Keep the first number of every state at one value, and let it score the token of a frame above all."""
+    """Fix the first value of every state, and let it score the token of a frame highest."""
     if name.endswith(("o_proj.weight", "mlp.down_proj.weight")):
         tensor[0] = 0
     if name.endswith(("projector.linear_2.weight", "connector.linear_2.weight")):

@@ -1,6 +1,4 @@
-"""What this machine could do at best, and what a frame needs: bytes against bandwidth, products against their
-rate.
-"""
+"""Roofline model: the machine's bandwidth and arithmetic rate against the bytes and products of a frame."""
 
 import time
 from collections.abc import Callable
@@ -32,7 +30,7 @@ def fastest_s(work: Callable[[], object], times: int = 7) -> float:
 
 @torch.inference_mode()
 def measure(dtype: torch.dtype) -> Machine:
-    """Read bandwidth over 512 MB, and the best rate of products of the model's own shapes in that type."""
+    """Measure read bandwidth over 512 MB, and the best rate of GEMMs with the model's shapes."""
     block = torch.ones(128 << 20)
     read_s = fastest_s(block.sum)
     rates = []
@@ -46,7 +44,7 @@ def measure(dtype: torch.dtype) -> Machine:
 
 @dataclass(frozen=True)
 class Part:
-    """What one part of a step reads at least, and computes for each row."""
+    """Minimum bytes that a part of a step reads, and its operations per row."""
 
     size_bytes: int
     flops: int
@@ -56,7 +54,7 @@ class Part:
 
 
 def parts(architecture: Architecture, steps: int, item_bytes: int) -> list[Part]:
-    """A frame's parts, one after the other: each reads its weights once per use."""
+    """Parts of a frame in sequence; each reads its weights once per use."""
     sizes = {name: prod(shape) for name, shape in architecture.shapes().items()}
     language = _sum(sizes, "model.language_model.layers.")
     inner = _sum(sizes, "model.diffusion_head.layers.", "ffn.")
@@ -69,7 +67,7 @@ def parts(architecture: Architecture, steps: int, item_bytes: int) -> list[Part]
 
 
 def least_s(architecture: Architecture, machine: Machine, rows: int, steps: int, item_bytes: int) -> float:
-    """No step of so many rows can be faster on that machine."""
+    """Lower bound of the time of a step with that many rows."""
     return sum(part.least_s(machine, rows) for part in parts(architecture, steps, item_bytes))
 
 
@@ -78,7 +76,7 @@ def _sum(sizes: dict[str, int], start: str, part: str = "") -> int:
 
 
 def _stack_parts(stack: Stack, item_bytes: int) -> list[Part]:
-    """Each stage's weights are used once per step in time, at the stage's own pace."""
+    """Weights of a stage by use per step, at the stage's own rate."""
     sizes = {name: prod(shape) for name, shape in stack.shapes()}
     ratios = stack.ratios[::-1] if stack.upward else stack.ratios
     time = 1 if stack.upward else stack.hop

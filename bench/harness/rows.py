@@ -1,4 +1,4 @@
-"""Rows as the tasks spool them."""
+"""Rows of the history, as tasks spool them."""
 
 import random
 from collections.abc import Iterator
@@ -7,7 +7,7 @@ from uuid import uuid4
 
 
 def attempt(**facts: Any) -> dict[str, Any]:
-    """One attempt that went well, unless told otherwise."""
+    """Row of one attempt, successful by default."""
     return {
         "attempt_uid": str(uuid4()),
         "task_id": str(uuid4()),
@@ -38,7 +38,7 @@ _STAGES = {
 def history(
     count: int, *, days: int = 30, seed: int = 1, newest: int = 1_800_000_000
 ) -> Iterator[dict[str, Any]]:
-    """Attempts as a busy month leaves them: two engines, three versions, some failures, some killed."""
+    """Attempts of a busy month: two engines, three versions, some failed, some killed."""
     chance = random.Random(seed)
     first = newest - days * 24 * HOUR_S
     for number in range(count):
@@ -139,5 +139,5 @@ def _one(chance: random.Random, number: int, started: float, age: float) -> dict
 
 
 def seed_of(number: int) -> int:
-    """Digits that look random, so that the key's index grows as it does in life."""
+    """Pseudo-random digits, so that the key's index grows as in production."""
     return number * 0x9E3779B1 % 2**48

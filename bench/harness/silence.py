@@ -1,7 +1,6 @@
-"""An engine that writes silence, for benches of everything but the sound.
+"""Engine that writes silence, for benches of everything but the sound.
 
-A worker knows it where its operator says so: `VOXCHORD_ENGINES=silence=bench.harness.silence:Silence`. No
-message can bring an engine along; it can only name one that is there.
+Workers load it with `VOXCHORD_ENGINES=silence=bench.harness.silence:Silence`. Messages can only name engines.
 """
 
 import time
@@ -20,7 +19,7 @@ _TICK_S = 0.02
 
 
 class Silence:
-    """Two hundredths of a second of silence per word; `wait_ms` per segment before it."""
+    """Engine of 20 ms of silence per word, after `wait_ms` per segment."""
 
     profile = Profile(
         name="silence",
@@ -40,7 +39,7 @@ class Silence:
     def options(self, given: Options) -> Options:
         unknown = sorted(set(given) - {"wait_ms"})
         if unknown:
-            raise OptionError(unknown[0], "is unknown to the engine silence; it has wait_ms")
+            raise OptionError(unknown[0], "unknown option; silence has wait_ms")
         return {"wait_ms": int(given.get("wait_ms", 0))}
 
     def revision(self) -> str:

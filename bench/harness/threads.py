@@ -1,4 +1,4 @@
-"""One thread per decode, as in a worker: for benches that decode in their own process, before numpy."""
+"""Limit of one numeric thread per decode, as in a worker; to be imported before numpy."""
 
 import os
 

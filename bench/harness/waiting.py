@@ -8,10 +8,10 @@ T = TypeVar("T")
 
 
 def until(come: Callable[[], T], timeout_s: float = 30, every_s: float = 0.02) -> T:
-    """Wait for something that has to come, and return it."""
+    """Wait until a condition holds, and return its value."""
     deadline = time.monotonic() + timeout_s
     while not (found := come()):
         if time.monotonic() > deadline:
-            raise TimeoutError("it did not come in time")
+            raise TimeoutError("the condition did not hold in time")
         time.sleep(every_s)
     return found

@@ -104,7 +104,7 @@ def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, 
 
 
 def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
-    """Process with our loop; sends the times of its parts after each number of rows, and its peak at the end."""
+    """Process with our loop; sends its parts' times after each number of rows, and its peak at the end."""
     torch.set_num_threads(threads)
     keep_blocks()
     keep_few_kernels()

@@ -3,7 +3,7 @@ PYTHON ?= python3.11
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test console-test lint clean
+.PHONY: run test console-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -15,6 +15,12 @@ test: $(VENV)/.test lint
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
 	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
+
+# The Triton kernels in Triton's interpreter, and compiled for a GPU that is not there. Brings Triton, 190 MB.
+kernel-test: $(VENV)/.test
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --target build/triton triton==3.6.0 numpy==2.3.5
+	PYTHONPATH=build/triton TRITON_INTERPRET=1 $(VENV)/bin/python -m pytest tests/pipeline/engines/vibevoice/kernels/test_triton.py -k interpreter
+	PYTHONPATH=build/triton $(VENV)/bin/python -m pytest tests/pipeline/engines/vibevoice/kernels/test_triton.py -k compile
 
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check

@@ -41,7 +41,7 @@ class Device:
 
     def __init__(self, slots: int) -> None:
         self.rows: list[Row | None] = [None] * slots
-        self.passes = 0
+        self.passes, self.refusals = 0, None
 
     @property
     def free(self) -> list[int]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from bench.harness.controls import Free
 from pipeline.arrays import Arrays, Samples
 from pipeline.engines.protocol import Utterance
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
@@ -28,19 +29,6 @@ RATE_HZ = 24_000
 SEGMENT_S = 90
 SPEAKERS = ("Ann", "Bob", "Cem", "Dee")
 WORDS = "The tide had gone out further than anybody could remember, and the boats lay on their sides."
-
-
-class Free:
-    """Control that never stops."""
-
-    def check(self) -> None:
-        """Continue."""
-
-    def frames(self, done: int, together: int = 1) -> None:
-        """Count nothing."""
-
-    def waited(self, seconds: float) -> None:
-        """Exclude nothing."""
 
 
 def sentence(seed: int) -> Samples:

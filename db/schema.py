@@ -259,6 +259,11 @@ _WORK = (
     _count("tokens_in", "Tokens of text."),
     _count("segments", "Segments planned or joined."),
     _column("batch_size", Integer(), "Mean number of segments in the decoding batch."),
+    _column(
+        "graphs_refused",
+        Integer(),
+        "Parts of the decoder that could not be captured as CUDA graphs and are launched kernel by kernel.",
+    ),
     _flag("cache_hit", "The result existed already."),
     _seconds("audio", "Duration of the audio made."),
     _column("sample_rate", Integer(), "Samples per second of that audio."),

@@ -62,6 +62,12 @@ class Settings:
             "doc": "Segments decoded at once per device. 0: as many as fit, at most 64 on a GPU, 8 on a CPU."
         },
     )
+    own_kernels: bool = field(
+        default=True,
+        metadata={
+            "doc": "Use this project's kernels for VibeVoice (LLVM on CPU, Triton on CUDA). 0: torch's only."
+        },
+    )
     engines: Mapping[str, str] = field(
         default_factory=dict,
         metadata={"doc": "Additional engines, `name=module:Class,…`. Messages can only name them."},

@@ -69,7 +69,7 @@ def beside(bench: Bench) -> dict[str, Any]:
     ):
         found[name] = round(_measured(bench, loop, other, interval, stop), 2)
     sys.setswitchinterval(kept)
-    return found | {"voice_s": round(min(took), 3), "refusals": loop.refusals, "ok": not loop.refusals}
+    return found | {"voice_s": round(min(took), 3), "refusals": loop.refusals or 0, "ok": not loop.refusals}
 
 
 def _measured(

@@ -38,7 +38,7 @@ def exact(bench: Bench) -> dict[str, Any]:
             made = run(loop, requests(loop.model))
             error = max(relative_error(one, right) for one, right in zip(made, expected, strict=True))
             found[f"{'captured' if captured else 'eager'}_{slots}"] = float(f"{error:.1e}")
-            found["refusals"] = found.get("refusals", 0) + loop.refusals
+            found["refusals"] = found.get("refusals", 0) + (loop.refusals or 0)
     worst = max(value for name, value in found.items() if name != "refusals")
     return {**found, "ok": worst <= TOLERANCE and not found["refusals"]}
 

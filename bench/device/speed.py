@@ -26,7 +26,7 @@ def frames(slots: int, *, fused: bool = True, captured: bool = True) -> Callable
         loop = bench.decoder(count, fused=fused, captured=captured)
         bench.synchronize()
         found: dict[str, Any] = {"slots": count, "ready_s": round(time.perf_counter() - start, 1)}
-        found |= {"fused": fused and not (loop.fusion and loop.fusion.failed), "refusals": loop.refusals}
+        found |= {"fused": fused and not (loop.fusion and loop.fusion.failed), "refusals": loop.refusals or 0}
         found["own_kernels"] = bool(loop.fusion and loop.fusion.own_kernels)
         found |= _steps(bench, loop)
         found |= {"kernels": _profile(bench, loop)}

@@ -16,6 +16,9 @@ class Free(Control):
     def waited(self, seconds: float) -> None:
         return
 
+    def graphs_refused(self, count: int) -> None:
+        return
+
 
 class Watch:
     """Records the segment's progress."""
@@ -23,6 +26,7 @@ class Watch:
     def __init__(self) -> None:
         self.looks = self.done = self.together = 0
         self.waited_s = 0.0
+        self.refused: int | None = None
 
     def check(self) -> None:
         self.looks += 1
@@ -32,6 +36,9 @@ class Watch:
 
     def waited(self, seconds: float) -> None:
         self.waited_s = seconds
+
+    def graphs_refused(self, count: int) -> None:
+        self.refused = count
 
 
 class CancelAt(Watch):

@@ -111,6 +111,10 @@ class Control(Protocol):
         """Told how long in all others were decoded before it, which doesn't count against its deadline."""
         ...
 
+    def graphs_refused(self, count: int) -> None:
+        """Take how many parts of the decoder could not be captured as CUDA graphs."""
+        ...
+
 
 class Engine(Protocol):
     """One model, loaded lazily. Called from several threads at once when `profile.pool` is 'threads'.

@@ -12,22 +12,26 @@ ENGINES = {
     "vibevoice": "pipeline.engines.vibevoice.engine:VibeVoice",
 }
 
-_loaded: dict[tuple[str, str | None, int | None], Engine] = {}
+_loaded: dict[tuple[str, str | None, int | None, bool | None], Engine] = {}
 
 
-def load(name: str, model: str | None = None, slots: int | None = None) -> Engine:
+def load(
+    name: str, model: str | None = None, slots: int | None = None, own_kernels: bool | None = None
+) -> Engine:
     """The engine of that name, one per process and model, whichever of several threads asks first.
 
     Args:
         model: a checkpoint, as the engine names them; None is the engine's own default.
         slots: segments decoded at once, for an engine that can; None leaves it to the engine.
+        own_kernels: whether an engine that has compiled kernels of this project uses them.
 
     Raises:
         OptionError: no such engine, or a model given to an engine that has none.
     """
-    standing = _loaded.get((name, model, slots))
+    key = name, model, slots, own_kernels
+    standing = _loaded.get(key)
     # an engine loads nothing until it is used, so of two that were made at once one may be thrown away
-    return standing or _loaded.setdefault((name, model, slots), _made(name, model, slots))
+    return standing or _loaded.setdefault(key, _made(*key))
 
 
 def presets() -> set[str]:
@@ -39,7 +43,7 @@ def presets() -> set[str]:
     return found
 
 
-def _made(name: str, model: str | None, slots: int | None) -> Engine:
+def _made(name: str, model: str | None, slots: int | None, own_kernels: bool | None) -> Engine:
     if name not in ENGINES:
         raise OptionError("engine", f"{name!r} is unknown; there are {', '.join(sorted(ENGINES))}")
     module, _, cls = ENGINES[name].partition(":")
@@ -47,6 +51,7 @@ def _made(name: str, model: str | None, slots: int | None) -> Engine:
     takes = inspect.signature(adapter).parameters
     if model is not None and "model" not in takes:
         raise OptionError("model", f"the engine {name} has its model built in")
-    given = {"model": model, "slots": slots if "slots" in takes else None}
-    engine: Engine = adapter(**{key: value for key, value in given.items() if value is not None})
+    given = {"model": model, "slots": slots, "own_kernels": own_kernels}
+    known = {key: value for key, value in given.items() if key in takes and value is not None}
+    engine: Engine = adapter(**known)
     return engine

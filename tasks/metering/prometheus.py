@@ -65,6 +65,9 @@ class Attempts:
         self.energy = counter("tts_task_energy_joules", "Energy of attempts.", "source", "scope")
         self.audio = counter("tts_audio_seconds", "Seconds of audio made.", "task", "engine")
         self.rtf = histogram("tts_task_rtf_ratio", "Run time per audio time.", RATIO, "task", "engine")
+        self.refused = counter(
+            "tts_task_without_cuda_graphs", "Attempts whose decoder runs partly without CUDA graphs.", "task"
+        )
         self.io = counter("tts_task_io_bytes", "Bytes read from and written to storage.", "task", "direction")
 
     def count(self, row: Row) -> None:
@@ -90,6 +93,8 @@ class Attempts:
         if row["state"] == "SUCCESS" and row.get("audio_s") is not None and not row.get("cache_hit"):
             _add(self.audio.labels(task, engine), row["audio_s"])
             _observe(self.rtf.labels(task, engine), row.get("rtf"))
+        if row.get("graphs_refused"):
+            self.refused.labels(task).inc()
         for direction, column in _IO.items():
             _add(self.io.labels(task, direction), row.get(column))
 

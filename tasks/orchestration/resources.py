@@ -30,7 +30,9 @@ def engine_of(options: JobOptions) -> Engine:
         OptionError: unknown engine or model.
     """
     name = options.model or (settings.model if options.engine == settings.engine else "") or None
-    return registry.load(options.engine, settings.checkpoint(name), settings.slots or None)
+    return registry.load(
+        options.engine, settings.checkpoint(name), settings.slots or None, settings.own_kernels
+    )
 
 
 def work_of(plan: Plan, segment: int) -> Work:

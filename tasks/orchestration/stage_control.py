@@ -32,6 +32,7 @@ class StageControl:
         self.done = self.shared = 0
         self.first_s: float | None = None
         self.waited_s = 0.0
+        self.refused: int | None = None
         self.loading: Callable[[], bool] = lambda: False
 
     def __enter__(self) -> "StageControl":
@@ -67,11 +68,15 @@ class StageControl:
     def waited(self, seconds: float) -> None:
         self.waited_s = seconds
 
+    def graphs_refused(self, count: int) -> None:
+        self.refused = count
+
     def facts(self) -> dict[str, float | int]:
         """Seconds to the first frame, and the mean number of segments in the batch."""
+        graphs: dict[str, float | int] = {} if self.refused is None else {"graphs_refused": self.refused}
         if not self.done or self.first_s is None:
-            return {}
-        return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done)}
+            return graphs
+        return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done), **graphs}
 
     def _look(self, now: float) -> None:
         try:

@@ -26,6 +26,7 @@ from pipeline.engines.vibevoice.decoding.request import (
     assemble,
 )
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
+from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import fastest, halvable
 from pipeline.engines.vibevoice.model import speaker_encoder
@@ -57,6 +58,8 @@ class Device:
         if self.device.type == "cpu":
             keep_blocks()
             keep_few_kernels()
+            if not settings.own_kernels:
+                runtime.switch_off()
         self.lock = threading.Lock()
         self.schedulers: dict[Precision, Scheduler] = {}
         self.encoders: dict[torch.dtype, Lazy[speaker_encoder.SpeakerEncoder]] = {}
@@ -226,7 +229,10 @@ class Device:
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
             return FrameDecoder(
-                model, limits, capture=CudaGraphs(self.device), fusion=Fusion(own_kernels=True)
+                model,
+                limits,
+                capture=CudaGraphs(self.device),
+                fusion=Fusion(own_kernels=settings.own_kernels),
             )
         return FrameDecoder(model, limits)
 

@@ -46,15 +46,21 @@ class VibeVoice:
     """The four stages over one checkpoint. May be called from any number of threads."""
 
     def __init__(
-        self, model: str | None = None, settings: Settings | None = None, slots: int | None = None
+        self,
+        model: str | None = None,
+        settings: Settings | None = None,
+        slots: int | None = None,
+        own_kernels: bool | None = None,
     ) -> None:
         """Args:
         model: a folder, or an id on the hub.
-        slots: in place of the settings' own.
+        slots, own_kernels: in place of the settings' own.
         """
         self.model, self.settings = model or DEFAULT_MODEL, settings or Settings()
         if slots is not None:
             self.settings = replace(self.settings, slots=slots)
+        if own_kernels is not None:
+            self.settings = replace(self.settings, own_kernels=own_kernels)
         self.lock = threading.RLock()
 
     @property

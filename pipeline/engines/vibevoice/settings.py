@@ -25,6 +25,8 @@ class Settings:
     """Speaker embeddings that are kept."""
     reference_s: float = 30.0
     """A longer reference is cut."""
+    own_kernels: bool = True
+    """Use this project's own kernels (LLVM on CPUs, Triton on CUDA) where they fit."""
     idle_s: float = 300.0
     """After so long without work the weights and caches are dropped."""
     still_s: float = 600.0

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import soundfile
 
+from bench.harness.controls import Watch
 from pipeline.arrays import Samples
 from pipeline.engines.protocol import Utterance
 from pipeline.errors import CancelledError, EngineError, MissingArtifactError, OptionError, StoreError
@@ -19,26 +20,10 @@ RATE_HZ = 24_000
 Part = tuple[PlannedSegment, SegmentAudio | None]
 
 
-class Free:
-    """A control that never stops anything, and counts how often it was asked."""
-
-    def __init__(self) -> None:
-        self.checks = 0
-
-    def check(self) -> None:
-        self.checks += 1
-
-    def frames(self, done: int, together: int = 1) -> None:
-        """Nothing to count."""
-
-    def waited(self, seconds: float) -> None:
-        """For nobody."""
-
-
-class Cancelled(Free):
+class Cancelled(Watch):
     def check(self) -> None:
         super().check()
-        if self.checks > 1:
+        if self.looks > 1:
             raise CancelledError("job")
 
 
@@ -70,7 +55,7 @@ class Made:
         out: Path,
         file_format: str = "flac",
         *,
-        control: Free | None = None,
+        control: Watch | None = None,
         pauses: Pauses = PAUSES,
         progress: Progress = lambda done, of: None,
     ) -> Stitched:
@@ -81,7 +66,7 @@ class Made:
             file_format=file_format,
             sample_rate_hz=RATE_HZ,
             words_per_s=2.5,
-            control=control or Free(),
+            control=control or Watch(),
             pauses=pauses,
             progress=progress,
         )
@@ -194,10 +179,10 @@ def test_a_missing_segment_is_silence_and_is_named(tmp_path: Path) -> None:
 
 
 def test_the_world_is_looked_at_before_each_segment(tmp_path: Path) -> None:
-    control, seen = Free(), list[tuple[int, int]]()
+    control, seen = Watch(), list[tuple[int, int]]()
     made = Made([("A", tone())], [("A", tone())], [("A", tone())])
     made.stitch(tmp_path / "out.wav", "wav", control=control, progress=lambda *done: seen.append(done))
-    assert control.checks == 3
+    assert control.looks == 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -86,6 +86,11 @@ class Decoder:
         """Passes over prompts so far."""
         return self.prefill.passes
 
+    @property
+    def refusals(self) -> int | None:
+        """None: nothing is captured on a CPU."""
+        return None
+
     @torch.inference_mode()
     def admit(self, requests: Mapping[int, Request]) -> dict[int, Row]:
         """Put segments into free slots and read their prompts; `step` keeps the rows up to date.

@@ -113,8 +113,10 @@ class FrameDecoder:
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
     @property
-    def refusals(self) -> int:
-        """How much could not be captured and runs kernel by kernel."""
+    def refusals(self) -> int | None:
+        """How much could not be captured and runs kernel by kernel; None where nothing is captured."""
+        if self.capture is uncaptured:
+            return None
         return self.frames.refusals + self.reader.captured.refusals
 
     def row(self, slot: int) -> FrameRow:

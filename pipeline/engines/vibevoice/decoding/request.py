@@ -94,6 +94,11 @@ class SlotDecoder(Protocol):
         """Passes over prompts so far."""
         ...
 
+    @property
+    def refusals(self) -> int | None:
+        """How many parts could not be captured as CUDA graphs; None where nothing is captured."""
+        ...
+
     def admit(self, requests: Mapping[int, Request]) -> Mapping[int, SlotRow]:
         """Put segments into free slots."""
         ...

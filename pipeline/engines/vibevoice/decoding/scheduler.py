@@ -57,6 +57,8 @@ class Entry:
     pulse: tuple[int, int | None] = (0, None)
     """Steps and passes over prompts at its last look; `looks` were made since they changed."""
     looks: int = 0
+    refusals: int | None = None
+    """Parts of its decoder that could not be captured as CUDA graphs."""
     given_up: bool = False
     error: Exception | None = None
 
@@ -112,6 +114,8 @@ class Scheduler:
         if entry.error is not None:
             raise entry.error
         control.frames(entry.frames, entry.together)
+        if entry.refusals is not None:
+            control.graphs_refused(entry.refusals)
         if entry.row is None:
             raise RuntimeError("a finished segment has a row")
         return entry.row.samples()
@@ -232,7 +236,7 @@ class Scheduler:
             for slot, entry in list(self.active.items()):
                 row = decoder.row(slot)
                 entry.spent_s += step_s
-                entry.frames, entry.together = row.spoken, together
+                entry.frames, entry.together, entry.refusals = row.spoken, together, decoder.refusals
                 if row.done:
                     decoder.release(slot)
                     del self.active[slot]

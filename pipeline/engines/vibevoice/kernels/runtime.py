@@ -3,11 +3,14 @@
 import ctypes
 import functools
 import struct
+import threading
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+
+_off = threading.Event()
 
 
 class Library:
@@ -41,7 +44,12 @@ def able() -> bool:
 
 def suits(dtype: torch.dtype, device: torch.device) -> bool:
     """Whether the kernels are for such numbers there."""
-    return device.type == "cpu" and dtype == torch.bfloat16 and able()
+    return not _off.is_set() and device.type == "cpu" and dtype == torch.bfloat16 and able()
+
+
+def switch_off() -> None:
+    """Leave everything to torch's kernels in this process, from the next model on."""
+    _off.set()
 
 
 @functools.cache

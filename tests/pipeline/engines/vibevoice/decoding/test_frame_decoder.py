@@ -48,7 +48,7 @@ def assert_equal(
     """Cases passing through the slots equal `generate()` one by one."""
     loop = segments.frame_decoder(weights, slots, capture=capture, fusion=fusion)
     rows = segments.run(loop, [segments.request(model, one) for one in ones])
-    assert loop.refusals == 0
+    assert not loop.refusals
     for one, row in zip(ones, rows, strict=True):
         audio, tokens = segments.generated(model, one)
         assert row.tokens == tokens

@@ -19,7 +19,9 @@ from bench.harness.waiting import until
 from pipeline.engines import load_timing
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Work
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
+from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
 from pipeline.engines.vibevoice.model.model import Model
@@ -335,3 +337,15 @@ def test_memory_does_not_grow_with_the_segments(talkative: Path) -> None:
     code = [sys.executable, "-c", GROWTH, str(talkative)]
     grown = int(subprocess.run(code, check=True, capture_output=True, text=True).stdout)
     assert grown < 16 << 20, "the sound alone has 28 MB; kernels come and go"
+
+
+def test_graphs_that_could_not_be_captured_are_reported(model: Model) -> None:
+    def refuses(work: Work) -> Work:
+        raise RuntimeError("operation not permitted when stream is capturing")
+
+    limits = Limits(1, positions=512, frames=256, prefix_bytes=1 << 20)
+    batch = Scheduler(lambda _: FrameDecoder(model, limits, capture=refuses), 1, 60.0)
+    control = Watch()
+    samples = batch.decode(request(3), 3, control)
+    assert len(samples) == 3 * model.hop
+    assert control.refused == 2, "a bucket of prompts, and the frame"

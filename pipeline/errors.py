@@ -3,20 +3,38 @@
 Every argument goes to `super().__init__`: Celery's JSON backend rebuilds an exception from its `args`.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
+PROBLEMS_SHOWN = 50
+"""Problems that an error's text lists."""
+
 
 class PipelineError(Exception):
     """Something that a person or a program is expected to meet. Anything else is a bug and fails loudly."""
 
 
 class ScriptError(PipelineError):
-    """The script can't be spoken as written. Trying again can't help."""
+    """The script can't be spoken as written. Trying again can't help.
 
-    def __init__(self, line: int, reason: str) -> None:
-        super().__init__(line, reason)
+    `line` and `reason` are of the first problem; where there are more, all of them are in `problems`.
+    """
+
+    def __init__(self, line: int, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
+        super().__init__(line, reason, *([[list(problem) for problem in more]] if more else []))
         self.line, self.reason = line, reason
+        self.problems: list[tuple[int, str]] = [(line, reason), *((int(at), str(why)) for at, why in more)]
+
+    @classmethod
+    def of(cls, problems: Sequence[tuple[int, str]]) -> "ScriptError":
+        """One error for all problems of a script; there is at least one."""
+        (line, reason), *more = problems
+        return cls(line, reason, more)
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
+        shown = [f"line {line}: {reason}" for line, reason in self.problems[:PROBLEMS_SHOWN]]
+        hidden = len(self.problems) - len(shown)
+        return "\n".join(shown + ([f"and {hidden} more problems"] if hidden else []))
 
 
 class VoiceError(PipelineError):

@@ -10,7 +10,7 @@ from typing import Any
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import OptionError, ScriptError, VoiceError
-from pipeline.script.parser import Script
+from pipeline.script.turns import Script
 from pipeline.voices.library import Voices
 
 FORMATS = ("flac", "wav", "opus", "mp3")

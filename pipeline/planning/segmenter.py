@@ -15,7 +15,7 @@ from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Line, Profile, SegmentText
 from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.script import sentences
-from pipeline.script.parser import Turn
+from pipeline.script.turns import Turn
 from pipeline.script.words import whole_words
 
 SENTENCE_WORDS_MAX = 2

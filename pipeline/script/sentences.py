@@ -108,7 +108,7 @@ def _parts_words(text: str, position: int) -> bool:
 
 
 def _goes_on(text: str, position: int) -> bool:
-    """Whether the sentence goes on after a quotation: `"Stop. Now!" he said`."""
+    """Tell whether the sentence goes on after a quotation: `"Stop. Now!" he said`."""
     after = _NEXT.match(text, position)
     return after is not None and (after[1].islower() or after[1] in ",;:，；：、")
 
@@ -137,7 +137,7 @@ def _following(text: str, position: int) -> str:
 
 
 def _may_go_on(word: str) -> bool:
-    """Whether a dot after the word may belong to it: an initial, "U.S", "a.m", "Inc"."""
+    """Tell whether a dot after the word may belong to it: an initial, "U.S", "a.m", "Inc"."""
     initial = len(word) == 1 and word.isupper() and word != "I"
     dotted = "." in word and all(len(part) == 1 and part.isalpha() for part in word.split("."))
     return initial or dotted or word.lower() in _COMPANIES

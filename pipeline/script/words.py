@@ -43,3 +43,16 @@ def is_wide(letter: str) -> bool:
 def _is_wide_mark(letter: str) -> bool:
     """A full-width comma; full-width Latin letters make words as others do."""
     return unicodedata.east_asian_width(letter) == "F" and not letter.isalnum()
+
+
+def spoken_words(text: str) -> int:
+    """Words with a letter or digit, for reports; wide characters are counted as in `count_words`.
+
+    >>> spoken_words("Well — it is 5 o'clock!")
+    5
+    """
+    wide = sum(map(is_wide, text)) if not text.isascii() else 0
+    if not wide:
+        return sum(any(map(str.isalnum, word)) for word in text.split())
+    narrow = "".join(" " if is_wide(letter) else letter for letter in text)
+    return spoken_words(narrow) + math.ceil(wide * WORDS_PER_CHARACTER)

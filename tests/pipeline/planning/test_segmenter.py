@@ -6,7 +6,7 @@ from pipeline.engines.hibari.engine import Hibari
 from pipeline.engines.protocol import Profile
 from pipeline.planning.records import PlannedSegment
 from pipeline.planning.segmenter import plan, text_of
-from pipeline.script.parser import Turn
+from pipeline.script.turns import Turn
 
 PROFILE = Hibari.profile
 VOICES = {"A": "preset:a", "B": "preset:b", "C": "preset:c"}

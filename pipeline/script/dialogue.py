@@ -1,0 +1,302 @@
+"""Scripts with labelled lines, to events."""
+
+import re
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from pipeline.script import labels, structure
+from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.labels import Label
+from pipeline.script.names import identity
+from pipeline.script.structure import Line
+from pipeline.script.survey import Survey
+from pipeline.script.turns import Findings
+from pipeline.script.vocabulary import Kind, is_metadata, kind, words_of
+
+_LOOSE = ("colon", "tag", "bracket", "bold", "heading")
+"""Dialects whose lines are taken in a script of another dialect, if the name is known."""
+_WRAPPED = 60
+"""A line shorter than this that ends a sentence was not wrapped by an editor."""
+_STRONG_METADATA = words_of("""
+    title subtitle author authors by writer written date genre episode season series copyright version
+    draft cast characters dramatis
+""")
+_ENDS = (".", "!", "?", "…", '"', "'", ")", "]", "—", ":", ";", "*")
+_YAML_LINE = re.compile(r"[A-Za-z_][\w -]*:(?:\s|$)|\s+\S|-\s|#")
+_QUOTED = re.compile(r"^\s*(?:>\s?)+(?=\s|\S)")
+_BACKSLASH = re.compile(r"^(\s*)\\(?![\\`*_{}\[\]()#+\-.!|>~<])")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    lines: Sequence[Line]
+    survey: Survey
+    taken: Mapping[int, Label]
+    """The lines that begin a speaker's turn."""
+    findings: Findings
+
+
+def read(
+    lines: Sequence[Line], chosen: Survey, others: Sequence[Survey], cast: Collection[str], findings: Findings
+) -> Iterator[Event]:
+    """Read a script whose speakers are labelled in a dialect.
+
+    Args:
+        chosen: the survey of that dialect.
+        others: the surveys of the other dialects.
+        cast: identities of speakers that are named beside the script.
+    """
+    skipped = _title_block(lines, chosen, findings)
+    taken = _take(lines, chosen, others, cast, skipped, findings)
+    return _events(_Reading(lines, chosen, taken, findings), skipped)
+
+
+def _take(
+    lines: Sequence[Line],
+    chosen: Survey,
+    others: Sequence[Survey],
+    cast: Collection[str],
+    skipped: Collection[int],
+    findings: Findings,
+) -> dict[int, Label]:
+    """Decide for every would-be label whether it is a speaker's."""
+    taken: dict[int, Label] = {}
+    for line in lines:
+        if line.number in skipped:
+            continue
+        label = chosen.found.get(line.number) or chosen.phrases.get(line.number)
+        if label is not None:
+            if _is_speakers(label, line, lines, chosen, cast, findings):
+                taken[line.number] = label
+            continue
+        for other in others:
+            label = other.found.get(line.number)
+            if (
+                label is not None
+                and identity(label.name) in chosen.counts
+                and line.number not in chosen.spoken
+            ):
+                if other.dialect in _LOOSE:
+                    taken[line.number] = label
+                else:
+                    findings.problem(line.number, _otherwise(label))
+                break
+    return taken
+
+
+def _otherwise(label: Label) -> str:
+    return (
+        f"begins with {label.name}, but not as the other lines do; write the name in the same way, or a "
+        "backslash before it if it is to be read aloud"
+    )
+
+
+def _is_speakers(
+    label: Label,
+    line: Line,
+    lines: Sequence[Line],
+    chosen: Survey,
+    cast: Collection[str],
+    findings: Findings,
+) -> bool:
+    key, what = identity(label.name), kind(label.name)
+    if key in chosen.sure or key in cast or what is Kind.NUMBERED:
+        return True
+    if line.number in chosen.phrases:
+        certain = False
+    elif chosen.whole or label.decorated or chosen.dialect not in ("colon", "dash"):
+        certain = what is Kind.SPEAKER and not (label.tight and not _is_tight(chosen))
+    else:
+        certain = what is Kind.SPEAKER and label.strict and not label.tight
+    if certain:
+        return True
+    if not label.strict and _goes_on(line, lines):
+        return False
+    findings.problem(
+        line.number,
+        "begins like a speaker's line, with a name that stands nowhere else; if it is a speaker, say so with "
+        "`--voice NAME=VOICE` or a cast, else write a backslash before it to have it read aloud",
+    )
+    return True
+
+
+def _is_tight(chosen: Survey) -> bool:
+    return 2 * sum(label.tight for label in chosen.found.values()) >= len(chosen.found)
+
+
+def _goes_on(line: Line, lines: Sequence[Line]) -> bool:
+    """Tell whether a line continues the sentence of the line before it."""
+    before = lines[line.number - 2] if line.number > 1 else None
+    if before is None or before.kind != structure.SPEECH:
+        return False
+    return line.text.lstrip()[:1].islower() and not before.text.rstrip().endswith(_ENDS)
+
+
+def _events(reading: _Reading, skipped: Collection[int]) -> Iterator[Event]:
+    if not reading.taken:
+        return
+    first = min(reading.taken)
+    previous: Line | None = None
+    for line in reading.lines:
+        number = line.number
+        if number in skipped:
+            continue
+        label = reading.taken.get(number)
+        if label is not None:
+            yield from _labelled(label, line, reading)
+        elif line.kind == structure.BLANK:
+            yield pause_between(number)
+        elif line.kind == structure.PAUSE:
+            yield words(number, line.text)
+        elif line.kind != structure.SPEECH or number in reading.survey.cues:
+            yield from _left_out(line, reading)
+        elif number < first:
+            if not reading.findings.problems or reading.findings.problems[-1].reason[:14] != "has no speaker":
+                reading.findings.problem(
+                    number, f"has no speaker, but line {first} has one; begin with a speaker, as `Narrator:`"
+                )
+        else:
+            yield from _unlabelled(line, previous, reading)
+        previous = line
+
+
+def _labelled(label: Label, line: Line, reading: _Reading) -> Iterator[Event]:
+    yield speaker(line.number, label.name)
+    for direction in label.directions:
+        reading.findings.omit(line.number, structure.DIRECTION, direction)
+    yield from _within(label.words, line.number, reading)
+
+
+def _within(text: str, number: int, reading: _Reading) -> Iterator[Event]:
+    """The words of a line, in which a tag or bracket may hand over to another speaker."""
+    dialect = reading.survey.dialect
+    if dialect == "pipe":
+        text = text.rstrip().removesuffix("|")
+    if dialect not in labels.INLINE:
+        yield words(number, text)
+        return
+    end = 0
+    for found in labels.INLINE[dialect].finditer(text):
+        if identity(found[1]) not in reading.survey.counts:
+            continue
+        yield words(number, text[end : found.start()])
+        end = found.end()
+        if not found[0].startswith("</"):
+            yield speaker(number, found[1])
+    yield words(number, text[end:])
+
+
+def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
+    """A heading, a rule, a direction: structure of the script, counted and not spoken."""
+    number = line.number
+    if line.kind == structure.RULE:
+        yield pause_between(number)
+        return
+    what = "sound cue" if number in reading.survey.cues else line.kind
+    reading.findings.omit(number, what, line.text)
+    if line.kind != structure.DIRECTION:
+        yield pause_between(number)
+
+
+def _unlabelled(line: Line, previous: Line | None, reading: _Reading) -> Iterator[Event]:
+    """A line without a speaker: the turn goes on; where that is not plain to see, with a notice."""
+    number = line.number
+    text = _BACKSLASH.sub(r"\1", _QUOTED.sub("", line.text))
+    if reading.survey.dialect == "tag" and not labels.INLINE["tag"].sub("", text).strip():
+        return
+    would_be = reading.survey.spoken.get(number)
+    heads = would_be is not None and would_be.strict and kind(would_be.name) is Kind.SPOKEN
+    if heads:
+        yield pause_between(number)
+        reading.findings.notice(
+            number, "begins like a label that is no speaker's; it is read aloud by the speaker before it"
+        )
+    elif _is_noticed(line, reading) and _stands_alone(line, previous, reading):
+        reading.findings.notice(number, "has no speaker; it is read by the speaker before it")
+    yield from _within(text, number, reading)
+    if heads:
+        yield pause_between(number)
+
+
+def _is_noticed(line: Line, reading: _Reading) -> bool:
+    """Tell whether nobody has said yet that the line has no speaker."""
+    escaped = line.text.lstrip().startswith("\\")
+    return not escaped and all(problem.line != line.number for problem in reading.findings.problems[-20:])
+
+
+def _stands_alone(line: Line, previous: Line | None, reading: _Reading) -> bool:
+    if (
+        previous is not None
+        and previous.number in reading.taken
+        and not reading.taken[previous.number].words.strip()
+    ):
+        return False
+    if previous is None or previous.kind not in (structure.SPEECH, structure.PAUSE, structure.DIRECTION):
+        return True
+    ended = previous.text.rstrip().endswith(_ENDS)
+    return ended and len(previous.text.strip()) < _WRAPPED and previous.kind == structure.SPEECH
+
+
+def _title_block(lines: Sequence[Line], chosen: Survey, findings: Findings) -> set[int]:
+    """The lines of a title block or of front matter at the top, which are left out."""
+    block = front_matter(lines) or _keys(lines, chosen)
+    for line in block:
+        findings.omit(line.number, "title block", line.text)
+    return {line.number for line in block}
+
+
+def front_matter(lines: Sequence[Line]) -> list[Line]:
+    """Lines between two rules of dashes at the top, as static site generators have them."""
+    if not lines or lines[0].text.strip() != "---":
+        return []
+    end = next((i for i, line in enumerate(lines[1:60], 1) if line.text.strip() in ("---", "...")), None)
+    inner = lines[1:end] if end else []
+    keys = [
+        line
+        for line in inner
+        if re.match(r"[A-Za-z_][\w -]*:(\s|$)|\s+\S|-\s|#", line.text) or not line.text.strip()
+    ]
+    return list(lines[: end + 1]) if end and len(keys) == len(inner) else []
+
+
+def _keys(lines: Sequence[Line], chosen: Survey) -> list[Line]:
+    """`Title: …` and the like, of which one at least is a word that only title blocks have."""
+    block: list[Line] = []
+    strong = unknown = False
+    for line in lines:
+        if block and line.number <= block[-1].number:
+            continue
+        if line.kind == structure.BLANK and block:
+            if unknown:
+                break
+            continue
+        label = labels.match("colon", line.text) if line.kind == structure.SPEECH else None
+        if label is None or chosen.counts[identity(label.name)] > 1:
+            if line.kind in (structure.HEADING, structure.RULE, structure.BLANK, structure.DIRECTION):
+                continue
+            break
+        if is_metadata(label.name):
+            strong = strong or identity(label.name).split()[0] in _STRONG_METADATA
+        elif block and lines[line.number - 2].kind == structure.SPEECH and _ends_before_blank(line, lines):
+            unknown = True
+        else:
+            break
+        block.append(line)
+        if not label.words.strip():
+            block += _list_below(line, lines, chosen)
+    return block if strong else []
+
+
+def _list_below(line: Line, lines: Sequence[Line], chosen: Survey) -> list[Line]:
+    """The people that are listed below `Cast:`, up to a blank line."""
+    below = []
+    for after in lines[line.number :]:
+        if after.kind == structure.BLANK or after.number in chosen.found:
+            break
+        below.append(after)
+    return below
+
+
+def _ends_before_blank(line: Line, lines: Sequence[Line]) -> bool:
+    """Tell whether a blank line follows the lines that stand together with this one."""
+    return any(after.kind == structure.BLANK for after in lines[line.number :])

@@ -1,0 +1,144 @@
+"""A script as a row of events, and the folding of events into turns."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+from pipeline.script import marks
+from pipeline.script.names import People
+from pipeline.script.plain import plain
+from pipeline.script.turns import NARRATOR, Findings, Turn
+
+HEADING_REST_MS = 700
+"""Silence before and after a heading, on top of what lies between turns."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One thing in a script, in order."""
+
+    line: int
+    kind: str
+    """'speaker', 'words', 'break' (a blank line), 'rest' (silence around a heading)."""
+    text: str = ""
+    rest_ms: int = 0
+
+
+def named(events: Iterable[Event], findings: Findings) -> list[Event]:
+    """Give every speaker one name, however it is written, with notices of what was taken as one."""
+    found = list(events)
+    people = People((event.text, event.line) for event in found if event.kind == "speaker")
+    people.report(findings)
+    return [
+        replace(event, text=people.name(event.text)) if event.kind == "speaker" else event for event in found
+    ]
+
+
+def speaker(line: int, name: str) -> Event:
+    return Event(line, "speaker", name)
+
+
+def words(line: int, text: str) -> Event:
+    return Event(line, "words", text)
+
+
+def pause_between(line: int) -> Event:
+    """A blank line: the end of a paragraph."""
+    return Event(line, "break")
+
+
+def heading(line: int, text: str) -> list[Event]:
+    """A heading that is read aloud, with silence around it."""
+    rest = Event(line, "rest", rest_ms=HEADING_REST_MS)
+    return [pause_between(line), rest, words(line, text), pause_between(line), rest]
+
+
+def fold(events: Iterable[Event], findings: Findings, *, has_speakers: bool) -> tuple[Turn, ...]:
+    """Fold the events of a script into turns; what can't be spoken is a problem in the findings."""
+    folding = _Folding(findings, has_speakers)
+    for event in events:
+        folding.take(event)
+    folding.end()
+    return tuple(folding.turns)
+
+
+class _Folding:
+    def __init__(self, findings: Findings, has_speakers: bool) -> None:
+        self.findings, self.has_speakers = findings, has_speakers
+        self.turns: list[Turn] = []
+        self.speaker = NARRATOR
+        self.block: list[tuple[int, str]] = []
+        self.parts: list[tuple[int, str]] = []
+        self.pause_ms = self.rest_ms = 0
+        self.last = 0
+        self.silent_since = 0
+        """Line of a speaker who has said nothing yet."""
+        self.continues = False
+
+    def take(self, event: Event) -> None:
+        if event.kind == "words":
+            self.block.append((event.line, event.text))
+            return
+        self._close()
+        self.continues = False
+        if event.kind == "rest" and self.turns:
+            self.rest_ms = max(self.rest_ms, event.rest_ms)
+        elif event.kind == "speaker":
+            self._refuse_silent()
+            self.speaker, self.silent_since = event.text, event.line
+
+    def end(self) -> None:
+        self._close()
+        self._refuse_silent()
+        if self.pause_ms:
+            self.findings.problem(self.last, "a pause at the end of the script has nothing after it")
+
+    def _refuse_silent(self) -> None:
+        if self.silent_since:
+            self.findings.problem(
+                self.silent_since, f"{self.speaker} has nothing to say; add words or take the name out"
+            )
+        self.silent_since = 0
+
+    def _close(self) -> None:
+        """Clean the block of lines, and make turns of it."""
+        if not self.block:
+            return
+        omitted = len(self.findings.omissions)
+        for piece in marks.clean(self.block, self.findings, has_speakers=self.has_speakers):
+            if piece.pause_ms:
+                self._turn(len(self.findings.omissions) > omitted)
+                self._pause(piece)
+            elif text := plain(piece.text, piece.line, self.findings):
+                self.parts.append((piece.line, text))
+        if any(text.strip() for _, text in self.block) and len(self.findings.omissions) > omitted:
+            self.silent_since = 0
+        self.block = []
+        self._turn(len(self.findings.omissions) > omitted)
+
+    def _pause(self, piece: marks.Piece) -> None:
+        self.last, self.silent_since = piece.line, 0
+        if self.pause_ms + piece.pause_ms > marks.PAUSE_MAX_MS:
+            limit_s = marks.PAUSE_MAX_MS // 1000
+            self.findings.problem(piece.line, f"pauses in a row come to more than {limit_s} s")
+        self.pause_ms = min(self.pause_ms + piece.pause_ms, marks.PAUSE_MAX_MS)
+
+    def _turn(self, omitted: bool) -> None:
+        """Make a turn of the words so far.
+
+        Args:
+            omitted: whether something in it was left out, so that a lone dot may be what remains.
+        """
+        if not self.parts:
+            return
+        line, text = self.parts[0][0], " ".join(part for _, part in self.parts)
+        self.parts = []
+        if not any(character.isalnum() for character in text):
+            if not omitted:
+                self.findings.problem(line, "has no word in it; for silence write [pause:1s]")
+            self.silent_since = 0
+            return
+        pause_ms = max(self.pause_ms, self.rest_ms)
+        self.turns.append(Turn(self.speaker, text, line, pause_ms, self.continues))
+        self.pause_ms = self.rest_ms = self.silent_since = 0
+        self.continues = True
+        self.last = line

@@ -1,0 +1,200 @@
+"""The form of a script, recognised from its content: never guessed in silence.
+
+Files with a syntax of their own (JSON, YAML, CSV, subtitles) are known by it. In all others every dialect of
+labels is surveyed over the whole text, and one clear winner is taken. Where evidence is not enough, or two
+dialects stand for different people, that is a problem with its lines and the option that settles it.
+"""
+
+import re
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from pipeline.script import dialogue, labels, prose, screenplay, structure, structured, subtitles
+from pipeline.script.events import Event
+from pipeline.script.names import identity
+from pipeline.script.structure import Line
+from pipeline.script.survey import Survey, Verdict, survey
+from pipeline.script.turns import Findings
+
+FORMS = {
+    "labels": "lines that begin with a speaker: `Nora: words`, `**Nora:** words`, `[Nora] words`, …",
+    "screenplay": "a name in capitals on a line of its own, and the speech below it",
+    "prose": "plain text, which one narrator reads",
+    "markdown": "prose with headings, lists and marks of Markdown",
+    "json": "JSON: a list of turns, an object that holds one, or an object per line",
+    "csv": "a table with columns for speaker and text; commas, semicolons, tabs or bars",
+    "yaml": "YAML in the same shapes as JSON",
+    "srt": "SubRip subtitles",
+    "vtt": "WebVTT subtitles",
+}
+PROSE = ("prose", "markdown")
+"""Forms without people who speak: nothing in parentheses is a stage direction there."""
+_LINES_NAMED = 6
+
+
+@dataclass(slots=True)
+class Recognised:
+    """A form, and what its reader needs."""
+
+    form: str
+    lines: Sequence[Line] = ()
+    chosen: Survey | None = None
+    others: list[Survey] = field(default_factory=list)
+    play: screenplay.Survey | None = None
+
+
+def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str | None = None) -> Recognised:
+    """Recognise a script's form.
+
+    Args:
+        text: line ends are newlines, letters are plain.
+        cast: identities of speakers that are named beside the script.
+        form: the form, where somebody says so.
+    """
+    syntax = form if form in _SYNTAXES else None if form else _syntax(text)
+    if syntax:
+        return Recognised(syntax)
+    lines = structure.lines_of(_emphasised(text).split("\n"))
+    if form in PROSE:
+        return Recognised(form, lines)
+    surveys = [survey(dialect, lines, cast) for dialect in labels.DIALECTS]
+    play = screenplay.survey(lines, cast)
+    if form == "screenplay":
+        return Recognised("screenplay", lines, play=play)
+    if form == "labels":
+        return _as_labels(lines, surveys, findings)
+    return _weighed(lines, surveys, play, findings)
+
+
+def _emphasised(text: str) -> str:
+    """HTML's tags for emphasis as Markdown's marks.
+
+    >>> _emphasised("<b>Nora:</b> <em>Hi.</em>")
+    '**Nora:** *Hi.*'
+    """
+    if "</" not in text:
+        return text
+    text = re.sub(r"</?(?:b|strong)>", "**", text, flags=re.IGNORECASE)
+    return re.sub(r"</?(?:i|em)>", "*", text, flags=re.IGNORECASE)
+
+
+def _syntax(text: str) -> str | None:
+    checks = (
+        ("vtt", subtitles.is_vtt),
+        ("srt", subtitles.is_srt),
+        ("json", structured.is_json),
+        ("csv", structured.csv_dialect),
+        ("yaml", structured.is_yaml),
+    )
+    return next((form for form, check in checks if check(text)), None)
+
+
+_SYNTAXES = ("json", "csv", "yaml", "srt", "vtt")
+
+
+def _as_labels(lines: Sequence[Line], surveys: list[Survey], findings: Findings) -> Recognised:
+    chosen = max(surveys, key=lambda found: (found.verdict.value, found.score))
+    if not chosen.found:
+        findings.problem(1, "has no line that begins with a speaker; write `Name: words`")
+    chosen.whole = True
+    return _labels(lines, chosen, surveys)
+
+
+def _labels(lines: Sequence[Line], chosen: Survey, surveys: Sequence[Survey]) -> Recognised:
+    others = [other for other in surveys if other is not chosen and other.found]
+    return Recognised("labels", lines, chosen, others)
+
+
+def _weighed(
+    lines: Sequence[Line], surveys: list[Survey], play: screenplay.Survey, findings: Findings
+) -> Recognised:
+    """Take the dialect that explains most, if it explains enough."""
+    best = max(surveys, key=lambda found: (found.verdict.value, found.score))
+    if play.verdict is Verdict.LABELS and (best.verdict is not Verdict.LABELS or play.score > best.score):
+        return Recognised("screenplay", lines, play=play)
+    if best.verdict is Verdict.LABELS:
+        _refuse_rival(best, surveys, findings)
+        return _labels(lines, best, surveys)
+    if best.verdict is Verdict.TIE:
+        _tie(sorted(best.found), "labels", findings)
+    elif play.verdict is Verdict.TIE:
+        _tie(sorted(play.names), "screenplay", findings)
+    else:
+        _refuse_table(lines, findings)
+    return Recognised("markdown" if prose.is_markdown(lines) else "prose", lines)
+
+
+def _refuse_rival(best: Survey, surveys: Sequence[Survey], findings: Findings) -> None:
+    """Another dialect that stands for other people as clearly."""
+    for other in surveys:
+        if other is best or other.verdict is not Verdict.LABELS or other.score < best.score / 2:
+            continue
+        strangers = sorted(
+            number
+            for number, label in other.found.items()
+            if number not in best.found and identity(label.name) not in best.counts
+        )
+        if strangers:
+            findings.problem(
+                strangers[0],
+                f"{_lines(strangers)} like speakers' lines, but in another way than line {min(best.found)}; "
+                "write all names in the same way",
+            )
+
+
+def _tie(numbers: Sequence[int], form: str, findings: Findings) -> None:
+    findings.problem(
+        numbers[0],
+        f"{_lines(numbers)} like speakers' lines, without evidence that they are; give `--form {form}` if they "
+        "are, or `--form prose` to have every word read by one narrator",
+    )
+
+
+def _lines(numbers: Sequence[int]) -> str:
+    named = ", ".join(map(str, numbers[:_LINES_NAMED])) + (", …" if len(numbers) > _LINES_NAMED else "")
+    return f"line {named} begins" if len(numbers) == 1 else f"lines {named} begin"
+
+
+def _refuse_table(lines: Sequence[Line], findings: Findings) -> None:
+    """A table without a first line that names its columns would be read aloud cell by cell."""
+    speech = [line.text for line in lines if line.kind == structure.SPEECH]
+    for delimiter in ("\t", ";", ","):
+        cells = {text.count(delimiter) for text in speech}
+        heads = [text.partition(delimiter)[0] for text in speech]
+        short = delimiter != "," or all(len(head) <= 40 and " " not in head for head in heads)
+        if len(speech) >= 3 and len(cells) == 1 and cells != {0} and short:
+            findings.problem(
+                1,
+                "looks like a table without names for its columns; begin with a line such as `speaker,text`",
+            )
+            return
+
+
+def events(recognised: Recognised, text: str, cast: Collection[str], findings: Findings) -> Iterator[Event]:
+    """Read a script in its form.
+
+    Raises:
+        ScriptError: the form's syntax is broken.
+    """
+    form = recognised.form
+    readers = {
+        "json": structured.read_json,
+        "csv": structured.read_csv,
+        "yaml": structured.read_yaml,
+        "srt": subtitles.read,
+        "vtt": subtitles.read,
+    }
+    if form in readers:
+        return readers[form](text, findings)
+    if form == "screenplay" and recognised.play is not None:
+        return screenplay.read(recognised.lines, recognised.play, findings)
+    if recognised.chosen is not None:
+        return dialogue.read(recognised.lines, recognised.chosen, recognised.others, cast, findings)
+    return _prose(recognised.lines, findings)
+
+
+def _prose(lines: Sequence[Line], findings: Findings) -> Iterator[Event]:
+    matter = dialogue.front_matter(lines)
+    for line in matter:
+        findings.omit(line.number, "title block", line.text)
+    return prose.read(lines[len(matter) :], findings)

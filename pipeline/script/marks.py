@@ -1,0 +1,283 @@
+"""Marks within lines that are not read aloud: directions, emphasis, links, footnote marks, tags, pauses.
+
+What is left out keeps its line breaks, so that every word keeps its line's number. Nothing is left out
+without an `Omission`.
+"""
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pipeline.script import directions
+from pipeline.script.turns import Findings
+from pipeline.script.vocabulary import words_of
+
+PAUSE_MAX_MS = 60_000
+
+DIRECTION = "stage direction"
+EMPHASIS = "emphasis mark"
+FOOTNOTE = "footnote mark"
+ADDRESS = "link address"
+PICTURE = "picture"
+TAG = "markup tag"
+COMMENT = "comment"
+
+_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~<])")
+_GUARD = 0xE000
+"""Escaped characters are moved here, where no rule below finds them, and back in the end."""
+_PAUSE_MARK = "\ue0ff"
+_PAUSE_TAG = re.compile(r"\[\s*(pause[^\]\n]*)\]?", re.IGNORECASE)
+_PAUSE = re.compile(r"pause\s*:\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", re.IGNORECASE)
+_BREAK = re.compile(r"<break\b([^<>]*)>(?:\s*</break>)?", re.IGNORECASE)
+_BREAK_TIME = re.compile(r"time\s*=\s*[\"']\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*[\"']", re.IGNORECASE)
+_COMMAND = re.compile(
+    r"\[\s*(?:voice|rate|speed|pitch|volume|style|emotion|lang|language|tempo)\s*[:=][^\[\]\n]*\]", re.I
+)
+_VOICE_TAG = re.compile(r"<(?:voice|prosody|audio|phoneme|say-as|lang)\b[^<>]*>", re.IGNORECASE)
+_COMMENT = re.compile(r"<!--.*?-->|\[\[[^\[\]]*\]\]|/\*.*?\*/", re.DOTALL)
+_PICTURE = re.compile(r"!\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
+_LINK = re.compile(
+    r"\[([^\[\]\n]+)\](\((?:[^()\s]|\([^()\s]*\))*(?:\s+[\"'][^\"'\n]*[\"'])?\)|\[[^\[\]\n]*\](?=[\s.,;:!?)]|$))"
+)
+_AUTOLINK = re.compile(r"<((?:https?|ftp|mailto):[^<>\s]+|[\w.+-]+@[\w.-]+\.\w+)>")
+_REFERENCE = re.compile(r"\[\^[^\[\]\s]+\]")
+_CITATION = re.compile(r"(?<=\S)[ ]?\[\d{1,3}(?:\s*[,–—-]\s*\d{1,3})*\]")
+_PARENTHESIS_NOTE = re.compile(r"(?<=[,.;:!?\"'])\(\d{1,2}\)(?=\s|$)")
+_SUPERSCRIPT = re.compile(r"(?<=[^\W\d_]|[.,;:!?\"'])[⁰¹²³⁴-⁹]+")
+_WORD_BEFORE = re.compile(r"[^\W\d_]*$")
+_DAGGER = re.compile(r"(?<=[\w.,;:!?\"'])[†‡]+")
+_MARKS = re.compile(r"[\[({<*_`~†‡（【/]")
+_UNITS = words_of("m cm mm km dm hm nm ft in yd mi ha s h g kg l ml x y z r")
+_BOLD = re.compile(r"(?<![*\w\\])(\*{2,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![*\w])", re.DOTALL)
+_UNDERLINED = re.compile(r"(?<![\w_\\])(_{1,3})(?=[^\s_])(.+?)(?<=[^\s_])\1(?![\w_])", re.DOTALL)
+_STRUCK = re.compile(r"(?<![~\w])(~~)(?=[^\s~])(.+?)(?<=[^\s~])\1(?![~\w])", re.DOTALL)
+_CODE = re.compile(r"(?<!`)(`{1,2})(?=[^`])([^`\n]+?)(?<=[^`])\1(?!`)")
+_ITALIC = re.compile(r"(?<![*\w\\])(\*)(?=[^\s*])([^*]+?)(?<=[^\s*])\1(?![*\w])")
+_EMPHASISED_BRACKETS = re.compile(r"(\*{1,3}|_{1,3})([(\[{][^()\[\]{}]*[)\]}])\1")
+_BRACKETS = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}|【([^【】]*)】")
+_PARENTHESES = re.compile(r"\(([^()]*)\)|（([^（）]*)）")
+_TAG = re.compile(r"</?[A-Za-z][\w:-]{0,30}(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>")
+_NUMBERING = re.compile(r"[\w]{1,2}|[ivxlc]+|\d+")
+_HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad][ ]*\n[ ]*(?=[a-z])")
+_COMPOUNDS = words_of("""
+    well self half all ever old new high low long short ex non co semi anti pre post multi vice mid cross ill
+    best better so father mother brother sister son daughter one two three four five six seven eight nine ten
+    twenty thirty forty fifty sixty seventy eighty ninety first second third far hard hand heart light dark
+""")
+_SENTENCE_END = re.compile(r"[.!?…:;\"')\]—]\s*$")
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Words, or a pause between words."""
+
+    line: int
+    text: str = ""
+    pause_ms: int = 0
+
+
+def clean(lines: Sequence[tuple[int, str]], findings: Findings, *, has_speakers: bool) -> list[Piece]:
+    """Take the marks out of a turn's lines.
+
+    Args:
+        lines: numbers and texts; quotes and dashes already plain.
+        has_speakers: whether the script is one of people who speak, with stage directions.
+    """
+    cleaner = _Cleaner(lines, findings)
+    if cleaner.has_marks:
+        cleaner.tags()
+        cleaner.notes()
+        cleaner.links()
+        cleaner.asides(has_speakers)
+        cleaner.emphasis()
+    cleaner.hyphens()
+    return cleaner.pieces()
+
+
+class _Cleaner:
+    """The lines of one turn as one text, and what was taken out of it."""
+
+    def __init__(self, lines: Sequence[tuple[int, str]], findings: Findings) -> None:
+        self.numbers = [number for number, _ in lines]
+        self.text = _ESCAPED.sub(
+            lambda found: chr(_GUARD + ord(found[1])), "\n".join(text for _, text in lines)
+        )
+        self.findings = findings
+        self.pauses: list[int] = []
+        self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/") or bool(
+            _SUPERSCRIPT.search(self.text)
+        )
+
+    def line(self, offset: int) -> int:
+        return self.numbers[self.text.count("\n", 0, offset)]
+
+    def drop(self, pattern: re.Pattern[str], kind: str, keep: Callable[[re.Match[str]], str | None]) -> None:
+        """Leave out what a pattern finds.
+
+        Args:
+            keep: gives the text that stays of a find; None leaves it as it is.
+        """
+
+        def replaced(found: re.Match[str]) -> str:
+            kept = keep(found)
+            if kept is None:
+                return found[0]
+            self.findings.omit(self.line(found.start()), kind, _without(found[0], kept))
+            return kept + "\n" * (found[0].count("\n") - kept.count("\n"))
+
+        self.text = pattern.sub(replaced, self.text)
+
+    def tags(self) -> None:
+        """Pauses, comments, commands and markup."""
+        self.text = _PAUSE_TAG.sub(self._pause, self.text)
+        self.text = _BREAK.sub(self._break, self.text)
+        self.drop(_COMMENT, COMMENT, _nothing)
+        for pattern, example in ((_COMMAND, "[voice:…] or [rate:…]"), (_VOICE_TAG, "<voice> or <prosody>")):
+            for found in pattern.finditer(self.text):
+                self.findings.problem(
+                    self.line(found.start()),
+                    f"has a command such as {example}, which is not obeyed; take it out: a change of speaker "
+                    "is a line of its own, and voices are set with `--voice`",
+                )
+            self.text = pattern.sub(lambda found: "\n" * found[0].count("\n"), self.text)
+
+    def _pause(self, found: re.Match[str]) -> str:
+        line, pause = self.line(found.start()), _PAUSE.fullmatch(found[1])
+        if found[0].endswith("]") and found[1].strip().casefold() == "pause":
+            self.findings.omit(line, DIRECTION, found[1])
+            return ""
+        if not pause or not found[0].endswith("]"):
+            self.findings.problem(
+                line, "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
+            )
+            return ""
+        return self._timed(line, pause[1], pause[2])
+
+    def _break(self, found: re.Match[str]) -> str:
+        time = _BREAK_TIME.search(found[1])
+        if time:
+            return self._timed(self.line(found.start()), time[1], time[2])
+        self.findings.omit(self.line(found.start()), TAG, "")
+        return " "
+
+    def _timed(self, line: int, number: str, unit: str) -> str:
+        asked_ms = float(number) * (1 if unit.lower() == "ms" else 1000)
+        milliseconds = round(min(asked_ms, PAUSE_MAX_MS + 1))  # hundreds of digits are infinity
+        if not 0 < milliseconds <= PAUSE_MAX_MS:
+            self.findings.problem(line, f"has a pause outside 1 ms to {PAUSE_MAX_MS // 1000} s")
+            return ""
+        self.pauses.append(milliseconds)
+        return _PAUSE_MARK
+
+    def notes(self) -> None:
+        """Footnote marks: `[^1]`, `[2]`, `,(3)`, `word¹`, `†`."""
+        for pattern in (_REFERENCE, _CITATION, _PARENTHESIS_NOTE, _DAGGER):
+            self.drop(pattern, FOOTNOTE, _nothing)
+        self.drop(_SUPERSCRIPT, FOOTNOTE, self._superscript)
+
+    def _superscript(self, found: re.Match[str]) -> str | None:
+        """Nothing; None where it is an exponent: behind a unit or a short word, as in `m²` and `mc²`."""
+        before = _WORD_BEFORE.search(self.text, max(0, found.start() - 40), found.start())
+        word = before[0] if before else ""
+        return None if 0 < len(word) < 3 or word.casefold() in _UNITS else ""
+
+    def links(self) -> None:
+        self.drop(_PICTURE, PICTURE, _nothing)
+        self.drop(_LINK, ADDRESS, lambda found: found[1])
+        self.drop(_AUTOLINK, ADDRESS, lambda found: "")
+        self.drop(_TAG, TAG, _nothing)
+
+    def asides(self, has_speakers: bool) -> None:
+        """Directions, by the rule of `directions`."""
+        self.drop(_EMPHASISED_BRACKETS, EMPHASIS, lambda found: found[2])
+        self.drop(_BRACKETS, DIRECTION, lambda found: self._bracketed(found, has_speakers))
+        for pattern in (_ITALIC, _UNDERLINED):
+            self.drop(pattern, DIRECTION, lambda found: self._starred(found, has_speakers))
+        if has_speakers:
+            self.drop(_PARENTHESES, DIRECTION, self._parenthesis)
+
+    def _bracketed(self, found: re.Match[str], has_speakers: bool) -> str | None:
+        inner = found[1] or found[2] or found[3] or ""
+        return "" if has_speakers or directions.names_a_sound(inner) else None
+
+    def _starred(self, found: re.Match[str], has_speakers: bool) -> str | None:
+        inner = found[2]
+        outside = self._begins_sentence(found.start()) and self._ends_sentence(found.end())
+        if not inner[:1].islower() or not outside:
+            return None
+        if directions.names_a_sound(inner) or (has_speakers and directions.begins_with_verb(inner)):
+            return ""
+        return None
+
+    def _parenthesis(self, found: re.Match[str]) -> str | None:
+        inner = (found[1] or found[2] or "").strip()
+        if directions.names_a_sound(inner):
+            return ""
+        if not inner or _NUMBERING.fullmatch(inner):
+            return None
+        before, after = self.text[: found.start()], self.text[found.end() :]
+        alone = before.rpartition("\n")[2].strip() == "" and after.partition("\n")[0].strip() == ""
+        return "" if alone or not before.strip(f" \n{_PAUSE_MARK}") else None
+
+    def _begins_sentence(self, offset: int) -> bool:
+        before = self.text[:offset].rstrip(f" {_PAUSE_MARK}")
+        return not before or before.endswith("\n") or bool(_SENTENCE_END.search(before))
+
+    def _ends_sentence(self, offset: int) -> bool:
+        after = self.text[offset:].lstrip(f" {_PAUSE_MARK}")
+        return not after or after[0].isupper() or not (after[0].isalnum() or after[0] in ",;:-—")
+
+    def emphasis(self) -> None:
+        """Markdown's marks around words that stay."""
+        for pattern in (_BOLD, _ITALIC, _UNDERLINED, _STRUCK, _CODE, _BOLD, _ITALIC):
+            self.drop(pattern, EMPHASIS, lambda found: found[2])
+
+    def hyphens(self) -> None:
+        """Join words that a hyphen parts at the end of a line."""
+
+        def joined(found: re.Match[str]) -> str:
+            first = re.search(r"[^\W\d_]+$", self.text[: found.start()])
+            keeps = first is not None and first[0].casefold() in _COMPOUNDS
+            return ("-" if keeps else "") + _JOINED
+
+        if _HYPHENATED.search(self.text):
+            line = self.line(_HYPHENATED.search(self.text).start())  # type: ignore[union-attr]
+            self.text, count = _HYPHENATED.subn(joined, self.text)
+            words = "a word" if count == 1 else f"{count} words"
+            self.findings.notice(line, f"{words} with a hyphen at the end of a line joined")
+            self._move_joined()
+
+    def _move_joined(self) -> None:
+        """The rest of a joined word goes to the line that it began on."""
+        while _JOINED in self.text:
+            before, _, after = self.text.partition(_JOINED)
+            rest = re.match(r"\S*[ ]?", after)
+            end = rest.end() if rest else 0
+            self.text = before + after[:end].rstrip() + "\n" + after[end:]
+
+    def pieces(self) -> list[Piece]:
+        """Words and pauses in order."""
+        pieces, pauses = [], iter(self.pauses)
+        for number, text in zip(self.numbers, self.text.split("\n"), strict=True):
+            for position, words in enumerate(text.split(_PAUSE_MARK)):
+                if position:
+                    pieces.append(Piece(number, pause_ms=next(pauses)))
+                pieces.append(Piece(number, _unguarded(words)))
+        return pieces
+
+
+_JOINED = "\ue0fe"
+
+
+def _nothing(_found: re.Match[str]) -> str:
+    return ""
+
+
+def _without(whole: str, kept: str) -> str:
+    """What was left out: the parts before and behind what is kept."""
+    start = whole.find(kept) if kept else -1
+    return whole if start < 0 else f"{whole[:start]} {whole[start + len(kept) :]}".strip()
+
+
+def _unguarded(text: str) -> str:
+    return re.sub(f"[{chr(_GUARD)}-{chr(_GUARD + 0x7F)}]", lambda found: chr(ord(found[0]) - _GUARD), text)

@@ -1,0 +1,332 @@
+"""JSON, CSV and YAML, in the shapes in which turns are common, to events."""
+
+import csv
+import io
+import json
+import re
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import yaml
+
+from pipeline.errors import ScriptError
+from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.names import displayed
+from pipeline.script.plain import LINE_ENDS, plain
+from pipeline.script.turns import NARRATOR, Findings
+from pipeline.script.vocabulary import words_of
+
+SPEAKER_KEYS = words_of("""
+    speaker speaker_id speaker_name speakername name character role voice who actor person host user author
+    participant agent character_name from
+""")
+TEXT_KEYS = words_of("""
+    text line content message words dialogue dialog utterance say says value transcript sentence speech lines
+    quote script body caption
+""")
+_LIST_KEYS = words_of("""
+    turns dialogue dialog script lines segments messages transcript conversation utterances items scenes
+    chapters content podcast data results entries parts acts sections script_lines
+""")
+_NOTE_KEYS = words_of("""
+    direction directions stage_direction emotion note notes action tone style mood sfx sound comment instruct
+    instruction instructions
+""")
+_DEPTH_MAX = 60
+_ITEM = "an item has a speaker and a text"
+_FENCED = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\n(?P<inner>.*?)\n?\s*\1\s*", re.DOTALL)
+
+
+def unfenced(text: str) -> str:
+    r"""The text within a Markdown fence around the whole of it; else the text.
+
+    >>> unfenced("```json\n[]\n```")
+    '\n[]'
+    """
+    found = _FENCED.fullmatch(text)
+    return "\n" + found["inner"] if found and "```" not in found["inner"] else text
+
+
+def is_json(text: str) -> bool:
+    """Tell whether a text begins as JSON does; `[pause:1s]` and `[Nora] words` do not."""
+    stripped = text.lstrip()
+    if re.match(r"\[\s*(?:[\[{\]]|\"[^\"\n]*\"\s*[,\]])", stripped):
+        return True
+    return bool(re.match(r"\{\s*(?:\"(?:[^\"\\\n]|\\.)*\"\s*:|\})", stripped))
+
+
+def read_json(text: str, findings: Findings) -> Iterator[Event]:
+    """Read a list of turns, an object that holds one, or a turn per line (JSON Lines).
+
+    Raises:
+        ScriptError: it is not JSON, or holds no turns.
+    """
+    return read_items(_turns(_parsed(text)), findings)
+
+
+def _parsed(text: str) -> Any:
+    stripped = text.strip()
+    offset = text.count("\n", 0, len(text) - len(text.lstrip()))
+    try:
+        return json.loads(stripped)
+    except json.JSONDecodeError as error:
+        if stripped.startswith("{") and (lines := _json_lines(stripped, offset)) is not None:
+            return lines
+        raise ScriptError(error.lineno + offset, f"begins like JSON but is not: {error.msg}") from None
+    except ValueError:  # Python reads no number with thousands of digits
+        raise ScriptError(1, "begins like JSON but has a number that is too long") from None
+    except RecursionError:
+        raise ScriptError(1, "begins like JSON but is nested too deeply") from None
+
+
+def _json_lines(text: str, offset: int) -> list[Any] | None:
+    """An object per line; None if not even the first line is one."""
+    items = []
+    for number, line in enumerate(text.split("\n"), 1 + offset):
+        if not line.strip():
+            continue
+        try:
+            items.append(json.loads(line.strip().removesuffix(",")))
+        except (ValueError, RecursionError):
+            if not items:
+                return None
+            raise ScriptError(number, "begins like JSON Lines, but this line is no JSON") from None
+    return items
+
+
+def is_yaml(text: str) -> bool:
+    """Tell whether a text has lines of YAML with keys for speakers and texts, or a list below a key."""
+    speakers = "|".join(sorted(SPEAKER_KEYS))
+    texts = "|".join(sorted(TEXT_KEYS))
+    by_speaker = re.search(rf"^\s*(?:-\s+)?(?:{speakers}):\s+\S", text, re.MULTILINE)
+    by_text = re.search(rf"^\s*(?:-\s+)?(?:{texts}):(?:\s|$)", text, re.MULTILINE)
+    listed = re.search(r"^\s*-\s+[\w\"'][^\n]*:(?:\s|$)", text, re.MULTILINE)
+    below = re.search(r"^[A-Za-z_][\w ]*:[ ]*\n(?:[ ]*\n)*\s*-\s+[\w\"'][^:\n]*:(?:\s|$)", text, re.MULTILINE)
+    return bool(listed and ((by_speaker and by_text) or below))
+
+
+def read_yaml(text: str, findings: Findings) -> Iterator[Event]:
+    """Read the same shapes as of JSON.
+
+    Raises:
+        ScriptError: it is not YAML, or holds no turns.
+    """
+    if re.search(r"(?:^|[\s\[{,:-])[&*][A-Za-z_]\w*\s*(?:$|\n)", text):
+        raise ScriptError(1, "has YAML anchors or aliases, which are not read; write each text out")
+    if any(len(line) - len(line.lstrip()) > 2 * _DEPTH_MAX for line in text.split("\n")):
+        raise ScriptError(1, "begins like YAML but is nested too deeply")
+    try:
+        value = yaml.load(text, Loader=getattr(yaml, "CBaseLoader", yaml.BaseLoader))  # noqa: S506 - strings only
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ScriptError(
+            line, "begins like YAML but is not; put a text with a colon or a quotation mark between quotes"
+        ) from None
+    except (yaml.YAMLError, RecursionError, ValueError):
+        raise ScriptError(1, "begins like YAML but is not") from None
+    return read_items(_turns(value), findings)
+
+
+def csv_dialect(text: str) -> str | None:
+    """The delimiter of a table whose first line names a column for speakers and one for texts."""
+    first = next((line for line in text.split("\n") if line.strip()), "")[:2000]
+    for delimiter in ",;\t|":
+        names = [_key(cell) for cell in next(csv.reader([_bare(first, delimiter)], delimiter=delimiter), [])]
+        if len(names) > 1 and None not in (_column(names, SPEAKER_KEYS), _column(names, TEXT_KEYS)):
+            return delimiter
+    return None
+
+
+def _bare(line: str, delimiter: str) -> str:
+    """A row of a Markdown table without its outer bars."""
+    return line.strip().strip("|") if delimiter == "|" else line
+
+
+def read_csv(text: str, findings: Findings) -> Iterator[Event]:
+    """Read a table with a column for speakers and one for texts, named in its first line.
+
+    Raises:
+        ScriptError: no such columns.
+    """
+    delimiter = csv_dialect(text)
+    if delimiter is None:
+        raise ScriptError(1, "has no first line that names its columns; begin with `speaker,text`")
+    lines = [_bare(line, delimiter) for line in text.split("\n")]
+    rows = _split_rows("\n".join(lines), delimiter, findings)
+    return _rows(
+        [(line, row) for line, row in rows if any(map(str.strip, row)) and not _is_rule(row)], findings
+    )
+
+
+def _split_rows(text: str, delimiter: str, findings: Findings) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter)
+    line = 1
+    try:
+        for row in reader:
+            yield line, row
+            line = reader.line_num + 1
+    except csv.Error:
+        findings.problem(line, "has a cell that is too long, or a quotation mark that is never closed")
+
+
+def _is_rule(row: Sequence[str]) -> bool:
+    return all(re.fullmatch(r"\s*:?-+:?\s*", cell) for cell in row)
+
+
+def _rows(rows: Sequence[tuple[int, list[str]]], findings: Findings) -> Iterator[Event]:
+    last = NARRATOR
+    names = [_key(cell) for cell in rows[0][1]]
+    who, what = _column(names, SPEAKER_KEYS) or 0, _column(names, TEXT_KEYS) or 0
+    unread = [name for i, name in enumerate(names) if i not in (who, what)]
+    _report_keys(unread, rows[0][0], findings, "column")
+    for line, row in rows[1:]:
+        if len(row) != len(names):
+            count = "fewer" if len(row) < len(names) else "more"
+            findings.problem(
+                line,
+                f"has {count} cells than the first line has columns; put quotes around a text that holds the sign "
+                "between cells",
+            )
+            continue
+        last = row[who].strip() or last
+        yield speaker(line, plain(last, line, findings))
+        yield from _lines(line, row[what])
+
+
+def _column(names: Sequence[str], keys: Collection[str]) -> int | None:
+    return next((i for i, name in enumerate(names) if name in keys), None)
+
+
+def _key(text: str) -> str:
+    return re.sub(r"[\s-]+", "_", text.strip().strip("|").strip().casefold())
+
+
+def _turns(value: Any) -> list[Any]:
+    """The list of turns in a JSON or YAML document.
+
+    Raises:
+        ScriptError: there is none, or more than one could be meant.
+    """
+    if isinstance(value, list):
+        return value
+    if isinstance(value, dict):
+        if (
+            _pick(value, TEXT_KEYS) is not None
+            and _pick(value, SPEAKER_KEYS) is not None
+            and not _lists(value)
+        ):
+            return [value]
+        lists = _lists(value)
+        named = [found for key, found in lists if _key(str(key)) in _LIST_KEYS]
+        if len(named) == 1 or len(lists) == 1:
+            return (named or [found for _, found in lists])[0]
+        inner = [found for found in value.values() if isinstance(found, dict)]
+        if len(inner) == 1 and not lists:
+            return _turns(inner[0])
+        if not lists and value and all(isinstance(found, str) for found in value.values()):
+            raise ScriptError(1, f"is one object, in which no name can return; write a list: {_ITEM}")
+        if lists:
+            raise ScriptError(1, "has more than one list; name the one with the turns `turns`")
+    raise ScriptError(1, f"has no list of turns; {_ITEM}")
+
+
+def _lists(value: dict[Any, Any]) -> list[tuple[Any, list[Any]]]:
+    """The lists in an object that may hold turns."""
+    return [
+        (key, found)
+        for key, found in value.items()
+        if isinstance(found, list) and any(isinstance(item, dict | list) for item in found)
+    ]
+
+
+def read_items(items: Sequence[Any], findings: Findings) -> Iterator[Event]:
+    """Read a list of turns: objects, pairs, or objects with the speaker for a key."""
+    unread: dict[str, int] = {}
+    for number, item in enumerate(items, 1):
+        if isinstance(item, dict) and (inner := _nested(item)) is not None:
+            yield from read_items(inner, findings)
+            continue
+        found = _speaker_and_text(item, number, findings, unread)
+        if found is None:
+            continue
+        name = _name(found[0], number, findings)
+        if name is None:
+            findings.problem(number, f"item {number}: the speaker is not a name")
+            continue
+        if not isinstance(found[1], str):
+            findings.problem(number, f"item {number}: the text is not a string")
+            continue
+        yield speaker(number, name)
+        yield from _lines(number, found[1])
+    _report_keys(list(unread), next(iter(unread.values()), 1), findings, "key")
+
+
+def _nested(item: dict[Any, Any]) -> list[Any] | None:
+    """The turns of a scene or chapter, where a list of those is given."""
+    if _pick(item, SPEAKER_KEYS - {"name"}) is not None:
+        return None
+    found = [inner for key, inner in _lists(item) if _key(str(key)) in _LIST_KEYS]
+    return found[0] if len(found) == 1 else None
+
+
+def _speaker_and_text(
+    item: Any, number: int, findings: Findings, unread: dict[str, int]
+) -> tuple[Any, Any] | None:
+    if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
+        return item[0], item[1]
+    if isinstance(item, str):
+        return NARRATOR, item
+    if not isinstance(item, dict):
+        findings.problem(number, f"item {number} is not an object with a speaker and a text")
+        return None
+    if len(item) == 1 and (only := next(iter(item))) and _key(str(only)) not in TEXT_KEYS | SPEAKER_KEYS:
+        return only, item[only]
+    text_key, speaker_key = _pick(item, TEXT_KEYS), _pick(item, SPEAKER_KEYS)
+    if text_key is None:
+        findings.problem(number, f"item {number} has no text; {_ITEM}")
+        return None
+    for key in item.keys() - {text_key, speaker_key}:
+        unread.setdefault(_key(str(key)), number)
+    return item.get(speaker_key, NARRATOR) if speaker_key is not None else NARRATOR, item[text_key]
+
+
+def _pick(item: dict[Any, Any], keys: Collection[str]) -> Any:
+    """The first of an object's keys that is one of these, the plainest first."""
+    plainest = [key for key in item if _key(str(key)) in ("speaker", "text")]
+    return next((key for key in [*plainest, *item] if _key(str(key)) in keys), None)
+
+
+def _name(given: Any, number: int, findings: Findings) -> str | None:
+    if isinstance(given, dict):
+        inner = _pick(given, SPEAKER_KEYS)
+        given = given.get(inner) if inner is not None else None
+    if isinstance(given, int) and not isinstance(given, bool):
+        return f"Speaker {given}"
+    if not isinstance(given, str):
+        return None
+    bare = re.fullmatch(r"\s*(\d{1,3})\s*", given)
+    name = f"Speaker {int(bare[1])}" if bare else plain(given, number, findings)
+    return displayed(name) if any(map(str.isalnum, name)) else None
+
+
+def _report_keys(keys: Sequence[str], line: int, findings: Findings, what: str) -> None:
+    """Name what is not read; keys that only their author knows are counted, not quoted."""
+    known = sorted(key for key in keys if key in _NOTE_KEYS or key in _DATA_KEYS)
+    others = len(keys) - len(known)
+    named = [*known, *([f"{others} other{'s' if others > 1 else ''}"] if others else [])]
+    if named:
+        findings.notice(line, f"not read: {what}{'s' if len(keys) > 1 else ''} {', '.join(named)}")
+
+
+_DATA_KEYS = words_of("""
+    start end id index time timestamp duration type emotion confidence seek tokens temperature avg_logprob
+    compression_ratio no_speech_prob language lang speaker_id title start_time end_time begin number no scene
+    chapter voice_id gender pause speed rate volume pitch
+""")
+
+
+def _lines(number: int, text: str) -> Iterator[Event]:
+    """A text line by line; blank lines part paragraphs."""
+    for line in LINE_ENDS.split(text.replace("\r\n", "\n").replace("\r", "\n")):
+        yield words(number, line) if line.strip() else pause_between(number)

@@ -1,0 +1,105 @@
+"""Records of a read script: turns, and what was found on the way."""
+
+from dataclasses import dataclass, replace
+
+from pipeline.script.words import spoken_words, whole_words
+
+NARRATOR = "Narrator"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Words of one speaker up to the next speaker, a blank line or a pause."""
+
+    speaker: str
+    text: str
+    """Quotes, dashes and white space made plain; has at least one letter or digit."""
+    line: int
+    """Line on which it begins, from 1; for items of JSON and YAML the number of the item."""
+    pause_ms: int = 0
+    """Silence asked for before it."""
+    continues: bool = False
+    """True if a pause cut it from the turn before it: no new breath, no new turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A problem or a notice at a line. Names speakers and characters, never quotes the script's words."""
+
+    line: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Omission:
+    """Text that is not spoken, on purpose."""
+
+    line: int
+    kind: str
+    """A noun: 'stage direction', 'footnote mark', …"""
+    text: str
+
+    @property
+    def words(self) -> int:
+        return spoken_words(self.text)
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    """A whole script."""
+
+    turns: tuple[Turn, ...]
+    form: str = "labels"
+    """Form that it was read in: a key of `pipeline.script.form.FORMS`."""
+    notices: tuple[Finding, ...] = ()
+    omissions: tuple[Omission, ...] = ()
+    problems: tuple[Finding, ...] = ()
+    """Empty in a script that can be spoken."""
+
+    @property
+    def speakers(self) -> tuple[str, ...]:
+        """In the order in which they first speak."""
+        return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
+
+    @property
+    def characters(self) -> int:
+        return sum(len(turn.text) for turn in self.turns)
+
+    @property
+    def words(self) -> int:
+        return sum(whole_words(turn.text) for turn in self.turns)
+
+
+class Findings:
+    """Collects problems, notices and omissions while a script is read."""
+
+    def __init__(self) -> None:
+        self.problems: list[Finding] = []
+        self.notices: list[Finding] = []
+        self.omissions: list[Omission] = []
+
+    def problem(self, line: int, reason: str) -> None:
+        found = Finding(line, reason)
+        if found not in self.problems[-3:]:  # the same on the same line once
+            self.problems.append(found)
+
+    def notice(self, line: int, reason: str) -> None:
+        self.notices.append(Finding(line, reason))
+
+    def omit(self, line: int, kind: str, text: str) -> None:
+        self.omissions.append(Omission(line, kind, text))
+
+    def script(self, turns: tuple[Turn, ...], form: str) -> Script:
+        """The script with all findings in the order of its lines."""
+        ordered = [tuple(sorted(found, key=_line)) for found in (self.notices, self.problems)]
+        omissions = tuple(sorted(self.omissions, key=lambda omission: omission.line))
+        return Script(turns, form, ordered[0], omissions, ordered[1])
+
+
+def _line(finding: Finding) -> int:
+    return finding.line
+
+
+def with_turns(script: Script, turns: tuple[Turn, ...]) -> Script:
+    """The same script with other turns."""
+    return replace(script, turns=turns)

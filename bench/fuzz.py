@@ -12,9 +12,13 @@ import argparse
 import functools
 import io
 import json
+import random
+import re
 import signal
 import string
 import time
+import unicodedata
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -26,10 +30,13 @@ import soundfile
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
+from bench.harness.dialects import DIALECTS, NAMES, ODD_NAMES, random_turns
 from pipeline.errors import PipelineError, ScriptError
 from pipeline.planning.request import split_options
-from pipeline.script.parser import parse
-from pipeline.voices.recordings import KEPT_RATE_HZ, SECONDS_MAX, read
+from pipeline.script.names import identity
+from pipeline.script.parser import parse, read
+from pipeline.script.plain import plain_letters
+from pipeline.voices import recordings as voice_files
 
 LONGEST_S = 5
 INPUT_BYTES_MAX = 64 << 20
@@ -82,6 +89,37 @@ _pieces = st.sampled_from(
             "é",
         ),
         *(
+            *(
+                "**",
+                "*",
+                "_",
+                "`",
+                "~~",
+                "](http://x.y)",
+                "![a](b)",
+                "# ",
+                "- ",
+                "> ",
+                "1. ",
+                "| ",
+                "|--|--|",
+            ),
+            *("```", "¹", "[2]", "[^1]", "(laughs)", "<b>", "</b>", "<br/>", "<!--", "-->", "[[", "]]", "†"),
+            *(
+                "Title: ",
+                "Chapter 2",
+                "CAPITALS",
+                "INT. X",
+                "00:01",
+                "-\na",
+                "/*",
+                "*/",
+                "{",
+                "}",
+                "]",
+                ")",
+                "²",
+            ),
             '[{"speaker": "A", "text": "x"}]',
             '[{"text":',
             "\ud800",
@@ -187,21 +225,59 @@ def take_options(given_options: dict[str, Any]) -> None:
     assert len(told) < 1000
 
 
+def take_dialect(given: tuple[str, random.Random]) -> None:
+    """Read random turns as some dialect writes them: the same speakers and words come back."""
+    name, generator = given
+    dialect = DIALECTS[name]
+    odd = dialect.odd_names and generator.random() < 0.5
+    turns = random_turns(generator, ODD_NAMES if odd else NAMES, returns=dialect.returns or odd)
+    script = read(dialect.write(turns))
+    assert not script.problems
+    assert script.form == dialect.form
+    assert [(identity(turn.speaker), turn.text) for turn in script.turns] == [
+        (identity(speaker), " ".join(plain_letters(text).split())) for speaker, text in turns
+    ]
+
+
+def take_any_text(text: str) -> None:
+    """Read a text as prose: each of its letters and digits is spoken or reported as left out."""
+    script = read(text, form="prose")
+    told = " ".join(problem.reason for problem in script.problems)
+    if any(words in told for words in ("pause", "command", "characters", "the script is")):
+        return
+    if re.search(r"\[\s*pause|<break", text, re.IGNORECASE):
+        return
+    spoken = [turn.text for turn in script.turns]
+    omitted = [omission.text for omission in script.omissions]
+    assert _letters(*spoken, *omitted) == _letters(text)
+
+
+def _letters(*texts: str) -> Counter[str]:
+    bare = "".join(unicodedata.normalize("NFD", plain_letters(text)) for text in texts)
+    return Counter(letter for letter in bare if letter.isalnum())
+
+
 def take_audio(data: bytes) -> None:
     try:
-        reference = read("a voice", data)
+        reference = voice_files.read("a voice", data)
     except PipelineError:
         return
     assert reference.samples is not None
-    assert len(reference.samples) <= SECONDS_MAX * KEPT_RATE_HZ
+    assert len(reference.samples) <= voice_files.SECONDS_MAX * voice_files.KEPT_RATE_HZ
 
 
 TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] = {
     "audio": (take_audio, audio(), 0.1),
-    "script": (take_script, texts, 0.4),
+    "script": (take_script, texts, 0.2),
     "bytes": (take_bytes, st.binary(max_size=300), 0.1),
-    "json": (take_json, items, 0.2),
-    "options": (take_options, options, 0.2),
+    "json": (take_json, items, 0.1),
+    "options": (take_options, options, 0.1),
+    "dialects": (
+        take_dialect,
+        st.tuples(st.sampled_from(sorted(DIALECTS)), st.integers(0, 2**32).map(random.Random)),
+        0.2,
+    ),
+    "words": (take_any_text, texts, 0.2),
 }
 """Targets: the function, its inputs and their share."""
 

@@ -10,7 +10,7 @@ from celery.exceptions import Ignore
 
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
-from pipeline.planning.request import checked, split_options
+from pipeline.planning.request import checked, reading_options, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices
 from tasks.app import app, settings
@@ -48,7 +48,7 @@ class Root(VoxchordTask):
 def render(
     self: Root,
     /,
-    script: str | list[dict[str, Any]] | None = None,
+    script: str | bytes | list[dict[str, Any]] | None = None,
     voices: dict[str, str] | None = None,
     options: dict[str, Any] | None = None,
     **unknown: Any,
@@ -56,7 +56,7 @@ def render(
     """Render a script to one audio file.
 
     Args:
-        script: lines `Alice: words`, plain prose, or `[{"speaker": …, "text": …}]`.
+        script: text in any form of docs/scripts.md, or `[{"speaker": …, "text": …}]`.
         voices: presets or registered voices, by speaker.
         options: see docs/api.md; unknown options are refused.
 
@@ -117,12 +117,19 @@ def accept(script: Any, voices: Any, options: Any) -> Plan:
     Raises:
         PipelineError: an invalid request; names the invalid part.
     """
-    if not isinstance(script, str | list):
+    if not isinstance(script, str | bytes | list):
         raise ScriptError(1, "the script is neither text nor a list of turns")
     if not isinstance(voices, dict) or not isinstance(options, dict):
         raise OptionError("voices" if not isinstance(voices, dict) else "options", "is not a mapping")
     own, rest = split_options(options, engine=settings.engine)
     engine = engine_of(own)
-    parsed = parse(script, characters_max=settings.characters_max)
+    reading = reading_options(options)
+    parsed = parse(
+        script,
+        characters_max=settings.characters_max,
+        form=reading.form,
+        encoding=reading.encoding,
+        cast=[str(name) for name in voices],
+    )
     request = checked(parsed, voices, own, rest, engine=engine, registered=Voices(jobs().store))
     return jobs().plans.create(request, engine.profile)

@@ -12,11 +12,20 @@ from cli import context
 from cli.broker_retry import Patience, reach
 from cli.delivery import deliver, writable
 from cli.errors import JobFailed, Unreachable, out, print_json, told
-from cli.submission import read_option, read_script, register, request, send
+from cli.submission import (
+    EncodingOption,
+    FormOption,
+    read_option,
+    read_script,
+    register,
+    request,
+    send,
+    split_voices,
+)
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import is_id
-from pipeline.planning.request import split_options
+from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
 
@@ -25,7 +34,9 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def submit(
-    script: Annotated[Path, typer.Argument(help="Script, text or JSON; `-` reads standard input.")],
+    script: Annotated[
+        Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
+    ],
     voice: Annotated[
         list[str] | None, typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="As in `render`.")
     ] = None,
@@ -33,16 +44,20 @@ def submit(
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
     ] = None,
+    form: FormOption = None,
+    encoding: EncodingOption = None,
     json: JsonOption = False,
 ) -> None:
     """Send a script to the service and return at once; prints the task ID."""
     with told():
         found = context.settings()
         app = context.standing(found)
-        source = read_script(script, found)
         options = dict(read_option(text) for text in option or [])
+        options |= {"form": form} if form else {}
+        given = split_voices(voice or [])
+        source = read_script(script, found, ReadingOptions(form, encoding), given)
         split_options(options, engine=found.engine)
-        voices = register(voice or [], Voices(context.jobs(found).store))
+        voices = register(given, Voices(context.jobs(found).store))
         result = send(app, request(app, source, voices, options))
         if json:
             print_json({"task": result.id})

@@ -12,9 +12,18 @@ from cli import context
 from cli.delivery import deliver, format_of, writable
 from cli.errors import out, print_json, told
 from cli.progress import watch
-from cli.submission import read_option, read_script, register, request, send
+from cli.submission import (
+    EncodingOption,
+    FormOption,
+    read_option,
+    read_script,
+    register,
+    request,
+    send,
+    split_voices,
+)
 from db.queries.jobs import costs
-from pipeline.planning.request import split_options
+from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 
 if TYPE_CHECKING:
@@ -22,7 +31,9 @@ if TYPE_CHECKING:
 
 
 def render(
-    script: Annotated[Path, typer.Argument(help="Script, text or JSON; `-` reads standard input.")],
+    script: Annotated[
+        Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
+    ],
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Path of the audio file; its ending selects the format.")
     ],
@@ -42,6 +53,8 @@ def render(
     on_error: Annotated[
         str, typer.Option(help="`fail`, or `gap`: leave silence where a segment cannot be made.")
     ] = "fail",
+    form: FormOption = None,
+    encoding: EncodingOption = None,
     workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
@@ -53,10 +66,12 @@ def render(
     with told():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        source = read_script(script, found)
+        options |= {"form": form} if form else {}
+        given = split_voices(voice or [])
+        source = read_script(script, found, ReadingOptions(form, encoding), given)
         split_options(options, engine=found.engine)
         writable(output)
-        voices = register(voice or [], Voices(context.jobs(found).store))
+        voices = register(given, Voices(context.jobs(found).store))
         with context.running(found, concurrency=workers) as (app, service):
             history = context.history_that_answers(found)
             ask = request(app, source, voices, options)

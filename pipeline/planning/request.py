@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import OptionError, ScriptError, VoiceError
+from pipeline.script.names import find
 from pipeline.script.turns import Script
 from pipeline.voices.library import Voices
 
@@ -33,6 +34,16 @@ class JobOptions:
     """What to do when a segment can't be made: 'fail' the job, or leave a marked 'gap' of silence."""
     device: str | None = None
     """`<host>.<n>`: keep both GPU stages of this job on that one device."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingOptions:
+    """Options of how a script is read. They shape turns, and turns a job's id: none of them is part of it."""
+
+    form: str | None = None
+    """A key of `pipeline.script.form.FORMS`; None recognises it."""
+    encoding: str | None = None
+    """Encoding of a script in bytes; None is UTF-8, or UTF-16 and UTF-32 with a byte order mark."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +98,9 @@ def checked(
         OptionError: an option of the engine that isn't known or out of range.
         EngineError: no usable checkpoint.
     """
-    for turn in script.turns:
-        refusal = engine.refuses(turn.text)
-        if refusal:
-            raise ScriptError(turn.line, refusal)
+    refused = [(turn.line, refusal) for turn in script.turns if (refusal := engine.refuses(turn.text))]
+    if refused:
+        raise ScriptError.of(refused)
     speakers = _speakers(script, voices, engine.profile, registered)
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
     return Request(script, speakers, options, engine.options(engine_options), revision)
@@ -109,7 +119,8 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
         if isinstance(value, str) and any(unicodedata.category(letter) == "Cs" for letter in value):
             raise OptionError(str(name), "has half a character (a lone surrogate), which is no text")
     own = {name: given[name] for name in JobOptions.__slots__ if given.get(name) is not None}
-    rest = {str(name): value for name, value in given.items() if name not in JobOptions.__slots__}
+    ours = {*JobOptions.__slots__, *ReadingOptions.__slots__}
+    rest = {str(name): value for name, value in given.items() if name not in ours}
     for name, value in rest.items():
         if not isinstance(value, str | int | float):
             raise OptionError(name, "is not a number, a word or a truth value")
@@ -131,6 +142,19 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
     return options, rest
 
 
+def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
+    """Pick the options of how the script is read.
+
+    Raises:
+        OptionError: a value that is no text.
+    """
+    own = {name: given[name] for name in ReadingOptions.__slots__ if given.get(name) is not None}
+    for name, value in own.items():
+        if not isinstance(value, str):
+            raise OptionError(name, f"{value!r} is not text")
+    return ReadingOptions(**own)
+
+
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise OptionError(option, f"{value!r} is unknown; there are {', '.join(allowed)}")
@@ -139,10 +163,7 @@ def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
 def _speakers(
     script: Script, voices: Mapping[str, Any], profile: Profile, registered: Voices
 ) -> tuple[Speaker, ...]:
-    for name in voices:
-        if name not in script.speakers:
-            known = ", ".join(script.speakers[:8])
-            raise VoiceError(str(voices[name]), f"is for {name!r}, who doesn't speak; there are {known}")
+    voices = _by_speaker(script, voices)
     free = [preset for preset in profile.presets if preset not in voices.values()]
     speakers = []
     for name in script.speakers:
@@ -157,6 +178,24 @@ def _speakers(
             voice = free.pop(0)
         speakers.append(_speaker(name, voice, profile, registered))
     return tuple(speakers)
+
+
+def _by_speaker(script: Script, voices: Mapping[str, Any]) -> dict[str, Any]:
+    """Voices under the speakers' names as the script has them.
+
+    Raises:
+        VoiceError: a voice for somebody who doesn't speak, or two for one speaker.
+    """
+    found: dict[str, Any] = {}
+    for name, voice in voices.items():
+        speaker = find(str(name), script.speakers)
+        if speaker is None:
+            known = ", ".join(script.speakers[:8])
+            raise VoiceError(str(voice), f"is for {name!r}, who doesn't speak; there are {known}")
+        if speaker in found and found[speaker] != voice:
+            raise VoiceError(str(voice), f"is for {name!r}, who has the voice {found[speaker]!r} already")
+        found[speaker] = voice
+    return found
 
 
 def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Speaker:

@@ -15,6 +15,10 @@ from pipeline.script.vocabulary import Kind, is_metadata, kind, words_of
 
 _LOOSE = ("colon", "tag", "bracket", "bold", "heading")
 """Dialects whose lines are taken in a script of another dialect, if the name is known."""
+_OTHERWISE = (
+    "begins with a speaker's name, but not as the other lines do; write the name in the same way, or a "
+    "backslash before it if it is to be read aloud"
+)
 _WRAPPED = 60
 """A line shorter than this that ends a sentence was not wrapped by an editor."""
 _STRONG_METADATA = words_of("""
@@ -79,16 +83,9 @@ def _take(
                 if other.dialect in _LOOSE:
                     taken[line.number] = label
                 else:
-                    findings.problem(line.number, _otherwise(label))
+                    findings.problem(line.number, _OTHERWISE)
                 break
     return taken
-
-
-def _otherwise(label: Label) -> str:
-    return (
-        f"begins with {label.name}, but not as the other lines do; write the name in the same way, or a "
-        "backslash before it if it is to be read aloud"
-    )
 
 
 def _is_speakers(

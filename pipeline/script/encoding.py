@@ -84,7 +84,7 @@ def decode(data: bytes, encoding: str | None = None) -> str:
 
 def _codec(encoding: str) -> str:
     try:
-        b"".decode(encoding)
+        "a".encode(encoding)
     except (LookupError, ValueError):  # a name with a null character is a ValueError
         raise OptionError(
             "encoding", f"{encoding[:40]!r} is unknown; try utf-8, utf-16 or windows-1252"

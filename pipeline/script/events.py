@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.script import marks
 from pipeline.script.names import People
-from pipeline.script.plain import plain
+from pipeline.script.plain import plain, plain_letters, readable
 from pipeline.script.turns import NARRATOR, Findings, Turn
 
 HEADING_REST_MS = 700
@@ -76,7 +76,8 @@ class _Folding:
 
     def take(self, event: Event) -> None:
         if event.kind == "words":
-            self.block.append((event.line, event.text))
+            # no private-use character gets into the rules for marks, which use some of their own
+            self.block.append((event.line, readable(plain_letters(event.text), event.line, self.findings)))
             return
         self._close()
         self.continues = False
@@ -95,7 +96,7 @@ class _Folding:
     def _refuse_silent(self) -> None:
         if self.silent_since:
             self.findings.problem(
-                self.silent_since, f"{self.speaker} has nothing to say; add words or take the name out"
+                self.silent_since, "the speaker has nothing to say; add words or take the name out"
             )
         self.silent_since = 0
 

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script import dialogue, labels, prose, screenplay, structure, structured, subtitles
+from pipeline.script import dialogue, labels, marks, prose, screenplay, structure, structured, subtitles
 from pipeline.script.events import Event
 from pipeline.script.names import identity
 from pipeline.script.structure import Line
@@ -54,7 +54,7 @@ def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str
     syntax = form if form in _SYNTAXES else None if form else _syntax(text)
     if syntax:
         return Recognised(syntax)
-    lines = structure.lines_of(_emphasised(text).split("\n"))
+    lines = structure.lines_of(_emphasised(text, findings).split("\n"))
     if form in PROSE:
         return Recognised(form, lines)
     surveys = [survey(dialect, lines, cast) for dialect in labels.DIALECTS]
@@ -66,16 +66,18 @@ def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str
     return _weighed(lines, surveys, play, findings)
 
 
-def _emphasised(text: str) -> str:
+def _emphasised(text: str, findings: Findings) -> str:
     """HTML's tags for emphasis as Markdown's marks.
 
-    >>> _emphasised("<b>Nora:</b> <em>Hi.</em>")
+    >>> _emphasised("<b>Nora:</b> <em>Hi.</em>", Findings())
     '**Nora:** *Hi.*'
     """
-    if "</" not in text:
-        return text
-    text = re.sub(r"</?(?:b|strong)>", "**", text, flags=re.IGNORECASE)
-    return re.sub(r"</?(?:i|em)>", "*", text, flags=re.IGNORECASE)
+
+    def mark(found: re.Match[str]) -> str:
+        findings.omit(text.count("\n", 0, found.start()) + 1, marks.TAG, found[0])
+        return "*" if found[1].lower() in ("i", "em") else "**"
+
+    return re.sub(r"</?(b|strong|i|em)>", mark, text, flags=re.IGNORECASE) if "</" in text else text
 
 
 def _syntax(text: str) -> str | None:
@@ -145,8 +147,8 @@ def _refuse_rival(best: Survey, surveys: Sequence[Survey], findings: Findings) -
 def _tie(numbers: Sequence[int], form: str, findings: Findings) -> None:
     findings.problem(
         numbers[0],
-        f"{_lines(numbers)} like speakers' lines, without evidence that they are; give `--form {form}` if they "
-        "are, or `--form prose` to have every word read by one narrator",
+        f"{_lines(numbers)} like speakers' lines, without evidence that they are; give `--form {form}` if "
+        "they are, or `--form prose` to have every word read by one narrator",
     )
 
 

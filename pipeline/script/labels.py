@@ -37,7 +37,11 @@ _TIME = re.compile(rf"(?:\[{_WHEN}\]|\({_WHEN}\)|<{_WHEN}>|{_WHEN}(?![\d:])(?:\s
 _LIST = re.compile(r"(?:[-*+•‣◦▪–—]|\(?\d{1,4}[.)])\s+(?=\S)")
 _QUOTE = re.compile(r">+\s*")
 _NAME = rf"(?P<name>[^\s:：()（）\[\]{{}}<>|*\t~`][^:：()（）\[\]{{}}<>|*\t~`]{{0,{_NAME_CHARACTERS - 1}}}?)"
-_DIRECTIONS = r"(?P<dir>(?:\s*(?:\([^()]{1,80}\)|（[^（）]{1,80}）|\[[^\[\]]{1,80}\]|\{[^{}]{1,80}\}))*)"
+_DIRECTION = (
+    r"\([^()]{1,80}\)|（[^（）]{1,80}）|\[[^\[\]]{1,80}\]|\{[^{}]{1,80}\}"
+    r"|\*\([^()]{1,80}\)\*|_\([^()]{1,80}\)_|\*[a-z][^*:]{0,60}\*"
+)
+_DIRECTIONS = rf"(?P<dir>(?:\s*(?:{_DIRECTION}))*)"
 _MORE = _DIRECTIONS.replace("<dir>", "<dir2>")
 _EMPHASISED = re.compile(
     rf"(?P<mark>\*{{1,3}}|_{{1,3}}|~~|`){_NAME}\s*(?P<m1>(?:(?P=mark))?){_DIRECTIONS}\s*(?P<m2>(?:(?P=mark))?)"
@@ -49,7 +53,8 @@ _TAG = re.compile(r"<(?P<name>[^<>/\s][^<>/]{0,59})>\s*(?::\s*)?")
 _LAST_CLOSING_TAG = re.compile(r"</[^<>]{1,80}>\s*$")
 _ATTRIBUTE = re.compile(
     r"<[A-Za-z][\w-]{0,20}\s+(?:[\w-]{1,20}=\"[^\"<>]{0,40}\"\s+){0,3}"
-    r"(?:name|speaker|who|voice|id|character|role)\s*=\s*[\"'](?P<name>[^\"'<>]{1,60})[\"'][^<>]{0,80}>\s*"
+    r"(?:name|speaker|who|voice|id|character|role)\s*=\s*(?P<quote>[\"'])(?P<name>[^\"<>]{1,60}?)(?P=quote)"
+    r"[^<>]{0,80}>\s*"
 )
 _BRACKET = re.compile(
     r"(?P<mark>\*{0,3})(?:\[(?P<square>[^\[\]]{1,60})\]|【(?P<wide>[^【】]{1,60})】|\{(?P<curly>[^{}]{1,60})\})"
@@ -71,7 +76,7 @@ _PERIOD = re.compile(
     r"(?P<name>(?:(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?)?[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}?)"
     rf"{_DIRECTIONS}\.{_MORE}\s+(?=\S)"
 )
-_IN_DIRECTIONS = re.compile(r"[(（\[{]([^()（）\[\]{}]*)[)）\]}]")
+_IN_DIRECTIONS = re.compile(r"[(（\[{*]([^()（）\[\]{}*]+)[)）\]}*]")
 _IS_TIME = re.compile(_WHEN)
 _COMMA = re.compile(r"([^,]+),\s+([a-z][\w' -]{1,40})")
 _MARKUP = words_of("""
@@ -158,13 +163,9 @@ def _colon(line: str) -> Label | None:
         return None
     after = text[found.end() : found.end() + 1]
     tight = found["colon"] != "：" and bool(after) and not after.isspace()
-    if tight and (after.isdecimal() or after in "/\\" or not _may_be_tight(found["name"])):
+    if tight and (after.isdecimal() or after in "/\\"):
         return None
     return _label("colon", text, found, listed=listed, tight=tight, timed=timed)
-
-
-def _may_be_tight(name: str) -> bool:
-    return not name[-1:].isdecimal() or bool(re.search(r"[^\W\d_]", name))
 
 
 def _tag(line: str) -> Label | None:
@@ -216,7 +217,9 @@ def _time(line: str) -> Label | None:
     if len(text) > _HEAD or ":" not in text:
         return None
     found = _NAME_TIME.match(text) or _TIME_NAME.match(text)
-    return found and _label("time", text, found, decorated=True)
+    if not found or found["name"].endswith((".", "!", "?", ",")):
+        return None
+    return _label("time", text, found, decorated=True)
 
 
 def _separated(dialect: str, pattern: re.Pattern[str], sign: str) -> Callable[[str], Label | None]:
@@ -271,7 +274,7 @@ def _made(
 
 
 def _directions(text: str | None) -> tuple[str, ...]:
-    """What stands in brackets behind a name, without times."""
+    """The directions in brackets behind a name, without times."""
     found = [part.strip() for part in _IN_DIRECTIONS.findall(text or "")]
     return tuple(part for part in found if part and not _IS_TIME.fullmatch(part))
 

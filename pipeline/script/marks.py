@@ -26,9 +26,11 @@ _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~<])")
 _GUARD = 0xE000
 """Escaped characters are moved here, where no rule below finds them, and back in the end."""
 _PAUSE_MARK = "\ue0ff"
-_PAUSE_TAG = re.compile(r"\[\s*(pause[^\]\n]*)\]?", re.IGNORECASE)
+_PAUSE_TAG = re.compile(
+    r"\[\s*(?P<pause>pause[^\]\n]*)\]?|<break\b(?P<attributes>[^<>]*)>(?:\s*</break>)?", re.IGNORECASE
+)
 _PAUSE = re.compile(r"pause\s*:\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", re.IGNORECASE)
-_BREAK = re.compile(r"<break\b([^<>]*)>(?:\s*</break>)?", re.IGNORECASE)
+_NO_PAUSE = "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
 _BREAK_TIME = re.compile(r"time\s*=\s*[\"']\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*[\"']", re.IGNORECASE)
 _COMMAND = re.compile(
     r"\[\s*(?:voice|rate|speed|pitch|volume|style|emotion|lang|language|tempo)\s*[:=][^\[\]\n]*\]", re.I
@@ -86,8 +88,8 @@ def clean(lines: Sequence[tuple[int, str]], findings: Findings, *, has_speakers:
     cleaner = _Cleaner(lines, findings)
     if cleaner.has_marks:
         cleaner.tags()
-        cleaner.notes()
         cleaner.links()
+        cleaner.notes()
         cleaner.asides(has_speakers)
         cleaner.emphasis()
     cleaner.hyphens()
@@ -130,7 +132,6 @@ class _Cleaner:
     def tags(self) -> None:
         """Pauses, comments, commands and markup."""
         self.text = _PAUSE_TAG.sub(self._pause, self.text)
-        self.text = _BREAK.sub(self._break, self.text)
         self.drop(_COMMENT, COMMENT, _nothing)
         for pattern, example in ((_COMMAND, "[voice:…] or [rate:…]"), (_VOICE_TAG, "<voice> or <prosody>")):
             for found in pattern.finditer(self.text):
@@ -142,22 +143,20 @@ class _Cleaner:
             self.text = pattern.sub(lambda found: "\n" * found[0].count("\n"), self.text)
 
     def _pause(self, found: re.Match[str]) -> str:
-        line, pause = self.line(found.start()), _PAUSE.fullmatch(found[1])
-        if found[0].endswith("]") and found[1].strip().casefold() == "pause":
-            self.findings.omit(line, DIRECTION, found[1])
+        line = self.line(found.start())
+        if found["pause"] is None:
+            time = _BREAK_TIME.search(found["attributes"])
+            if time:
+                return self._timed(line, time[1], time[2])
+        elif not found[0].endswith("]"):
+            self.findings.problem(line, _NO_PAUSE)
             return ""
-        if not pause or not found[0].endswith("]"):
-            self.findings.problem(
-                line, "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
-            )
+        elif pause := _PAUSE.fullmatch(found["pause"]):
+            return self._timed(line, pause[1], pause[2])
+        elif found["pause"].strip().casefold() != "pause":
+            self.findings.problem(line, _NO_PAUSE)
             return ""
-        return self._timed(line, pause[1], pause[2])
-
-    def _break(self, found: re.Match[str]) -> str:
-        time = _BREAK_TIME.search(found[1])
-        if time:
-            return self._timed(self.line(found.start()), time[1], time[2])
-        self.findings.omit(self.line(found.start()), TAG, "")
+        self.findings.omit(line, DIRECTION, found["pause"] or "")
         return " "
 
     def _timed(self, line: int, number: str, unit: str) -> str:
@@ -183,7 +182,7 @@ class _Cleaner:
 
     def links(self) -> None:
         self.drop(_PICTURE, PICTURE, _nothing)
-        self.drop(_LINK, ADDRESS, lambda found: found[1])
+        self.drop(_LINK, ADDRESS, lambda found: "" if found[1].strip("^ ").isdecimal() else found[1])
         self.drop(_AUTOLINK, ADDRESS, lambda found: "")
         self.drop(_TAG, TAG, _nothing)
 
@@ -274,7 +273,7 @@ def _nothing(_found: re.Match[str]) -> str:
 
 
 def _without(whole: str, kept: str) -> str:
-    """What was left out: the parts before and behind what is kept."""
+    """The text left out: the parts before and behind what is kept."""
     start = whole.find(kept) if kept else -1
     return whole if start < 0 else f"{whole[:start]} {whole[start + len(kept) :]}".strip()
 

@@ -87,8 +87,7 @@ class People:
 
     def _key(self, name: str) -> str:
         """The identity; of a name that looks the same in letters of another script, that one's."""
-        key = identity(name)
-        return self._looks.setdefault(key.translate(_LOOKALIKES), key)
+        return self._looks.setdefault(identity(name.translate(_LOOKALIKES)), identity(name))
 
     def report(self, findings: Findings) -> None:
         """Report spellings that were merged, and names that nearly are another's."""
@@ -134,7 +133,7 @@ def _bare(key: str) -> str:
 
 
 def _one_off(one: str, other: str) -> bool:
-    """Tell whether one letter was changed, added, left out or swapped with its neighbour; digits are no letters.
+    """Tell whether one letter was changed, added, left out or swapped; digits are no letters.
 
     >>> _one_off("theo", "thoe"), _one_off("guard 1", "guard 2")
     (True, False)

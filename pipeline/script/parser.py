@@ -86,7 +86,7 @@ def _read(
         text = decode(source, encoding) if isinstance(source, bytes) else source
         _refuse_long(len(text), characters_max)
         refuse_foreign(text)
-        text = structured.unfenced(_with_newlines(text))
+        text = structured.unfenced(_with_newlines(text), findings)
         recognised = forms.recognise(plain_letters(text), cast, findings, form=form)
         found, events = recognised.form, forms.events(recognised, text, cast, findings)
     turns = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)

@@ -71,6 +71,8 @@ def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) ->
     quoted = _QUOTED.match(text)
     text = text[quoted.end() :] if quoted else text
     item = _ITEM.match(text)
+    if item and any(map(str.isalnum, item[0])):
+        findings.omit(number, "checkbox", item[0])
     if item or _NUMBERED.match(text):
         yield pause_between(number)
         yield words(number, text[item.end() :] if item else text)

@@ -32,19 +32,24 @@ _NOTE_KEYS = words_of("""
     direction directions stage_direction emotion note notes action tone style mood sfx sound comment instruct
     instruction instructions
 """)
+_NEVER_NAMES = words_of("speaker speaker_id speaker_name name character role who")
+"""Keys that are no speaker's name where an item has one key alone."""
 _DEPTH_MAX = 60
 _ITEM = "an item has a speaker and a text"
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\n(?P<inner>.*?)\n?\s*\1\s*", re.DOTALL)
 
 
-def unfenced(text: str) -> str:
+def unfenced(text: str, findings: Findings) -> str:
     r"""The text within a Markdown fence around the whole of it; else the text.
 
-    >>> unfenced("```json\n[]\n```")
+    >>> unfenced("```json\n[]\n```", Findings())
     '\n[]'
     """
     found = _FENCED.fullmatch(text)
-    return "\n" + found["inner"] if found and "```" not in found["inner"] else text
+    if not found or "```" in found["inner"]:
+        return text
+    findings.omit(1, "code fence", found[2])
+    return "\n" + found["inner"]
 
 
 def is_json(text: str) -> bool:
@@ -185,8 +190,8 @@ def _rows(rows: Sequence[tuple[int, list[str]]], findings: Findings) -> Iterator
             count = "fewer" if len(row) < len(names) else "more"
             findings.problem(
                 line,
-                f"has {count} cells than the first line has columns; put quotes around a text that holds the sign "
-                "between cells",
+                f"has {count} cells than the first line has columns; put quotes around a text that holds "
+                "the sign between cells",
             )
             continue
         last = row[who].strip() or last
@@ -275,12 +280,10 @@ def _speaker_and_text(
 ) -> tuple[Any, Any] | None:
     if isinstance(item, list) and len(item) == 2 and isinstance(item[0], str):
         return item[0], item[1]
-    if isinstance(item, str):
-        return NARRATOR, item
     if not isinstance(item, dict):
         findings.problem(number, f"item {number} is not an object with a speaker and a text")
         return None
-    if len(item) == 1 and (only := next(iter(item))) and _key(str(only)) not in TEXT_KEYS | SPEAKER_KEYS:
+    if len(item) == 1 and _key(str(only := next(iter(item)))) not in TEXT_KEYS | _NEVER_NAMES:
         return only, item[only]
     text_key, speaker_key = _pick(item, TEXT_KEYS), _pick(item, SPEAKER_KEYS)
     if text_key is None:
@@ -305,7 +308,7 @@ def _name(given: Any, number: int, findings: Findings) -> str | None:
         return f"Speaker {given}"
     if not isinstance(given, str):
         return None
-    bare = re.fullmatch(r"\s*(\d{1,3})\s*", given)
+    bare = re.fullmatch(r"\s*(0?\d|[1-9]\d{1,2})\s*", given)
     name = f"Speaker {int(bare[1])}" if bare else plain(given, number, findings)
     return displayed(name) if any(map(str.isalnum, name)) else None
 

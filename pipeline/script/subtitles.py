@@ -26,7 +26,7 @@ _PARAGRAPH_S = 2.0
 @dataclass(frozen=True, slots=True)
 class _Cue:
     line: int
-    """Of its first line of text."""
+    """Number of its first line of text."""
     start_s: float
     end_s: float
     texts: tuple[str, ...]

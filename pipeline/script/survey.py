@@ -46,7 +46,7 @@ class Survey:
     phrases: dict[int, Label] = field(default_factory=dict)
     """Common words in lower case that stand before the sign once: words, or a name that nobody can know."""
     counts: Counter[str] = field(default_factory=Counter)
-    """How often each identity is found."""
+    """Count of each identity."""
     coverage: float = 0.0
     """Share of paragraphs, or of lines if that is larger, that begin with a would-be label."""
     whole: bool = False

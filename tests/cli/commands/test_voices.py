@@ -24,14 +24,14 @@ def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
     for number, file in enumerate(files, 1):
         file.parent.mkdir()
         file.write_bytes(recording(100 * number))
-    given = register([f"Alice={files[0]}", f"Bob={files[1]}", "Carl=voice"], voices)
+    given = register({"Alice": str(files[0]), "Bob": str(files[1]), "Carl": "voice"}, voices)
     hashes = [voices.resolve(name) for name in given.values()]
     assert len(set(hashes)) == 3
     assert hashes[2] == others
-    assert register([f"Alice={files[0]}"], voices) == {"Alice": given["Alice"]}
+    assert register({"Alice": str(files[0])}, voices) == {"Alice": given["Alice"]}
 
 
 def test_files_named_like_presets_are_used(tmp_path: Path) -> None:
     voices, file = Voices(Store(str(tmp_path / "store"))), tmp_path / "wren.wav"
     file.write_bytes(recording(100))
-    assert register([f"Carl={file}"], voices)["Carl"].startswith("wren-")
+    assert register({"Carl": str(file)}, voices)["Carl"].startswith("wren-")

@@ -1,0 +1,58 @@
+"""SubRip and WebVTT as scripts."""
+
+import pytest
+
+from pipeline.script.parser import read
+from pipeline.script.turns import NARRATOR
+
+
+def spoken(text: str) -> list[tuple[str, str]]:
+    script = read(text)
+    assert script.problems == ()
+    return [(turn.speaker, turn.text) for turn in script.turns]
+
+
+def test_times_and_numbers_are_not_read() -> None:
+    text = (
+        "1\n00:00:01,000 --> 00:00:03,500\nIt was late.\n\n"
+        "2\n00:00:04,000 --> 00:00:06,000\nThe lamp\nwas out.\n"
+    )
+    assert read(text).form == "srt"
+    assert spoken(text) == [(NARRATOR, "It was late."), (NARRATOR, "The lamp was out.")]
+
+
+def test_a_sentence_over_two_cues_is_one_turn() -> None:
+    text = (
+        "1\n00:01,000 --> 00:03,500\nThe lamp\n\n2\n00:04,000 --> 00:06,000\nwas out.\n\n"
+        "3\n00:20,000 --> 00:21,000\nLater."
+    )
+    assert spoken(text) == [(NARRATOR, "The lamp was out."), (NARRATOR, "Later.")]
+
+
+def test_voices_styles_and_notes_of_webvtt() -> None:
+    text = (
+        "WEBVTT Kind: captions\n\nNOTE by\nnobody\n\nSTYLE\n::cue {color: red}\n\n"
+        "intro\n00:01.000 --> 00:03.000 align:start\n"
+        "<v.loud Mia>It <i>is</i> &amp; was <00:02.000>late.</v>\n\n"
+        "00:04.000 --> 00:06.000\n<v Rolf>Yes.\n<v Mia>No.\n"
+    )
+    assert read(text).form == "vtt"
+    assert spoken(text) == [("Mia", "It is & was late."), ("Rolf", "Yes."), ("Mia", "No.")]
+
+
+@pytest.mark.parametrize("label", ["MIA: {}", "[Mia] {}", ">> MIA: {}", "Mia: {}"])
+def test_names_before_the_words(label: str) -> None:
+    cues = [
+        f"{n}\n00:0{n},000 --> 00:0{n},900\n{label.format(text)}"
+        for n, text in enumerate(("One.", "Two."), 1)
+    ]
+    assert [text for _, text in spoken("\n\n".join(cues))] == ["One.", "Two."]
+    assert {name.title() for name, _ in spoken("\n\n".join(cues))} == {"Mia"}
+
+
+def test_sounds_and_dashes_are_not_read() -> None:
+    text = (
+        "1\n00:01,000 --> 00:03,500\n[thunder]\n- Who is there?\n- Me. (LAUGHS)\n\n"
+        "2\n00:05,000 --> 00:06,000\n{\\an8}Come in."
+    )
+    assert " ".join(text for _, text in spoken(text)) == "Who is there? Me. Come in."

@@ -64,7 +64,7 @@ class Coordination:
         return self.store.objects.size(f"open/{job}") is not None
 
     def opened(self) -> list[str]:
-        """The jobs that somebody may still wait for."""
+        """IDs of the open jobs, also of those whose plan is not written yet (see `Plans.open_jobs`)."""
         return [name.removeprefix("open/") for name, _, _ in self.store.objects.names("open")]
 
     def touch(self, job: str) -> None:

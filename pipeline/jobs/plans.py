@@ -117,6 +117,14 @@ class Plans:
             raise MissingArtifactError(f"jobs/{job}/plan")
         return plan
 
+    def open_jobs(self) -> Iterator[Plan]:
+        """Plans of the open jobs.
+
+        A job is opened before its plan is written, so that no plan lies there that nobody looks after. One
+        that is open and not planned yet is left out.
+        """
+        return (plan for plan in map(self.get, self.coordination.opened()) if plan)
+
     def segment(self, job: str, index: int) -> PlannedSegment:
         return _page(self.store, job, index // PAGE)[index % PAGE]
 

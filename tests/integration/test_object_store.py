@@ -70,9 +70,11 @@ def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, serv
     objects = fleet.jobs.store.objects
     server.busy = True
     try:
-        with pytest.raises(StoreError, match=f"can't create a in {fleet.store_url}: SlowDown: Please reduce"):
+        with pytest.raises(
+            StoreError, match=f"cannot create a in {fleet.store_url}: SlowDown: Please reduce"
+        ):
             objects.create("a", b"1")
-        with pytest.raises(StoreError, match=f"can't look for a in {fleet.store_url}: 503"):
+        with pytest.raises(StoreError, match=f"cannot check a in {fleet.store_url}: 503"):
             objects.size("a")
     finally:
         server.busy = False

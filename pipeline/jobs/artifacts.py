@@ -1,4 +1,4 @@
-"""Artifacts of a job: audio of its segments, and names of the stages' products."""
+"""Artifacts of a job: audio of its segments, and the names of what its stages make."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ class Artifacts:
         self.store, self.plans = store, plans
 
     def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
-        """Metadata of a finished segment; None if it is missing."""
+        """What is known of a finished segment; None while it is missing."""
         found = self.store.get_json(stage_name(segment.key, _SPANS))
         return None if found is None else _segment_audio(found)
 
     def missing(self, plan: Plan) -> list[int]:
-        """Indices of the segments without audio, in order."""
+        """The segments without audio, in order."""
         return [segment.index for segment, audio in self.audios(plan) if audio is None]
 
     def audios(self, plan: Plan) -> Iterator[tuple[PlannedSegment, SegmentAudio | None]]:
@@ -48,10 +48,10 @@ class Artifacts:
 
 
 def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:
-    """Store a segment's samples and spans unless it has some; returns the spans of the stored samples.
+    """Keep a segment's samples and spans, unless it has some; returns the spans of the samples that stand.
 
-    Two workers may make two takes. The artifact `audio` contains its own spans, and the small record beside
-    it is always made from these.
+    Two workers may have made two takes. What stands under `audio` carries its own spans, and the small
+    record beside it is always made from these.
     """
     record = {
         "sample_rate_hz": audio.sample_rate_hz,
@@ -67,12 +67,11 @@ def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> 
 
 
 def read_samples(store: Store, key: str) -> Samples:
-    """Read a finished segment's samples.
+    """A finished segment's samples.
 
     Raises:
-        MissingArtifactError: they are missing or damaged, or differ from the record beside them, which is
-        then
-            corrected.
+        MissingArtifactError: they are gone, damaged, or others than the record beside them says; that record
+            is put right, so that the next look finds what is true.
     """
     name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
     found = store.get_arrays(name)
@@ -87,12 +86,12 @@ def read_samples(store: Store, key: str) -> Samples:
 
 
 def stage_name(key: str, stage: str) -> str:
-    """Name of a stage's product of one segment."""
+    """Where a stage's product of one segment lies."""
     return f"segments/{key[:2]}/{key}/{stage}"
 
 
 def speaker_name(plan: Plan, speaker: Speaker) -> str:
-    """Name of a speaker's embedding, one per voice, engine, weights and options."""
+    """Where a speaker's embedding lies: one per voice, engine, weights and options."""
     content = [plan.options.engine, plan.revision, dict(plan.engine_options), speaker.hash]
     key = hashlib.sha256(canonical_json(content)).hexdigest()[:32]
     return f"speakers/{key[:2]}/{key}"

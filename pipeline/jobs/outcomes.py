@@ -16,15 +16,15 @@ class Outcomes:
         self.store = store
 
     def closed(self, job: str) -> bool:
-        """True if the job has ended; only a new request continues it."""
+        """Whether nothing more will happen to it unless somebody asks again."""
         return self.failure(job) is not None or self.store.has(f"jobs/{job}/manifest")
 
     def fail(self, job: str, segment: int, error: str) -> None:
-        """Record that one segment has failed for good."""
+        """Set one segment aside for good; the rest of the job is kept."""
         self.store.overwrite(f"jobs/{job}/failed/{segment:06d}", error.encode())
 
     def failures(self, job: str) -> dict[int, str]:
-        """Reasons of failed segments, by index."""
+        """Why segments can't be made, by index."""
         return {
             int(name.rsplit("/", 1)[1]): self.store.need(name).decode()
             for name, _, _ in self.store.objects.names(f"jobs/{job}/failed")
@@ -34,18 +34,18 @@ class Outcomes:
         return self.store.get_json(f"jobs/{job}/manifest")
 
     def finish(self, job: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the manifest unless there is one; returns the stored manifest."""
+        """Write the manifest, once; returns the one that stands."""
         self.store.put_json(f"jobs/{job}/manifest", manifest)
         standing: dict[str, Any] = self.store.get_json(f"jobs/{job}/manifest") or dict(manifest)
         return standing
 
     def failure(self, job: str) -> str | None:
-        """Reason why the job failed, as text."""
+        """Why the whole job failed, in words."""
         error = self.error(job)
         return None if error is None else str(error)
 
     def error(self, job: str) -> PipelineError | None:
-        """Error with which the job failed."""
+        """Why the whole job failed."""
         found = self.store.get_json(f"jobs/{job}/failure")
         if found is None:
             return None

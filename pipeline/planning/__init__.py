@@ -1,1 +1,1 @@
-"""Planning: requests, segments and their records."""
+"""From a script to a job's plan: the request, the segments, the records."""

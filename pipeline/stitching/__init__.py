@@ -1,1 +1,1 @@
-"""Stitching of segments to finished files."""
+"""From segments to finished files."""

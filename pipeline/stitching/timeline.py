@@ -1,6 +1,6 @@
-"""Timeline of the finished file: positions of spans, pauses and gaps.
+"""Where everything lies in the finished file: spans, the pauses between them, and gaps.
 
-It is computed from plan and spans alone, before any sample is read, so the file's length is known at once.
+Made from the plan and the spans alone, before a sample is read, so the length of the file is known at once.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Silence inserted between pieces. Speech decays, so pauses sound some 250 ms longer.
+    """Silence put between what is joined. Speech fades by itself: the ear hears some 250 ms more than this.
 
-    A requested pause (`PlannedLine.pause_ms`) is added to it.
+    A pause that the script asks for (`PlannedLine.pause_ms`) comes on top.
     """
 
     sentence_ms: int = 120
-    """Silence between two sentences of a turn."""
+    """Between two sentences of a turn."""
     turn_ms: int = 250
-    """Silence before another turn of the same speaker."""
+    """Before another turn of the same speaker."""
     speaker_ms: int = 350
-    """Silence before another speaker's turn."""
+    """Before another speaker's turn."""
     segment_ms: int = 300
-    """Silence between segments of an engine that makes its own pauses between lines."""
+    """Between segments whose engine can't tell where a line ends, and so makes its own pauses within them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A span of a segment, or a gap for a missing segment, with its position in the file."""
+    """A span of a segment, or a gap where a whole segment is missing, at its place in the file."""
 
     segment: int
-    """Index among the joined segments, from 0."""
+    """Position among the segments joined, from 0."""
     lines: tuple[PlannedLine, ...]
-    """Lines spoken in it, or missing."""
+    """The lines heard in it (or missing)."""
     span: Span | None
-    """Span of the segment; None for a gap."""
+    """None in a gap."""
     start: int
     """First sample in the file."""
     samples: int
@@ -47,12 +47,12 @@ class Timeline:
     samples: int
     """Length of the whole file."""
     pieces: tuple[Piece, ...]
-    """Pieces in file order, without overlap."""
+    """In the order of the file; they don't overlap."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineTime:
-    """Start and end of one planned line."""
+    """When one planned line is heard."""
 
     line: PlannedLine
     start: int
@@ -66,11 +66,11 @@ def lay(
     sample_rate_hz: int,
     words_per_s: float,
 ) -> Timeline:
-    """Lay out the segments in sequence.
+    """Put the segments one after the other.
 
     Args:
-        segments: in script order; a segment without audio becomes a gap of its expected length.
-        words_per_s: expected rate, for gaps in a job without any audio.
+        segments: in the order of the script; a segment without audio becomes a gap of its expected length.
+        words_per_s: the pace that is expected of a gap where no segment is there to tell.
     """
     pace = _pace(segments) or words_per_s
     pieces: list[Piece] = []
@@ -95,14 +95,14 @@ def _parts(
 
 
 def _pace(segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]]) -> float | None:
-    """Words per second of the existing segments."""
+    """Words per second in the segments that are there."""
     there = [(planned.words, audio.samples / audio.sample_rate_hz) for planned, audio in segments if audio]
     seconds = sum(length_s for _, length_s in there)
     return sum(words for words, _ in there) / seconds if seconds else None
 
 
 def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Pauses) -> int:
-    """Silence between a piece, if any, and the next lines."""
+    """Silence between a piece, if there is one, and the lines that come next."""
     after = lines[0]
     if before is None:
         return after.pause_ms
@@ -117,7 +117,7 @@ def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Paus
 
 
 def line_times(piece: Piece) -> list[LineTime]:
-    """Times of each line of a piece, divided by characters if the engine cannot tell lines apart."""
+    """When each line of a piece is heard; by its share of the characters where the engine can't tell."""
     weights = [max(1, len(line.text)) for line in piece.lines]
     total, passed = sum(weights), 0
     times = []

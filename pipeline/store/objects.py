@@ -1,4 +1,4 @@
-"""Protocol of a store's backend, and functions shared by its implementations."""
+"""Protocol of a backend for the bytes of artifacts, and what its implementations share."""
 
 import contextlib
 from collections.abc import Iterator
@@ -9,34 +9,34 @@ from pipeline.errors import StoreError
 
 
 class Objects(Protocol):
-    """Backend of objects. Names are relative POSIX paths."""
+    """Where bytes lie. Names are relative POSIX paths."""
 
     def create(self, name: str, data: bytes) -> bool:
-        """Write unless the object exists; False if it does. Atomic."""
+        """Write unless it exists; False if it does. Atomic."""
         ...
 
     def replace(self, name: str, data: bytes) -> None: ...
     def read(self, name: str) -> bytes | None: ...
     def read_range(self, name: str, start: int, end: int) -> bytes | None:
-        """Read bytes from `start` to before `end`; fewer if the object is shorter."""
+        """Bytes from `start` up to and without `end`; fewer where the object ends before."""
         ...
 
     def size(self, name: str) -> int | None: ...
     def delete(self, name: str) -> None: ...
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
-        """List (name, modification time in seconds since the epoch, bytes) below a folder, or of all."""
+        """(name, modified as seconds since the epoch, bytes) of all objects below a folder, or of all."""
         ...
 
     def put_file(self, path: Path, name: str) -> None:
-        """Store a file; its path may be gone afterwards."""
+        """Take over a file; the path may be gone afterwards."""
         ...
 
     def get_file(self, name: str, path: Path) -> None:
-        """Copy an object to a local path."""
+        """Copy an object to a path of this machine."""
         ...
 
     def tidy(self) -> None:
-        """Remove empty folders, if the backend has folders."""
+        """Remove emptied folders, where there are folders."""
         ...
 
 
@@ -45,25 +45,25 @@ MISSING = (FileNotFoundError, NotADirectoryError)
 
 @contextlib.contextmanager
 def answering(action: str, name: str, *expected: type[OSError]) -> Iterator[None]:
-    """Convert errors of a file system or service to StoreError, except the expected ones."""
+    """Whatever a file system or a service reports, as one error; but what is expected stays as it is."""
     try:
         yield
     except expected:
         raise
     except OSError as error:
-        raise StoreError(f"cannot {action} {name}: {error.strerror or type(error).__name__}") from error
+        raise StoreError(f"can't {action} {name}: {error.strerror or type(error).__name__}") from error
 
 
 def checked(name: str) -> PurePosixPath:
-    """Convert a name to a relative path.
+    """A name as a relative path.
 
     >>> checked("jobs/3f/plan")
     PurePosixPath('jobs/3f/plan')
 
     Raises:
-        ValueError: a path outside the store.
+        ValueError: it would lead out of the store.
     """
     path = PurePosixPath(name)
     if not path.parts or path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"invalid name in the store: {name!r}")
+        raise ValueError(f"not a name in the store: {name!r}")
     return path

@@ -2,9 +2,11 @@
 
 import io
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,7 +29,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
 from tasks.settings import Settings
-from tests.pipeline.engines.vibevoice import reference, segments
+from tests.pipeline.engines.vibevoice import adapters, reference, segments
 
 RATE_HZ = 24_000
 SCRIPT = """\
@@ -53,45 +55,57 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> Iterator[Settings]:
+def adapted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> tuple[str, Path]:
+    """The name of that model with an adapter, and a checkpoint into which peft merged it."""
+    folder = tmp_path_factory.mktemp("alice")
+    weights = adapters.adapt_language_model(checkpoint, folder, scale=0.5, targets=["q_proj", "v_proj"])
+    weights |= adapters.adapt_head(checkpoint, folder, scale=0.5)
+    weights |= adapters.replace_connector(checkpoint, folder, "acoustic", scale=0.5)
+    merged = Path(shutil.copytree(checkpoint, tmp_path_factory.mktemp("merged") / "model"))
+    adapters.replace_weights(merged, weights)
+    return f"{checkpoint}+lora:{folder}@0.5", merged
+
+
+@pytest.fixture(scope="module")
+def settings(
+    tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, adapted: tuple[str, Path]
+) -> Iterator[Settings]:
     """A service with that engine: a prefork worker for the CPU stages, one of threads for the device."""
+    models = {"tiny": str(checkpoint), "alice": adapted[0]}
     settings = Settings(
         state=tmp_path_factory.mktemp("service"),
         engine="vibevoice",
         model="tiny",
-        models={"tiny": str(checkpoint)},
+        models=models,
     )
     with pytest.MonkeyPatch.context() as patch:
         for name in ("STATE", "BROKER_URL"):
             patch.setenv(f"VOXCHORD_{name}", "")  # LocalService sets both for its children; undone at the end
         patch.setenv("VOXCHORD_ENGINE", "vibevoice")
         patch.setenv("VOXCHORD_MODEL", "tiny")
-        patch.setenv("VOXCHORD_MODELS", f"tiny={checkpoint}")
+        patch.setenv("VOXCHORD_MODELS", ",".join("=".join(model) for model in models.items()))
         patch.setenv("VOXCHORD_SLOTS", "3")
         with LocalService(settings, concurrency=1):
             yield replace(settings, broker_url=os.environ["VOXCHORD_BROKER_URL"])
 
 
-def test_real_workers_give_the_samples_of_one_call_of_transformers(
-    settings: Settings, checkpoint: Path
-) -> None:
-    jobs = Jobs(Store(settings.store_url))
+def render(settings: Settings, jobs: Jobs, **options: str) -> Mapping[str, Any]:
+    """The manifest of the script, rendered for another app."""
     for name, seed in (("a", 1), ("b", 2)):
         Voices(jobs.store).add(name, recording(seed))
+    voices = {"Alice": "a", "Bob": "b"}
     with Celery("another-app", broker=settings.broker_url, backend=settings.broker_url) as app:
-        kwargs = {"script": SCRIPT, "voices": {"Alice": "a", "Bob": "b"}, "options": {"dtype": "float64"}}
-        manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=120)
-    assert manifest["segments"] == 3, "this engine gets its pauses between segments"
-    history = open_database(settings.history_url)
-    assert_the_decodes_cost_is_told(history, manifest["job"])
-    assert_loading_the_model_is_told(history, manifest["job"])
-    for stage in ("text", "semantic", "speaker", "diffusion"):
-        rows = attempts(history, manifest["job"], stage)
-        assert {(row["device"], row["dtype"]) for row in rows} == {("cpu", "float64")}
-    history.dispose()
+        kwargs = {"script": SCRIPT, "voices": voices, "options": {"dtype": "float64", **options}}
+        sent = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+        manifest: Mapping[str, Any] = sent.get(timeout=120)
+    return manifest
+
+
+def assert_samples_are_those_of_one_call(jobs: Jobs, job: str, checkpoint: Path) -> None:
+    """Compare every segment with transformers' `generate()` on that checkpoint."""
     model = reference.load(checkpoint)
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)
-    for segment in jobs.plans.segments(jobs.plans.need(manifest["job"])):
+    for segment in jobs.plans.segments(jobs.plans.need(job)):
         conditions = jobs.store.need_arrays(stage_name(segment.key, "semantic"))
         found = jobs.store.need_arrays(stage_name(segment.key, "audio")).arrays["samples"].astype(np.float32)
         inputs = processor.apply_chat_template(
@@ -105,6 +119,33 @@ def test_real_workers_give_the_samples_of_one_call_of_transformers(
         expected, _ = reference.generate(model, inputs, [segment.seed], tokens_max=most)
         assert found.size > PROFILE.frame_rate_hz
         assert segments.relative_error(found, expected[0].float()) <= 1e-6, "float32 in the store"
+
+
+def test_real_workers_give_the_samples_of_one_call_of_transformers(
+    settings: Settings, checkpoint: Path
+) -> None:
+    jobs = Jobs(Store(settings.store_url))
+    manifest = render(settings, jobs)
+    assert manifest["segments"] == 3, "this engine gets its pauses between segments"
+    history = open_database(settings.history_url)
+    assert_the_decodes_cost_is_told(history, manifest["job"])
+    assert_loading_the_model_is_told(history, manifest["job"])
+    for stage in ("text", "semantic", "speaker", "diffusion"):
+        rows = attempts(history, manifest["job"], stage)
+        assert {(row["device"], row["dtype"]) for row in rows} == {("cpu", "float64")}
+    history.dispose()
+    assert_samples_are_those_of_one_call(jobs, manifest["job"], checkpoint)
+
+
+def test_real_workers_speak_with_an_adapter_as_one_call_on_merged_weights(
+    settings: Settings, adapted: tuple[str, Path]
+) -> None:
+    jobs = Jobs(Store(settings.store_url))
+    plain, manifest = render(settings, jobs), render(settings, jobs, model="alice")
+    plans = [jobs.plans.need(one["job"]) for one in (plain, manifest)]
+    keys = [segment.key for plan in plans for segment in jobs.plans.segments(plan)]
+    assert len(set(keys)) == 6, "no segment of one voice serves the other"
+    assert_samples_are_those_of_one_call(jobs, manifest["job"], adapted[1])
 
 
 def assert_the_decodes_cost_is_told(history: Engine, job: str) -> None:

@@ -1,9 +1,10 @@
 """Is a checkpoint complete, and does it fit this machine: asked before any job, without loading it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
+from pipeline.engines.vibevoice.checkpoint.merging import Merge
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
@@ -17,6 +18,13 @@ class Report:
     problems: tuple[str, ...]
     """Why it can't be used, a sentence each; empty if it can."""
     folder: str | None = None
+    converted: bool = False
+    """Set where it is in the original layout on disk."""
+    adapter: str | None = None
+    """Folder of the LoRA adapter."""
+    adapter_scale: float | None = None
+    adapted: int | None = None
+    """Weights that the adapter changes."""
     revision: str | None = None
     parameters: int | None = None
     checkpoint_bytes: int | None = None
@@ -44,9 +52,23 @@ def inspect_checkpoint(model: str, settings: Settings | None = None) -> Report:
     try:
         checkpoint = open_checkpoint(model)
         problems = checkpoint.problems()
+        merge = _merge(checkpoint) if not problems else None
     except EngineError as reason:
         return Report(model, (str(reason),))
-    return _report(model, checkpoint, tuple(problems), Device(checkpoint, settings or Settings()))
+    report = _report(model, checkpoint, tuple(problems), Device(checkpoint, settings or Settings()))
+    if merge is None or checkpoint.adapter is None:
+        return report
+    folder, scale = str(checkpoint.adapter.folder), checkpoint.adapter.scale
+    return replace(report, adapter=folder, adapter_scale=scale, adapted=len(merge.changes))
+
+
+def _merge(checkpoint: Checkpoint) -> Merge | None:
+    """
+    Raises:
+        EngineError: the adapter does not fit the checkpoint.
+    """
+    adapter = checkpoint.adapter
+    return None if adapter is None else Merge(adapter, checkpoint.architecture.shapes())
 
 
 def _report(model: str, checkpoint: Checkpoint, problems: tuple[str, ...], device: Device) -> Report:
@@ -59,6 +81,7 @@ def _report(model: str, checkpoint: Checkpoint, problems: tuple[str, ...], devic
         model=model,
         problems=problems,
         folder=str(checkpoint.folder),
+        converted=checkpoint.converted,
         revision=checkpoint.revision() if not problems else None,
         parameters=sum(footprint.count(tensor.shape) for tensor in checkpoint.tensors.values()),
         checkpoint_bytes=sum(tensor.size_bytes for tensor in checkpoint.tensors.values()),

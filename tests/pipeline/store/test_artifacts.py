@@ -49,7 +49,7 @@ def test_a_damaged_artifact_counts_as_missing_and_is_written_anew(store: Store, 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", ""])
 def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
-    with pytest.raises(ValueError, match="invalid name"):
+    with pytest.raises(ValueError, match="not a name"):
         store.get(name)
 
 
@@ -82,7 +82,7 @@ def test_files_are_private_to_the_user(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
-    with pytest.raises(StoreError, match="cannot write a/b"):
+    with pytest.raises(StoreError, match="can't write a/b"):
         Store(str(tmp_path / "store")).put("a/b", b"words")
 
 
@@ -93,7 +93,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path) -> N
     limits = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (0, limits[1]))
     try:
-        with pytest.raises(StoreError, match="cannot list open: Too many open files"):
+        with pytest.raises(StoreError, match="can't list open: Too many open files"):
             list(store.objects.names("open"))
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
@@ -120,7 +120,7 @@ def test_emptied_folders_go_and_whoever_writes_meanwhile_notices_nothing(tmp_pat
 
 
 def test_a_name_that_cannot_be_looked_for_is_a_store_error(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="cannot check"):
+    with pytest.raises(StoreError, match="can't look for"):
         Store(str(tmp_path)).objects.create("a" * 300, b"words")
 
 
@@ -159,5 +159,5 @@ def test_a_file_is_taken_over_and_given_back(store: Store, tmp_path: Path) -> No
     store.objects.put_file(tmp_path / "made", "jobs/a/audio.flac")
     store.objects.get_file("jobs/a/audio.flac", tmp_path / "back")
     assert (tmp_path / "back").read_bytes() == b"audio" * 1000
-    with pytest.raises(StoreError, match="cannot read jobs/none"):
+    with pytest.raises(StoreError, match="can't read jobs/none"):
         store.objects.get_file("jobs/none", tmp_path / "none")

@@ -4,7 +4,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.vibevoice.checkpoint.weights import KINDS
+from pipeline.engines.vibevoice.checkpoint.mapped_tensor import KINDS
 
 NAMES = {dtype: kind for kind, dtype in KINDS.items()}
 

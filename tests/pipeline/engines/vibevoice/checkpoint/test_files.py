@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 from transformers import VibeVoiceConfig
 
 from bench.harness import fullsize, tiny
@@ -14,6 +15,7 @@ from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
+from tests.pipeline.engines.vibevoice import adapters
 
 
 @pytest.fixture
@@ -114,6 +116,98 @@ def test_an_incomplete_download_is_refused(copy: Path) -> None:
         VibeVoice(str(copy)).revision()
 
 
+def shard(folder: Path, count: int = 5) -> list[Path]:
+    """Split a checkpoint's weights as large ones are published; returns the shards."""
+    weights = load_file(folder / "model.safetensors")
+    (folder / "model.safetensors").unlink()
+    names, places, files = sorted(weights), {}, []
+    for number in range(count):
+        file = folder / f"model-{number + 1:05}-of-{count:05}.safetensors"
+        save_file({name: weights[name] for name in names[number::count]}, file)
+        places.update(dict.fromkeys(names[number::count], file.name))
+        files.append(file)
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": places}))
+    return files
+
+
+def test_a_sharded_checkpoint_has_the_tensors_of_the_whole(checkpoint: Path, copy: Path) -> None:
+    shard(copy)
+    found, whole = open_checkpoint(str(copy)).check(), open_checkpoint(str(checkpoint)).check()
+    assert found.tensors.keys() == whole.tensors.keys()
+    assert all(found.tensors[name].sample() == one.sample() for name, one in whole.tensors.items())
+    assert found.revision() == whole.revision(), "shards are a form of storage"
+
+
+def test_missing_shards_are_named(copy: Path) -> None:
+    for file in shard(copy)[1:]:
+        file.unlink()
+    (problem,) = inspect_checkpoint(str(copy)).problems
+    assert problem.endswith(
+        "there is no model-00002-of-00005.safetensors, model-00003-of-00005.safetensors, "
+        "model-00004-of-00005.safetensors and 1 more; the download is incomplete: run it again"
+    )
+
+
+def test_a_truncated_shard_is_named(copy: Path) -> None:
+    file = shard(copy)[2]
+    file.write_bytes(file.read_bytes()[:-1])
+    (problem,) = inspect_checkpoint(str(copy)).problems
+    assert problem.startswith("model-00003-of-00005.safetensors has ")
+    assert problem.endswith("the download is incomplete; run it again")
+
+
+def test_shards_without_their_index_are_refused(copy: Path) -> None:
+    shard(copy)
+    (copy / "model.safetensors.index.json").unlink()
+    with pytest.raises(EngineError, match=r"no model\.safetensors\.index\.json, which lists the shards"):
+        open_checkpoint(str(copy))
+
+
+@pytest.mark.parametrize(
+    "name", ["model.safetensors", "config.json", "tokenizer.json", "generation_config.json"]
+)
+def test_a_pointer_of_git_lfs_is_refused_with_the_remedy(copy: Path, name: str) -> None:
+    (copy / name).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5408000000\n")
+    with pytest.raises(EngineError, match=rf"{name} is a Git LFS pointer .*run `git lfs pull` in {copy}"):
+        open_checkpoint(str(copy)).check().generation  # noqa: B018  # reads the last of the files
+
+
+def test_an_adapter_given_as_a_model_is_refused_with_its_right_place(
+    checkpoint: Path, tmp_path: Path
+) -> None:
+    adapters.adapt_language_model(checkpoint, tmp_path / "alice" / "lora", targets=["q_proj"])
+    (problem,) = inspect_checkpoint(str(tmp_path / "alice")).problems
+    assert problem == (
+        f"{tmp_path / 'alice'} is a LoRA adapter; name the model that it was trained for before it: "
+        f"MODEL+lora:{tmp_path / 'alice'}"
+    )
+
+
+def test_an_adapter_with_a_configuration_of_its_own_is_refused_as_a_model(tmp_path: Path) -> None:
+    """The training saves the language model whole where it has no adapter."""
+    (tmp_path / "diffusion_head").mkdir()
+    (tmp_path / "config.json").write_text('{"model_type": "qwen2"}')
+    assert "is a LoRA adapter" in inspect_checkpoint(str(tmp_path)).problems[0]
+
+
+def test_a_model_with_adapters_in_its_folder_stays_a_model(copy: Path, checkpoint: Path) -> None:
+    adapters.adapt_language_model(checkpoint, copy / "lora", targets=["q_proj"])
+    assert inspect_checkpoint(str(copy)).usable
+
+
+@pytest.mark.parametrize("name", ["vibevoice-1.5b-q8_0.gguf", "pytorch_model.bin"])
+def test_another_format_is_named(copy: Path, name: str) -> None:
+    (copy / "model.safetensors").rename(copy / name)
+    with pytest.raises(EngineError, match=rf"{name} is not read here: use the model's safetensors"):
+        open_checkpoint(str(copy))
+
+
+def test_a_quantised_checkpoint_is_refused_with_the_remedy(copy: Path) -> None:
+    change_config(copy, quantization_config={"quant_method": "bitsandbytes"})
+    with pytest.raises(EngineError, match=r"is quantised.*use the one in bfloat16, and `quantize` for 8-bit"):
+        open_checkpoint(str(copy))
+
+
 def test_a_damaged_header_is_refused(copy: Path) -> None:
     (copy / "model.safetensors").write_bytes(b"no weights at all, but long enough to be some")
     with pytest.raises(EngineError, match="damaged"):
@@ -133,7 +227,7 @@ def test_the_doctor_hears_what_is_wrong(copy: Path) -> None:
     (copy / "tokenizer.json").unlink()
     report = inspect_checkpoint(str(copy))
     assert not report.usable
-    assert report.problems == ("there is no tokenizer.json",)
+    assert report.problems == ("there is no tokenizer.json; download it",)
 
 
 def test_the_doctor_hears_that_a_complete_checkpoint_fits(checkpoint: Path) -> None:

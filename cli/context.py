@@ -7,11 +7,11 @@ import contextlib
 import os
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cli.errors import Unreachable
 from pipeline.engines.registry import ENGINES
+from pipeline.engines.vibevoice.checkpoint.source import parse
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -38,6 +38,7 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
 
     Raises:
         OptionError: a model unknown to the running service, or a folder whose name cannot be used.
+        EngineError: a model with an adapter whose scale or form is wrong.
     """
     if engine:
         os.environ["VOXCHORD_ENGINE"] = engine
@@ -45,11 +46,11 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
         if found.broker_url or url_of_running(found.state):
             known = ", ".join(sorted(found.models))
             raise OptionError("model", f"{model!r} is unknown to the running service; it has {known}")
-        path = Path(model).expanduser()
-        place = str(path.absolute()) if path.exists() else model
+        named = parse(model).absolute()
+        place = str(named)
         if "," in place:
             raise OptionError("model", f"{place!r} contains a comma, which separates models; rename it")
-        model = re.sub(r"[^A-Za-z0-9._-]+", "-", path.name) or "model"
+        model = re.sub(r"[^A-Za-z0-9._-]+", "-", named.name) or "model"
         known_models = {**found.models, model: place}
         os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())
     return load(), model

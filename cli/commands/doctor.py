@@ -4,7 +4,7 @@ import importlib.util
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Annotated
 from uuid import uuid4
@@ -20,6 +20,7 @@ from pipeline.errors import OptionError, PipelineError
 from tasks.local.embedded_broker import url_of_running
 from tasks.settings import Settings, masked
 
+PROBLEMS_MAX = 5
 INSTALL = "pip install -c constraints.txt '.[vibevoice]'"
 
 
@@ -163,14 +164,16 @@ def _checkpoint(found: Settings, model: str) -> list[Finding]:
 
     report = inspect_checkpoint(found.models.get(model, model))
     if not report.usable:
-        return [Finding("checkpoint", "bad", problem) for problem in report.problems]
+        return [Finding("checkpoint", "bad", problem) for problem in _shortened(report.problems)]
     gigabytes = {
         name: (getattr(report, name) or 0) / 1e9 for name in ("decoder_bytes", "slot_bytes", "free_bytes")
     }
+    layout = ", in the original layout" if report.converted else ""
+    detail = f"{report.model}, {report.parameters or 0:,} parameters, {report.revision}{layout}"
+    adapter = f"{report.adapter} changes {report.adapted} weights at scale {report.adapter_scale}"
     return [
-        Finding(
-            "checkpoint", "ok", f"{report.model}, {report.parameters or 0:,} parameters, {report.revision}"
-        ),
+        Finding("checkpoint", "ok", detail),
+        *([Finding("adapter", "ok", adapter)] if report.adapter else []),
         Finding(
             "memory",
             "ok",
@@ -179,6 +182,11 @@ def _checkpoint(found: Settings, model: str) -> list[Finding]:
             f"{gigabytes['free_bytes']:.1f} GB that are free",
         ),
     ]
+
+
+def _shortened(problems: Sequence[str]) -> list[str]:
+    more = len(problems) - PROBLEMS_MAX
+    return [*problems[:PROBLEMS_MAX], *([f"and {more} more problems"] if more > 0 else [])]
 
 
 LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (

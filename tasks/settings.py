@@ -54,7 +54,10 @@ class Settings:
     )
     models: Mapping[str, str] = field(
         default_factory=lambda: dict(_MODELS),
-        metadata={"doc": "Checkpoints by name, `name=folder-or-hub-id,…`. Jobs cannot name others."},
+        metadata={
+            "doc": "Checkpoints by name, `name=folder-or-hub-id,…`, each alone or with an adapter as in "
+            "`name=folder+lora:folder@0.8`. Jobs cannot name others."
+        },
     )
     slots: int = field(
         default=0,

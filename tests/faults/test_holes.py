@@ -50,6 +50,12 @@ def failed(result: Any) -> str:
     return f"{type(found.value).__name__} {found.value}"
 
 
+def job_of(fleet: Fleet, known: set[str]) -> str:
+    """The job that was not there before, once it has begun."""
+    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
+    return next(iter(set(fleet.jobs.coordination.opened()) - known))
+
+
 def state(fleet: Fleet) -> Path:
     return fleet.folder / "state"
 
@@ -88,9 +94,9 @@ def test_a_child_that_dies_is_replaced_and_the_job_goes_on(fleet: Fleet) -> None
 
 
 def test_what_keeps_killing_its_worker_is_set_aside_and_named(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("poison", "", "poison", "", ""))
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     told = failed(result)
     assert "segment 1 (script line 2)" in told
     assert "its worker died 3 times" in told
@@ -126,10 +132,10 @@ def test_what_goes_wrong_while_a_lost_artifact_is_made_again_is_sorted_as_ever(f
 
 
 def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_again(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     text = script("page", "wait5", "")
     first = fleet.send(text)
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
     until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
@@ -145,10 +151,10 @@ def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_ag
 
 
 def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     text = script("cancel", *["wait30"] * 40)
     first = fleet.send(text)
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
     until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
@@ -160,9 +166,9 @@ def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(f
 
 
 def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     long = fleet.send(script("long", *["wait0.1"] * 400))
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.roots.sent(job), LIMIT_S)
     done(fleet.send(script("short", *["wait0.1"] * 3)))
     assert not long.ready()
@@ -172,10 +178,10 @@ def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
 
 
 def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     text = script("again", "", "", "wait3", "")
     first = fleet.send(text)
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     fleet.jobs.coordination.cancel(job)
     assert "was cancelled" in failed(first)
@@ -188,9 +194,9 @@ def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
 def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> None:
     for name in ("work0", "work1"):
         os.killpg(fleet.workers[name].pid, signal.SIGSTOP)
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script(f"twice{task}", "wait0.2", ""))
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.roots.sent(job), LIMIT_S)
     root = fleet.roots.claimed_by(job) or ""
     ref = {"job": job, "segment": 0, "ok": True}
@@ -213,9 +219,9 @@ def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> 
 
 
 def test_a_broker_that_lost_its_memory_costs_only_what_was_under_way(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("memory", *["wait0.3"] * 8))
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: 2 <= 8 - len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) <= 6, LIMIT_S)
     fleet.client.flushall()
     assert done(result)["segments"] == 8
@@ -272,9 +278,9 @@ def _replaced_by_a_file(folder: Path) -> bool:
 
 
 def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fleet) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("full", *["wait0.3"] * 6))
-    job = fleet.job(known)
+    job = job_of(fleet, known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     scratch = fleet.store / ".scratch"
     until(lambda: _replaced_by_a_file(scratch))
@@ -342,7 +348,7 @@ def test_a_stopped_pool_of_threads_hands_its_segment_back(tmp_path: Path) -> Non
         fleet.ready()
         result = fleet.send(script("stop", "wait5", "wait5"))
         until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
-        (job,) = fleet.planned()
+        (job,) = fleet.jobs.coordination.opened()
         fleet.workers["device"].terminate()
         fleet.workers["device"].wait(LIMIT_S)
         assert len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) == 2, (

@@ -38,14 +38,13 @@ def test_a_local_service_outlives_the_death_of_its_worker_and_of_its_broker(
             kwargs={"script": script("local", *["wait1"] * 4), "options": {"engine": "mischief"}},
             queue="voxchord",
         )
-        plan = until(lambda: next(jobs.plans.open_jobs(), None), 60)
-        assert plan
-        until(lambda: len(jobs.artifacts.missing(plan)) < 4, 60)
+        job = until(jobs.coordination.opened, 60)[0]
+        until(lambda: jobs.plans.get(job) and len(jobs.artifacts.missing(jobs.plans.need(job))) < 4, 60)
         service.processes[-1].kill()
         assert service.broker.process
         for server in psutil.Process(service.broker.process.pid).children():
             server.kill()
-        manifest = until(lambda: jobs.outcomes.manifest(plan.job), 90)
+        manifest = until(lambda: jobs.outcomes.manifest(job), 90)
         assert manifest
         assert manifest["segments"] == 4
         password = (urlsplit(url).password or "").encode()

@@ -52,8 +52,8 @@ def test_a_job_has_the_bytes_that_it_has_in_a_folder(fleet: Fleet, server: S3, e
 
 def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, expected: bytes) -> None:
     result = fleet.send(SCRIPT, {"seed": 7})
-    job = fleet.job()
-    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
+    until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
     server.busy = True
     try:
         until(lambda: result.state == "PAUSED", LIMIT_S)
@@ -70,9 +70,9 @@ def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, serv
     objects = fleet.jobs.store.objects
     server.busy = True
     try:
-        with pytest.raises(StoreError, match=f"cannot create a in {fleet.store_url}: SlowDown: Please"):
+        with pytest.raises(StoreError, match=f"can't create a in {fleet.store_url}: SlowDown: Please reduce"):
             objects.create("a", b"1")
-        with pytest.raises(StoreError, match=f"cannot check a in {fleet.store_url}: 503"):
+        with pytest.raises(StoreError, match=f"can't look for a in {fleet.store_url}: 503"):
             objects.size("a")
     finally:
         server.busy = False
@@ -81,7 +81,8 @@ def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, serv
 
 def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None:
     result = fleet.send(SCRIPT, {"seed": 8})
-    until(lambda: fleet.trying("diffusion"), LIMIT_S)
+    job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
+    until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
     fleet.kill("work0")
     fleet.start("work0")
     assert result.get(timeout=LIMIT_S)["state"] == "done"

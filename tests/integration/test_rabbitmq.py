@@ -92,9 +92,9 @@ def test_a_process_that_is_killed_is_replaced_and_its_segment_done_again(fleet: 
 
 
 def test_a_job_that_is_cancelled_answers_at_once_and_its_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("cancelled", *["wait30"] * 8), {"engine": "mischief"})
-    job = fleet.job(known)
+    job = until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S).pop()
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     fleet.jobs.coordination.cancel(job)  # the flag alone: the reconciler finds it and answers
     with pytest.raises(Exception, match=r"cancelled"):
@@ -116,9 +116,9 @@ def test_a_job_that_asks_for_a_device_goes_to_its_queue(fleet: Fleet) -> None:
 
 
 def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = fleet.planned()
+    known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("lost", *["wait3"] * 6), {"engine": "mischief"})
-    fleet.job(known)
+    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     for name in WORK.split(","):
         rabbit.ask("purge_queue", name)

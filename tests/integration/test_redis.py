@@ -67,9 +67,9 @@ def test_a_job_outlives_its_master(tmp_path: Path, quiet: Quiet) -> None:
             until(lambda: fleet.trying("diffusion"), LIMIT_S)
             master = group.master()
             group.servers[master].kill()
-            assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(fleet.job()))
+            assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(fleet.jobs.coordination.opened()[0]))
             until(lambda: group.master() != master, LIMIT_S)
-            job = fleet.job()
+            job = fleet.jobs.coordination.opened()[0]
             until(lambda: fleet.jobs.outcomes.manifest(job), LIMIT_S)
             manifest = fleet.app.AsyncResult(result.id).get(timeout=LIMIT_S)
             assert audio(fleet, manifest) == quiet.audio(SCRIPT)

@@ -204,7 +204,7 @@ class FrameDecoder:
             token = self.tokens.legal[chosen[slot]]
             row.tokens.append(token)
             row.spoken += token == self.tokens.audio
-            if token == self.tokens.end or len(row.tokens) >= row.request.tokens_max:
+            if token == self.tokens.end or len(row.tokens) >= self._tokens_max(row.request):
                 row.sound = Download(self.frame.sound[slot, : row.spoken])
 
     def _read(self) -> None:
@@ -237,7 +237,7 @@ class FrameDecoder:
         state.states[self.limits.slots + slot] = self.start_state
         state.cache.copy_in(slot, 0, self.start_pairs, negative=True)
         state.memory[slot] = 0
-        frames = min(request.tokens_max, self.limits.frames)
+        frames = self._tokens_max(request)
         noise = torch.randn(frames, 2, self.model.latent, generator=request.noise)[:, 0]
         forced = torch.full((self.limits.frames,), -1, dtype=torch.int64)
         given = [state.legal[token] for token in request.forced][: self.limits.frames]
@@ -250,3 +250,7 @@ class FrameDecoder:
         control[frame.POSITION], control[frame.TOKENS_MAX], control[frame.ALIVE] = positions, frames, 1
         state.control[slot].copy_(pinned(control, state.control), non_blocking=True)
         row.reading = False
+
+    def _tokens_max(self, request: Request) -> int:
+        """Most tokens of a segment: as asked for, and no more than its slot has room for."""
+        return min(request.tokens_max, self.limits.frames)

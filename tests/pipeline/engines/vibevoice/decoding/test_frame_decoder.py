@@ -206,6 +206,16 @@ def test_a_frame_waits_for_the_device_once(model: Reference, weights: Weights, c
     assert seen.found.total() <= CROSSINGS_MAX, seen.found.most_common()
 
 
+def test_a_segment_ends_at_its_most_tokens_and_where_its_slot_ends(
+    model: Reference, weights: Weights
+) -> None:
+    loop = segments.frame_decoder(weights, 2)
+    short, long = (segments.request(model, one) for one in cases(model, (20, 30), (30, 70)))
+    short.tokens_max, long.tokens_max = 3, 1000
+    rows = segments.run(loop, [short, long])
+    assert [row.spoken for row in rows] == [3, loop.limits.frames]
+
+
 def test_preparing_a_frame_leaves_rows_at_work_as_they_were(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 1)
     one = segments.case(model, 20, 1, segments.spoken(model, 6))

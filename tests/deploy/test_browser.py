@@ -68,7 +68,7 @@ def running_job(console: Console) -> Iterator[str]:
     app.close()
 
 
-def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, running_job: str) -> None:
+def test_flower_shows_a_running_job(console: Console, driver: Path, running_job: str) -> None:
     environment = {"FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
     seen = walked(driver, "flower.mjs", environment, running_job)
     assert seen["complaints"] == []
@@ -91,9 +91,7 @@ def test_a_person_sees_what_a_running_job_does(console: Console, driver: Path, r
     assert any(row.startswith("gpu.diffusion") for row in seen["broker"])
 
 
-def test_composes_services_show_their_workers_a_report_and_what_is_scraped(
-    stack: Stack, driver: Path
-) -> None:
+def test_compose_services_show_workers_report_and_targets(stack: Stack, driver: Path) -> None:
     environment = {"FLOWER_URL": stack.flower, "PROMETHEUS_URL": stack.prometheus}
     environment["FLOWER_LOGIN"] = SECRETS["VOXCHORD_FLOWER_PASSWORD"]
     seen = walked(driver, "stack.mjs", environment, stack.jobs[-1])

@@ -27,7 +27,7 @@ def documented() -> dict[str, str]:
     return dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
-def test_the_example_names_every_setting_with_its_default_and_its_sentence() -> None:
+def test_example_lists_every_setting_with_default_and_description() -> None:
     names = {PREFIX + entry.name.upper(): entry for entry in fields(Settings)}
     text = (ROOT / ".env.example").read_text()
     shown = {name: value for name, value in documented().items() if name.startswith(PREFIX)}
@@ -37,12 +37,12 @@ def test_the_example_names_every_setting_with_its_default_and_its_sentence() -> 
         assert re.search(rf"# {re.escape(entry.metadata['doc'])}\n(# )?{name}=", text)
 
 
-def test_the_example_names_all_that_compose_asks_for() -> None:
+def test_example_lists_all_variables_of_compose() -> None:
     asked = set(re.findall(r"\$\{(\w+)", (ROOT / "docker-compose.yml").read_text()))
     assert asked <= documented().keys()
 
 
-def test_compose_hands_every_setting_on_with_its_default() -> None:
+def test_compose_passes_every_setting_with_its_default() -> None:
     for name in OURS:
         given = environment(name, SECRETS)
         settings = load({key: value for key, value in given.items() if key.startswith(PREFIX) and value})
@@ -58,7 +58,7 @@ def test_compose_hands_every_setting_on_with_its_default() -> None:
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-def test_without_a_password_nothing_starts(secret: str) -> None:
+def test_services_do_not_start_without_passwords(secret: str) -> None:
     assert documented()[secret] == "", "the example holds no password of its own"
     users = {
         name
@@ -126,9 +126,7 @@ def became(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("service", ["door", "cpu", "decode", "gpu0"])
-def test_a_workers_command_is_the_one_that_the_local_service_runs_too(
-    console: Console, service: str, tmp_path: Path
-) -> None:
+def test_worker_commands_match_the_local_service(console: Console, service: str, tmp_path: Path) -> None:
     profile = registry.load("hibari").profile
     spec = {
         "door": commands.door(2),
@@ -141,9 +139,7 @@ def test_a_workers_command_is_the_one_that_the_local_service_runs_too(
 
 
 @thorough
-def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not(
-    console: Console, tmp_path: Path
-) -> None:
+def test_worker_health_checks_succeed_only_while_it_runs(console: Console, tmp_path: Path) -> None:
     check = [sys.executable, *OURS["cpu"]["healthcheck"]["test"][2:]]
     assert check[-1] == f"cpu@{OURS['cpu']['hostname']}"
     check[-1] = f"cpu@{os.uname().nodename}"
@@ -160,7 +156,7 @@ def test_a_workers_health_check_answers_while_it_runs_and_fails_when_it_does_not
 
 
 @thorough
-def test_flowers_command_listens_and_its_health_check_answers(console: Console, tmp_path: Path) -> None:
+def test_flower_command_and_health_check_work(console: Console, tmp_path: Path) -> None:
     port = free_port()
     check = [part.replace("5555", str(port)) for part in OURS["flower"]["healthcheck"]["test"][2:]]
     local = ["--address", "127.0.0.1", "--port", str(port)]  # the last one given counts
@@ -173,7 +169,7 @@ def test_flowers_command_listens_and_its_health_check_answers(console: Console, 
         )
 
 
-def test_docker_compose_reads_it(tmp_path: Path) -> None:
+def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
     """Against the compose specification's schema, which Debian's `docker-compose config` holds."""
     program = tool("docker-compose")
     (tmp_path / "env").write_text("\n".join(f"{name}={value}" for name, value in SECRETS.items()))

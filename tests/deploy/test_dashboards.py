@@ -59,7 +59,7 @@ def finite(series: list[Json]) -> bool:
 
 @thorough
 @pytest.mark.parametrize("question", [each for each in questions() if each.is_promql], ids=str)
-def test_prometheus_answers(stack: Stack, question: Question) -> None:
+def test_prometheus_answers_every_query(stack: Stack, question: Question) -> None:
     now = time.time()
     expr = Range(stack.began, now).promql(question.text, VARIABLES)
     if found := re.fullmatch(r"label_values\((\w+), (\w+)\)", expr):
@@ -79,7 +79,7 @@ def test_prometheus_answers(stack: Stack, question: Question) -> None:
 
 @thorough
 @pytest.mark.parametrize("question", [each for each in questions() if not each.is_promql], ids=str)
-def test_the_history_answers(stack: Stack, question: Question) -> None:
+def test_postgresql_answers_every_query(stack: Stack, question: Question) -> None:
     columns, rows = asked(stack, question)
     if expected_empty(question):
         assert not any(any(cell is not None for cell in row[-1:]) for row in rows), "take it off the list"
@@ -132,7 +132,7 @@ def asked(stack: Stack, question: Question) -> tuple[list[str], list[tuple[Any, 
 
 
 @thorough
-def test_the_dashboards_role_can_only_read(stack: Stack) -> None:
+def test_dashboard_role_is_read_only(stack: Stack) -> None:
     with psycopg.connect(stack.history) as connection:
         for statement in ("DELETE FROM task_run", "SET transaction_read_only = off; DELETE FROM job"):
             with pytest.raises((psycopg.errors.ReadOnlySqlTransaction, psycopg.errors.InsufficientPrivilege)):
@@ -141,7 +141,7 @@ def test_the_dashboards_role_can_only_read(stack: Stack) -> None:
 
 
 @thorough
-def test_links_lead_to_pages_of_flower(stack: Stack) -> None:
+def test_links_lead_to_flower_pages(stack: Stack) -> None:
     attempts = next(each for each in questions() if each.place == "Attempts")
     columns, rows = asked(stack, attempts)
     own = {"flower": stack.flower, "job": stack.jobs[-1]}
@@ -172,7 +172,7 @@ def test_findings_of_dashboard_and_report_agree(stack: Stack) -> None:
 
 
 @thorough
-def test_every_alert_looks_at_figures_that_there_are(stack: Stack) -> None:
+def test_every_alert_has_data(stack: Stack) -> None:
     """Prometheus evaluates each rule without an error, and each has something to compare with its bound."""
     now = time.time()
     groups = stack.ask("rules")["groups"]
@@ -189,13 +189,13 @@ def test_every_alert_looks_at_figures_that_there_are(stack: Stack) -> None:
         assert finite(series), f"{rule['name']}: {compared}"
 
 
-def test_the_json_is_what_the_modules_say() -> None:
+def test_json_matches_the_modules() -> None:
     """`python -m deploy.dashboards` writes it."""
     there = {path.name: path.read_text() for path in catalog.FOLDER.glob("*.json")}
     assert there == catalog.rendered()
 
 
-def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
+def test_every_panel_has_a_description_and_a_unit() -> None:
     for file, dashboard in dashboards().items():
         for panel in panels(dashboard):
             assert len(panel["description"]) > 5, (file, panel["title"])
@@ -210,7 +210,7 @@ def test_every_panel_says_what_it_shows_and_in_which_unit() -> None:
                 assert step["value"] is not None
 
 
-def test_panels_lie_side_by_side() -> None:
+def test_panels_do_not_overlap() -> None:
     for file, dashboard in dashboards().items():
         cells: list[set[tuple[int, int]]] = []
         for panel in dashboard["panels"]:
@@ -223,7 +223,7 @@ def test_panels_lie_side_by_side() -> None:
         assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_what_they_refer_to_is_there() -> None:
+def test_references_of_dashboards_exist() -> None:
     """Data sources, variables, and each other."""
     found = dashboards()
     uids = {dashboard["uid"]: dashboard for dashboard in found.values()}
@@ -242,7 +242,7 @@ def test_what_they_refer_to_is_there() -> None:
             assert set(re.findall(r"var-(\w+)=", query)) <= targets
 
 
-def test_they_ask_for_figures_that_there_are() -> None:
+def test_metrics_of_dashboards_exist() -> None:
     folder = ROOT / "tasks" / "metering"
     code = "".join((folder / name).read_text() for name in ("prometheus.py", "queue_metrics.py"))
     ours = set(re.findall(r'"(tts_\w+)"', code))
@@ -254,7 +254,7 @@ def test_they_ask_for_figures_that_there_are() -> None:
             assert set(re.findall(r"\b(DCGM_\w+)", question.text)) <= set(device)
 
 
-def test_they_ask_for_columns_that_there_are() -> None:
+def test_columns_of_dashboards_exist() -> None:
     """An empty history answers every question with nothing, and without an error."""
     with postgres(durable=False) as server:
         url = server.new_database()
@@ -267,7 +267,7 @@ def test_they_ask_for_columns_that_there_are() -> None:
                     connection.execute(text.encode())
 
 
-def test_alerts_that_a_panel_names_begin_at_its_line() -> None:
+def test_alerts_named_by_panels_fire_at_their_lines() -> None:
     shipped = yaml.safe_load((ROOT / "deploy" / "prometheus" / "alerts.yml").read_text())["groups"]
     exprs = {rule["alert"]: rule["expr"] for group in shipped for rule in group["rules"]}
     named = 0
@@ -286,7 +286,7 @@ def test_alerts_that_a_panel_names_begin_at_its_line() -> None:
     assert named >= 6
 
 
-def test_the_data_sources_are_those_of_compose() -> None:
+def test_data_sources_match_compose() -> None:
     service = COMPOSE["services"]["grafana"]
     for source in provisioned("datasources")["datasources"]:
         assert source["editable"] is False

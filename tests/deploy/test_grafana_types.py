@@ -54,7 +54,7 @@ def parts(dashboard: dict[str, Any]) -> Iterator[tuple[str, Any]]:
 
 
 @thorough
-def test_they_are_of_grafanas_own_types(tmp_path: Path) -> None:
+def test_dashboards_match_grafanas_types(tmp_path: Path) -> None:
     folder = node.installed(TYPES, tmp_path)
     published = json.loads((TYPES / "package.json").read_text())["dependencies"]["@grafana/schema"]
     assert COMPOSE["services"]["grafana"]["image"] == f"grafana/grafana:{published}"

@@ -45,7 +45,7 @@ def container(deployment: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("version", ["1.30", "1.37"])
-def test_they_are_valid_by_the_schemas_of_kubernetes(version: str) -> None:
+def test_manifests_are_valid_by_the_schemas_of_kubernetes(version: str) -> None:
     kinds = set()
     for entry in ALL:
         if entry["apiVersion"] != KEDA:
@@ -79,7 +79,7 @@ def test_scaling_is_valid_by_the_schema_of_keda(tmp_path: Path) -> None:
     assert check([wrong]) != 0
 
 
-def test_kustomize_is_told_of_every_file_and_of_no_namespace() -> None:
+def test_kustomization_lists_every_file_and_no_namespace() -> None:
     for folder in (FOLDER, FOLDER / "servers"):
         listed = yaml.safe_load((folder / "kustomization.yaml").read_text())["resources"]
         there = {path.name for path in folder.glob("*.yaml")}
@@ -90,7 +90,7 @@ def test_kustomize_is_told_of_every_file_and_of_no_namespace() -> None:
 @pytest.mark.parametrize(
     ("name", "service"), [("door", "door"), ("cpu", "cpu"), ("gpu", "gpu0"), ("flower", "flower")]
 )
-def test_they_start_what_compose_starts_and_ask_what_it_asks(name: str, service: str) -> None:
+def test_manifests_start_the_commands_and_probes_of_compose(name: str, service: str) -> None:
     ours, theirs = container(of_kind("Deployment")[name]), COMPOSE["services"][service]
     assert ours["command"] == theirs["command"]
     assert ours["resources"]["limits"]["memory"].removesuffix("i").lower() == theirs["mem_limit"]
@@ -101,7 +101,7 @@ def test_they_start_what_compose_starts_and_ask_what_it_asks(name: str, service:
             assert ours[probe]["exec"]["command"] == ["sh", "-c", f"exec {check} {worker}@$(hostname)"]
 
 
-def test_settings_are_settings_and_secrets_are_referenced() -> None:
+def test_settings_are_known_and_secrets_are_referenced() -> None:
     given = dict(of_kind("ConfigMap")["voxchord"]["data"])
     secrets = of_kind("Secret")
     for name, deployment in of_kind("Deployment").items():
@@ -114,7 +114,7 @@ def test_settings_are_settings_and_secrets_are_referenced() -> None:
     assert not re.search("password|secret|key", json.dumps(given), re.IGNORECASE)
 
 
-def test_pods_are_confined_and_end_gently() -> None:
+def test_pods_are_confined_and_have_a_grace_period() -> None:
     for kind in ("Deployment", "StatefulSet"):
         for name, entry in of_kind(kind).items():
             pod = entry["spec"]["template"]["spec"]
@@ -132,7 +132,7 @@ def test_pods_are_confined_and_end_gently() -> None:
     assert set(of_kind("PodDisruptionBudget")) == {"door", "cpu", "gpu"}
 
 
-def test_what_flower_has_seen_outlives_its_pod() -> None:
+def test_flower_state_is_on_a_persistent_volume() -> None:
     pod = of_kind("Deployment")["flower"]["spec"]["template"]["spec"]
     claims = {
         volume["name"]: volume["persistentVolumeClaim"]["claimName"]
@@ -147,7 +147,7 @@ def test_what_flower_has_seen_outlives_its_pod() -> None:
 
 
 @pytest.mark.parametrize(("name", "queues"), [("gpu", GPU), ("cpu", CPU)])
-def test_what_scaling_counts_is_what_redis_holds(name: str, queues: tuple[str, ...]) -> None:
+def test_scaling_metrics_match_redis(name: str, queues: tuple[str, ...]) -> None:
     """Messages of every priority to every queue, some of them held by a worker, read as KEDA reads them."""
     with valkey() as url, redis.Redis.from_url(url) as client:
         broker = Broker(url, 60, "", "")

@@ -28,17 +28,17 @@ def main_process(container: Container) -> int:
     return container.process.pid  # each of them replaces itself by the next
 
 
-def test_every_service_runs_but_the_one_that_is_not_to_be_had_here() -> None:
+def test_every_service_but_grafana_runs() -> None:
     assert set(SERVICES) == COMPOSE["services"].keys() - {"grafana"}
 
 
-def test_after_its_jobs_every_service_is_healthy(stack: Stack) -> None:
+def test_services_are_healthy_after_their_jobs(stack: Stack) -> None:
     for name, container in stack.containers.running.items():
         assert container.check(), name
     assert len(stack.jobs) == 3
 
 
-def test_services_run_as_compose_confines_them(stack: Stack) -> None:
+def test_services_run_confined(stack: Stack) -> None:
     for name, container in stack.containers.running.items():
         pid = main_process(container)
         facts = Path(f"/proc/{pid}/status").read_text()
@@ -59,7 +59,7 @@ def test_services_run_as_compose_confines_them(stack: Stack) -> None:
             )
 
 
-def test_a_broker_that_is_killed_comes_back_with_what_it_had(stack: Stack) -> None:
+def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
     """Its append-only file is written once a second."""
     broker = stack.containers.running["redis"]
     port = stack.containers.publish("redis", 6379)
@@ -78,7 +78,7 @@ def test_a_broker_that_is_killed_comes_back_with_what_it_had(stack: Stack) -> No
     until(stack.containers.running["cpu"].check, timeout_s=90)
 
 
-def test_a_service_that_ended_is_not_healthy_and_the_alert_says_so(stack: Stack) -> None:
+def test_ended_services_are_unhealthy_and_alerted(stack: Stack) -> None:
     """The last one: it ends them all but Prometheus."""
     for name in ("flower", "gpu0", "decode", "cpu", "door", "node-exporter", "dcgm-exporter"):
         container = stack.containers.running[name]

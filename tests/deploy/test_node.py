@@ -33,7 +33,7 @@ def rendered(console: Console, folder: Path, script: str, output: str) -> subpro
     return node.run(folder, "render.mjs", "script.txt", "alice.wav", output, **reach)
 
 
-def test_node_brings_a_voice_waits_and_fetches_the_audio(console: Console, folder: Path) -> None:
+def test_node_registers_a_voice_and_fetches_the_audio(console: Console, folder: Path) -> None:
     done = rendered(console, folder, SCRIPT, "play.mp3")
     assert done.returncode == 0, done.stderr
     manifest = json.loads(done.stdout)
@@ -47,7 +47,7 @@ def test_node_brings_a_voice_waits_and_fetches_the_audio(console: Console, folde
     assert not console.telling("barcarolle")
 
 
-def test_node_hears_why_a_job_was_refused(console: Console, folder: Path) -> None:
+def test_node_gets_the_reason_of_a_refusal(console: Console, folder: Path) -> None:
     done = rendered(console, folder, "Alice: [pause:soon] Hello.", "play.mp3")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("ScriptError: ")

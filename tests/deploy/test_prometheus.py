@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parent.parent.parent / "deploy" / "prometheus"
 @pytest.mark.parametrize(
     "arguments", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts_test.yml")]
 )
-def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_configuration(arguments: tuple[str, ...]) -> None:
     program = tool("promtool")
     done = subprocess.run(
         [program, *arguments], cwd=FOLDER, capture_output=True, text=True, timeout=60, check=False
@@ -26,7 +26,7 @@ def test_promtool_is_content(arguments: tuple[str, ...]) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_every_alert_is_tried_and_asks_for_figures_that_there_are(tmp_path: Path) -> None:
+def test_every_alert_has_a_test_and_known_metrics(tmp_path: Path) -> None:
     registry = CollectorRegistry()
     Attempts(registry)
     registry.register(Here(tmp_path, lambda: 0, slots=1, gpu=False))
@@ -41,7 +41,7 @@ def test_every_alert_is_tried_and_asks_for_figures_that_there_are(tmp_path: Path
                 assert re.sub(r"_(total|bucket|sum|count)$", "", name) in known, name
 
 
-def test_what_is_scraped_are_services_of_compose() -> None:
+def test_scrape_targets_are_services_of_compose() -> None:
     config = yaml.safe_load((FOLDER / "prometheus.yml").read_text())
     jobs = {job["job_name"]: job["static_configs"][0]["targets"] for job in config["scrape_configs"]}
     assert jobs.keys() == {"voxchord", "flower", "node", "dcgm"}

@@ -28,12 +28,12 @@ def unit(name: str) -> configparser.ConfigParser:
     return parsed
 
 
-def test_every_unit_is_looked_at() -> None:
+def test_every_unit_is_covered() -> None:
     assert {path.name for path in FOLDER.glob("*.service")} == set(SERVICES)
 
 
 @pytest.mark.parametrize(("name", "service"), SERVICES.items())
-def test_a_unit_starts_what_compose_starts(name: str, service: str) -> None:
+def test_units_start_the_commands_of_compose(name: str, service: str) -> None:
     service_of = unit(name)["Service"]
     python, *command = service_of["ExecStart"].replace("%i", "0").split()
     expected = [part.replace("0.0.0.0", "127.0.0.1") for part in COMPOSE["services"][service]["command"]]  # noqa: S104 - replaced
@@ -43,14 +43,14 @@ def test_a_unit_starts_what_compose_starts(name: str, service: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service != "flower"])
-def test_a_worker_is_told_alone_and_has_time_to_hand_its_work_back(name: str) -> None:
+def test_units_stop_the_main_process_with_enough_time(name: str) -> None:
     service = unit(name)["Service"]
     assert service["KillMode"] == "mixed", "a child of the pool that gets SIGTERM dies of it"
     assert f"{service['TimeoutStopSec']}s" == COMPOSE["services"]["door"]["stop_grace_period"]
     assert (service["Restart"], service["OOMPolicy"]) == ("always", "continue")
 
 
-def test_the_example_of_the_environment_is_read() -> None:
+def test_example_environment_is_valid() -> None:
     lines = (FOLDER / "environment.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     found = load({name: value for name, value in given.items() if name.startswith(PREFIX)})
@@ -59,7 +59,7 @@ def test_the_example_of_the_environment_is_read() -> None:
 
 
 @thorough
-def test_systemd_accepts_them_and_finds_them_confined(tmp_path: Path) -> None:
+def test_systemd_accepts_the_units_and_their_confinement(tmp_path: Path) -> None:
     analyze = tool("systemd-analyze")
     for path in FOLDER.glob("voxchord*"):
         (tmp_path / path.name).write_text(path.read_text().replace(HOME, str(ROOT)))

@@ -57,7 +57,7 @@ def ended(process: subprocess.Popen[str]) -> str:
     return printed
 
 
-def test_commands_outlive_a_broker_that_goes_away(fleet: Fleet, start: Start, tmp_path: Path) -> None:
+def test_commands_survive_a_broker_outage(fleet: Fleet, start: Start, tmp_path: Path) -> None:
     source, other = tmp_path / "script.txt", tmp_path / "other.txt"
     source.write_text(script("away", *["wait1.5"] * 6))
     other.write_text(script("later", "", ""))
@@ -82,7 +82,7 @@ def test_commands_outlive_a_broker_that_goes_away(fleet: Fleet, start: Start, tm
     assert json.loads(ended(sending))["segments"] == 2
 
 
-def test_render_asks_again_for_what_the_broker_lost(fleet: Fleet, start: Start, tmp_path: Path) -> None:
+def test_render_repeats_requests_lost_by_the_broker(fleet: Fleet, start: Start, tmp_path: Path) -> None:
     source = tmp_path / "script.txt"
     source.write_text(script("lost", "", ""))
     fleet.kill("door")
@@ -93,7 +93,7 @@ def test_render_asks_again_for_what_the_broker_lost(fleet: Fleet, start: Start, 
     assert json.loads(ended(rendering))["segments"] == 2
 
 
-def test_render_outlives_the_death_of_its_own_broker(start: Start, tmp_path: Path) -> None:
+def test_render_survives_the_death_of_its_broker(start: Start, tmp_path: Path) -> None:
     """The embedded one, which its keeper starts again at the same place."""
     source, store = tmp_path / "script.txt", tmp_path / "state" / "store"
     source.write_text(script("own", *["wait1"] * 4))

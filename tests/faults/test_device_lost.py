@@ -9,7 +9,7 @@ from tests.faults.lost import SETTING
 LAYOUT = {"door": "voxchord", "cpu": "cpu.text,cpu.semantic,cpu.stitch", "gpu": "gpu.speaker,gpu.diffusion"}
 
 
-def test_it_ends_by_itself_and_the_next_does_its_work(tmp_path: Path) -> None:
+def test_workers_with_lost_devices_exit_and_the_next_takes_over(tmp_path: Path) -> None:
     """It hands on what it met and hands back what it held; no segment fails."""
     script = " ".join(f"Number {n} of the sentences in this script." for n in range(12))
     settings = {**SETTINGS, "VOXCHORD_ENGINE": "lost", "VOXCHORD_ENGINES": SETTING}

@@ -26,7 +26,7 @@ time.sleep(600)
 """
 
 
-def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
+def test_passwords_of_other_servers_are_refused(tmp_path: Path) -> None:
     earlier, server = Valkey(tmp_path / "earlier"), Valkey(tmp_path / "server", appendonly="yes")
     earlier.start()
     server.start()
@@ -38,7 +38,7 @@ def test_who_has_the_url_of_another_server_is_refused(tmp_path: Path) -> None:
     server.stop()
 
 
-def test_servers_that_start_at_once_have_ports_of_their_own(tmp_path: Path) -> None:
+def test_servers_started_at_once_have_different_ports(tmp_path: Path) -> None:
     servers = [Valkey(tmp_path / str(number)) for number in range(4)]
     with ThreadPoolExecutor(len(servers)) as threads:
         list(threads.map(Valkey.start, servers))
@@ -47,7 +47,7 @@ def test_servers_that_start_at_once_have_ports_of_their_own(tmp_path: Path) -> N
         server.stop()
 
 
-def test_a_server_that_was_killed_comes_back_with_its_data_at_its_url(tmp_path: Path) -> None:
+def test_killed_servers_restart_with_their_data_and_url(tmp_path: Path) -> None:
     server = Valkey(tmp_path, appendonly="yes", appendfsync="always")
     server.start()
     url = server.url

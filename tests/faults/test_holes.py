@@ -1,17 +1,17 @@
-"""The ten holes of Celery 5.7 on Redis that were measured, each closed.
+"""Tests of the ten measured holes of Celery 5.7 on Redis, each closed.
 
 | hole | closed by | shown by |
 |---|---|---|
-| 1 death between a chord's part and SUCCESS hangs it | the part is counted first | `…part_and_success…` |
-| 2 deduplication hangs a chord | it is off | `test_the_settings…` |
-| 3 a step that ends while Redis is away fails the job | it is tried again | bench.faults |
-| 4 a lost connection cancels what runs, and loses it | it is not cancelled | `test_the_settings…` |
-| 5 a solo pool fails what runs at a cold stop | threads, which hand back | `…stopped_pool_of_threads…` |
+| 1 a death between a chord's part and SUCCESS hangs it | the part is counted first | `…part_and_success…` |
+| 2 deduplication hangs a chord | it is off | `test_celery_settings…` |
+| 3 a step that ends while Redis is unreachable fails the job | it is retried | bench.faults |
+| 4 a lost connection cancels running tasks and loses them | cancelling is off | `test_celery_settings…` |
+| 5 a solo pool fails its task at a cold stop | thread pools, which requeue | `…stopped_thread_pools…` |
 | 6 revoking inside a chord hangs it | cancelling is a flag and an answer | `test_cancelling…` |
-| 7 a root delivered twice runs everything twice | a guard in the store | `…delivered_twice…` |
-| 8 a message of a killed worker is lost | a short timeout; the reconciler | `…lost_its_memory…` |
-| 9 celery-batches knows no chords | it is not used | `test_the_settings…` |
-| 10 embedded servers with known holes | Valkey 9 | `test_the_settings…` |
+| 7 a redelivered root runs everything twice | a guard in the store | `test_repeated_messages…` |
+| 8 a message of a killed worker is lost | short timeout, reconciler | `…lost_its_memory` |
+| 9 celery-batches does not support chords | it is not used | `test_celery_settings…` |
+| 10 embedded servers with known holes | Valkey 9 | `test_celery_settings…` |
 """
 
 import importlib.util
@@ -71,7 +71,7 @@ def decodes(fleet: Fleet, job: str) -> list[int]:
     return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.plans.segments(plan)]
 
 
-def test_the_settings_that_close_holes_are_set(fleet: Fleet) -> None:
+def test_celery_settings_that_close_holes_are_set(fleet: Fleet) -> None:
     conf = voxchord.app.conf
     assert conf.worker_deduplicate_successful_tasks is False
     assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
@@ -81,19 +81,19 @@ def test_the_settings_that_close_holes_are_set(fleet: Fleet) -> None:
     assert int(fleet.client.info("server")["valkey_version"].split(".")[0]) >= 9
 
 
-def test_a_death_between_part_and_success_is_counted_once(fleet: Fleet) -> None:
+def test_deaths_between_part_and_success_are_counted_once(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("gap", "", "between", "")))
     assert manifest["segments"] == 3
     assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1]
 
 
-def test_a_child_that_dies_is_replaced_and_the_job_goes_on(fleet: Fleet) -> None:
+def test_dead_children_are_replaced_and_jobs_continue(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("child", "", "dieonce", "")))
     assert manifest["state"] == "done"
     assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 2]
 
 
-def test_what_keeps_killing_its_worker_is_set_aside_and_named(fleet: Fleet) -> None:
+def test_poison_segments_are_quarantined_and_named(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("poison", "", "poison", "", ""))
     job = job_of(fleet, known)
@@ -104,13 +104,13 @@ def test_what_keeps_killing_its_worker_is_set_aside_and_named(fleet: Fleet) -> N
     assert decodes(fleet, job) == [1, 3, 1, 1]
 
 
-def test_a_gap_is_left_where_that_was_asked_for(fleet: Fleet) -> None:
+def test_on_error_gap_leaves_silence(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("gap", "", "poison", ""), {"on_error": "gap"}))
     assert manifest["state"] == "gaps"
     assert [(gap["segment"], gap["source_line"]) for gap in manifest["gaps"]] == [(1, 2)]
 
 
-def test_a_bug_costs_its_segment_and_says_nothing_of_the_script(fleet: Fleet) -> None:
+def test_unexpected_errors_fail_their_segment_without_quoting_the_script(fleet: Fleet) -> None:
     told = failed(fleet.send(script("velvet", "", "faulty")))
     assert "segment 1" in told
     assert "ValueError at mischief.py" in told
@@ -124,14 +124,14 @@ def test_a_bug_costs_its_segment_and_says_nothing_of_the_script(fleet: Fleet) ->
         assert b"velvet" not in log.read_bytes(), log.name
 
 
-def test_what_goes_wrong_while_a_lost_artifact_is_made_again_is_sorted_as_ever(fleet: Fleet) -> None:
+def test_errors_while_remaking_artifacts_are_classified(fleet: Fleet) -> None:
     assert done(fleet.send(script("full", "losefull", "")))["state"] == "done"
     told = failed(fleet.send(script("lost", "", "losefaulty")))
     assert "segment 1" in told
     assert "ValueError at mischief.py" in told
 
 
-def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_again(fleet: Fleet) -> None:
+def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     text = script("page", "wait5", "")
     first = fleet.send(text)
@@ -150,7 +150,7 @@ def test_a_job_with_a_damaged_page_ends_for_all_who_wait_and_can_be_asked_for_ag
     assert done(fleet.send(text))["segments"] == 2
 
 
-def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(fleet: Fleet) -> None:
+def test_cancelling_stops_decodes_answers_waiters_and_drains_queues(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     text = script("cancel", *["wait30"] * 40)
     first = fleet.send(text)
@@ -165,7 +165,7 @@ def test_cancelling_stops_a_decode_answers_all_who_wait_and_empties_the_queues(f
     assert not fleet.jobs.coordination.is_open(job)
 
 
-def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
+def test_short_jobs_overtake_earlier_long_ones(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     long = fleet.send(script("long", *["wait0.1"] * 400))
     job = job_of(fleet, known)
@@ -177,7 +177,7 @@ def test_a_short_job_passes_a_long_one_that_came_first(fleet: Fleet) -> None:
     until(lambda: queued(fleet) == 0, LIMIT_S)
 
 
-def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
+def test_cancelled_jobs_resume_on_a_new_request(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     text = script("again", "", "", "wait3", "")
     first = fleet.send(text)
@@ -191,7 +191,7 @@ def test_a_cancelled_job_that_is_asked_for_again_goes_on(fleet: Fleet) -> None:
 
 
 @pytest.mark.parametrize("task", ["render", "text", "semantic", "speaker", "diffusion", "stitch"])
-def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> None:
+def test_repeated_messages_run_once(fleet: Fleet, task: str) -> None:
     for name in ("work0", "work1"):
         os.killpg(fleet.workers[name].pid, signal.SIGSTOP)
     known = set(fleet.jobs.coordination.opened())
@@ -218,7 +218,7 @@ def test_every_message_delivered_twice_is_done_once(fleet: Fleet, task: str) -> 
     assert done(fleet.app.AsyncResult(root)) == manifest
 
 
-def test_a_broker_that_lost_its_memory_costs_only_what_was_under_way(fleet: Fleet) -> None:
+def test_jobs_survive_a_broker_that_lost_its_memory(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("memory", *["wait0.3"] * 8))
     job = job_of(fleet, known)
@@ -229,7 +229,7 @@ def test_a_broker_that_lost_its_memory_costs_only_what_was_under_way(fleet: Flee
     assert sum(decodes(fleet, job)) <= 8 + 2
 
 
-def test_a_worker_that_never_comes_back_leaves_its_segments_to_the_other(fleet: Fleet) -> None:
+def test_segments_of_lost_workers_go_to_others(fleet: Fleet) -> None:
     result = fleet.send(script("gone", *["wait0.5"] * 6))
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     fleet.kill("work1")
@@ -238,17 +238,17 @@ def test_a_worker_that_never_comes_back_leaves_its_segments_to_the_other(fleet: 
     assert sum(decodes(fleet, manifest["job"])) <= 6 + 1
 
 
-def test_a_decode_that_hangs_ends_its_process_and_is_done_by_another(fleet: Fleet) -> None:
+def test_hanging_decodes_kill_their_process_and_run_elsewhere(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("hang", "hangonce", "")))
     assert sorted(decodes(fleet, manifest["job"])) == [1, 2]
 
 
-def test_a_model_that_is_fetched_slowly_is_no_decode_that_hangs(fleet: Fleet) -> None:
+def test_slow_downloads_of_models_are_not_hangs(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("load", "loadonce", "")))
     assert sorted(decodes(fleet, manifest["job"])) == [1, 1]
 
 
-def test_a_worker_that_takes_messages_and_begins_none_hands_them_back_and_ends(fleet: Fleet) -> None:
+def test_workers_that_start_no_message_requeue_and_exit(fleet: Fleet) -> None:
     (child,) = fleet.children("door")
     child.suspend()  # it hangs where no task is that could be watched
     result = fleet.send(script("still", ""))
@@ -259,7 +259,7 @@ def test_a_worker_that_takes_messages_and_begins_none_hands_them_back_and_ends(f
     assert done(result)["segments"] == 1
 
 
-def test_a_worker_that_no_longer_hears_its_process_hands_back_what_it_holds_and_ends(fleet: Fleet) -> None:
+def test_workers_with_unread_result_pipes_requeue_and_exit(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("mute", "", "mute", "")))
     assert manifest["segments"] == 3
     assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1], "what was made is kept"
@@ -277,7 +277,7 @@ def _replaced_by_a_file(folder: Path) -> bool:
     return True
 
 
-def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fleet) -> None:
+def test_refusing_stores_pause_the_job(fleet: Fleet) -> None:
     known = set(fleet.jobs.coordination.opened())
     result = fleet.send(script("full", *["wait0.3"] * 6))
     job = job_of(fleet, known)
@@ -294,7 +294,7 @@ def test_a_store_that_refuses_writes_pauses_the_job_and_fails_nothing(fleet: Fle
 
 
 @pytest.mark.parametrize("damage", ["truncated", "bit-flipped"])
-def test_a_damaged_artifact_is_made_again(fleet: Fleet, damage: str) -> None:
+def test_damaged_artifacts_are_made_again(fleet: Fleet, damage: str) -> None:
     text = script(damage, "", "", "")
     quiet = done(fleet.send(text, {"format": "wav"}))
     plan = fleet.jobs.plans.need(quiet["job"])
@@ -309,9 +309,7 @@ def test_a_damaged_artifact_is_made_again(fleet: Fleet, damage: str) -> None:
     assert again["audio"] == quiet["audio"]
 
 
-def test_a_long_task_is_delivered_once_while_its_worker_lives_and_so_are_a_neighbours(
-    fleet: Fleet, tmp_path: Path
-) -> None:
+def test_long_tasks_of_live_workers_are_not_redelivered(fleet: Fleet, tmp_path: Path) -> None:
     environment = {**os.environ, "NEIGHBOUR_BROKER": fleet.url}
     command = [sys.executable, "-m", "celery", "-A", "tests.faults.neighbour", "worker", "-P", "threads"]
     command += ["-c", "1", "--loglevel", "ERROR", "--without-gossip", "--without-mingle"]
@@ -333,14 +331,14 @@ def test_a_long_task_is_delivered_once_while_its_worker_lives_and_so_are_a_neigh
     "ref",
     [None, 7, {"job": "../../etc/passwd", "segment": 0}, {"job": "a" * 20, "segment": -1}, {"segment": 0}],
 )
-def test_a_message_with_a_name_that_is_none_touches_nothing(fleet: Fleet, ref: object) -> None:
+def test_messages_with_invalid_job_ids_touch_nothing(fleet: Fleet, ref: object) -> None:
     before = set(fleet.store.rglob("*"))
     result = fleet.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
     assert "OptionError" in failed(result)
     assert {path for path in set(fleet.store.rglob("*")) - before if "probe" not in path.name} == set()
 
 
-def test_a_stopped_pool_of_threads_hands_its_segment_back(tmp_path: Path) -> None:
+def test_stopped_thread_pools_requeue_their_segments(tmp_path: Path) -> None:
     layout = {"door": "voxchord", "device": STAGES}
     pools = {"device": ("-P", "threads", "-c", "2")}
     with Fleet(tmp_path, settings=SETTINGS, layout=layout, pools=pools) as fleet:

@@ -23,7 +23,7 @@ from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script
 
 
-def test_a_local_service_outlives_the_death_of_its_worker_and_of_its_broker(
+def test_local_services_survive_the_death_of_worker_and_broker(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in {**SETTINGS, "VOXCHORD_STATE": "", "VOXCHORD_BROKER_URL": ""}.items():
@@ -91,7 +91,7 @@ def listens(port: int) -> bool:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
-def test_all_that_up_started_ends_with_it(tmp_path: Path, number: signal.Signals, code: int) -> None:
+def test_up_stops_everything_it_started(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Also where it has no time to stop anything: broker, workers and Flower."""
     with up(tmp_path / "state") as (command, started):
         assert any("flower" in process.cmdline() for process in started)

@@ -48,7 +48,7 @@ def test_tasks_and_their_arguments() -> None:
     assert ours == CONTRACT["tasks"]
 
 
-def test_a_segments_message_has_these_fields() -> None:
+def test_fields_of_segment_messages() -> None:
     assert list(SegmentRef.__annotations__) == ["job", "segment", "ok", "error"]
 
 
@@ -61,10 +61,10 @@ def test_settings() -> None:
 
 
 @pytest.mark.parametrize("command", CONTRACT["commands"])
-def test_a_commands_arguments_and_options(command: str) -> None:
+def test_arguments_and_options_of_commands(command: str) -> None:
     assert set(CONTRACT["commands"][command]) <= commands(typer.main.get_command(command_line))[command]
 
 
 @pytest.mark.parametrize("name", CONTRACT["errors"])
-def test_an_error_travels_in_results_under_its_module(name: str) -> None:
+def test_errors_keep_their_module_in_results(name: str) -> None:
     assert getattr(errors, name).__module__ == "pipeline.errors"

@@ -62,7 +62,7 @@ def segments() -> list[PlannedSegment]:
     return list(plan(REQUEST.script.turns, PROFILE, speakers=voices, identity=identity))
 
 
-def test_a_job_id_is_stable() -> None:
+def test_job_ids_are_stable() -> None:
     assert REQUEST.job == JOB
 
 
@@ -75,7 +75,7 @@ def test_segment_keys_and_seeds_are_stable() -> None:
     ]
 
 
-def test_what_the_default_engine_puts_into_keys_is_stable() -> None:
+def test_default_engine_options_in_keys_are_stable() -> None:
     assert Hibari().options({}) == {"pace": 1.0}
     profile = Hibari.profile
     assert (profile.words_min, profile.words_max, profile.speakers_max) == (150, 250, 64)

@@ -32,7 +32,7 @@ def jobs(tmp_path: Path) -> Jobs:
     return Jobs(Store(str(shutil.copytree(RECORDS / "store", tmp_path / "store"))))
 
 
-def test_a_plan_and_its_page(jobs: Jobs) -> None:
+def test_plans_and_pages_are_read(jobs: Jobs) -> None:
     plan = jobs.plans.need(JOB)
     assert (plan.options, plan.speakers, plan.revision) == (
         REQUEST.options,
@@ -44,18 +44,18 @@ def test_a_plan_and_its_page(jobs: Jobs) -> None:
     assert list(jobs.plans.segments(plan)) == segments()
 
 
-def test_the_copies_beside_a_plan_and_its_page(jobs: Jobs, tmp_path: Path) -> None:
+def test_copies_of_plans_and_pages_are_read(jobs: Jobs, tmp_path: Path) -> None:
     for name in ("plan", "plan.00000"):
         (tmp_path / "store" / "jobs" / JOB / name).write_bytes(b"damaged")
     assert list(jobs.plans.segments(jobs.plans.need(JOB))) == segments()
 
 
-def test_an_equal_request_finds_the_plan(jobs: Jobs) -> None:
+def test_equal_requests_find_the_plan(jobs: Jobs) -> None:
     found = jobs.plans.need(JOB)
     assert jobs.plans.create(REQUEST, PROFILE) == found
 
 
-def test_flags_failures_and_those_who_wait(jobs: Jobs) -> None:
+def test_flags_failures_and_waiters_are_read(jobs: Jobs) -> None:
     roots = Roots(jobs)
     assert roots.claimed_by(JOB) == "root-1"
     assert roots.sent(JOB)
@@ -66,7 +66,7 @@ def test_flags_failures_and_those_who_wait(jobs: Jobs) -> None:
     assert jobs.coordination.run_no(JOB) == 1
 
 
-def test_segment_metadata_samples_and_embeddings(jobs: Jobs) -> None:
+def test_segment_metadata_samples_and_embeddings_are_read(jobs: Jobs) -> None:
     plan = jobs.plans.need(JOB)
     assert jobs.artifacts.missing(plan) == [9]
     first = jobs.plans.segment(JOB, 0)
@@ -83,7 +83,7 @@ def test_segment_metadata_samples_and_embeddings(jobs: Jobs) -> None:
     assert voice.arrays["voice"].tolist() == [1.0, 1.0]
 
 
-def test_a_manifest_and_what_joining_again_makes(jobs: Jobs, tmp_path: Path) -> None:
+def test_manifests_are_read_and_rebuilt(jobs: Jobs, tmp_path: Path) -> None:
     before = jobs.outcomes.manifest(JOB)
     assert before is not None
     assert (before["version"], before["state"], before["speed"]) == (1, "gaps", 382.68)
@@ -93,7 +93,7 @@ def test_a_manifest_and_what_joining_again_makes(jobs: Jobs, tmp_path: Path) -> 
     assert (tmp_path / "store" / before["audio"]["name"]).stat().st_size == before["audio"]["bytes"]
 
 
-def test_a_history_database(tmp_path: Path) -> None:
+def test_history_databases_are_read(tmp_path: Path) -> None:
     (tmp_path / "history.db").write_bytes(gzip.decompress((RECORDS / "history.db.gz").read_bytes()))
     engine = open_database(f"sqlite:///{tmp_path}/history.db")
     job = history.get_job(engine, JOB)
@@ -109,7 +109,7 @@ def test_a_history_database(tmp_path: Path) -> None:
     assert tuple(found) == (3, 1)
 
 
-def test_a_spools_lines() -> None:
+def test_spooled_lines_are_read() -> None:
     lines = (RECORDS / "spool.rows").read_bytes().splitlines()
     found = [rows.parse(line) for line in lines]
     assert [table for table, _ in found] == ["job", "job", "task_run", "task_run", "task_run"]
@@ -130,7 +130,7 @@ print(task.stage, task.job, task.segment, task.voices, task.audio_s, task.state,
 """
 
 
-def test_what_flower_saved(tmp_path: Path) -> None:
+def test_saved_flower_states_are_read(tmp_path: Path) -> None:
     found = subprocess.run(
         [sys.executable, "-c", _LOADS, str(RECORDS / "flower_events.pickle")],
         cwd=ROOT,

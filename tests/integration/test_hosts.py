@@ -107,7 +107,7 @@ def test_hosts_share_no_place_to_write(three: tuple[Host, Host, Host]) -> None:
     assert names == ["vox-a", "vox-b"]
 
 
-def test_what_is_submitted_on_one_is_decoded_on_the_other_to_the_same_bytes(
+def test_jobs_decoded_on_other_hosts_have_the_same_bytes(
     three: tuple[Host, Host, Host], quiet: Quiet
 ) -> None:
     a, b, _ = three
@@ -124,7 +124,7 @@ def test_what_is_submitted_on_one_is_decoded_on_the_other_to_the_same_bytes(
     }
 
 
-def test_what_a_host_had_in_hand_when_it_died_another_finishes(
+def test_work_of_dead_hosts_is_finished_by_others(
     three: tuple[Host, Host, Host], tmp_path: Path, quiet: Quiet
 ) -> None:
     a, b, c = three

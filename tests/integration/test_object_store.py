@@ -41,7 +41,7 @@ def expected(quiet: Quiet) -> bytes:
     return quiet.audio(SCRIPT)
 
 
-def test_a_job_has_the_bytes_that_it_has_in_a_folder(fleet: Fleet, server: S3, expected: bytes) -> None:
+def test_s3_output_matches_a_folder(fleet: Fleet, server: S3, expected: bytes) -> None:
     before = server.asked.total()
     manifest = fleet.send(SCRIPT).get(timeout=LIMIT_S)
     assert audio(fleet, manifest) == expected
@@ -50,7 +50,7 @@ def test_a_job_has_the_bytes_that_it_has_in_a_folder(fleet: Fleet, server: S3, e
     assert not any(Path(fleet.folder, "state").rglob("*.flac")), "nothing of it lies on the worker's disk"
 
 
-def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, expected: bytes) -> None:
+def test_busy_services_pause_the_job(fleet: Fleet, server: S3, expected: bytes) -> None:
     result = fleet.send(SCRIPT, {"seed": 7})
     job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
     until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
@@ -66,7 +66,7 @@ def test_a_service_that_is_busy_in_mid_job_pauses_it(fleet: Fleet, server: S3, e
     assert len(audio(fleet, manifest)) > len(expected) / 2
 
 
-def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, server: S3) -> None:
+def test_busy_services_raise_until_they_answer(fleet: Fleet, server: S3) -> None:
     objects = fleet.jobs.store.objects
     server.busy = True
     try:
@@ -79,7 +79,7 @@ def test_a_busy_service_is_an_error_and_afterwards_it_goes_on(fleet: Fleet, serv
     assert objects.create("a", b"1")
 
 
-def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None:
+def test_work_of_killed_workers_is_redelivered(fleet: Fleet) -> None:
     result = fleet.send(SCRIPT, {"seed": 8})
     job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
     until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
@@ -88,7 +88,7 @@ def test_a_worker_that_is_killed_leaves_its_work_to_others(fleet: Fleet) -> None
     assert result.get(timeout=LIMIT_S)["state"] == "done"
 
 
-def test_a_recording_that_one_registers_another_decodes_with(fleet: Fleet, expected: bytes) -> None:
+def test_registered_recordings_are_shared_between_machines(fleet: Fleet, expected: bytes) -> None:
     Voices(Store(fleet.store_url)).add("bela", expected)
     kwargs = {"script": "Bela: Good evening.", "voices": {"Bela": "bela"}, "options": {}}
     result = fleet.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
@@ -96,7 +96,7 @@ def test_a_recording_that_one_registers_another_decodes_with(fleet: Fleet, expec
 
 
 @pytest.mark.parametrize("wrong", ["bucket", "key"])
-def test_a_bucket_or_a_key_that_is_wrong_pauses_the_job_and_is_named_without_its_secret(
+def test_wrong_buckets_and_keys_pause_the_job_without_leaking_secrets(
     server: S3, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wrong: str
 ) -> None:
     for name, value in server.environment.items():

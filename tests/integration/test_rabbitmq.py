@@ -52,7 +52,7 @@ def state(fleet: Fleet) -> Path:
     return fleet.folder / "state"
 
 
-def test_a_job_has_the_bytes_that_it_has_with_redis_and_leaves_nothing_behind(
+def test_rabbitmq_output_matches_redis_and_queues_are_empty(
     fleet: Fleet, rabbit: Rabbit, quiet: Quiet
 ) -> None:
     text = script(12)
@@ -61,7 +61,7 @@ def test_a_job_has_the_bytes_that_it_has_with_redis_and_leaves_nothing_behind(
     until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES), LIMIT_S)
 
 
-def test_queues_are_durable_and_urgent_messages_pass(fleet: Fleet, rabbit: Rabbit) -> None:
+def test_queues_are_durable_and_urgent_messages_overtake(fleet: Fleet, rabbit: Rabbit) -> None:
     said = rabbit.ask("list_queues", "--no-table-headers", "name", "durable", "arguments")
     rows = {line.split("\t")[0]: line for line in said.splitlines()}
     for name in (*QUEUES, "gpu.here.7"):
@@ -73,7 +73,7 @@ def test_queues_are_durable_and_urgent_messages_pass(fleet: Fleet, rabbit: Rabbi
     assert numbers == [3, 2, 1, 0], "on AMQP the highest is served first"
 
 
-def test_the_work_of_a_worker_that_is_killed_comes_back(fleet: Fleet) -> None:
+def test_work_of_killed_workers_is_redelivered_by_rabbitmq(fleet: Fleet) -> None:
     result = fleet.send(deeds_of("killed", *["wait2"] * 6), {"engine": "mischief"})
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     fleet.kill("work1")
@@ -86,12 +86,12 @@ def test_the_work_of_a_worker_that_is_killed_comes_back(fleet: Fleet) -> None:
     fleet.ready("work1")
 
 
-def test_a_process_that_is_killed_is_replaced_and_its_segment_done_again(fleet: Fleet) -> None:
+def test_killed_processes_are_replaced_and_their_segments_redone(fleet: Fleet) -> None:
     manifest = fleet.send(deeds_of("child", "dieonce", ""), {"engine": "mischief"}).get(timeout=LIMIT_S)
     assert manifest["state"] == "done"
 
 
-def test_a_job_that_is_cancelled_answers_at_once_and_its_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
+def test_cancelled_jobs_answer_at_once_and_their_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
     known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("cancelled", *["wait30"] * 8), {"engine": "mischief"})
     job = until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S).pop()
@@ -102,7 +102,7 @@ def test_a_job_that_is_cancelled_answers_at_once_and_its_messages_drain(fleet: F
     until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES if name != "voxchord"), LIMIT_S)
 
 
-def test_a_short_job_passes_a_long_one(fleet: Fleet) -> None:
+def test_short_jobs_overtake_long_ones(fleet: Fleet) -> None:
     long = fleet.send(deeds_of("long", *["wait0.3"] * 90), {"engine": "mischief"})
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     fleet.send(deeds_of("short", "", ""), {"engine": "mischief"}).get(timeout=LIMIT_S)
@@ -110,12 +110,12 @@ def test_a_short_job_passes_a_long_one(fleet: Fleet) -> None:
     assert long.get(timeout=LIMIT_S)["segments"] == 90
 
 
-def test_a_job_that_asks_for_a_device_goes_to_its_queue(fleet: Fleet) -> None:
+def test_device_jobs_use_the_device_queue(fleet: Fleet) -> None:
     manifest = fleet.send("Anna: There.", {"device": "here.7"}).get(timeout=LIMIT_S)
     assert manifest["state"] == "done"
 
 
-def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rabbit) -> None:
+def test_reconciler_finds_messages_lost_by_the_broker(fleet: Fleet, rabbit: Rabbit) -> None:
     known = set(fleet.jobs.coordination.opened())
     result = fleet.send(deeds_of("lost", *["wait3"] * 6), {"engine": "mischief"})
     until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
@@ -125,7 +125,7 @@ def test_the_reconciler_finds_what_the_broker_has_lost(fleet: Fleet, rabbit: Rab
     assert result.get(timeout=LIMIT_S)["segments"] == 6
 
 
-def test_a_broker_that_restarts_in_mid_job_has_lost_nothing(fleet: Fleet, rabbit: Rabbit) -> None:
+def test_broker_restarts_lose_nothing(fleet: Fleet, rabbit: Rabbit) -> None:
     result = fleet.send(deeds_of("restart", *["wait1"] * 12), {"engine": "mischief"})
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     rabbit.ask("stop_app")
@@ -135,7 +135,7 @@ def test_a_broker_that_restarts_in_mid_job_has_lost_nothing(fleet: Fleet, rabbit
     until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES), LIMIT_S)
 
 
-def test_a_worker_that_is_told_to_stop_hands_back_what_it_has(fleet: Fleet) -> None:
+def test_stopping_workers_requeue_their_work(fleet: Fleet) -> None:
     result = fleet.send(deeds_of("stopped", *["wait2"] * 6), {"engine": "mischief"})
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     fleet.workers["work1"].terminate()
@@ -145,6 +145,6 @@ def test_a_worker_that_is_told_to_stop_hands_back_what_it_has(fleet: Fleet) -> N
     fleet.ready("work1")
 
 
-def test_without_a_place_for_results_nothing_starts() -> None:
+def test_amqp_without_a_result_backend_is_refused() -> None:
     with pytest.raises(OptionError, match="VOXCHORD_RESULT_URL"):
         load({"VOXCHORD_BROKER_URL": "amqps://me@host//"})

@@ -58,7 +58,7 @@ def doctor(**settings: str) -> dict[str, str]:
     return found
 
 
-def test_a_job_outlives_its_master(tmp_path: Path, quiet: Quiet) -> None:
+def test_jobs_survive_a_failover(tmp_path: Path, quiet: Quiet) -> None:
     with sentinels(tmp_path / "redis") as group:
         settings = {"VOXCHORD_SENTINEL_MASTER": MASTER}
         assert doctor(VOXCHORD_BROKER_URL=group.url, **settings)["state"] == "ok"
@@ -77,7 +77,7 @@ def test_a_job_outlives_its_master(tmp_path: Path, quiet: Quiet) -> None:
             assert again["segments"] == manifest["segments"]
 
 
-def test_messages_and_results_go_through_tls_and_a_stranger_is_refused(tmp_path: Path, quiet: Quiet) -> None:
+def test_messages_and_results_use_tls_and_other_authorities_are_refused(tmp_path: Path, quiet: Quiet) -> None:
     with encrypted(tmp_path) as (url, trusted):
         ca = str(trusted.file)
         with fleet_at(tmp_path / "fleet", url, url, VOXCHORD_TLS_CA=ca) as fleet:
@@ -88,7 +88,7 @@ def test_messages_and_results_go_through_tls_and_a_stranger_is_refused(tmp_path:
             assert doctor(VOXCHORD_BROKER_URL=url, **stranger)["state"] == "bad"
 
 
-def test_rabbitmq_speaks_tls_too(tmp_path: Path, quiet: Quiet) -> None:
+def test_rabbitmq_uses_tls(tmp_path: Path, quiet: Quiet) -> None:
     made, port = certificate(tmp_path / "rabbit"), free_port()
     config = (
         f"listeners.ssl.1 = 127.0.0.1:{port}\nssl_options.certfile = {made.file}\n"

@@ -19,7 +19,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 
 
-def test_a_store_that_takes_its_time_is_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_slow_stores_are_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jobs, engine, seen = Jobs(Store(str(tmp_path))), Silence(), []
     own, rest = split_options({}, engine="silence")
     plan = jobs.plans.create(

@@ -4,7 +4,7 @@ from tasks.app import app
 from tasks.broker.queues import QUEUES
 
 
-def test_the_published_task_names_and_queues() -> None:
+def test_published_task_names_and_queues() -> None:
     app.loader.import_default_modules()
     ours = {name for name in app.tasks if name.startswith("voxchord.")}
     assert ours == {
@@ -27,7 +27,7 @@ def test_the_published_task_names_and_queues() -> None:
     assert {task for tasks in QUEUES.values() for task in tasks} == ours
 
 
-def test_nothing_but_json_is_taken() -> None:
+def test_only_json_is_accepted() -> None:
     assert app.conf.accept_content == ["json"]
     assert app.conf.result_accept_content == ["json"]
     assert app.conf.task_serializer == app.conf.result_serializer == app.conf.event_serializer == "json"

@@ -45,7 +45,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
     return store.objects.read(manifest["audio"]["name"]) or b""
 
 
-def test_one_task_id_yields_the_finished_manifest(service: Service) -> None:
+def test_one_task_id_yields_the_manifest(service: Service) -> None:
     result = service.send(SCRIPT)
     manifest = result.get(timeout=60)
     samples, rate = soundfile.read(io.BytesIO(service.audio(manifest)))
@@ -58,16 +58,14 @@ def test_one_task_id_yields_the_finished_manifest(service: Service) -> None:
     assert "tide" not in json.dumps(manifest)
 
 
-def test_a_queue_two_processes_and_another_order_give_the_same_bytes(
-    service: Service, tmp_path: object
-) -> None:
+def test_order_and_worker_count_do_not_change_bytes(service: Service, tmp_path: object) -> None:
     for file_format in ("flac", "wav"):
         manifest = service.render(SCRIPT, options={"format": file_format})
         alone = directly(SCRIPT, Store(f"{tmp_path}/{file_format}"), format=file_format)
         assert service.audio(manifest) == alone
 
 
-def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None:
+def test_one_changed_line_decodes_one_segment(service: Service) -> None:
     first = service.render(SCRIPT)
     changed = service.render(SCRIPT.replace("Entry 7.", "Entry seven, corrected."))
     assert changed["job"] != first["job"]
@@ -86,7 +84,7 @@ def test_one_line_changed_is_one_segment_decoded_again(service: Service) -> None
     assert job["created_at"] < job["started_at"] < job["finished_at"]
 
 
-def test_the_same_request_is_the_same_job(service: Service) -> None:
+def test_equal_requests_are_one_job(service: Service) -> None:
     script = SCRIPT.replace("quay", "pier")
     both = [service.send(script), service.send(script)]
     manifests = [result.get(timeout=60) for result in both]
@@ -98,7 +96,7 @@ def test_the_same_request_is_the_same_job(service: Service) -> None:
     assert (found["cache_hit"], found["audio_s"], found["rtf"]) == (1, None, None), "joined once for both"
 
 
-def test_a_job_begun_again_is_reckoned_from_then(service: Service) -> None:
+def test_speed_of_restarted_jobs_counts_from_the_restart(service: Service) -> None:
     script = SCRIPT.replace("quay", "wharf")
     first = service.render(script)
     service.attempts(first["job"], "stitch")
@@ -117,7 +115,7 @@ def test_a_job_begun_again_is_reckoned_from_then(service: Service) -> None:
     assert (span_s() or 9) < 6
 
 
-def test_a_stage_behind_one_that_failed_found_nothing_made(service: Service) -> None:
+def test_stages_after_a_failure_are_not_cache_hits(service: Service) -> None:
     job = "0" * 20
     ref = {"job": job, "segment": 0, "ok": False}
     service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
@@ -125,7 +123,7 @@ def test_a_stage_behind_one_that_failed_found_nothing_made(service: Service) -> 
     assert (row["segment"], row["cache_hit"]) == (0, None)
 
 
-def test_every_attempt_leaves_a_row_with_what_it_cost(service: Service) -> None:
+def test_every_attempt_has_a_row_with_its_cost(service: Service) -> None:
     manifest = service.render(SCRIPT.replace("nets", "ropes"))
     for task in ("render", "text", "semantic", "speaker", "diffusion", "stitch"):
         expected = 1 if task in ("render", "stitch") else manifest["segments"]
@@ -174,7 +172,7 @@ def test_bad_input_is_refused_by_name_before_work_starts(
     assert set(service.jobs.plans.ids()) == before
 
 
-def test_six_speakers_without_voices_are_told_that_four_are_there(service: Service) -> None:
+def test_six_speakers_without_voices_are_refused(service: Service) -> None:
     script = "\n".join(f"Speaker {i}: Hello." for i in range(1, 7))
     with pytest.raises(Exception, match=r"Speaker 5.*presets are taken"):
         service.render(script)

@@ -121,9 +121,7 @@ def assert_samples_are_those_of_one_call(jobs: Jobs, job: str, checkpoint: Path)
         assert segments.relative_error(found, expected[0].float()) <= 1e-6, "float32 in the store"
 
 
-def test_real_workers_give_the_samples_of_one_call_of_transformers(
-    settings: Settings, checkpoint: Path
-) -> None:
+def test_worker_samples_match_transformers(settings: Settings, checkpoint: Path) -> None:
     jobs = Jobs(Store(settings.store_url))
     manifest = render(settings, jobs)
     assert manifest["segments"] == 3, "this engine gets its pauses between segments"
@@ -197,7 +195,7 @@ def chat(names: tuple[str, ...], lines: tuple[Line, ...]) -> list[Mapping[str, o
     return turns
 
 
-def test_a_speaker_without_a_recording_is_refused(settings: Settings) -> None:
+def test_speakers_without_recordings_are_refused(settings: Settings) -> None:
     with Celery("another-app", broker=settings.broker_url, backend=settings.broker_url) as app:
         kwargs = {"script": "Carol: Hello."}
         sent = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")

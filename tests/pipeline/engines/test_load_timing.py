@@ -7,7 +7,7 @@ from pipeline.engines.load_timing import Load, add, counted, loading
 from pipeline.errors import EngineError
 
 
-def test_the_account_is_told_the_sum_after_every_load() -> None:
+def test_timers_report_the_sum_after_every_load() -> None:
     told: list[float] = []
     with counted(told.append):
         with loading():
@@ -17,7 +17,7 @@ def test_the_account_is_told_the_sum_after_every_load() -> None:
     assert told[1:] == [told[0] + 1]
 
 
-def test_what_a_load_loads_in_turn_is_part_of_it() -> None:
+def test_nested_loads_are_part_of_the_outer_load() -> None:
     told: list[float] = []
     with counted(told.append), loading(), loading():
         add(60.0)
@@ -26,7 +26,7 @@ def test_what_a_load_loads_in_turn_is_part_of_it() -> None:
     assert 0.02 <= told[0] < 60
 
 
-def test_a_load_that_fails_was_waited_for_too() -> None:
+def test_failed_loads_count_as_waiting() -> None:
     told: list[float] = []
     with counted(told.append):
         with pytest.raises(EngineError), loading():
@@ -36,7 +36,7 @@ def test_a_load_that_fails_was_waited_for_too() -> None:
     assert len(told) == 2
 
 
-def test_without_an_account_or_in_another_thread_nothing_is_told() -> None:
+def test_loads_outside_a_timer_are_not_reported() -> None:
     def load() -> None:
         with loading():
             pass
@@ -51,13 +51,13 @@ def test_without_an_account_or_in_another_thread_nothing_is_told() -> None:
     assert told == []
 
 
-def test_no_wait_is_not_told() -> None:
+def test_zero_waits_are_not_reported() -> None:
     told: list[float] = []
     with counted(told.append):
         add(0.0)
     assert told == []
 
 
-def test_who_comes_during_a_load_waits_for_its_rest() -> None:
+def test_threads_that_join_a_load_wait_for_its_rest() -> None:
     load = Load(began=10, ended=14)
     assert [load.since(came) for came in (8, 11, 14, 20)] == [4, 3, 0, 0]

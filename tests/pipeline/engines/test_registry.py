@@ -25,21 +25,21 @@ def slow() -> Iterator[str]:
     del registry.ENGINES["slow"]
 
 
-def test_threads_that_ask_at_once_get_the_same_engine(slow: str) -> None:
+def test_threads_share_one_engine(slow: str) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
         engines = list(pool.map(registry.load, [slow] * THREADS))
     assert len(set(map(id, engines))) == 1
     assert registry.load(slow) is engines[0]
 
 
-def test_an_engine_with_its_model_built_in_takes_no_other() -> None:
+def test_engines_with_built_in_models_refuse_others() -> None:
     with pytest.raises(OptionError, match="built in"):
         registry.load("hibari", model="other")
     with pytest.raises(OptionError, match="there are hibari"):
         registry.load("habiri")
 
 
-def test_an_engine_that_is_not_installed_here_has_no_voices_of_its_own() -> None:
+def test_engines_that_are_not_installed_have_no_presets() -> None:
     known = registry.presets()
     registry.ENGINES["elsewhere"] = "nowhere.at_all:Engine"
     try:

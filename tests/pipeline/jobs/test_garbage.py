@@ -54,7 +54,7 @@ def names(jobs: Jobs) -> set[str]:
     return {name for name, _, _ in jobs.store.objects.names() if not name.startswith(".")}
 
 
-def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
+def test_old_artifacts_are_removed_and_those_of_open_jobs_stay(jobs: Jobs) -> None:
     standing, ended = planned(jobs, "Anna: It goes on."), planned(jobs, "Bela: It has ended.")
     Voices(jobs.store).add("bela", recording())
     jobs.outcomes.give_up(ended.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
@@ -79,7 +79,7 @@ def test_what_is_old_goes_and_what_an_open_job_uses_stays(jobs: Jobs) -> None:
             assert path.name == SCRATCH or not path.is_dir() or any(path.iterdir()), f"{path} is empty"
 
 
-def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs) -> None:
+def test_open_jobs_with_damaged_plans_stop_the_collection(jobs: Jobs) -> None:
     job = planned(jobs, "Anna: It goes on.").job
     for copy in ("plan", "plan~"):
         jobs.store.objects.replace(f"jobs/{job}/{copy}", b"damaged")
@@ -90,7 +90,7 @@ def test_an_open_job_whose_plan_is_damaged_is_named_and_nothing_goes(jobs: Jobs)
     assert names(jobs) == before
 
 
-def test_an_open_job_with_a_damaged_page_is_named_and_nothing_goes(jobs: Jobs) -> None:
+def test_open_jobs_with_damaged_pages_stop_the_collection(jobs: Jobs) -> None:
     job = planned(jobs, "Anna: Nor does this end.").job
     for copy in ("plan.00000", "plan.00000~"):
         jobs.store.objects.replace(f"jobs/{job}/{copy}", b"damaged")
@@ -101,7 +101,7 @@ def test_an_open_job_with_a_damaged_page_is_named_and_nothing_goes(jobs: Jobs) -
     assert names(jobs) == before
 
 
-def test_a_job_that_is_taken_up_again_meanwhile_keeps_its_plan(
+def test_jobs_restarted_during_collection_keep_their_plan(
     jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     plan = planned(jobs, "Anna: It was over, and is not.")
@@ -120,9 +120,7 @@ def test_a_job_that_is_taken_up_again_meanwhile_keeps_its_plan(
     assert {f"jobs/{plan.job}/plan", f"jobs/{plan.job}/plan.00000"} <= {name for name, _, _ in listed()}
 
 
-def test_beyond_a_size_the_oldest_go_first_and_the_young_stay(
-    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_oldest_artifacts_are_removed_first_by_size(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(4):
         jobs.store.put(f"segments/00/{number}/audio", bytes(1000))
     assert collect(jobs, older_than_s=86_400, keep_bytes=2500).removed == 0

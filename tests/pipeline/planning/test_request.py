@@ -12,21 +12,19 @@ HALF = "\ud83d"
 
 
 @pytest.mark.parametrize("name", ["title", "engine", "model", "format", "on_error", "device", "x"])
-def test_an_option_with_half_a_character_is_refused(name: str) -> None:
+def test_options_with_unpaired_surrogates_are_refused(name: str) -> None:
     with pytest.raises(OptionError, match=f"{name}.*half a character"):
         split_options({name: f"a {HALF}"}, engine="hibari")
 
 
 @pytest.mark.parametrize("title", ["a\nb", "a\0", "x" * 201])
-def test_a_title_that_a_file_cannot_hold_is_refused(title: str) -> None:
+def test_invalid_titles_are_refused(title: str) -> None:
     with pytest.raises(OptionError, match="title"):
         split_options({"title": title}, engine="hibari")
 
 
 @pytest.mark.parametrize("voices", [{"Alice": HALF}, {HALF: "wren"}])
-def test_a_voice_with_half_a_character_is_refused_in_words_that_can_be_written(
-    voices: dict[str, str], store: Store
-) -> None:
+def test_voices_with_unpaired_surrogates_are_refused_printably(voices: dict[str, str], store: Store) -> None:
     with pytest.raises(VoiceError) as found:
         checked(
             parse("Alice: Hi."),

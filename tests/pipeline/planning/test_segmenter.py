@@ -24,14 +24,14 @@ def planned(
     return list(plan(script, profile, speakers=VOICES, identity=identity or {}))
 
 
-def test_segments_are_whole_turns_of_the_size_the_engine_likes() -> None:
+def test_segments_are_whole_turns_of_the_preferred_size() -> None:
     script = turns(300)
     segments = planned(script)
     assert [line.text for segment in segments for line in segment.lines] == [turn.text for turn in script]
     assert all(PROFILE.words_max / 2 - 20 <= segment.words <= PROFILE.words_max + 20 for segment in segments)
 
 
-def test_a_changed_line_changes_its_segment_alone() -> None:
+def test_changed_lines_change_only_their_segment() -> None:
     script = turns(300)
     before = {segment.key for segment in planned(script)}
     for index in (0, 7, 150, 299):
@@ -41,7 +41,7 @@ def test_a_changed_line_changes_its_segment_alone() -> None:
         assert 1 <= len(new) <= 3, "cuts after the change fall where they fell before"
 
 
-def test_an_inserted_line_leaves_the_segments_far_from_it_alone() -> None:
+def test_inserted_lines_leave_distant_segments_unchanged() -> None:
     script = turns(300)
     before = {segment.key for segment in planned(script)}
     longer = [*script[:150], Turn("B", "Something entirely new is said here.", 151), *script[150:]]
@@ -49,7 +49,7 @@ def test_an_inserted_line_leaves_the_segments_far_from_it_alone() -> None:
     assert len([segment for segment in segments if segment.key not in before]) <= 4
 
 
-def test_a_long_turn_is_cut_at_sentence_ends_only() -> None:
+def test_long_turns_are_cut_at_sentence_ends_only() -> None:
     sentences = [f"This is sentence number {i} of a very long monologue." for i in range(200)]
     segments = planned([Turn("A", " ".join(sentences), 1)])
     assert len(segments) > 4
@@ -61,14 +61,14 @@ def test_a_long_turn_is_cut_at_sentence_ends_only() -> None:
 CHINESE = "今天的天气非常好，我们一起去公园散步，然后在湖边喝一杯热茶吧。"
 
 
-def test_chinese_lines_make_segments_of_the_size_the_engine_likes() -> None:
+def test_chinese_segments_have_the_preferred_size() -> None:
     script = [Turn("AB"[i % 2], CHINESE, i + 1) for i in range(60)]
     segments = planned(script)
     assert [line.text for segment in segments for line in segment.lines] == [CHINESE] * 60
     assert all(PROFILE.words_max / 2 <= segment.words <= PROFILE.words_max for segment in segments)
 
 
-def test_a_long_chinese_turn_is_cut_at_sentence_ends() -> None:
+def test_long_chinese_turns_are_cut_at_sentence_ends() -> None:
     segments = planned([Turn("A", CHINESE * 60, 1)])
     assert [line.text for segment in segments for line in segment.lines] == [CHINESE] * 60
     assert all(segment.words <= PROFILE.words_max for segment in segments)
@@ -78,7 +78,7 @@ def test_a_long_chinese_turn_is_cut_at_sentence_ends() -> None:
     ("text", "between"),
     [("天气好" * 700, ""), ("天气好，" * 700, ""), ("on and on " * 700, " "), ("on, and " * 700, " ")],
 )
-def test_a_sentence_that_no_engine_takes_whole_is_cut_within(text: str, between: str) -> None:
+def test_very_long_sentences_are_cut(text: str, between: str) -> None:
     segments = planned([Turn("A", text.strip(), 1)])
     lines = [line.text for segment in segments for line in segment.lines]
     assert between.join(lines) == text.strip()
@@ -87,12 +87,12 @@ def test_a_sentence_that_no_engine_takes_whole_is_cut_within(text: str, between:
         assert all(line.endswith(("，", ",")) for line in lines[:-1])
 
 
-def test_a_sentence_a_little_longer_than_a_segment_stays_whole() -> None:
+def test_sentences_slightly_longer_than_a_segment_stay_whole() -> None:
     text = " ".join(["on"] * 2 * PROFILE.words_max)
     assert [segment.words for segment in planned([Turn("A", text, 1)])] == [2 * PROFILE.words_max]
 
 
-def test_a_line_without_a_whole_word_counts_as_one() -> None:
+def test_lines_without_a_whole_word_count_as_one_word() -> None:
     assert [segment.words for segment in planned([Turn("A", "好", 1)])] == [1]
 
 
@@ -102,13 +102,13 @@ def test_speakers_are_numbered_from_zero_in_the_jobs_order() -> None:
     assert [line.slot for line in text_of(segment).lines] == [1, 0]
 
 
-def test_no_segment_has_more_speakers_than_the_engine_takes() -> None:
+def test_segments_respect_the_maximum_of_speakers() -> None:
     segments = planned(turns(60), replace(PROFILE, speakers_max=2))
     assert all(len(segment.speakers) <= 2 for segment in segments)
     assert sum(len(segment.lines) for segment in segments) == 60
 
 
-def test_an_engine_that_cannot_tell_lines_apart_gets_its_pauses_between_segments() -> None:
+def test_engines_without_lines_get_pauses_between_segments() -> None:
     script = turns(12)
     script[5] = replace(script[5], pause_ms=1000)
     segments = planned(script, replace(PROFILE, tells_lines_apart=False))
@@ -119,12 +119,12 @@ def test_an_engine_that_cannot_tell_lines_apart_gets_its_pauses_between_segments
 @pytest.mark.parametrize(
     "change", [{"seed": 1}, {"revision": "other"}, {"engine": "other"}, {"options": {"pace": 2}}]
 )
-def test_the_key_holds_all_that_shapes_the_sound(change: dict[str, object]) -> None:
+def test_keys_cover_everything_that_shapes_the_sound(change: dict[str, object]) -> None:
     script = turns(3)
     assert planned(script)[0].key != planned(script, identity=change)[0].key
 
 
-def test_place_in_the_script_does_not_shape_the_sound() -> None:
+def test_position_in_the_script_does_not_affect_keys() -> None:
     script = turns(3)
     moved = [replace(turn, line=turn.line + 100) for turn in script]
     assert [segment.key for segment in planned(script)] == [segment.key for segment in planned(moved)]

@@ -42,9 +42,7 @@ def through_ffmpeg(path: Path) -> tuple[Samples, dict[str, str], int]:
 
 
 @pytest.mark.parametrize("file_format", ["wav", "flac"])
-def test_lossless_files_hold_the_very_samples_and_always_the_same_bytes(
-    tmp_path: Path, file_format: str
-) -> None:
+def test_lossless_files_are_exact_and_reproducible(tmp_path: Path, file_format: str) -> None:
     samples = speech_like(3)
     first = written(tmp_path / "first", file_format, samples, title="A title")
     second = written(tmp_path / "second", file_format, samples, title="A title")
@@ -53,7 +51,7 @@ def test_lossless_files_hold_the_very_samples_and_always_the_same_bytes(
     np.testing.assert_array_equal(np.rint(decoded * 32768).astype(np.int16), samples)
 
 
-def test_the_standard_library_reads_the_wav(tmp_path: Path) -> None:
+def test_wavs_are_read_by_the_standard_library(tmp_path: Path) -> None:
     samples = speech_like(1)
     with wave.open(str(written(tmp_path / "out.wav", "wav", samples)), "rb") as file:
         assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (RATE_HZ, 1, 2)
@@ -62,7 +60,9 @@ def test_the_standard_library_reads_the_wav(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("file_format", ["opus", "mp3"])
 @pytest.mark.parametrize("rate_hz", [24_000, 22_050, 37_800])
-def test_lossy_files_sound_alike_and_last_as_long(tmp_path: Path, file_format: str, rate_hz: int) -> None:
+def test_lossy_files_are_similar_and_have_the_same_length(
+    tmp_path: Path, file_format: str, rate_hz: int
+) -> None:
     samples = speech_like(3, rate_hz)
     decoded, _, decoded_rate_hz = through_ffmpeg(written(tmp_path / "out", file_format, samples, rate_hz))
     assert len(decoded) / decoded_rate_hz == pytest.approx(3, abs=0.1)
@@ -71,7 +71,7 @@ def test_lossy_files_sound_alike_and_last_as_long(tmp_path: Path, file_format: s
 
 
 @pytest.mark.parametrize("file_format", FORMATS)
-def test_every_file_says_that_its_speech_is_generated(tmp_path: Path, file_format: str) -> None:
+def test_files_state_that_speech_is_generated(tmp_path: Path, file_format: str) -> None:
     _, metadata, _ = through_ffmpeg(written(tmp_path / "out", file_format, speech_like(1), title="Grüße"))
     assert metadata["comment"] == NOTICE
     assert metadata["title"] == "Grüße"
@@ -85,7 +85,7 @@ def test_a_title_is_optional(tmp_path: Path, file_format: str) -> None:
     assert "title" not in metadata
 
 
-def test_a_wav_of_more_than_4_gib_is_an_rf64_that_other_readers_understand(tmp_path: Path) -> None:
+def test_wavs_above_4_gib_are_rf64(tmp_path: Path) -> None:
     samples = 3 << 30
     path = tmp_path / "long.wav"
     header = wav_header(samples, 48_000, "")
@@ -100,7 +100,7 @@ def test_a_wav_of_more_than_4_gib_is_an_rf64_that_other_readers_understand(tmp_p
 
 
 @given(st.integers(0, 1 << 33), st.text(max_size=9).filter(lambda text: "\0" not in text))
-def test_a_wav_header_counts_right(samples: int, title: str) -> None:
+def test_wav_headers_have_correct_sizes(samples: int, title: str) -> None:
     header = wav_header(samples, RATE_HZ, title)
     (size,) = struct.unpack("<I", header[4:8])
     if header.startswith(b"RF64"):
@@ -111,13 +111,13 @@ def test_a_wav_header_counts_right(samples: int, title: str) -> None:
     assert len(header) % 2 == 0
 
 
-def test_a_wav_just_below_4_gib_is_a_plain_one() -> None:
+def test_wavs_below_4_gib_are_riff() -> None:
     room = (0xFFFFFFFF - len(wav_header(0, RATE_HZ, "")) + 8) // 2
     assert wav_header(room, RATE_HZ, "").startswith(b"RIFF")
     assert wav_header(room + 1, RATE_HZ, "").startswith(b"RF64")
 
 
-def test_nothing_stands_under_the_name_until_the_file_is_whole(tmp_path: Path) -> None:
+def test_files_get_their_name_when_complete(tmp_path: Path) -> None:
     path = tmp_path / "out.flac"
     path.write_bytes(b"the one before")
     with writer(path, "flac", sample_rate_hz=RATE_HZ, samples=RATE_HZ, title="") as file:
@@ -127,7 +127,7 @@ def test_nothing_stands_under_the_name_until_the_file_is_whole(tmp_path: Path) -
     assert [left.name for left in tmp_path.iterdir()] == ["out.flac"]
 
 
-def test_a_file_given_up_leaves_the_one_before(tmp_path: Path) -> None:
+def test_failed_writes_leave_the_previous_file(tmp_path: Path) -> None:
     path = written(tmp_path / "out.flac", "flac", speech_like(1))
     before = path.read_bytes()
 
@@ -142,11 +142,11 @@ def test_a_file_given_up_leaves_the_one_before(tmp_path: Path) -> None:
     assert [left.name for left in tmp_path.iterdir()] == ["out.flac"]
 
 
-def test_what_is_beyond_full_scale_is_cut_off_not_wrapped() -> None:
+def test_samples_beyond_full_scale_are_clipped() -> None:
     assert pcm(np.array([2.0, -2.0], np.float32)).tolist() == [32767, -32768]
 
 
-def test_16_bits_round_to_the_nearest() -> None:
+def test_samples_are_rounded_to_the_nearest_16_bit_value() -> None:
     exact = np.linspace(-1, 1, 999, dtype=np.float32)
     buffer = io.BytesIO(pcm(exact).tobytes())
     assert np.abs(np.frombuffer(buffer.getvalue(), np.int16) - exact * 32767).max() <= 0.51

@@ -32,27 +32,27 @@ def span(lufs: float | None, peak: float, samples: int = RATE_HZ) -> Span:
     return Span(0, samples, 0, 1, "words", lufs, peak)
 
 
-def test_a_full_scale_sine_at_1_khz_measures_as_the_recommendation_says() -> None:
+def test_loudness_of_a_full_scale_sine_matches_bs1770() -> None:
     sine = np.sin(2 * np.pi * 997 * np.arange(5 * 48_000) / 48_000).astype(np.float32)
     lufs, peak = measure(sine, 48_000)
     assert lufs == pytest.approx(-3.01, abs=0.1)
     assert peak == pytest.approx(1.0, abs=0.01)
 
 
-def test_a_true_peak_lies_between_the_samples() -> None:
+def test_true_peaks_are_found_between_samples() -> None:
     sine = np.sin(2 * np.pi * 0.25 * np.arange(4800) + np.pi / 4).astype(np.float32)
     assert np.abs(sine).max() < 0.71
     assert true_peak(sine, 48_000) > 0.95
 
 
 @pytest.mark.parametrize("samples", [np.zeros(0), np.zeros(RATE_HZ), np.full(RATE_HZ, 1e-6), np.ones(100)])
-def test_what_is_silent_or_too_short_has_no_loudness_and_no_nan(samples: Samples) -> None:
+def test_silent_or_short_samples_have_no_loudness(samples: Samples) -> None:
     lufs, peak = measure(samples.astype(np.float32), RATE_HZ)
     assert lufs is None
     assert math.isfinite(peak)
 
 
-def test_a_span_leaves_out_digital_silence_and_keeps_every_sample() -> None:
+def test_spans_exclude_digital_silence_and_retain_all_samples() -> None:
     quiet = np.full(500, SILENCE / 2, np.float32)
     words = noise(1, 0.1)
     joined, (first, second) = spans(
@@ -69,24 +69,24 @@ def test_a_span_leaves_out_digital_silence_and_keeps_every_sample() -> None:
     np.testing.assert_array_equal(joined[first.start : first.start + first.samples], words)
 
 
-def test_a_silent_utterance_keeps_its_length() -> None:
+def test_silent_utterances_keep_their_length() -> None:
     _, (only,) = spans([Utterance(0, "…", np.zeros(300, np.float32))], RATE_HZ)
     assert (only.start, only.samples, only.lufs, only.true_peak) == (0, 300, None, 0.0)
 
 
-def test_an_engine_without_words_gives_no_samples() -> None:
+def test_segments_without_utterances_have_no_samples() -> None:
     samples, none = spans([], RATE_HZ)
     assert samples.dtype == np.float32
     assert len(samples) == len(none) == 0
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf])
-def test_samples_that_are_not_finite_are_the_engines_error(bad: float) -> None:
+def test_non_finite_samples_raise_engine_errors(bad: float) -> None:
     with pytest.raises(EngineError, match="line 7"):
         spans([Utterance(7, "words", np.array([0.1, bad], np.float32))], RATE_HZ)
 
 
-def test_loudness_from_parts_is_that_of_the_whole() -> None:
+def test_loudness_from_parts_equals_the_whole() -> None:
     parts = [noise(3, amplitude, seed) for seed, amplitude in enumerate([0.05, 0.1, 0.02, 0.0001])]
     together, _ = measure(np.concatenate(parts), RATE_HZ)
     assert loudness([span(*measure(part, RATE_HZ), len(part)) for part in parts]) == pytest.approx(
@@ -94,17 +94,17 @@ def test_loudness_from_parts_is_that_of_the_whole() -> None:
     )
 
 
-def test_voices_become_equally_loud() -> None:
+def test_voices_are_equally_loud() -> None:
     voices = {"quiet": [span(-35.0, 0.05)], "loud": [span(-15.0, 0.4), span(None, 0.1, 10)]}
     assert gains_db(voices, Levels()) == pytest.approx({"quiet": 16.0, "loud": -4.0})
 
 
-def test_a_peaky_voice_turns_all_down_alike_before_the_limiter_works_hard() -> None:
+def test_peaky_voices_lower_all_voices_before_limiting() -> None:
     gains = gains_db({"peaky": [span(-25.0, 1.0)], "even": [span(-25.0, 0.1)]}, Levels())
     assert gains == pytest.approx({"peaky": 5.0, "even": 5.0}), "1 dB under full scale, 6 of them limited"
 
 
-def test_a_voice_too_short_to_measure_gets_the_others_gain() -> None:
+def test_unmeasurable_voices_get_the_mean_gain() -> None:
     assert gains_db({"one": [span(-29.0, 0.1)], "no": [span(None, 0.1, 900)]}, Levels())["no"] == 10.0
     assert gains_db({"no": [span(None, 0.1, 900)]}, Levels()) == {"no": 0.0}
 

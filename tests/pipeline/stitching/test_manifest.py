@@ -34,19 +34,19 @@ def record(stitched: Stitched, wall_s: float | None = 10.0) -> dict[str, object]
     return made.record()
 
 
-def test_the_record_is_plain_json_without_a_word_of_the_script() -> None:
+def test_manifests_are_plain_json_without_script_text() -> None:
     text = json.dumps(record(STITCHED))
     assert "Private" not in text
     assert json.loads(text) == json.loads(json.dumps(record(STITCHED)))
     assert json.loads(text)["audio"] == {"name": "jobs/j/audio.flac", "sha256": "ab" * 32, "bytes": 1000}
 
 
-def test_speed_is_audio_over_wall_time_and_none_where_that_is_unknown() -> None:
+def test_speed_is_audio_over_wall_time_or_none() -> None:
     assert record(STITCHED)["speed"] == 9.0
     assert record(STITCHED, wall_s=None)["speed"] is None
 
 
-def test_a_job_with_gaps_says_so() -> None:
+def test_manifests_report_gaps() -> None:
     assert record(STITCHED)["state"] == "done"
     gap = record(replace(STITCHED, gaps=(Gap(1, 12, 3.0, 5.0),)))
     assert gap["state"] == "gaps"

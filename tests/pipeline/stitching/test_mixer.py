@@ -84,7 +84,7 @@ def decoded(path: Path) -> Samples:
     return np.asarray(samples, np.float32)
 
 
-def test_all_that_was_said_is_in_the_file_in_order_and_on_time(tmp_path: Path) -> None:
+def test_all_lines_are_in_the_file_in_order_and_on_time(tmp_path: Path) -> None:
     made = Made([("A", tone(1.0)), ("B", tone(0.5))], [("B", tone(0.25))])
     result = made.stitch(tmp_path / "out.flac", pauses=Pauses(turn_ms=100, speaker_ms=200))
     assert [(t.turn, t.source_line, t.speaker, t.start_s, t.end_s) for t in result.turns] == [
@@ -101,7 +101,7 @@ def test_all_that_was_said_is_in_the_file_in_order_and_on_time(tmp_path: Path) -
         assert loud[middle - 100 : middle + 100].mean() > 0.8
 
 
-def test_the_result_names_the_very_bytes_of_the_file(tmp_path: Path) -> None:
+def test_manifests_have_the_hash_of_the_file(tmp_path: Path) -> None:
     result = Made([("A", tone())]).stitch(tmp_path / "out.wav", "wav")
     data = (tmp_path / "out.wav").read_bytes()
     assert (result.sha256, result.bytes) == (hashlib.sha256(data).hexdigest(), len(data))
@@ -109,13 +109,13 @@ def test_the_result_names_the_very_bytes_of_the_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["wav", "flac"])
-def test_equal_segments_make_equal_bytes(tmp_path: Path, file_format: str) -> None:
+def test_equal_segments_give_equal_bytes(tmp_path: Path, file_format: str) -> None:
     made = [Made([("A", tone(1, 0.1)), ("B", tone(1, 0.9))], [("A", tone(2))]) for _ in range(2)]
     first, second = (m.stitch(tmp_path / f"{i}.x", file_format) for i, m in enumerate(made))
     assert first == second
 
 
-def test_no_join_clicks(tmp_path: Path) -> None:
+def test_joins_have_no_clicks(tmp_path: Path) -> None:
     made = Made([("A", tone()), ("B", tone())], [("A", tone()), ("A", tone())])
     made.stitch(tmp_path / "out.wav", "wav")
     steps = np.abs(np.diff(decoded(tmp_path / "out.wav"), prepend=0, append=0))
@@ -123,7 +123,7 @@ def test_no_join_clicks(tmp_path: Path) -> None:
     assert steps.max() < 1.5 * within, "a cosine cut off at its top would step by its whole amplitude"
 
 
-def test_speakers_come_out_equally_loud(tmp_path: Path) -> None:
+def test_speakers_are_equally_loud(tmp_path: Path) -> None:
     made = Made([("A", tone(2, 0.02)), ("B", tone(2, 0.5))])
     result = made.stitch(tmp_path / "out.wav", "wav")
     samples = decoded(tmp_path / "out.wav")
@@ -133,7 +133,7 @@ def test_speakers_come_out_equally_loud(tmp_path: Path) -> None:
     assert {voice.speaker for voice in result.loudness.voices} == {"A", "B"}
 
 
-def test_no_true_peak_is_over_the_ceiling(tmp_path: Path) -> None:
+def test_true_peaks_stay_below_the_ceiling(tmp_path: Path) -> None:
     spiky = tone(2, 0.05)
     spiky[[9000, 20_000, 20_001]] = [0.9, -1.4, 1.4]
     result = Made([("A", spiky), ("B", tone(2))]).stitch(tmp_path / "out.wav", "wav")
@@ -143,7 +143,7 @@ def test_no_true_peak_is_over_the_ceiling(tmp_path: Path) -> None:
     assert result.loudness.true_peak_dbtp == -1.0
 
 
-def test_an_engine_that_mixes_speakers_keeps_their_balance(tmp_path: Path) -> None:
+def test_engines_that_mix_speakers_keep_their_balance(tmp_path: Path) -> None:
     lines = (PlannedLine(0, 1, "A", "Quiet."), PlannedLine(1, 2, "B", "Loud."))
     both, found = spans(
         [Utterance(0, "Quiet. Loud.", np.concatenate([tone(1, 0.1), tone(1, 0.2)]), 2)], RATE_HZ
@@ -157,13 +157,13 @@ def test_an_engine_that_mixes_speakers_keeps_their_balance(tmp_path: Path) -> No
     assert [voice.speaker for voice in result.loudness.voices] == ["*"]
 
 
-def test_silence_stays_silence(tmp_path: Path) -> None:
+def test_silence_is_unchanged(tmp_path: Path) -> None:
     result = Made([("A", np.zeros(RATE_HZ, np.float32))]).stitch(tmp_path / "out.flac")
     assert not decoded(tmp_path / "out.flac").any()
     assert (result.loudness.lufs, result.loudness.true_peak_dbtp) == (None, None)
 
 
-def test_a_missing_segment_is_silence_and_is_named(tmp_path: Path) -> None:
+def test_missing_segments_are_silent_and_named(tmp_path: Path) -> None:
     made = Made([("A", tone(2))], [("B", tone(1))], [("A", tone(1))])
     made.parts[1] = (made.parts[1][0], None)
     del made.samples["key1"]
@@ -178,7 +178,7 @@ def test_a_missing_segment_is_silence_and_is_named(tmp_path: Path) -> None:
     assert "<v B>" not in result.vtt
 
 
-def test_the_world_is_looked_at_before_each_segment(tmp_path: Path) -> None:
+def test_control_is_checked_before_each_segment(tmp_path: Path) -> None:
     control, seen = Watch(), list[tuple[int, int]]()
     made = Made([("A", tone())], [("A", tone())], [("A", tone())])
     made.stitch(tmp_path / "out.wav", "wav", control=control, progress=lambda *done: seen.append(done))
@@ -187,13 +187,13 @@ def test_the_world_is_looked_at_before_each_segment(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("file_format", ["wav", "flac", "opus", "mp3"])
-def test_a_cancelled_job_leaves_no_file(tmp_path: Path, file_format: str) -> None:
+def test_cancelled_jobs_leave_no_file(tmp_path: Path, file_format: str) -> None:
     with pytest.raises(CancelledError):
         Made([("A", tone())], [("A", tone())]).stitch(tmp_path / "out.x", file_format, control=Cancelled())
     assert not list(tmp_path.iterdir())
 
 
-def test_samples_that_are_not_those_measured_count_as_missing(tmp_path: Path) -> None:
+def test_samples_that_differ_from_their_record_count_as_missing(tmp_path: Path) -> None:
     made = Made([("A", tone())], [("B", tone())])
     made.samples["key1"] = tone(0.5)
     with pytest.raises(MissingArtifactError, match="key1"):
@@ -201,14 +201,14 @@ def test_samples_that_are_not_those_measured_count_as_missing(tmp_path: Path) ->
     assert not list(tmp_path.iterdir())
 
 
-def test_a_segment_at_another_rate_is_refused(tmp_path: Path) -> None:
+def test_segments_with_another_sample_rate_are_refused(tmp_path: Path) -> None:
     made = Made([("A", tone())])
     made.parts = [(planned, SegmentAudio(16_000, 1, ())) for planned, _ in made.parts]
     with pytest.raises(EngineError, match="16000 Hz"):
         made.stitch(tmp_path / "out.flac")
 
 
-def test_an_unknown_format_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_unknown_formats_are_named_with_the_available_ones(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match=r"'wma' is none of wav, flac, opus, mp3"):
         Made([("A", tone())]).stitch(tmp_path / "out.wma", "wma")
 

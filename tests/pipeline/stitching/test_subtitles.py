@@ -35,35 +35,35 @@ def heard(*pieces: Piece) -> tuple[Cue, ...]:
     return cues(Timeline(1000, pieces[-1].start + pieces[-1].samples, pieces))
 
 
-def test_each_sentence_is_a_cue_timed_by_its_share_of_the_characters() -> None:
+def test_sentences_are_cues_timed_by_characters() -> None:
     assert heard(piece(500, 2000, ("Ann", "One two. Three four five."))) == (
         Cue(500, 1166, "Ann", "One two."),
         Cue(1166, 2500, "Ann", "Three four five."),
     )
 
 
-def test_the_words_of_a_cue_are_those_of_the_span() -> None:
+def test_cues_have_the_words_of_their_span() -> None:
     (only,) = heard(piece(0, 1000, ("Ann", "One. Two."), text="Two."))
     assert only.text == "Two."
 
 
-def test_a_span_of_several_lines_has_cues_for_each_speaker() -> None:
+def test_spans_of_several_lines_have_cues_per_speaker() -> None:
     spoken = heard(piece(0, 1000, ("Ann", "Yes."), ("Bob", "Well. No.")))
     assert [(cue.speaker, cue.text) for cue in spoken] == [("Ann", "Yes."), ("Bob", "Well."), ("Bob", "No.")]
     assert spoken[0].start_ms == 0
     assert spoken[-1].end_ms == 1000
 
 
-def test_a_gap_has_no_cue() -> None:
+def test_gaps_have_no_cue() -> None:
     assert cues(Timeline(1000, 9, (Piece(0, (PlannedLine(0, 1, "Ann", "Words."),), None, 0, 9),))) == ()
 
 
-def test_a_long_sentence_is_cut_after_a_clause() -> None:
+def test_long_sentences_are_cut_after_a_clause() -> None:
     assert readable(LONG)[0] == "When the first settlers came down into the valley,"
 
 
 @given(st.lists(st.text(st.sampled_from("abc,—é界"), min_size=1, max_size=100), min_size=1, max_size=60))
-def test_cues_are_short_and_hold_every_word_in_order(words: list[str]) -> None:
+def test_cues_are_short_and_contain_every_word_in_order(words: list[str]) -> None:
     parts = readable(" ".join(words))
     assert "".join(parts).replace(" ", "") == "".join(words)
     for part in parts:
@@ -79,19 +79,19 @@ def test_cues_follow_one_another_without_overlap(texts: list[str]) -> None:
     assert all(end <= cue.start_ms <= cue.end_ms for end, cue in zip(ends, spoken, strict=False))
 
 
-def test_srt_is_what_players_expect() -> None:
+def test_srt_has_the_standard_form() -> None:
     assert srt([Cue(0, 1500, "Ann", "One."), Cue(3_600_000, 3_723_004, "Bob", "Two.")]) == (
         "1\n00:00:00,000 --> 00:00:01,500\nOne.\n\n2\n01:00:00,000 --> 01:02:03,004\nTwo.\n\n"
     )
 
 
-def test_srt_text_is_never_an_arrow_or_a_tag() -> None:
+def test_srt_text_has_no_arrows_or_tags() -> None:
     text = srt([Cue(0, 1, "Ann", r"a --> b <i>c</i> {\an8} 1 < 2")])
     assert text.count("-->") == 1
     assert "a → b ‹i>c‹/i> (\\an8} 1 < 2" in text
 
 
-def test_vtt_names_the_speaker_and_escapes_what_is_markup() -> None:
+def test_vtt_names_speakers_and_escapes_markup() -> None:
     text = vtt([Cue(0, 1500, "Tom & <Jerry>\n", "1 < 2 --> 3 & so on")])
     assert text.splitlines() == [
         "WEBVTT",

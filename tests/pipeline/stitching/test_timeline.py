@@ -34,50 +34,50 @@ def pauses_ms(*segments: tuple[PlannedSegment, SegmentAudio | None]) -> list[int
     return found
 
 
-def test_a_pause_depends_on_what_is_joined() -> None:
+def test_pauses_depend_on_the_joined_lines() -> None:
     script = segment(line(0, "A"), line(1, "A"), line(2, "B"), line(2, "B", continues=True))
     assert pauses_ms((script, audio((0, 1), (0, 1), (1, 1), (2, 1), (3, 1)))) == [0, 1, 20, 300, 1]
 
 
-def test_a_pause_does_not_depend_on_where_segments_are_cut() -> None:
+def test_pauses_are_independent_of_segment_boundaries() -> None:
     lines = (line(0, "A"), line(1, "A"), line(2, "B"), line(2, "B", continues=True))
     whole = (segment(*lines), audio((0, 1), (1, 1), (2, 1), (3, 1)))
     assert pauses_ms(*((segment(each), audio((0, 1))) for each in lines)) == pauses_ms(whole)
 
 
-def test_a_pause_in_the_script_comes_on_top_and_once() -> None:
+def test_requested_pauses_are_added_once() -> None:
     script = segment(line(0, "A", pause_ms=500), line(1, "B", pause_ms=1000), line(1, "B", "x", 70, True))
     assert pauses_ms((script, audio((0, 1), (0, 1), (1, 1), (1, 1), (2, 1)))) == [500, 1, 1300, 1, 71]
 
 
-def test_an_engine_that_covers_several_lines_has_pauses_between_segments_only() -> None:
+def test_utterances_of_several_lines_have_pauses_between_segments_only() -> None:
     first = (segment(line(0, "A"), line(1, "B")), audio((0, 2)))
     second = (segment(line(2, "A", pause_ms=5), line(3, "B")), audio((0, 2)))
     cut = (segment(line(3, "B", continues=True), line(4, "A")), audio((0, 2)))
     assert pauses_ms(first, second, cut) == [0, 4005, 1]
 
 
-def test_a_missing_segment_becomes_silence_of_the_length_that_the_others_make_likely() -> None:
+def test_missing_segments_become_silence_at_the_rate_of_the_others() -> None:
     there = (segment(line(0, "A"), words=10), audio((0, 1)))
     timeline = laid(there, (segment(line(1, "A"), words=30), None))
     assert [(piece.span is None, piece.samples) for piece in timeline.pieces] == [(False, 100), (True, 300)]
 
 
-def test_a_job_with_nothing_but_gaps_takes_the_expected_pace() -> None:
+def test_jobs_of_gaps_only_use_the_expected_rate() -> None:
     assert laid((segment(line(0, "A"), words=30), None)).samples == 15_000
 
 
-def test_a_segment_in_which_nothing_is_heard_is_a_gap() -> None:
+def test_silent_segments_are_gaps() -> None:
     silent = SegmentAudio(RATE_HZ, 0, (Span(0, 0, 0, 1, "…", None, 0.0),))
     (piece,) = laid((segment(line(0, "A")), silent)).pieces
     assert piece.span is None
 
 
-def test_the_length_is_that_of_all_pieces_and_pauses() -> None:
+def test_length_is_the_sum_of_pieces_and_pauses() -> None:
     script = (segment(line(0, "A"), line(1, "B")), audio((0, 1), (1, 1)))
     assert laid(script, script).samples == 4 * 100 + 300 + 300 + 300
 
 
-def test_lines_share_a_span_by_their_characters() -> None:
+def test_lines_divide_a_span_by_characters() -> None:
     (piece,) = laid((segment(line(0, "A", "abc"), line(1, "B", "a")), audio((0, 2)))).pieces
     assert [(time.start, time.end) for time in line_times(piece)] == [(0, 75), (75, 100)]

@@ -13,7 +13,7 @@ from pipeline.errors import MissingArtifactError, StoreError
 from pipeline.store.artifacts import Store, packed, unpacked
 
 
-def test_what_is_put_is_there(store: Store) -> None:
+def test_stored_artifacts_can_be_read(store: Store) -> None:
     assert store.get("a/b") is None
     assert store.put("a/b", b"words")
     assert store.get("a/b") == b"words"
@@ -36,7 +36,7 @@ def test_the_first_writer_wins(store: Store) -> None:
 
 
 @pytest.mark.parametrize("damage", [lambda data: data[:-1], lambda data: data[:-1] + b"?", lambda data: b""])
-def test_a_damaged_artifact_counts_as_missing_and_is_written_anew(store: Store, damage: object) -> None:
+def test_damaged_artifacts_count_as_missing_and_are_rewritten(store: Store, damage: object) -> None:
     store.put("a/b", b"words")
     whole = store.objects.read("a/b")
     store.objects.replace("a/b", damage(whole))  # type: ignore[operator]
@@ -48,12 +48,12 @@ def test_a_damaged_artifact_counts_as_missing_and_is_written_anew(store: Store, 
 
 
 @pytest.mark.parametrize("name", ["/etc/passwd", "../x", "a/../../x", ""])
-def test_no_name_leads_out_of_the_store(store: Store, name: str) -> None:
+def test_names_outside_the_store_are_refused(store: Store, name: str) -> None:
     with pytest.raises(ValueError, match="not a name"):
         store.get(name)
 
 
-def test_of_many_writers_at_once_one_wins_and_all_read_the_same(store: Store) -> None:
+def test_one_of_many_concurrent_writers_wins(store: Store) -> None:
     won = []
     barrier = threading.Barrier(8)
 
@@ -80,13 +80,13 @@ def test_files_are_private_to_the_user(tmp_path: Path) -> None:
     assert modes == {0o700, 0o600}
 
 
-def test_a_folder_that_cannot_be_written_is_a_store_error(tmp_path: Path) -> None:
+def test_unwritable_folders_raise_store_errors(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where the folder should be")
     with pytest.raises(StoreError, match="can't write a/b"):
         Store(str(tmp_path / "store")).put("a/b", b"words")
 
 
-def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path) -> None:
+def test_unlistable_folders_are_not_empty(tmp_path: Path) -> None:
     store = Store(str(tmp_path / "store"))
     assert list(store.objects.names()) == [], "what isn't there is empty"
     store.put("open/job", b"")
@@ -99,7 +99,7 @@ def test_a_folder_that_cannot_be_listed_is_not_an_empty_one(tmp_path: Path) -> N
         resource.setrlimit(resource.RLIMIT_NOFILE, limits)
 
 
-def test_emptied_folders_go_and_whoever_writes_meanwhile_notices_nothing(tmp_path: Path) -> None:
+def test_empty_folders_are_removed_during_writes(tmp_path: Path) -> None:
     store = Store(str(tmp_path))
     ended = threading.Event()
 
@@ -119,12 +119,12 @@ def test_emptied_folders_go_and_whoever_writes_meanwhile_notices_nothing(tmp_pat
     assert sorted(path.name for path in tmp_path.rglob("*")) == [".scratch", "a", "jobs", "plan"]
 
 
-def test_a_name_that_cannot_be_looked_for_is_a_store_error(tmp_path: Path) -> None:
+def test_uncheckable_names_raise_store_errors(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="can't look for"):
         Store(str(tmp_path)).objects.create("a" * 300, b"words")
 
 
-def test_what_cannot_be_placed_leaves_nothing_behind(tmp_path: Path) -> None:
+def test_failed_writes_leave_no_files(tmp_path: Path) -> None:
     store, file = Store(str(tmp_path)), tmp_path / "file"
     store.overwrite("a", b"words")
     file.write_bytes(b"audio")
@@ -147,14 +147,14 @@ def test_equal_arrays_have_equal_bytes_and_come_back() -> None:
     assert (back.arrays["a"] == np.eye(2)).all()
 
 
-def test_a_part_of_an_object_is_read_without_the_rest(store: Store) -> None:
+def test_ranges_are_read_without_the_rest(store: Store) -> None:
     store.objects.replace("jobs/a/audio.flac", b"0123456789")
     assert store.objects.read_range("jobs/a/audio.flac", 2, 5) == b"234"
     assert store.objects.read_range("jobs/a/audio.flac", 8, 50) == b"89"
     assert store.objects.read_range("jobs/none", 0, 5) is None
 
 
-def test_a_file_is_taken_over_and_given_back(store: Store, tmp_path: Path) -> None:
+def test_files_are_stored_and_copied_back(store: Store, tmp_path: Path) -> None:
     (tmp_path / "made").write_bytes(b"audio" * 1000)
     store.objects.put_file(tmp_path / "made", "jobs/a/audio.flac")
     store.objects.get_file("jobs/a/audio.flac", tmp_path / "back")

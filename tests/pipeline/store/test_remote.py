@@ -14,7 +14,7 @@ from pipeline.store.artifacts import Store
 from pipeline.store.objects import Objects
 
 
-def test_what_another_has_written_is_seen_at_once(bucket: str) -> None:
+def test_writes_of_others_are_visible_at_once(bucket: str) -> None:
     ours, others = Store(bucket).objects, Store(bucket).objects
     ours.replace("jobs/a/plan", b"1")
     assert [name for name, _, _ in ours.names("jobs/a")] == ["jobs/a/plan"]
@@ -26,7 +26,7 @@ def test_what_another_has_written_is_seen_at_once(bucket: str) -> None:
     assert len(list(ours.names("jobs/a"))) == 2
 
 
-def test_a_look_is_one_request(server: S3, bucket: str) -> None:
+def test_checks_take_one_request(server: S3, bucket: str) -> None:
     objects = Store(bucket).objects
     objects.replace("a", b"1")
     server.asked.clear()
@@ -39,7 +39,7 @@ def test_a_look_is_one_request(server: S3, bucket: str) -> None:
     assert server.asked == {"GET": 3, "HEAD": 2, "PUT": 1}
 
 
-def test_a_list_of_several_pages_is_whole(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_listings_of_several_pages_are_complete(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MOTO_S3_DEFAULT_MAX_KEYS", "7")
     objects = Store(bucket).objects
     for number in range(20):
@@ -47,7 +47,7 @@ def test_a_list_of_several_pages_is_whole(bucket: str, monkeypatch: pytest.Monke
     assert [name for name, _, _ in objects.names("many")] == [f"many/{number:02d}" for number in range(20)]
 
 
-def test_a_forked_child_goes_on_with_the_store_of_its_parent(bucket: str) -> None:
+def test_forked_children_can_use_the_store_of_their_parent(bucket: str) -> None:
     store = Store(bucket)
     store.put("parents", b"1")
     child = os.fork()
@@ -97,19 +97,19 @@ def everything(objects: Objects, tmp_path: Path) -> list[str]:
     return said
 
 
-def test_a_bucket_that_is_not_there_is_an_error_that_names_it(bucket: str, tmp_path: Path) -> None:
+def test_missing_buckets_are_named(bucket: str, tmp_path: Path) -> None:
     for said in everything(Store("s3://no-such-bucket-here/x").objects, tmp_path):
         assert "in s3://no-such-bucket-here/x: NoSuchBucket: no such bucket" in said
 
 
-def test_a_service_that_is_gone_is_an_error(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_services_raise(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     S3FileSystem.clear_instance_cache()
     with pytest.raises(StoreError, match="can't read a in s3://elsewhere: Could not connect"):
         Store("s3://elsewhere").objects.read("a")
 
 
-def test_without_credentials_the_error_says_so(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_credentials_are_reported(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/dev/null")
@@ -119,7 +119,7 @@ def test_without_credentials_the_error_says_so(bucket: str, monkeypatch: pytest.
         Store(f"{bucket}/unnamed").objects.read("a")
 
 
-def test_a_url_that_nothing_knows_is_refused_without_its_password() -> None:
+def test_unsupported_urls_are_refused_without_their_password() -> None:
     with pytest.raises(OptionError, match="store") as refused:
         Store("nosuch://me:secretword@host/x")
     assert "secretword" not in str(refused.value)

@@ -10,7 +10,7 @@ from pipeline.voices.library import Voices
 from tests.pipeline.voices.test_recordings import RATE_HZ, file, voice
 
 
-def test_a_voice_is_found_again_by_its_name(tmp_path: Path) -> None:
+def test_voices_are_resolved_by_name(tmp_path: Path) -> None:
     kept = Voices(Store(str(tmp_path)))
     digest = kept.add("Ann of the Hill", file(voice(), subtype="FLOAT"))
     assert kept.add("Bob.2", file(voice(3))) != digest
@@ -21,7 +21,7 @@ def test_a_voice_is_found_again_by_its_name(tmp_path: Path) -> None:
     np.testing.assert_array_equal(reference.samples, voice()[:, 0])
 
 
-def test_a_recording_lies_under_the_hash_of_its_content(tmp_path: Path) -> None:
+def test_recordings_are_stored_under_their_hash(tmp_path: Path) -> None:
     kept = Voices(Store(str(tmp_path)))
     samples = (np.rint(voice() * 128) / 128).astype(np.float32)
     digest = kept.add("Ann", file(samples, container="FLAC"))
@@ -30,14 +30,14 @@ def test_a_recording_lies_under_the_hash_of_its_content(tmp_path: Path) -> None:
     assert kept.add("The same", file(samples, container="WAV")) == digest, "the sound counts, not the file"
 
 
-def test_a_name_given_again_leads_to_the_new_recording(tmp_path: Path) -> None:
+def test_reregistered_names_use_the_new_recording(tmp_path: Path) -> None:
     kept = Voices(Store(str(tmp_path)))
     first, second = (kept.add("Ann", file(voice(seconds))) for seconds in (1, 2))
     assert kept.resolve("Ann") == second != first
     assert kept.load(first).samples is not None
 
 
-def test_an_unknown_voice_is_named_with_those_there_are(tmp_path: Path) -> None:
+def test_unknown_voices_are_named_with_the_available_ones(tmp_path: Path) -> None:
     kept = Voices(Store(str(tmp_path)))
     with pytest.raises(VoiceError, match="none yet"):
         kept.resolve("Ann")
@@ -47,7 +47,7 @@ def test_an_unknown_voice_is_named_with_those_there_are(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a" * 65, "é", "a\n", "a%2fb", " a", "-a"])
-def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) -> None:
+def test_names_with_path_characters_are_refused(tmp_path: Path, name: str) -> None:
     kept = Voices(Store(str(tmp_path)))
     with pytest.raises(VoiceError, match="a name has letters"):
         kept.add(name, file(voice()))
@@ -56,6 +56,6 @@ def test_a_name_that_could_lead_elsewhere_is_refused(tmp_path: Path, name: str) 
 
 
 @pytest.mark.parametrize("digest", ["", "../names/Ann", "0" * 64, "A" * 64])
-def test_a_recording_that_is_not_there_is_missing(tmp_path: Path, digest: str) -> None:
+def test_missing_recordings_raise(tmp_path: Path, digest: str) -> None:
     with pytest.raises(MissingArtifactError):
         Voices(Store(str(tmp_path))).load(digest)

@@ -59,7 +59,7 @@ def reading(data: bytes) -> tuple[Samples, int]:
 
 
 @pytest.mark.parametrize("container", ["WAV", "FLAC", "AIFF", "OGG", "MP3", "W64", "CAF"])
-def test_what_libsndfile_reads_is_a_reference(container: str) -> None:
+def test_libsndfile_formats_are_read(container: str) -> None:
     samples, rate_hz = reading(file(voice(), container=container))
     assert rate_hz == RATE_HZ
     assert len(samples) == pytest.approx(2 * RATE_HZ, abs=2000)
@@ -67,7 +67,7 @@ def test_what_libsndfile_reads_is_a_reference(container: str) -> None:
 
 
 @pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("webm", "libopus")])
-def test_what_phones_and_browsers_record_is_a_reference(container: str, codec: str) -> None:
+def test_phone_and_browser_formats_are_read(container: str, codec: str) -> None:
     samples, rate_hz = reading(recorded(container, codec))
     assert rate_hz == 48_000
     assert len(samples) == pytest.approx(2 * 48_000, abs=3000)
@@ -81,7 +81,7 @@ def test_channels_are_mixed_down() -> None:
     np.testing.assert_allclose(samples, voice()[:, 0] / 2)
 
 
-def test_a_recording_sampled_faster_than_it_is_kept_at_is_brought_down() -> None:
+def test_high_sample_rates_are_converted() -> None:
     samples, rate_hz = reading(file(voice(2, 192_000), 192_000))
     assert (rate_hz, len(samples)) == (48_000, 96_000)
 
@@ -110,21 +110,19 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
 
 
 @pytest.mark.parametrize(("made", "reason"), BAD.values(), ids=BAD.keys())
-def test_a_recording_that_cannot_be_used_is_named_with_the_reason(
-    made: Callable[[], bytes], reason: str
-) -> None:
+def test_unusable_recordings_are_refused_with_the_reason(made: Callable[[], bytes], reason: str) -> None:
     with pytest.raises(VoiceError, match=reason) as caught:
         read("Ann", made())
     assert caught.value.voice == "Ann"
     assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)  # noqa: S301 - our own
 
 
-def test_a_file_over_the_limit_is_not_even_looked_at() -> None:
+def test_files_over_the_size_limit_are_not_decoded() -> None:
     with pytest.raises(VoiceError, match=r"more than 134,217,728"):
         read("Ann", bytes(recordings.BYTES_MAX + 1))
 
 
-def test_nothing_in_the_bytes_makes_a_decoder_open_a_path(tmp_path: Path) -> None:
+def test_recordings_cannot_make_decoders_open_paths(tmp_path: Path) -> None:
     wav = tmp_path / "private.wav"
     wav.write_bytes(file(voice()))
     for playlist in (

@@ -28,7 +28,7 @@ def manifest(console: Console) -> dict[str, Any]:
     return {**found, "task": sent.id}
 
 
-def test_a_jobs_report_is_the_command_lines_page(console: Console, manifest: dict[str, Any]) -> None:
+def test_flower_serves_the_report_of_the_command_line(console: Console, manifest: dict[str, Any]) -> None:
     answer = console.ask(f"/voxchord/jobs/{manifest['job']}/report")
     page = answer.body.decode()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -38,7 +38,7 @@ def test_a_jobs_report_is_the_command_lines_page(console: Console, manifest: dic
     assert "lock keeper" not in page
 
 
-def test_a_tasks_attempts_as_a_page_and_as_json(console: Console, manifest: dict[str, Any]) -> None:
+def test_attempts_are_served_as_html_and_json(console: Console, manifest: dict[str, Any]) -> None:
     path = f"/voxchord/tasks/{manifest['task']}"
     rows = console.ask(f"{path}?format=json").json["attempts"]
     assert [row["task_name"] for row in rows] == ["voxchord.render", "voxchord.stitch"], (
@@ -51,20 +51,20 @@ def test_a_tasks_attempts_as_a_page_and_as_json(console: Console, manifest: dict
     assert "rss_peak_bytes" in page
 
 
-def test_nobody_gets_in_without_the_password(console: Console, manifest: dict[str, Any]) -> None:
+def test_requests_without_password_are_refused(console: Console, manifest: dict[str, Any]) -> None:
     for path in (f"/voxchord/jobs/{manifest['job']}/report", f"/voxchord/tasks/{manifest['task']}"):
         assert console.ask(path, credentials="").status == 401
         assert console.ask(path, credentials="voxchord:guess").status == 401
 
 
-def test_what_the_history_does_not_know_is_not_found(console: Console) -> None:
+def test_unknown_tasks_and_jobs_are_not_found(console: Console) -> None:
     for path in ("jobs/" + "0" * 20 + "/report", "tasks/none", "tasks/%3Cscript%3E", "jobs/x/report"):
         answer = console.ask(f"/voxchord/{path}")
         assert answer.status == 404
         assert b"<script>alert" not in answer.body
 
 
-def test_a_job_too_large_for_a_page_is_refused(console: Console) -> None:
+def test_reports_of_too_many_attempts_are_refused(console: Console) -> None:
     engine: Engine = open_database(console.settings.history_url, migrate=False)
     job = "b" * 20
     rows = [

@@ -34,7 +34,7 @@ def manifest(console: Console) -> dict[str, Any]:
     return found
 
 
-def test_a_jobs_manifest_audio_and_subtitles(console: Console, manifest: dict[str, Any]) -> None:
+def test_manifest_audio_and_subtitles_are_served(console: Console, manifest: dict[str, Any]) -> None:
     job = f"/voxchord/jobs/{manifest['job']}"
     assert console.ask(job).json == manifest
     audio = console.ask(f"{job}/audio")
@@ -48,7 +48,7 @@ def test_a_jobs_manifest_audio_and_subtitles(console: Console, manifest: dict[st
 
 
 @pytest.mark.parametrize("asked", ["0-99", "100-", "-50", "5-5", "10-999999999"])
-def test_a_range_gives_that_part(console: Console, manifest: dict[str, Any], asked: str) -> None:
+def test_ranges_are_served(console: Console, manifest: dict[str, Any], asked: str) -> None:
     path = f"/voxchord/jobs/{manifest['job']}/audio"
     whole = console.ask(path).body
     part = console.ask(path, headers={"Range": f"bytes={asked}"})
@@ -59,7 +59,7 @@ def test_a_range_gives_that_part(console: Console, manifest: dict[str, Any], ask
     assert part.headers["Content-Range"] == f"bytes {start}-{start + len(expected) - 1}/{len(whole)}"
 
 
-def test_a_range_outside_or_of_another_kind(console: Console, manifest: dict[str, Any]) -> None:
+def test_invalid_ranges_are_refused(console: Console, manifest: dict[str, Any]) -> None:
     path = f"/voxchord/jobs/{manifest['job']}/audio"
     outside = console.ask(path, headers={"Range": "bytes=999999999-"})
     assert (outside.status, outside.headers["Content-Range"]) == (
@@ -69,7 +69,7 @@ def test_a_range_outside_or_of_another_kind(console: Console, manifest: dict[str
     assert console.ask(path, headers={"Range": "bytes=0-1,5-6"}).status == 200
 
 
-def test_a_voice_comes_by_put_and_serves(console: Console) -> None:
+def test_voices_are_registered_by_put(console: Console) -> None:
     put = console.ask("/voxchord/voices/ferryman", recording(), method="PUT")
     assert (put.status, put.json["voice"], len(put.json["hash"])) == (201, "ferryman", 64)
     again = console.ask("/voxchord/voices/ferryman", recording(), method="PUT")
@@ -86,15 +86,13 @@ def test_a_voice_comes_by_put_and_serves(console: Console) -> None:
         ("wren", recording(), "an engine has a voice of that name"),
     ],
 )
-def test_a_voice_that_cannot_be_used_is_refused(
-    console: Console, name: str, data: bytes, reason: str
-) -> None:
+def test_unusable_voices_are_refused(console: Console, name: str, data: bytes, reason: str) -> None:
     refused = console.ask(f"/voxchord/voices/{name}", data, method="PUT")
     assert refused.status == 422
     assert reason in refused.json["error"]
 
 
-def test_nobody_gets_in_without_the_password(console: Console, manifest: dict[str, Any]) -> None:
+def test_requests_without_password_are_refused(console: Console, manifest: dict[str, Any]) -> None:
     job = f"/voxchord/jobs/{manifest['job']}"
     for path in (job, f"{job}/audio", f"{job}/subtitles"):
         assert console.ask(path, credentials="").status == 401
@@ -102,16 +100,16 @@ def test_nobody_gets_in_without_the_password(console: Console, manifest: dict[st
     assert console.ask("/voxchord/voices/thief", recording(), method="PUT", credentials="a:b").status == 401
 
 
-def test_what_is_not_there_is_not_found(console: Console) -> None:
+def test_missing_jobs_are_not_found(console: Console) -> None:
     for path in ("0" * 20, "0" * 20 + "/audio", "0" * 20 + "/subtitles", "..%2f..%2fplan", "x/audio"):
         assert console.ask(f"/voxchord/jobs/{path}").status == 404
 
 
-def test_too_large_a_voice_is_refused(console: Console) -> None:
+def test_voices_that_are_too_large_are_refused(console: Console) -> None:
     assert console.ask("/voxchord/voices/book", bytes(65 << 20), method="PUT").status == 413
 
 
-def test_curl_goes_the_whole_way(console: Console, tmp_path: Path) -> None:
+def test_curl_renders_a_job(console: Console, tmp_path: Path) -> None:
     def curl(*arguments: str) -> bytes:
         config = f'user = "{console.credentials}"\nsilent\nfail\n'
         command = ["curl", "--config", "-", *arguments]

@@ -23,7 +23,7 @@ from tests.console import Console
 from tests.tools import thorough
 
 
-def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path) -> None:
+def test_password_file_is_private_and_stable(tmp_path: Path) -> None:
     path = launch.password_file(Settings(state=tmp_path))
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     user, _, password = path.read_text().partition(":")
@@ -36,7 +36,7 @@ def test_the_password_file_is_its_owners_alone_and_stays_the_same(tmp_path: Path
 
 
 @pytest.mark.parametrize("word", ["word", "me:", ":word"])
-def test_a_password_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
+def test_invalid_passwords_are_refused(tmp_path: Path, word: str) -> None:
     with pytest.raises(OptionError, match="user:password"):
         launch.password_file(Settings(state=tmp_path, flower_password=word))
 
@@ -51,7 +51,7 @@ def test_a_password_that_is_none_is_refused(tmp_path: Path, word: str) -> None:
         ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_BASIC_AUTH": "me:word"}, "anyone"),
     ],
 )
-def test_flower_itself_does_not_start_where_others_could_get_in(
+def test_flower_refuses_to_start_without_protection(
     console: Console, address: str, extra: dict[str, str], reason: str
 ) -> None:
     """However it is started: the configuration file refuses, not only our command."""
@@ -71,7 +71,7 @@ def test_flower_itself_does_not_start_where_others_could_get_in(
     assert reason in done.stderr
 
 
-def test_our_command_never_opens_the_api(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_our_command_keeps_the_api_closed(console: Console, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOWER_UNAUTHENTICATED_API", "true")
     assert "FLOWER_UNAUTHENTICATED_API" not in launch.environment(console.settings)
     assert console.credentials not in " ".join(launch.command(console.settings, 5555))
@@ -113,7 +113,7 @@ def job(console: Console) -> str:
     return made
 
 
-def test_a_jobs_tasks_are_found_by_its_id_and_sorted_by_stage(console: Console, job: str) -> None:
+def test_tasks_are_found_by_job_id_and_sorted_by_stage(console: Console, job: str) -> None:
     rows = listed(console, job)
     stages = [row["stage"] for row in rows]
     assert stages == sorted(stages, key=STAGES.index), "in the order of the flow"
@@ -124,14 +124,14 @@ def test_a_jobs_tasks_are_found_by_its_id_and_sorted_by_stage(console: Console, 
     assert listed(console, "lamp") == []
 
 
-def test_numbers_are_sorted_by_size(console: Console, job: str) -> None:
+def test_numbers_are_sorted_by_value(console: Console, job: str) -> None:
     for column in ("segment", "audio_s", "speed"):
         found = [row[column] for row in listed(console, f"{job} diffusion", by=column)]
         assert len(found) > 2
         assert found == sorted(found)
 
 
-def test_a_task_tells_what_it_made_and_how_fast(console: Console, job: str) -> None:
+def test_tasks_show_audio_and_speed(console: Console, job: str) -> None:
     manifest = console.ask(f"/voxchord/jobs/{job}").json
     decoded = listed(console, f"{job} diffusion", by="segment")
     assert [row["segment"] for row in decoded] == list(range(manifest["segments"]))
@@ -143,21 +143,21 @@ def test_a_task_tells_what_it_made_and_how_fast(console: Console, job: str) -> N
     assert sum(row["audio_s"] for row in decoded) == pytest.approx(manifest["duration_s"], rel=0.2)
 
 
-def test_a_worker_tells_its_queues_and_its_device(console: Console) -> None:
+def test_workers_show_queues_and_device(console: Console) -> None:
     workers = {row["hostname"].split("@")[0]: row for row in console.ask("/workers?json=1").json["data"]}
     assert workers["door"]["queues"] == "voxchord"
     assert workers["work"]["queues"] == "cpu.semantic, cpu.stitch, cpu.text, gpu.diffusion, gpu.speaker"
     assert {row["device"] for row in workers.values()} == {"cpu"}
 
 
-def test_a_result_is_shown_as_figures_and_sent_as_it_is() -> None:
+def test_results_are_shown_as_figures_and_sent_unchanged() -> None:
     result = {"job": "3f9a", "segment": 4, "ok": True}
     shown = Shown(result, {"voices": 2})
     assert kombu.utils.json.dumps(shown) == kombu.utils.json.dumps(result)
     assert saferepr(shown) == "{'voices': 2}"
 
 
-def test_what_others_write_into_events_is_not_taken(console: Console) -> None:
+def test_foreign_events_are_not_trusted(console: Console) -> None:
     """Whoever may write to the broker may send events."""
     app = Celery(broker=console.broker)
     sent = ["{'audio_s': 1e999, 'speed': 'quick'}", "{'voices': [1], 'device': {}}", "{'audio_s':", "{[]: 1}"]
@@ -176,7 +176,7 @@ def test_what_others_write_into_events_is_not_taken(console: Console) -> None:
 
 
 @thorough
-def test_below_a_prefix_and_after_a_restart_it_knows_what_it_knew(console: Console, tmp_path: Path) -> None:
+def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Console, tmp_path: Path) -> None:
     settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
     port = free_port()
     command = launch.command(settings, port, url_prefix="/console/", read_only=True)

@@ -75,7 +75,7 @@ def settled(console: Console, *, within_s: float = 30) -> tuple[Samples, list[di
         time.sleep(0.05)
 
 
-def test_counters_hold_what_the_history_holds(console: Console) -> None:
+def test_counters_match_the_history(console: Console) -> None:
     app = Celery(broker=console.broker, backend=console.broker)
     kwargs = {"script": "Alice: Count the herons.\nBob: Nine of them, at the weir.", "options": {"seed": 11}}
     manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)
@@ -102,7 +102,7 @@ def test_counters_hold_what_the_history_holds(console: Console) -> None:
     assert int(told["finished_at"].timestamp()) == told["finished_epoch"]
 
 
-def test_gauges_are_of_now_and_nothing_is_left_of_what_ended(console: Console) -> None:
+def test_gauges_show_current_values_only(console: Console) -> None:
     until(lambda: total(scraped(console), "tts_tasks_running") == 0)
     samples = scraped(console)
     assert 0 <= total(samples, "cpu_usage") <= 2, "a share for each of two workers"
@@ -111,7 +111,7 @@ def test_gauges_are_of_now_and_nothing_is_left_of_what_ended(console: Console) -
     assert total(samples, "tts_stats_rows_dropped_total") == 0
 
 
-def test_what_waits_has_a_length_and_an_age(console: Console) -> None:
+def test_queues_have_length_and_age(console: Console) -> None:
     """Messages for a queue that nobody serves for now: the worker is told to leave it."""
     app = Celery(broker=console.broker, backend=console.broker)
     worker = _worker(app)
@@ -136,7 +136,7 @@ def _worker(app: Celery) -> list[str]:
     return [name for name in app.control.inspect().ping() or {} if name.startswith("work@")]
 
 
-def test_what_was_not_measured_is_not_counted() -> None:
+def test_unmeasured_figures_are_not_counted() -> None:
     registry = CollectorRegistry()
     attempts = Attempts(registry)
     for state in STATES:
@@ -147,7 +147,7 @@ def test_what_was_not_measured_is_not_counted() -> None:
     assert read("tts_task_retries_total", {"task": "voxchord.text"}) == 1
 
 
-def test_labels_are_few_and_buckets_reach_from_a_blink_to_a_quarter_of_an_hour() -> None:
+def test_labels_are_few_and_buckets_reach_15_minutes() -> None:
     registry = CollectorRegistry()
     Attempts(registry).count({"task_name": "voxchord.diffusion", "state": "SUCCESS", "run_s": 1.0})
     for family in registry.collect():

@@ -47,9 +47,7 @@ def settled(console: Console) -> None:
     time.sleep(1.0)
 
 
-def test_a_plain_celery_app_gets_the_manifest_and_nobody_else_the_words(
-    console: Console, tmp_path: Path
-) -> None:
+def test_plain_celery_apps_get_manifests_and_text_stays_private(console: Console, tmp_path: Path) -> None:
     manifest = json.loads(console.elsewhere(PLAIN_APP, tmp_path, SCRIPT, '{"format": "flac"}'))
     assert manifest["state"] == "done"
     assert manifest["audio"]["name"].startswith(f"jobs/{manifest['job']}/audio")
@@ -59,7 +57,7 @@ def test_a_plain_celery_app_gets_the_manifest_and_nobody_else_the_words(
     assert not console.telling(*WORDS)
 
 
-def test_flowers_api_takes_the_same_job_and_gives_the_same_manifest(console: Console) -> None:
+def test_flower_api_accepts_jobs_and_returns_manifests(console: Console) -> None:
     kwargs = {"script": SCRIPT, "voices": {}, "options": {"format": "flac", "seed": 7}}
     sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": kwargs, "queue": "voxchord"})
     assert sent.status == 200
@@ -71,7 +69,7 @@ def test_flowers_api_takes_the_same_job_and_gives_the_same_manifest(console: Con
     assert not console.telling(*WORDS)
 
 
-def test_nobody_gets_in_without_the_password(console: Console) -> None:
+def test_requests_without_password_are_refused(console: Console) -> None:
     for path in ("/", "/tasks", "/api/tasks", "/api/workers", "/broker"):
         assert console.ask(path, credentials="").status == 401
         assert console.ask(path, credentials="voxchord:guess").status == 401
@@ -79,9 +77,7 @@ def test_nobody_gets_in_without_the_password(console: Console) -> None:
     assert sent.status == 401
 
 
-def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
-    console: Console, tmp_path: Path
-) -> None:
+def test_flower_drops_arguments_of_task_sent_events(console: Console, tmp_path: Path) -> None:
     """`task-sent` events are the sender's own: its arguments go over the wire as it wrote them."""
     program = PLAIN_APP.replace("kwargs =", "app.conf.task_send_sent_event = True\nkwargs =")
     json.loads(console.elsewhere(program, tmp_path, SCRIPT.replace("Bob", "Bert"), "{}"))
@@ -106,7 +102,7 @@ def test_flower_keeps_no_words_of_a_sender_that_announces_what_it_sends(
         ("voxchord.rendr", {"script": SCRIPT}, "NotRegistered"),
     ],
 )
-def test_what_is_refused_says_why_and_not_a_word_of_it(
+def test_refusals_state_the_reason_without_script_text(
     console: Console, tmp_path: Path, task: str, kwargs: Any, error: str
 ) -> None:
     name, message = json.loads(console.elsewhere(REFUSED, tmp_path, task, json.dumps(kwargs)))

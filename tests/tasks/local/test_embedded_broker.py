@@ -40,7 +40,7 @@ class Stranger:
         self._thread.join()
 
 
-def test_a_stranger_is_refused_from_the_first_moment_and_the_owner_is_let_in(tmp_path: Path) -> None:
+def test_servers_require_their_password_from_the_start(tmp_path: Path) -> None:
     broker, port = EmbeddedBroker(tmp_path), free_port()
     (tmp_path / "broker").mkdir()
     (tmp_path / "broker" / "port").write_text(str(port))
@@ -67,7 +67,7 @@ def test_a_stranger_is_refused_from_the_first_moment_and_the_owner_is_let_in(tmp
         assert not stat.S_IMODE(path.stat().st_mode) & 0o077, path
 
 
-def test_a_state_folder_of_last_time_keeps_its_messages_and_its_port(tmp_path: Path) -> None:
+def test_restarted_brokers_keep_messages_and_port(tmp_path: Path) -> None:
     broker = EmbeddedBroker(tmp_path)
     first = broker.start()
     with redis.Redis.from_url(first) as owner:
@@ -83,7 +83,7 @@ def test_a_state_folder_of_last_time_keeps_its_messages_and_its_port(tmp_path: P
         broker.stop()
 
 
-def test_of_those_that_start_at_once_one_starts_it_and_all_have_its_url(tmp_path: Path) -> None:
+def test_concurrent_starts_share_one_broker(tmp_path: Path) -> None:
     brokers = [EmbeddedBroker(tmp_path) for _ in range(3)]
     try:
         with ThreadPoolExecutor(len(brokers)) as pool:

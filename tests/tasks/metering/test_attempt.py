@@ -8,7 +8,7 @@ from tests.tasks.metering.conftest import Bench
 MEBI = 1 << 20
 
 
-def test_each_peak_is_that_of_its_own_task_in_one_process(bench: Bench) -> None:
+def test_peaks_belong_to_their_task_in_reused_processes(bench: Bench) -> None:
     with bench.worker():
         large, small = bench.send("allocate", 300), bench.send("allocate", 10)
         (first,), (second,) = bench.wait_for(large), bench.wait_for(small)
@@ -19,14 +19,14 @@ def test_each_peak_is_that_of_its_own_task_in_one_process(bench: Bench) -> None:
     assert second["rss_peak_bytes"] - second["rss_start_bytes"] == pytest.approx(10 * MEBI, rel=0.05)
 
 
-def test_cpu_time_of_a_librarys_own_threads_counts(bench: Bench) -> None:
+def test_cpu_time_of_library_threads_counts(bench: Bench) -> None:
     with bench.worker():
         (row,) = bench.wait_for(bench.send("burn_in_own_threads", 0.3))
     assert row["cpu_user_s"] + row["cpu_system_s"] == pytest.approx(0.6, rel=0.15)
     assert row["cpu_scope"] == "process"
 
 
-def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
+def test_killed_attempts_and_their_successors_have_rows(bench: Bench) -> None:
     with bench.worker():
         killed, again = bench.wait_for(bench.send("die", "job-7"), count=2)
     assert (killed["state"], killed["exit_signal"], killed["stats_complete"]) == ("LOST", 9, 0)
@@ -36,20 +36,20 @@ def test_a_killed_attempt_has_its_row_and_so_has_the_next(bench: Bench) -> None:
     assert (again["state"], again["redelivered"], again["broker_wait_s"]) == ("SUCCESS", 1, None)
 
 
-def test_an_attempt_killed_at_once_still_says_whose_work_it_was(bench: Bench) -> None:
+def test_attempts_killed_at_once_name_their_job(bench: Bench) -> None:
     with bench.worker():
         killed, _again = bench.wait_for(bench.send("die", "at once"), count=2)
     assert (killed["state"], killed["job"], killed["exit_signal"]) == ("LOST", "at once", 9)
 
 
-def test_the_hard_time_limit_leaves_its_row(bench: Bench) -> None:
+def test_hard_time_limits_have_rows(bench: Bench) -> None:
     with bench.worker():
         (row,) = bench.wait_for(bench.send("never_end"))
     assert (row["state"], row["exc_type"], row["hard_limit_s"]) == ("TIMEOUT", "TimeLimitExceeded", 1.0)
     assert 0.9 < row["run_s"] < 5
 
 
-def test_a_task_revoked_while_it_runs_leaves_its_row(bench: Bench) -> None:
+def test_tasks_revoked_while_running_have_rows(bench: Bench) -> None:
     with bench.worker():
         bench.wait_for(bench.send("sleep", 0))
         task_id = bench.send("sleep", 60)
@@ -59,7 +59,7 @@ def test_a_task_revoked_while_it_runs_leaves_its_row(bench: Bench) -> None:
     assert (row["state"], row["exc_type"], row["exit_signal"]) == ("REVOKED", "Terminated", 15)
 
 
-def test_a_task_revoked_before_it_began_leaves_a_row_that_says_when(bench: Bench) -> None:
+def test_tasks_revoked_before_their_start_have_rows(bench: Bench) -> None:
     with bench.worker():
         bench.wait_for(bench.send("sleep", 0))
         ahead, task_id = bench.send("sleep", 2), bench.send("sleep", 0)
@@ -69,7 +69,7 @@ def test_a_task_revoked_before_it_began_leaves_a_row_that_says_when(bench: Bench
     assert row["recorded_at"] > bench.rows(ahead)[0]["started_at"]
 
 
-def test_what_a_whole_dead_worker_left_open_is_found_by_the_next(bench: Bench) -> None:
+def test_attempts_of_dead_workers_are_found_by_the_next(bench: Bench) -> None:
     with bench.worker() as first:
         task_id = bench.send("sleep", 3)
         until(lambda: bench.is_running(task_id))
@@ -96,18 +96,18 @@ def test_every_end_has_its_state(worker: Bench, how: str, expected: list[tuple[A
     assert [(row["state"], row["exc_type"], row["exc_message"]) for row in rows] == expected
 
 
-def test_a_bugs_message_is_not_kept_because_it_may_hold_the_users_words(worker: Bench) -> None:
+def test_messages_of_unexpected_errors_are_dropped(worker: Bench) -> None:
     (row,) = worker.wait_for(worker.send("fail", "bug"))
     assert (row["state"], row["exc_type"]) == ("FAILURE", "KeyError")
     assert row["exc_message"].startswith("raised in fail, tasks/metering/worker_app.py:")
 
 
-def test_a_task_that_replaces_itself_did_its_work(worker: Bench) -> None:
+def test_replaced_tasks_count_as_success(worker: Bench) -> None:
     first, second = worker.wait_for(worker.send("fail", "replace"), count=2)
     assert (first["state"], first["exc_type"], second["state"]) == ("SUCCESS", None, "SUCCESS")
 
 
-def test_a_retry_is_a_new_row_and_its_back_off_no_waiting(worker: Bench) -> None:
+def test_retries_are_new_rows_without_their_back_off(worker: Bench) -> None:
     first, second = worker.wait_for(worker.send("fail", "retry"), count=2)
     assert (first["attempt"], second["attempt"]) == (0, 1)
     assert first["attempt_uid"] != second["attempt_uid"]
@@ -128,7 +128,7 @@ def test_waiting_is_split_into_broker_and_worker(worker: Bench) -> None:
     assert first["queue_wait_s"] < 0.3
 
 
-def test_what_the_body_knows_is_noted(worker: Bench) -> None:
+def test_facts_noted_by_the_task_are_stored(worker: Bench) -> None:
     facts = {
         "job": "j",
         "segment": 4,
@@ -146,12 +146,12 @@ def test_what_the_body_knows_is_noted(worker: Bench) -> None:
     assert row["app_version"] == "1.0"
 
 
-def test_without_a_gpu_nothing_is_said_of_one(worker: Bench) -> None:
+def test_gpu_columns_are_null_without_a_gpu(worker: Bench) -> None:
     (row,) = worker.wait_for(worker.send("sleep", 0))
     assert {row[name] for name in row if name.startswith("gpu_")} == {None}
 
 
-def test_a_long_attempt_keeps_a_series_of_samples(worker: Bench) -> None:
+def test_long_attempts_have_samples(worker: Bench) -> None:
     (row,) = worker.wait_for(worker.send("sleep", 3.6))
     samples = worker.samples(row["attempt_uid"])
     assert len(samples) >= 2
@@ -160,7 +160,7 @@ def test_a_long_attempt_keeps_a_series_of_samples(worker: Bench) -> None:
     assert row["sample_count"] > len(samples)
 
 
-def test_a_row_of_work_done_while_the_worker_stops_is_written(bench: Bench) -> None:
+def test_rows_of_stopping_workers_are_written(bench: Bench) -> None:
     with bench.worker():
         task_id = bench.send("sleep", 1)
         until(lambda: bench.is_running(task_id))
@@ -168,7 +168,7 @@ def test_a_row_of_work_done_while_the_worker_stops_is_written(bench: Bench) -> N
     assert list((bench.folder / "spool").iterdir()) == []
 
 
-def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> None:
+def test_overlapping_attempts_share_process_usage(bench: Bench) -> None:
     with bench.worker("-P", "threads", "-c", "2"):
         ids = [bench.send("burn_in_own_threads", 0.4) for _ in range(2)]
         rows = [bench.wait_for(task_id)[0] for task_id in ids]
@@ -181,7 +181,7 @@ def test_overlapping_attempts_share_what_their_process_used(bench: Bench) -> Non
     assert all(0.4 * row["run_s"] < row["share_s"] < 0.8 * row["run_s"] for row in rows)
 
 
-def test_tasks_that_are_short_go_without_the_dear_counters(bench: Bench) -> None:
+def test_short_tasks_skip_expensive_counters(bench: Bench) -> None:
     with bench.worker():
         rows = [bench.wait_for(bench.send("sleep", seconds))[0] for seconds in (0.3, 0, 0, 0.3, 0.3)]
     known = [row["cpu_wait_s"] is not None and row["cpu_psi_s"] is not None for row in rows]

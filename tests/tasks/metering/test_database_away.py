@@ -17,7 +17,7 @@ def on_postgresql(broker: str, tmp_path: Path, postgres_server: Postgres) -> Ite
     yield from open_bench(broker, tmp_path, postgres_server.new_database())
 
 
-def test_a_job_runs_while_postgresql_is_down_and_every_row_comes_once(
+def test_jobs_run_while_postgresql_is_down_and_rows_are_written_once(
     on_postgresql: Bench, postgres_server: Postgres
 ) -> None:
     bench = on_postgresql
@@ -40,7 +40,7 @@ def test_a_job_runs_while_postgresql_is_down_and_every_row_comes_once(
     assert {row["state"] for row in rows} == {"SUCCESS"}
 
 
-def test_a_job_runs_while_another_program_holds_sqlites_lock(bench: Bench) -> None:
+def test_jobs_run_while_sqlite_is_locked(bench: Bench) -> None:
     with bench.worker():
         bench.wait_for(bench.send("sleep", 0))
         other = sqlite3.connect(bench.folder / "history.db", isolation_level=None)
@@ -55,7 +55,7 @@ def test_a_job_runs_while_another_program_holds_sqlites_lock(bench: Bench) -> No
             assert len(bench.wait_for(task_id)) == 1
 
 
-def test_what_the_database_could_not_take_is_taken_at_the_next_start(
+def test_unwritten_rows_are_written_at_the_next_start(
     on_postgresql: Bench, postgres_server: Postgres
 ) -> None:
     bench = on_postgresql
@@ -71,7 +71,7 @@ def test_what_the_database_could_not_take_is_taken_at_the_next_start(
         assert len(bench.wait_for(task_id)) == 1
 
 
-def test_a_spool_that_cannot_be_written_costs_the_row_and_nothing_else(bench: Bench) -> None:
+def test_unwritable_spools_cost_only_the_row(bench: Bench) -> None:
     (bench.folder / "spool").write_text("in the way")
     (bench.folder / "open").write_text("in the way")
     with bench.worker():

@@ -64,7 +64,7 @@ class Page(HTMLParser):
         self.words.append(data)
 
 
-def test_the_report_is_one_page_that_asks_the_network_nothing(folder: Path) -> None:
+def test_reports_are_self_contained(folder: Path) -> None:
     run("report", "job-3", "-o", str(folder / "report.html"))
     text = (folder / "report.html").read_text()
     page = Page(text)
@@ -76,25 +76,25 @@ def test_the_report_is_one_page_that_asks_the_network_nothing(folder: Path) -> N
         assert title in page.words
 
 
-def test_the_report_draws_every_attempt_on_a_lane(folder: Path) -> None:
+def test_reports_draw_every_attempt_on_a_lane(folder: Path) -> None:
     run("report", "job-3", "-o", str(folder / "report.html"))
     text = (folder / "report.html").read_text()
     assert len(re.findall(r"<title>[^<]*ran [^<]*</title></rect>", text)) == 400
 
 
-def test_a_job_that_the_history_does_not_know_is_an_error(folder: Path) -> None:
+def test_unknown_jobs_are_errors(folder: Path) -> None:
     result = CliRunner().invoke(app, ["report", "nothing"])
     assert result.exit_code == 3
     assert "no attempts of job 'nothing'" in result.stderr
 
 
-def test_the_beginning_of_an_id_must_be_one_jobs_only(folder: Path) -> None:
+def test_ambiguous_job_ids_are_refused(folder: Path) -> None:
     result = CliRunner().invoke(app, ["report", "job-"])
     assert result.exit_code == 3
     assert "5 job IDs start with" in result.stderr
 
 
-def test_a_question_is_answered_as_json_and_csv(folder: Path) -> None:
+def test_stats_prints_json_and_csv(folder: Path) -> None:
     found = json.loads(run("stats", "job", "-p", "job=job-3", "--json"))
     assert {row["task_name"] for row in found} == {
         "voxchord.text",
@@ -106,13 +106,13 @@ def test_a_question_is_answered_as_json_and_csv(folder: Path) -> None:
     assert [line["task_name"] for line in lines] == [row["task_name"] for row in found]
 
 
-def test_a_wide_answer_fits_a_terminal(folder: Path) -> None:
+def test_wide_results_fit_the_terminal(folder: Path) -> None:
     lines = run("stats", "job", "-p", "job=job-3").splitlines()
     assert max(map(len, lines)) <= 80
     assert any("slots mean" in line for line in lines)
 
 
-def test_without_a_question_all_are_listed(folder: Path) -> None:
+def test_stats_lists_all_queries(folder: Path) -> None:
     assert {entry["name"] for entry in json.loads(run("stats", "--json"))} >= {"speed", "job", "memory"}
     assert "How fast is each engine?" in " ".join(run("stats").replace("│", " ").split())
 
@@ -125,13 +125,13 @@ def test_without_a_question_all_are_listed(folder: Path) -> None:
         (["speed", "-p", "days"], "must be NAME=VALUE"),
     ],
 )
-def test_a_wrong_question_is_a_usage_error(folder: Path, arguments: list[str], words: str) -> None:
+def test_invalid_queries_are_usage_errors(folder: Path, arguments: list[str], words: str) -> None:
     result = CliRunner().invoke(app, ["stats", *arguments])
     assert result.exit_code == 2
     assert words in result.stderr
 
 
-def test_trimming_says_what_it_did(folder: Path) -> None:
+def test_trim_reports_its_work(folder: Path) -> None:
     assert json.loads(run("trim", "--json")) == {
         "hours_summed": 0,
         "attempts_deleted": 0,

@@ -44,18 +44,18 @@ def row_of(started: float, **request: Any) -> dict[str, Any]:
         work.pop_request()
 
 
-def test_uids_are_version_7_and_in_the_order_of_time() -> None:
+def test_uids_are_version_7_and_ordered_by_time() -> None:
     uids = [make_uid(1_800_000_000 + second) for second in range(5)]
     assert uids == sorted(uids)
     assert {(UUID(uid).version, UUID(uid).variant) for uid in uids} == {(7, "specified in RFC 4122")}
 
 
-def test_a_senders_clock_that_is_ahead_is_flagged_and_no_wait_is_negative() -> None:
+def test_clock_skew_is_flagged_and_waits_are_not_negative() -> None:
     row = row_of(100.0, voxchord_published=105.0, voxchord_received=99.0)
     assert (row["broker_wait_s"], row["prefetch_wait_s"], row["clock_skew"]) == (0.0, 1.0, 1)
 
 
-def test_time_before_an_eta_is_no_waiting_and_no_skew() -> None:
+def test_time_before_an_eta_is_neither_wait_nor_skew() -> None:
     row = row_of(
         1_800_000_101.0,
         voxchord_published=1_800_000_000.0,
@@ -66,7 +66,7 @@ def test_time_before_an_eta_is_no_waiting_and_no_skew() -> None:
     assert (row["broker_wait_s"], row["prefetch_wait_s"], row["clock_skew"]) == (0.0, 1.0, 0)
 
 
-def test_a_sender_that_stamps_nothing_leaves_the_broker_wait_unknown() -> None:
+def test_broker_waits_of_foreign_messages_are_unknown() -> None:
     row = row_of(100.0, voxchord_received=99.5)
     assert row["prefetch_wait_s"] == 0.5
     assert "broker_wait_s" not in row
@@ -74,12 +74,12 @@ def test_a_sender_that_stamps_nothing_leaves_the_broker_wait_unknown() -> None:
 
 
 @pytest.mark.parametrize("header", ["soon", float("nan"), {}, [1, 2, 3]])
-def test_headers_that_make_no_sense_are_left_out(header: Any) -> None:
+def test_invalid_headers_are_ignored(header: Any) -> None:
     row = row_of(100.0, voxchord_published=header, voxchord_first_published=header, eta=header)
     assert (row["published_at"], row["first_published_at"], row["eta_at"]) == (None, None, None)
 
 
-def test_the_first_publication_stays_with_its_task_only() -> None:
+def test_first_publication_belongs_to_its_task() -> None:
     headers: dict[str, Any] = {"id": "a"}
     stamp_published(headers=headers)
     first = headers[FIRST_PUBLISHED]
@@ -91,7 +91,7 @@ def test_the_first_publication_stays_with_its_task_only() -> None:
     assert other[FIRST_PUBLISHED][0] == "b"
 
 
-def test_the_moment_of_receipt_travels_in_the_request() -> None:
+def test_receive_time_is_in_the_request() -> None:
     request = SimpleNamespace(request_dict={})
     stamp_received(request=request)
     assert request.request_dict["voxchord_received"] > 1_700_000_000
@@ -103,14 +103,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
     instruments.configure(None)
 
 
-def test_metering_that_is_off_writes_nothing_and_lets_errors_through(folder: Path) -> None:
+def test_disabled_metering_writes_nothing_and_passes_errors(folder: Path) -> None:
     instruments.configure(None)
     with pytest.raises(KeyError):
         failing()
     assert list(folder.iterdir()) == []
 
 
-def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> None:
+def test_enabled_metering_writes_and_passes_errors(folder: Path) -> None:
     instruments.configure(MeterSettings(folder=folder))
     with pytest.raises(KeyError):
         failing()
@@ -118,9 +118,7 @@ def test_metering_that_is_on_lets_errors_through_and_writes(folder: Path) -> Non
     assert b'"state":"FAILURE"' in path.read_bytes()
 
 
-def test_an_unknown_fact_is_named_in_the_log_and_costs_nothing(
-    folder: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_unknown_facts_are_logged_and_ignored(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
     instruments.configure(MeterSettings(folder=folder))
     with attempt(work):
         note(audio_sec=5.0, segment=1)

@@ -18,7 +18,7 @@ from tasks.orchestration.stage_control import StageControl
 LIMIT_S = 0.1
 
 
-def test_a_deadline_counts_what_a_segment_takes_and_not_what_it_waits_for_others(tmp_path: Path) -> None:
+def test_deadlines_exclude_time_spent_on_other_segments(tmp_path: Path) -> None:
     control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
     time.sleep(2 * LIMIT_S)
     control.waited(2 * LIMIT_S)
@@ -28,7 +28,7 @@ def test_a_deadline_counts_what_a_segment_takes_and_not_what_it_waits_for_others
         control.check()
 
 
-def test_the_shortest_segment_has_time_for_all_the_frames_that_it_may_have() -> None:
+def test_short_segments_have_time_for_their_maximum_of_frames() -> None:
     """A step of 8 slots takes 1.75 s on the slowest processor that was measured."""
     profile = registry.load("vibevoice").profile
     for words in (1, 5, 250):
@@ -36,7 +36,7 @@ def test_the_shortest_segment_has_time_for_all_the_frames_that_it_may_have() -> 
         assert stages.limit_s(words, profile) > 1.75 * frames_max
 
 
-def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Path) -> None:
+def test_quarantine_does_not_use_up_the_deadline(tmp_path: Path) -> None:
     control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
     poison._alone.acquire()
     threading.Timer(8 * LIMIT_S, poison._alone.release).start()
@@ -44,7 +44,7 @@ def test_what_waits_until_it_may_run_alone_uses_up_none_of_its_time(tmp_path: Pa
         pass
 
 
-def test_what_waits_until_it_may_run_alone_sees_that_its_job_was_cancelled(tmp_path: Path) -> None:
+def test_quarantined_work_sees_cancellation(tmp_path: Path) -> None:
     jobs = Jobs(Store(str(tmp_path)))
     jobs.coordination.cancel("job")
     with poison._alone, pytest.raises(CancelledError), poison._quarantine(StageControl(jobs, "job", LIMIT_S)):

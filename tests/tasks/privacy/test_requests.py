@@ -8,7 +8,7 @@ from tasks.privacy.requests import PrivateRequest
 from tasks.render import render
 
 
-def test_a_worker_that_is_asked_what_it_does_tells_no_words_of_the_script() -> None:
+def test_inspected_workers_reveal_no_script_text() -> None:
     sent = app.amqp.as_task_v2("an-id", render.name, kwargs={"script": "Anna: velvet curtains"})
     message = Message(
         body=json.dumps(sent.body),

@@ -62,7 +62,7 @@ def test_pinning_rejects_a_device_that_is_not_there(wanted: str, visible: str | 
         ("MIG-GPU-1f0c/1/0", None, "gpu-MIG-GPU-1f0c-1-0", "MIG-GPU-1f0c/1/0"),
     ],
 )
-def test_names_and_queues_are_the_devices_own(
+def test_names_and_queues_belong_to_the_device(
     wanted: str, visible: str | None, title: str, device: str
 ) -> None:
     spec = commands.gpu(wanted, THREADS, 8, visible)
@@ -71,20 +71,20 @@ def test_names_and_queues_are_the_devices_own(
     assert commands.environment(spec)["CUDA_VISIBLE_DEVICES"] == ("" if visible == "" else device)
 
 
-def test_a_worker_on_a_gpu_takes_64_slots_and_waiting_threads() -> None:
+def test_gpu_workers_have_64_slots_and_waiting_threads() -> None:
     slots = devices.default_slots(THREADS, None, lambda: driver(8))
     assert commands.gpu("0", THREADS, slots).concurrency == 64 + commands.WAITING
     assert commands.local(THREADS, 2, slots)[-1].concurrency == 64 + commands.WAITING
 
 
-def test_a_worker_without_a_gpu_takes_8_slots() -> None:
+def test_workers_without_a_gpu_have_8_slots() -> None:
     assert devices.default_slots(THREADS, None, no_driver) == 8
     assert devices.default_slots(THREADS, None, lambda: driver(0)) == 8
     assert devices.default_slots(THREADS, "", lambda: driver(8)) == 8
     assert devices.default_slots(PREFORK, None, lambda: driver(8)) == 1
 
 
-def test_slots_are_those_of_the_engine() -> None:
+def test_slots_come_from_the_engine() -> None:
     from pipeline.engines.vibevoice import device
 
     assert (devices.SLOTS_GPU, devices.SLOTS_CPU) == (device.SLOTS_CUDA, device.SLOTS_CPU)

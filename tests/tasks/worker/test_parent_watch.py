@@ -22,7 +22,7 @@ time.sleep(600)
 """
 
 
-def test_a_process_that_is_deaf_to_sigterm_ends_with_its_children() -> None:
+def test_processes_that_ignore_sigterm_are_killed_with_their_children() -> None:
     deaf = subprocess.Popen(
         [sys.executable, "-c", _DEAF],
         cwd=ROOT,

@@ -41,13 +41,13 @@ def own() -> Print:
 
 
 @pytest.mark.parametrize("ratio", [0.8, 0.9, 1.0, 1.1])
-def test_a_scaled_voice_is_found_by_its_scale(ratio: float) -> None:
+def test_scaled_voices_are_estimated_by_their_scale(ratio: float) -> None:
     print_ = voiceprint(said(SAID, ratio), RATE_HZ)
     assert vocal_tract(print_, own()) == pytest.approx(ratio, abs=0.02)
     assert print_.pitch_hz / own().pitch_hz == pytest.approx(ratio, rel=0.05)
 
 
-def test_differences_are_doubled_and_stay_in_order() -> None:
+def test_vocal_tract_differences_are_doubled_and_keep_their_order() -> None:
     found = [
         estimate(voiceprint(said(SAID, ratio), RATE_HZ), own()).ratio for ratio in (0.83, 0.86, 0.96, 0.99)
     ]
@@ -55,26 +55,26 @@ def test_differences_are_doubled_and_stay_in_order() -> None:
     assert np.diff(found) == pytest.approx([0.05, 0.2, 0.06], abs=0.03)
 
 
-def test_the_microphone_does_not_count() -> None:
+def test_microphones_do_not_affect_the_estimate() -> None:
     dull = np.convolve(said(SAID), np.hanning(9) / np.hanning(9).sum(), mode="same").astype(np.float32)
     clear, muffled = (voiceprint(samples, RATE_HZ) for samples in (said(SAID), 0.1 * dull))
     assert vocal_tract(muffled, own()) == pytest.approx(vocal_tract(clear, own()), abs=0.03)
 
 
 @pytest.mark.parametrize("rate_hz", [8_000, 16_000, 44_100])
-def test_the_sample_rate_does_not_count(rate_hz: int) -> None:
+def test_sample_rates_do_not_affect_the_estimate(rate_hz: int) -> None:
     print_ = voiceprint(soxr.resample(said(SAID), RATE_HZ, rate_hz), rate_hz)
     assert vocal_tract(print_, own()) == pytest.approx(1.0, abs=0.04)
 
 
 @pytest.mark.parametrize("speed", [0.9, 1.0, 1.1])
-def test_pace_follows_the_same_words_played_faster(speed: float) -> None:
+def test_pace_follows_playback_speed(speed: float) -> None:
     played = soxr.resample(said(OWN_TEXT), RATE_HZ, RATE_HZ / speed)
     assert estimate(voiceprint(played, RATE_HZ), own()).pace == pytest.approx(speed, abs=0.04)
 
 
 @pytest.mark.parametrize("kind", ["noise", "a tone", "a click"])
-def test_what_is_no_speech_still_gives_a_voice_within_bounds(kind: str) -> None:
+def test_recordings_without_speech_give_voices_within_bounds(kind: str) -> None:
     samples = np.zeros(RATE_HZ, np.float32)
     samples[100] = 1.0
     if kind == "noise":
@@ -87,7 +87,7 @@ def test_what_is_no_speech_still_gives_a_voice_within_bounds(kind: str) -> None:
     assert PITCH_MIN <= voice.pitch <= PITCH_MAX
 
 
-def test_the_same_recording_gives_the_same_voice() -> None:
+def test_equal_recordings_give_equal_voices() -> None:
     first, second = (estimate(voiceprint(said(SAID), RATE_HZ), own()) for _ in range(2))
     assert first == second
     assert isinstance(first, VocalTract)

@@ -196,7 +196,7 @@ def test_what_another_model_made_is_refused(checkpoint: Path) -> None:
         engine.diffusion(narrow, voices, 0, engine.options(OPTIONS), Watch())
 
 
-def test_a_speaker_without_a_recording_is_refused(checkpoint: Path) -> None:
+def test_speakers_without_recordings_are_refused(checkpoint: Path) -> None:
     engine = VibeVoice(str(checkpoint), SETTINGS)
     with pytest.raises(VoiceError, match="'alto': VibeVoice needs a reference recording"):
         engine.speaker(Reference(preset="alto"), engine.options(OPTIONS))

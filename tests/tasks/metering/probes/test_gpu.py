@@ -98,7 +98,7 @@ def begin(driver: Driver, visible: str = "0") -> GpuRun:
     return run
 
 
-def test_what_the_driver_knows_becomes_columns() -> None:
+def test_driver_figures_become_columns() -> None:
     driver = Driver()
     run = begin(driver)
     driver.used = 6 * GIB
@@ -134,7 +134,7 @@ def test_what_the_driver_knows_becomes_columns() -> None:
     }
 
 
-def test_in_a_container_the_devices_growth_stands_for_the_process() -> None:
+def test_device_growth_replaces_process_memory_in_containers() -> None:
     driver = Driver()
     driver.processes = [SimpleNamespace(pid=1, usedGpuMemory=GIB), SimpleNamespace(pid=2, usedGpuMemory=None)]
     run = begin(driver)
@@ -145,14 +145,14 @@ def test_in_a_container_the_devices_growth_stands_for_the_process() -> None:
     assert row["energy_scope"] == "device_shared"
 
 
-def test_attempts_side_by_side_divide_what_can_be_added_up() -> None:
+def test_overlapping_attempts_divide_additive_figures() -> None:
     row = begin(Driver()).end(2.0, 0.5)
     assert (row["gpu_energy_j"], row["energy_scope"]) == (50.0, "share_by_time")
     assert row["gpu_active_s"] == pytest.approx(0.6)
     assert row["gpu_util_mean_pct"] == 60.0
 
 
-def test_what_the_driver_refuses_is_unknown_and_never_zero() -> None:
+def test_refused_driver_figures_are_null() -> None:
     refused = ("memory", "rates", "power", "energy", "processes", "samples", "process_use")
     run = begin(Driver(**dict.fromkeys(refused, True)))
     run.sample()
@@ -172,17 +172,17 @@ def test_what_the_driver_refuses_is_unknown_and_never_zero() -> None:
     assert row["gpu_name"] == "NVIDIA H100 80GB HBM3"
 
 
-def test_without_its_counter_energy_is_mean_power_times_time() -> None:
+def test_energy_without_a_counter_is_mean_power_times_time() -> None:
     row = begin(Driver(energy=True)).end(2.0, 1)
     assert (row["gpu_energy_j"], row["energy_method"]) == (800.0, "nvml_power")
 
 
-def test_without_the_drivers_own_samples_ours_stand() -> None:
+def test_own_samples_replace_missing_driver_samples() -> None:
     row = begin(Driver(samples=True)).end(2.0, 1)
     assert (row["gpu_util_mean_pct"], row["gpu_active_s"]) == (50.0, pytest.approx(1.0))
 
 
-def test_a_device_is_found_by_number_and_by_uuid() -> None:
+def test_devices_are_found_by_index_and_uuid() -> None:
     for visible, handle in (("3,4", "device 3"), ("MIG-77", "device MIG-77")):
         gpu = Gpu(Nvml(Driver()), visible)
         gpu.begin(alone=True)
@@ -190,13 +190,13 @@ def test_a_device_is_found_by_number_and_by_uuid() -> None:
 
 
 @pytest.mark.parametrize("visible", [None, "", "-1"])
-def test_a_process_without_a_device_measures_none(visible: str | None) -> None:
+def test_processes_without_a_device_measure_none(visible: str | None) -> None:
     gpu = Gpu(Nvml(Driver()), visible)
     assert gpu.begin(alone=True) is None
     assert gpu.describe() is None
 
 
-def test_a_pinned_process_on_a_machine_without_a_driver_knows_nothing() -> None:
+def test_pinned_processes_without_a_driver_measure_nothing() -> None:
     run = Gpu(None, "0").begin(alone=True)
     assert run is not None
     row = run.end(1.0, 1)
@@ -258,7 +258,7 @@ def cuda(monkeypatch: pytest.MonkeyPatch) -> Cuda:
     return cuda
 
 
-def test_a_stage_computes_where_torch_does(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stages_report_the_device_of_torch(cuda: Cuda, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     assert device() == "cuda:0"
     cuda.initialized = False
@@ -269,7 +269,7 @@ def test_a_stage_computes_where_torch_does(cuda: Cuda, monkeypatch: pytest.Monke
     assert device() is None
 
 
-def test_torchs_peak_is_that_of_the_attempt(cuda: Cuda) -> None:
+def test_torch_peaks_belong_to_the_attempt(cuda: Cuda) -> None:
     gpu = Gpu(Nvml(Driver()), None)
     cuda.hold(9 * GIB)
     cuda.hold(GIB)
@@ -284,7 +284,7 @@ def test_torchs_peak_is_that_of_the_attempt(cuda: Cuda) -> None:
     assert (row["gpu_alloc_retries"], row["gpu_ooms"]) == (0, 0)
 
 
-def test_a_peak_that_another_attempt_still_needs_is_not_reset(cuda: Cuda) -> None:
+def test_peaks_of_overlapping_attempts_are_not_reset(cuda: Cuda) -> None:
     cuda.hold(9 * GIB)
     cuda.hold(GIB)
     run = Gpu(Nvml(Driver()), None).begin(alone=False)
@@ -307,7 +307,7 @@ def test_pinned_workers_name_their_own_device(
     assert device() == name
 
 
-def test_a_mig_slice_is_found_by_torchs_uuid(cuda: Cuda) -> None:
+def test_mig_slices_are_found_by_uuid(cuda: Cuda) -> None:
     class Sliced(Driver):
         def nvmlDeviceGetHandleByUUID(self, uuid: str) -> str:
             if not uuid.startswith("MIG-"):

@@ -13,7 +13,7 @@ def waited_s(process: linux_counters.Process) -> float:
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/schedstat"), reason="this kernel doesn't count it")
-def test_what_a_thread_waited_stays_counted_when_it_ends() -> None:
+def test_waits_of_ended_threads_stay_counted() -> None:
     process = linux_counters.Process()
     core = min(os.sched_getaffinity(0))
     computed, told = threading.Barrier(4), threading.Event()

@@ -28,9 +28,9 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.layers.linear import halvable
+from pipeline.engines.vibevoice.layers.linear import has_fp16_weight_kernel
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime.allocator import keep_blocks, keep_few_kernels
+from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks
 from pipeline.engines.vibevoice.settings import Settings
 from tasks.metering.probes.linux_counters import Process
 
@@ -106,8 +106,8 @@ def theirs(line: Connection, folder: Path, dtype: torch.dtype, threads: int, *, 
 def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> None:
     """Process with our loop; sends its parts' times after each number of rows, and its peak at the end."""
     torch.set_num_threads(threads)
-    keep_blocks()
-    keep_few_kernels()
+    retain_freed_blocks()
+    cap_primitive_caches()
     weights = Weights(open_checkpoint(str(folder)).check(), dtype, torch.device("cpu"))
     model = Model(weights, positions=1024)
     took_s: dict[str, float] = defaultdict(float)
@@ -173,7 +173,7 @@ def run(
     """Run both sides in turns for each number of rows; `lines` are the pipes to theirs and ours."""
     architecture = open_checkpoint(str(folder)).check().architecture
     found: dict[str, Any] = {}
-    item_bytes = HALF if halvable(dtype, torch.device("cpu")) else dtype.itemsize
+    item_bytes = HALF if has_fp16_weight_kernel(dtype, torch.device("cpu")) else dtype.itemsize
     for count in rows:
         made = compare(lines[0], lines[1], count, frames)
         machine = roofline.measure(dtype)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import torch
 
 from pipeline.engines.vibevoice.kernels import runtime
-from pipeline.engines.vibevoice.layers.linear import Blocked, Linear, Tiled
+from pipeline.engines.vibevoice.layers.linear import Linear, NativeLinear, OneDnnLinear
 
 OUTER, INNER = 8960, 1536
 WEIGHTS = 18
@@ -55,7 +55,7 @@ def main() -> None:
         sys.exit("needs a processor with AVX-512 BF16 and without AMX")
     torch.set_num_threads(args.threads)
     weights = [torch.randn(OUTER, INNER).bfloat16() for _ in range(WEIGHTS)]
-    kinds: list[Callable[[torch.Tensor], Linear]] = [Blocked, Tiled]
+    kinds: list[Callable[[torch.Tensor], Linear]] = [OneDnnLinear, NativeLinear]
     sides = [[kind(weight) for weight in weights] for kind in kinds]
     found = {}
     for rows in map(int, args.rows.split(",")):

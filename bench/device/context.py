@@ -18,7 +18,7 @@ from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, CudaGraphs,
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime.fusion import Fusion
+from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
 PROMPT = 360
 """Positions of a prompt: some 200 words with their labels and two voices' frames."""
@@ -84,9 +84,9 @@ class Bench:
         """How a decoder is captured here."""
         return uncaptured if self.dry else CudaGraphs(self.device)
 
-    def fusion(self) -> Fusion:
+    def fusion(self) -> InductorFusion:
         """Fused kernels; traced only where there is no device."""
-        return Fusion("aot_eager") if self.dry else Fusion(own_kernels=self.own_kernels)
+        return InductorFusion("aot_eager") if self.dry else InductorFusion(own_kernels=self.own_kernels)
 
     def model(self) -> Model:
         """The full-size model, made where it is used."""

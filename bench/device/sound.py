@@ -16,7 +16,7 @@ from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.model.streaming_conv import Block
-from pipeline.engines.vibevoice.runtime.fusion import Fusion
+from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
 SEGMENTS = ((5, 20, 10), (0, 20, 10), (9, 20, 10), (2, 40, 5), (7, 25, 10))
 """Frames, positions of the prompt and solver steps of each."""
@@ -149,7 +149,7 @@ def _weights(bench: Bench, dtype: torch.dtype, device: torch.device) -> Weights:
 
 
 def _loop(
-    bench: Bench, dtype: torch.dtype, slots: int, *, captured: bool, fusion: Fusion | None = None
+    bench: Bench, dtype: torch.dtype, slots: int, *, captured: bool, fusion: InductorFusion | None = None
 ) -> FrameDecoder:
     model = Model(_weights(bench, dtype, bench.device), 256)
     capture = bench.capture() if captured else uncaptured

@@ -9,7 +9,7 @@ from math import prod
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Stack
-from pipeline.engines.vibevoice.layers.linear import fastest
+from pipeline.engines.vibevoice.layers.linear import make_linear
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ def measure(dtype: torch.dtype) -> Machine:
     read_s = fastest_s(block.sum)
     rates = []
     for outer, inner in ((8960, 1536), (1536, 8960), (8192, 2048)):
-        product = fastest(torch.randn(outer, inner).to(dtype))
+        product = make_linear(torch.randn(outer, inner).to(dtype))
         for rows in (64, 256, 1024):
             x = torch.randn(rows, inner).to(dtype)
             rates.append(2 * rows * outer * inner / fastest_s(partial(product, x)))

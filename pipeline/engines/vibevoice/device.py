@@ -28,14 +28,14 @@ from pipeline.engines.vibevoice.decoding.request import (
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
-from pipeline.engines.vibevoice.layers.linear import fastest, halvable
+from pipeline.engines.vibevoice.layers.linear import has_fp16_weight_kernel, make_linear
 from pipeline.engines.vibevoice.model import speaker_encoder
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime import torch_errors
-from pipeline.engines.vibevoice.runtime.allocator import give_back, keep_blocks, keep_few_kernels
-from pipeline.engines.vibevoice.runtime.fusion import Fusion
-from pipeline.engines.vibevoice.runtime.idle_unload import Lazy
-from pipeline.engines.vibevoice.runtime.thread_teams import apart
+from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks, trim_heap
+from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
+from pipeline.engines.vibevoice.runtime.idle_unload import LazyResource
+from pipeline.engines.vibevoice.runtime.thread_teams import run_in_transient_thread
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import EngineError
 
@@ -56,13 +56,13 @@ class Device:
         self.checkpoint, self.settings = checkpoint, settings
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self.device.type == "cpu":
-            keep_blocks()
-            keep_few_kernels()
+            retain_freed_blocks()
+            cap_primitive_caches()
             if not settings.own_kernels:
                 runtime.switch_off()
         self.lock = threading.Lock()
         self.schedulers: dict[Precision, Scheduler] = {}
-        self.encoders: dict[torch.dtype, Lazy[speaker_encoder.SpeakerEncoder]] = {}
+        self.encoders: dict[torch.dtype, LazyResource[speaker_encoder.SpeakerEncoder]] = {}
         self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
     def dtype(self, name: str) -> torch.dtype:
@@ -110,13 +110,13 @@ class Device:
             self.checkpoint.architecture,
             precision.dtype.itemsize,
             quantized=precision.quantized,
-            halved=self._halved(precision),
+            fp16_weights=self._fp16_weights(precision),
         )
 
     def speaker_bytes(self, precision: Precision) -> int:
         """Weights of the speaker stage."""
         return footprint.speaker_bytes(
-            self.checkpoint.architecture, precision.dtype.itemsize, halved=self._halved(precision)
+            self.checkpoint.architecture, precision.dtype.itemsize, fp16_weights=self._fp16_weights(precision)
         )
 
     def slot_bytes(self, precision: Precision) -> int:
@@ -136,8 +136,8 @@ class Device:
             return torch.cuda.mem_get_info(self.device)[0]
         return footprint.available_bytes()
 
-    def _halved(self, precision: Precision) -> bool:
-        return self.checkpoint.half and halvable(precision.dtype, self.device)
+    def _fp16_weights(self, precision: Precision) -> bool:
+        return self.checkpoint.half and has_fp16_weight_kernel(precision.dtype, self.device)
 
     def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
         """(frames, hidden) of a voice; once for each recording, however many ask at the same time.
@@ -146,8 +146,8 @@ class Device:
             VoiceError: there is no recording, or nothing is heard in it.
             OutOfMemoryError, DeviceLostError: worth another try.
         """
-        with torch_errors.told():
-            return apart(lambda: self._embed(reference, dtype))
+        with torch_errors.translate():
+            return run_in_transient_thread(lambda: self._embed(reference, dtype))
 
     def _embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
         """Embed a recording that was not embedded before; preparing one takes longer than recognising it."""
@@ -173,7 +173,7 @@ class Device:
         Raises:
             EngineError: the segment is too long for a slot.
         """
-        prompt, cuts = apart(lambda: assemble(spoken))
+        prompt, cuts = run_in_transient_thread(lambda: assemble(spoken))
         hidden = self.checkpoint.architecture.language.hidden
         if prompt.shape[1] != hidden:
             raise EngineError(f"the segment was made for a model of width {prompt.shape[1]}, not {hidden}")
@@ -198,10 +198,10 @@ class Device:
     def _weights(self, dtype: torch.dtype) -> Weights:
         return Weights(self.checkpoint, dtype, self.device)
 
-    def _encoder(self, dtype: torch.dtype) -> Lazy[speaker_encoder.SpeakerEncoder]:
+    def _encoder(self, dtype: torch.dtype) -> LazyResource[speaker_encoder.SpeakerEncoder]:
         with self.lock:
             if dtype not in self.encoders:
-                self.encoders[dtype] = Lazy(
+                self.encoders[dtype] = LazyResource(
                     lambda: speaker_encoder.SpeakerEncoder(self._weights(dtype)), self.settings.idle_s
                 )
             return self.encoders[dtype]
@@ -221,9 +221,9 @@ class Device:
         sys.setswitchinterval(SWITCH_S)
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
-        linear = Int8Linear if precision.quantized else fastest
+        linear = Int8Linear if precision.quantized else make_linear
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
-        give_back()  # what the conversion of each weight has left
+        trim_heap()  # what the conversion of each weight has left
         if self.device.type == "cpu":
             return Decoder(model, limits)
         if self.device.type == "cuda":
@@ -232,7 +232,7 @@ class Device:
                 model,
                 limits,
                 capture=CudaGraphs(self.device),
-                fusion=Fusion(own_kernels=settings.own_kernels),
+                fusion=InductorFusion(own_kernels=settings.own_kernels),
             )
         return FrameDecoder(model, limits)
 

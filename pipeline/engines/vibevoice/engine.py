@@ -157,9 +157,9 @@ class VibeVoice:
     ) -> Sequence[Utterance]:
         """One utterance with all lines: the model doesn't say where one ends."""
         device = self.device
-        from pipeline.engines.vibevoice.runtime.thread_teams import apart
+        from pipeline.engines.vibevoice.runtime.thread_teams import run_in_transient_thread
 
-        spoken = apart(lambda: _spoken(semantic, speakers, seed, options))
+        spoken = run_in_transient_thread(lambda: _spoken(semantic, speakers, seed, options))
         precision = device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
         samples = device.speak(spoken, precision, control)
         if not samples.size:

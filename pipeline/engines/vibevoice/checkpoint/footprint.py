@@ -22,7 +22,7 @@ STEPS_MAX = 100
 """Most solver steps of a request."""
 HALF = 2
 """Bytes of a number in half precision."""
-HALVED_MIN = 1 << 18
+FP16_WEIGHT_MIN = 1 << 18
 """Numbers of a weight. A smaller one stays in the processor's caches, so that its size costs nothing."""
 CGROUP = Path("/sys/fs/cgroup/memory.max")
 
@@ -36,27 +36,27 @@ def _bytes(shapes: Iterable[Shape], item_bytes: int) -> int:
     return sum(prod(shape) for shape in shapes) * item_bytes
 
 
-def _weight_bytes(shapes: Iterable[Shape], item_bytes: int, *, halved: bool) -> int:
-    """`halved`: whether the large ones are held in half precision (`linear.Halved`)."""
+def _weight_bytes(shapes: Iterable[Shape], item_bytes: int, *, fp16_weights: bool) -> int:
+    """`fp16_weights`: whether the large ones are held in half precision (`linear.Fp16WeightLinear`)."""
     sizes = [prod(shape) for shape in shapes]
-    saved = sum(size for size in sizes if halved and size >= HALVED_MIN)
+    saved = sum(size for size in sizes if fp16_weights and size >= FP16_WEIGHT_MIN)
     return sum(sizes) * item_bytes - saved * (item_bytes - HALF)
 
 
 def decoder_bytes(
-    architecture: Architecture, item_bytes: int, *, quantized: bool = False, halved: bool = False
+    architecture: Architecture, item_bytes: int, *, quantized: bool = False, fp16_weights: bool = False
 ) -> int:
     """The weights that the loop holds: no embedding table, no acoustic encoder."""
     others = (*TABLES, TIMES, architecture.acoustic_encoder.root)
     used = {name: s for name, s in architecture.shapes().items() if not name.startswith(others)}
     saved = (s for name, s in used.items() if quantized and name.startswith(LANGUAGE) and len(s) > 1)
-    return _weight_bytes(used.values(), item_bytes, halved=halved) - _bytes(saved, item_bytes - 1)
+    return _weight_bytes(used.values(), item_bytes, fp16_weights=fp16_weights) - _bytes(saved, item_bytes - 1)
 
 
-def speaker_bytes(architecture: Architecture, item_bytes: int, *, halved: bool = False) -> int:
+def speaker_bytes(architecture: Architecture, item_bytes: int, *, fp16_weights: bool = False) -> int:
     """The weights that turn a reference into an embedding."""
     used = (s for name, s in architecture.shapes().items() if name.startswith(SPEAKER))
-    return _weight_bytes(used, item_bytes, halved=halved)
+    return _weight_bytes(used, item_bytes, fp16_weights=fp16_weights)
 
 
 def slot_bytes(architecture: Architecture, positions: int, frames: int, item_bytes: int) -> int:

@@ -18,7 +18,7 @@ from pipeline.engines.vibevoice.model.language_model import Layer
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.model.ragged_kv_cache import RaggedCache
 from pipeline.engines.vibevoice.model.streaming_conv import Stream
-from pipeline.engines.vibevoice.runtime.fusion import Fused
+from pipeline.engines.vibevoice.runtime.fusion import Fuser
 
 POSITION, NEGATIVE, TOKENS, SPOKEN, TOKENS_MAX, ALIVE = range(6)
 """Columns of `Frame.control`."""
@@ -29,7 +29,7 @@ ALIGNED = 64
 class Frame:
     """The state of all slots on the device, and the step that moves it."""
 
-    def __init__(self, model: Model, limits: Limits, fused: Fused) -> None:
+    def __init__(self, model: Model, limits: Limits, fused: Fuser) -> None:
         self.model, self.fused, slots = model, fused, limits.slots
         device, dtype, language = model.device, model.dtype, model.language.language
         self.slots, self.frames = slots, limits.frames

@@ -22,7 +22,7 @@ from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
 from pipeline.engines.vibevoice.decoding.prompt_reader import BUCKETS, PromptReader, pinned
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime.fusion import Fusion, Unfused
+from pipeline.engines.vibevoice.runtime.fusion import InductorFusion, NoFusion
 
 STEPS = 10
 """Solver steps that are captured before the first segment comes."""
@@ -76,7 +76,12 @@ class FrameDecoder:
     """The slots of one accelerator."""
 
     def __init__(
-        self, model: Model, limits: Limits, *, capture: Capture = uncaptured, fusion: Fusion | None = None
+        self,
+        model: Model,
+        limits: Limits,
+        *,
+        capture: Capture = uncaptured,
+        fusion: InductorFusion | None = None,
     ) -> None:
         """
         Args:
@@ -94,7 +99,7 @@ class FrameDecoder:
         self.passes = 0
         """Passes over prompts so far."""
         with torch.inference_mode(), on_stream(capture):
-            self.frame = Frame(model, limits, Unfused() if fusion is None else fusion)
+            self.frame = Frame(model, limits, NoFusion() if fusion is None else fusion)
             self.reader = PromptReader(model.language, self.frame.cache, capture)
             self.frames = Captured(capture, GRAPHS_MAX)
             start = model.embeddings[self.frame.legal[self.tokens.audio_start]]
@@ -182,7 +187,7 @@ class FrameDecoder:
         try:
             self.frame(steps)
         except Exception as error:
-            if self.fusion is not None and self.fusion.gives_up(error):
+            if self.fusion is not None and self.fusion.degrade(error):
                 return False
             raise
         return True

@@ -185,7 +185,7 @@ class Scheduler:
             self._collect(self.decoder, load_timing.now() - began)
         if time.monotonic() - self.tidied > TIDY_S:
             self.tidied = time.monotonic()
-            allocator.give_back()
+            allocator.trim_heap()
 
     def _load(self) -> SlotDecoder:
         """A decoder; all that wait have waited for it, also if it can't be had."""
@@ -287,7 +287,7 @@ def _let_go(error: BaseException) -> None:
 
 def _give_back() -> None:
     gc.collect()
-    allocator.give_back()
+    allocator.trim_heap()
     if torch.cuda.is_available():
         with suppress(torch.AcceleratorError):  # a device that is lost raises here too
             torch.cuda.empty_cache()

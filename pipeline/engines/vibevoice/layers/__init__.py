@@ -1,1 +1,1 @@
-"""Linear layers and norms of the network."""
+"""Linear layers and RMS norms, each in the fastest kernel available for its shape and type."""

@@ -1,7 +1,7 @@
-"""The language model's products with weights of eight bits, for devices that have no room for sixteen.
+"""Int8 weight-only linear layer of the language model, for devices without room for 16-bit weights.
 
-Each output has a scale of its own; what goes in and comes out stays in bfloat16. Half the memory, and on two
-CPU cores twice as fast for one or two rows, but slower from eight rows on: so off unless asked for.
+Weights are quantised per output channel; activations stay in bfloat16. This halves the memory. On two CPU
+cores it is twice as fast for one or two rows and slower from eight rows on, so it is off by default.
 """
 
 import torch
@@ -12,7 +12,7 @@ LEVELS = 127
 
 
 class Int8Linear(Linear):
-    """x (..., inner) to (..., outer), within about 1 % of the original."""
+    """Linear layer with int8 weights: x (..., inner) to (..., outer), within about 1 % of the original."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)

@@ -1,7 +1,7 @@
-"""A matrix product with what follows it, in the fastest kernel that there is for its numbers.
+"""Linear layers with fused epilogues, in the fastest GEMM kernel available for their shape and type.
 
-On CPUs the weight is stored as the kernel reads it, and what is stored replaces the original. All of these
-kernels give a row the same bits whatever the number of rows, but for the fewest, which are made more.
+On CPUs the weight is prepacked into the kernel's layout and the original is dropped. Results per row are
+independent of the batch size; very small batches are padded to keep that true.
 """
 
 from typing import Literal, Protocol
@@ -17,19 +17,20 @@ Activation = Literal["silu", "gelu"]
 
 EPILOGUES = {"silu": "swish", "gelu": "gelu"}
 ROWS_HINT = 16
-"""oneDNN's block format hardly depends on it: one serves a step of any number of rows, and a prefill."""
-FEW, FILLED = 4, 6
-"""Fewer rows than `FEW` are filled up to `FILLED`, of which oneDNN's kernel makes one block: it then reads
-weights a third faster than with two rows (Zen 4: 27 for 20 GB/s), and one row gets the bits of many.
+"""Batch size that oneDNN prepacks for. Its block format hardly depends on it, so one serves all sizes."""
+ROWS_FEW, ROWS_PADDED = 4, 6
+"""Batches of fewer than `ROWS_FEW` rows are padded to `ROWS_PADDED`, which oneDNN computes as one block. It
+then reads weights a third faster than for two rows (Zen 4: 27 instead of 20 GB/s), and a row's result does
+not depend on the batch size.
 """
-TILED_MIN = (1 << 20) + 1
-"""Numbers of a weight. A smaller one is read from the processor's caches, and oneDNN is as fast."""
-HALVED_ERROR = 2.0**-25
-"""Half the distance of float16's smallest numbers."""
+NATIVE_MIN = (1 << 20) + 1
+"""Elements from which a weight uses our own kernel. A smaller one fits the CPU caches: oneDNN is as fast."""
+FP16_ERROR = 2.0**-25
+"""Largest error accepted from a conversion to float16: half the spacing of its subnormals."""
 
 
 class Linear:
-    """x (..., inner) to (..., outer), as torch computes it."""
+    """Linear layer as torch computes it: x (..., inner) to (..., outer)."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         self.outer, self.inner = weight.shape
@@ -39,27 +40,27 @@ class Linear:
         return F.linear(x, self.weight, self.bias)
 
     def activated(self, x: torch.Tensor, activation: Activation) -> torch.Tensor:
-        """activation(x W + b)."""
+        """Return activation(x W + b)."""
         y = self(x)
         return F.silu(y) if activation == "silu" else F.gelu(y)
 
     def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        """(x W + b) * factor."""
+        """Return (x W + b) * factor, with factor (..., outer)."""
         return self(x) * factor
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        """x W + b + term."""
+        """Return x W + b + term, with term (..., outer)."""
         return self(x) + term
 
 
-class Make(Protocol):
-    """How a product is made of its weight and bias."""
+class LinearFactory(Protocol):
+    """Makes a linear layer from a weight (outer, inner) and a bias (outer,)."""
 
     def __call__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> Linear: ...
 
 
-class Blocked(Linear):
-    """oneDNN's: what follows runs inside the product's kernel. Very few rows are made more (`FEW`)."""
+class OneDnnLinear(Linear):
+    """Linear layer in oneDNN's kernel, with the epilogue fused. Small batches are padded (`ROWS_FEW`)."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)
@@ -79,8 +80,8 @@ class Blocked(Linear):
 
     def _fused(self, x: torch.Tensor, epilogue: str) -> torch.Tensor:
         count = x.numel() // self.inner
-        if count < FEW:
-            return self._fused(_filled(x), epilogue)[:count].view(*x.shape[:-1], self.outer)
+        if count < ROWS_FEW:
+            return self._fused(_padded(x), epilogue)[:count].view(*x.shape[:-1], self.outer)
         algorithm = "none" if epilogue == "gelu" else ""
         y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
             x, self.weight, self.bias, epilogue, [], algorithm
@@ -89,16 +90,16 @@ class Blocked(Linear):
 
     def _joined(self, x: torch.Tensor, other: torch.Tensor, operation: str) -> torch.Tensor:
         count = x.numel() // self.inner
-        if count < FEW:
-            return self._joined(_filled(x), _filled(other), operation)[:count].view(other.shape)
+        if count < ROWS_FEW:
+            return self._joined(_padded(x), _padded(other), operation)[:count].view(other.shape)
         y: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
             x, other, self.weight, self.bias, operation
         )
         return y
 
 
-class Tiled(Linear):
-    """Our own (`kernels`), for large weights in bfloat16: what follows runs inside it."""
+class NativeLinear(Linear):
+    """Linear layer in our own kernel (`kernels.gemm`) for large bfloat16 weights, with fused epilogues."""
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)
@@ -130,14 +131,13 @@ class Tiled(Linear):
         return y.view(*x.shape[:-1], self.outer)
 
 
-class Halved(Linear):
-    """FBGEMM's: float32 arithmetic on a weight that is held in float16, for processors with AVX2.
+class Fp16WeightLinear(Linear):
+    """Linear layer in FBGEMM's kernel: float32 arithmetic on float16 weights, for CPUs with AVX2.
 
-    A weight of a checkpoint in bfloat16 has so few digits that float16 holds it as it is (its smallest
-    numbers within `HALVED_ERROR`), so this is float32 with half of the memory to hold and to read. With a
-    factor in it it would have more digits: factors stay beside it. The kernel takes up to six rows at once.
-    Its variants for one and two rows have bits of their own, so the rows are filled up to where it needs
-    neither.
+    float16 represents the weights of a bfloat16 checkpoint exactly, except for subnormals (`FP16_ERROR`), so
+    the results are those of float32 at half the memory and bandwidth. Folding a factor into the weight would
+    need more mantissa bits, so factors are applied separately. The kernel computes six rows at a time. Its
+    variants for one and two rows round differently, so batches are padded until neither is needed.
     """
 
     ROWS = 6
@@ -149,7 +149,10 @@ class Halved(Linear):
         before: torch.Tensor | None = None,
         after: torch.Tensor | None = None,
     ) -> None:
-        """`before` (inner,) and `after` (outer,): as for `fastest`."""
+        """
+        Args:
+            before, after: scales of the input (inner,) and the output (outer,), as in `make_linear`.
+        """
         super().__init__(weight, bias)
         self.weight = torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
         self.before, self.after = before, after
@@ -180,11 +183,14 @@ class Halved(Linear):
         return y[:count].view(*x.shape[:-1], self.outer)
 
 
-class Gated:
-    """silu(x G) * (x U): one product where the kernel gains nothing from two."""
+class SwiGlu:
+    """SwiGLU (arXiv:2002.05202): silu(x G) * (x U); one product where a fused epilogue gains nothing."""
 
-    def __init__(self, weights: Weights, gate: str, up: str, linear: Make) -> None:
-        """`gate`, `up`: names of the weights."""
+    def __init__(self, weights: Weights, gate: str, up: str, linear: LinearFactory) -> None:
+        """
+        Args:
+            gate, up: names of the weights, each (outer, inner).
+        """
         made = linear(weights(gate))
         self.joined: Linear | None = None
         if type(made) is Linear:
@@ -193,55 +199,61 @@ class Gated:
             self.gate, self.up = made, linear(weights(up))
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
-        """x (..., inner) to (..., outer)."""
+        """Compute the layer: x (..., inner) to (..., outer)."""
         if self.joined is None:
             return self.up.times(x, self.gate.activated(x, "silu"))
         gate, up = self.joined(x).chunk(2, -1)
         return F.silu(gate) * up
 
 
-def fastest(
+def make_linear(
     weight: torch.Tensor,
     bias: torch.Tensor | None = None,
     *,
     before: torch.Tensor | None = None,
     after: torch.Tensor | None = None,
 ) -> Linear:
-    """The product in the best kernel for its numbers.
+    """Make a linear layer in the fastest kernel for the weight's shape, type and device.
 
     Args:
         weight: (outer, inner).
         bias: (outer,).
-        before: (inner,), what is put in is multiplied by it: (x * before) W + b.
-        after: (outer,), what comes out is multiplied by it: (x W + b) * after.
+        before: (inner,), a scale of the input: (x * before) W + b.
+        after: (outer,), a scale of the output: (x W + b) * after.
     """
-    if halvable(weight.dtype, weight.device) and weight.numel() >= footprint.HALVED_MIN and fits_half(weight):
-        return Halved(weight, bias, before, after)
+    if (
+        has_fp16_weight_kernel(weight.dtype, weight.device)
+        and weight.numel() >= footprint.FP16_WEIGHT_MIN
+        and fits_fp16(weight)
+    ):
+        return Fp16WeightLinear(weight, bias, before, after)
     if before is not None:
         weight = weight * before
     if after is not None:
         weight, bias = weight * after[:, None], None if bias is None else bias * after
-    if runtime.suits(weight.dtype, weight.device) and tileable(weight):
-        return Tiled(weight, bias)
-    return Blocked(weight, bias) if blockable(weight.dtype, weight.device) else Linear(weight, bias)
+    if runtime.suits(weight.dtype, weight.device) and suits_native_kernel(weight):
+        return NativeLinear(weight, bias)
+    return (
+        OneDnnLinear(weight, bias) if has_onednn_kernel(weight.dtype, weight.device) else Linear(weight, bias)
+    )
 
 
-def tileable(weight: torch.Tensor) -> bool:
-    """Whether our own kernel is the best for its shape."""
-    return weight.numel() >= TILED_MIN and gemm.takes(*weight.shape)
+def suits_native_kernel(weight: torch.Tensor) -> bool:
+    """Return True if our own kernel is the fastest for the weight's shape."""
+    return weight.numel() >= NATIVE_MIN and gemm.takes(*weight.shape)
 
 
-def blockable(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether oneDNN has a kernel for such numbers there."""
+def has_onednn_kernel(dtype: torch.dtype, device: torch.device) -> bool:
+    """Return True if oneDNN has a kernel for that type on that device."""
     if device.type != "cpu" or not torch._C._has_mkldnn:
         return False
     half = dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
     return half or dtype == torch.float32
 
 
-def halvable(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether products of float32 with weights of float16 have a kernel there whose rows don't depend on
-    their number: as measured, with AVX2.
+def has_fp16_weight_kernel(dtype: torch.dtype, device: torch.device) -> bool:
+    """Return True if the device has a kernel for float32 activations and float16 weights with results per row
+    that are independent of the batch size (measured: with AVX2 only).
     """
     return (
         device.type == "cpu"
@@ -251,12 +263,12 @@ def halvable(dtype: torch.dtype, device: torch.device) -> bool:
     )
 
 
-def fits_half(weight: torch.Tensor) -> bool:
-    """Whether float16 holds every number of it within `HALVED_ERROR`. A few rows at a time need no room."""
-    return all(bool((rows.half() - rows).abs_().max() <= HALVED_ERROR) for rows in torch.split(weight, 256))
+def fits_fp16(weight: torch.Tensor) -> bool:
+    """Return True if float16 represents every element within `FP16_ERROR`; slices save memory."""
+    return all(bool((rows.half() - rows).abs_().max() <= FP16_ERROR) for rows in torch.split(weight, 256))
 
 
-def _filled(x: torch.Tensor) -> torch.Tensor:
-    """(..., n) as (FILLED, n), with zeros after what there is."""
+def _padded(x: torch.Tensor) -> torch.Tensor:
+    """Reshape (..., n) to (rows, n) and pad it with zeros to (ROWS_PADDED, n)."""
     rows = x.reshape(-1, x.shape[-1])
-    return F.pad(rows, (0, 0, 0, FILLED - len(rows)))
+    return F.pad(rows, (0, 0, 0, ROWS_PADDED - len(rows)))

@@ -4,7 +4,7 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import fastest
+from pipeline.engines.vibevoice.layers.linear import make_linear
 
 EPSILON = 1e-6
 
@@ -13,9 +13,9 @@ class Connector:
     """(..., latent) to (..., hidden)."""
 
     def __init__(self, weights: Weights, root: str) -> None:
-        self.first = fastest(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
+        self.first = make_linear(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
         self.norm = weights(f"{root}act.weight")
-        self.second = fastest(weights(f"{root}linear_2.weight"), weights(f"{root}linear_2.bias"))
+        self.second = make_linear(weights(f"{root}linear_2.weight"), weights(f"{root}linear_2.bias"))
 
     def __call__(self, latent: torch.Tensor) -> torch.Tensor:
         return self.second(self._inner(latent))

@@ -15,9 +15,9 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint.architecture import Head
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import Gated, fastest
+from pipeline.engines.vibevoice.layers.linear import SwiGlu, make_linear
 from pipeline.engines.vibevoice.model import noise_schedule
-from pipeline.engines.vibevoice.runtime.fusion import Fused, Unfused
+from pipeline.engines.vibevoice.runtime.fusion import Fuser, NoFusion
 
 STEPS_AT_ONCE = 10
 """Solver steps whose adaptive norms are computed in one product: with a fixed size, a row's bits do not
@@ -70,9 +70,9 @@ class Layer:
 
     def __init__(self, weights: Weights, at: str) -> None:
         self.norm = weights(f"{at}norm.weight")
-        self.adapt = fastest(weights(f"{at}linear.weight"))
-        self.gated = Gated(weights, f"{at}ffn.gate_proj.weight", f"{at}ffn.up_proj.weight", fastest)
-        self.down = fastest(weights(f"{at}ffn.down_proj.weight"))
+        self.adapt = make_linear(weights(f"{at}linear.weight"))
+        self.gated = SwiGlu(weights, f"{at}ffn.gate_proj.weight", f"{at}ffn.up_proj.weight", make_linear)
+        self.down = make_linear(weights(f"{at}ffn.down_proj.weight"))
 
     def modulation(self, condition: torch.Tensor) -> Modulation:
         """condition (steps, rows, hidden) to shift, scale and gate, of the same shape; the norm's weight is
@@ -92,11 +92,11 @@ class Sampler:
     def __init__(self, weights: Weights, head: Head, schedule: Mapping[str, Any]) -> None:
         root = "model.diffusion_head."
         self.weights, self.head, self.settings = weights, head, schedule
-        self.noisy = fastest(weights(f"{root}noisy_images_proj.weight"))
-        self.condition = fastest(weights(f"{root}cond_proj.weight"))
+        self.noisy = make_linear(weights(f"{root}noisy_images_proj.weight"))
+        self.condition = make_linear(weights(f"{root}cond_proj.weight"))
         self.layers = [Layer(weights, f"{root}layers.{index}.") for index in range(head.layers)]
-        self.last_adapt = fastest(weights(f"{root}final_layer.linear_1.weight"))
-        self.last = fastest(weights(f"{root}final_layer.linear_2.weight"))
+        self.last_adapt = make_linear(weights(f"{root}final_layer.linear_1.weight"))
+        self.last = make_linear(weights(f"{root}final_layer.linear_2.weight"))
         self.schedules: dict[int, Schedule] = {}
 
     def __call__(
@@ -105,7 +105,7 @@ class Sampler:
         start: torch.Tensor,
         guidance: torch.Tensor,
         tables: SolverTables,
-        fused: Fused | None = None,
+        fused: Fuser | None = None,
     ) -> torch.Tensor:
         """Denoise one frame of each row (DPM-Solver++, arXiv:2211.01095, algorithm 2).
 
@@ -120,7 +120,7 @@ class Sampler:
         Returns:
             (rows, latent), in at least float32.
         """
-        fused = fused or Unfused()
+        fused = fused or NoFusion()
         x = start.to(wide(self.weights.dtype))
         before = torch.zeros_like(x)
         for first in range(0, len(tables.coefficients), STEPS_AT_ONCE):
@@ -218,5 +218,8 @@ class Sampler:
         frequencies = torch.exp(-math.log(head.period_max) * places / half).to(wide(dtype))
         angles = times.to(dtype).to(wide(dtype))[:, None] * frequencies
         waves = torch.cat([torch.cos(angles), torch.sin(angles)], -1).to(self.weights.device, dtype)
-        first, second = fastest(self.weights(f"{root}fc1.weight")), fastest(self.weights(f"{root}fc2.weight"))
+        first, second = (
+            make_linear(self.weights(f"{root}fc1.weight")),
+            make_linear(self.weights(f"{root}fc2.weight")),
+        )
         return second(first.activated(waves, "silu"))

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint.architecture import Language
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import Gated, Make, fastest
+from pipeline.engines.vibevoice.layers.linear import LinearFactory, SwiGlu, make_linear
 from pipeline.engines.vibevoice.model.kv_cache import Cache, Reader
 
 ROOT = "model.language_model."
@@ -29,14 +29,14 @@ Attend = Callable[[int, torch.Tensor], torch.Tensor]
 class Layer:
     """Attention and perceptron, each added to what comes in."""
 
-    def __init__(self, weights: Weights, at: str, linear: Make) -> None:
+    def __init__(self, weights: Weights, at: str, linear: LinearFactory) -> None:
         attention, inner = f"{at}self_attn.", f"{at}mlp."
         self.joined = linear(
             weights.joined(*(f"{attention}{part}_proj.weight" for part in "qkv")),
             weights.joined(*(f"{attention}{part}_proj.bias" for part in "qkv")),
         )
         self.out = linear(weights(f"{attention}o_proj.weight"))
-        self.gated = Gated(weights, f"{inner}gate_proj.weight", f"{inner}up_proj.weight", linear)
+        self.gated = SwiGlu(weights, f"{inner}gate_proj.weight", f"{inner}up_proj.weight", linear)
         self.down = linear(weights(f"{inner}down_proj.weight"))
         self.norm = weights(f"{at}input_layernorm.weight")
         self.inner_norm = weights(f"{at}post_attention_layernorm.weight")
@@ -115,7 +115,9 @@ class Look:
 class LanguageModel:
     """The decoder without its embedding table and without its head."""
 
-    def __init__(self, weights: Weights, language: Language, positions: int, linear: Make = fastest) -> None:
+    def __init__(
+        self, weights: Weights, language: Language, positions: int, linear: LinearFactory = make_linear
+    ) -> None:
         """
         Args:
             positions: the longest past that will be asked for.

@@ -3,7 +3,7 @@
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
-from pipeline.engines.vibevoice.layers.linear import Make, fastest
+from pipeline.engines.vibevoice.layers.linear import LinearFactory, make_linear
 from pipeline.engines.vibevoice.model import connector
 from pipeline.engines.vibevoice.model.diffusion_head import Sampler
 from pipeline.engines.vibevoice.model.language_model import ROOT, LanguageModel
@@ -13,7 +13,7 @@ from pipeline.engines.vibevoice.model.streaming_conv import Stream
 class Model:
     """Of the embedding table it holds four rows, of the acoustic encoder nothing."""
 
-    def __init__(self, weights: Weights, positions: int, linear: Make = fastest) -> None:
+    def __init__(self, weights: Weights, positions: int, linear: LinearFactory = make_linear) -> None:
         """
         Args:
             positions: the longest past that will be asked for.

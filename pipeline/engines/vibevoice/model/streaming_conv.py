@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint.architecture import Stack
 from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
 from pipeline.engines.vibevoice.layers import rms_norm
-from pipeline.engines.vibevoice.layers.linear import fastest
-from pipeline.engines.vibevoice.runtime.fusion import Fused, Unfused
+from pipeline.engines.vibevoice.layers.linear import make_linear
+from pipeline.engines.vibevoice.runtime.fusion import Fuser, NoFusion
 
 
 class Layer(Protocol):
@@ -35,7 +35,7 @@ class Convolution:
         weight = weights(f"{name}.weight")
         self.kernel, inner = weight.shape[2], weight.shape[1]
         self.memory = (self.kernel - 1, inner)
-        self.product = fastest(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+        self.product = make_linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         rows, time, _ = x.shape
@@ -50,7 +50,7 @@ class Downsampling:
         weight = weights(f"{name}.weight")
         self.stride = stride
         self.memory = (stride, weight.shape[1])
-        self.product = fastest(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
+        self.product = make_linear(weight.permute(0, 2, 1).reshape(len(weight), -1), weights(f"{name}.bias"))
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         rows, time, width = x.shape
@@ -70,7 +70,7 @@ class Upsampling:
         self.stride, self.outer = stride, weight.shape[1]
         self.memory = (stride, self.outer)
         own = bias.repeat(stride)
-        self.product = fastest(
+        self.product = make_linear(
             weight.permute(2, 1, 0).reshape(2 * stride * self.outer, -1),
             torch.cat([own, torch.zeros_like(own)]),
         )
@@ -127,12 +127,12 @@ class Block:
         self.mixer = Mixer(kernel * (norm * scale)[:, None, None], weights(f"{at}mixer.conv.bias") * scale)
         self.memory = (kernel.shape[2] - 1, len(kernel))
         self.epsilon = epsilon
-        self.wide = fastest(
+        self.wide = make_linear(
             weights(f"{at}ffn.linear1.weight"),
             weights(f"{at}ffn.linear1.bias"),
             before=weights(f"{at}ffn_norm.weight"),
         )
-        self.narrow = fastest(
+        self.narrow = make_linear(
             weights(f"{at}ffn.linear2.weight"),
             weights(f"{at}ffn.linear2.bias"),
             after=weights(f"{at}ffn_gamma"),
@@ -200,10 +200,10 @@ class Stream:
         ]
 
     def __call__(
-        self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fused | None = None
+        self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fuser | None = None
     ) -> torch.Tensor:
         """x (rows, time, in) to (rows, time * hop or time / hop, out); the memories are moved on in place."""
-        fused = fused or Unfused()
+        fused = fused or NoFusion()
         for layer, memory in zip(self.layers, memories, strict=True):
             if fused.own_kernels and isinstance(layer, Block) and layer.fits_one_kernel(x):
                 x = layer.in_one_kernel(x, memory)

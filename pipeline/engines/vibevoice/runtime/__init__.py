@@ -1,1 +1,1 @@
-"""Memory, threads, errors and the life of a loaded model."""
+"""Runtime around the model: allocator, thread teams, torch errors, compilation, unloading when idle."""

@@ -1,7 +1,8 @@
-"""The memory of a step's results is kept for the next step, and given back to the system now and then.
+"""Tuning of the CPU allocator: freed blocks are reused by the next step, and the heap is trimmed at times.
 
-By default glibc unmaps large blocks, or trims its heap, as they are freed; touching the pages anew costs more
-than the computation (a norm over 25,600 x 32 numbers: 3.2 ms against 0.4 ms). Of kernels few are kept.
+By default glibc unmaps large blocks, or trims its heap, as soon as they are freed. Faulting the pages in
+again costs more than the computation (a norm over 25,600 x 32 elements: 3.2 ms instead of 0.4 ms). The
+primitive caches of oneDNN are capped.
 """
 
 import ctypes
@@ -14,35 +15,38 @@ import psutil
 MADV_PAGEOUT = 21
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
 BLOCK_BYTES = 32 << 20
-"""Blocks below this come from the heap: the largest of a step is 26 MB, with 8 slots."""
-KEPT_BYTES = 256 << 20
-KERNELS = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "64"}
-"""What oneDNN and torch's bridge to it keep for shapes that they met, 1024 each by default. A step of any
-number of rows needs 61, and new ones take 50 ms; on a tiny model all that were ever needed took 180 MB.
+"""Blocks below this size come from the heap. The largest of a step has 26 MB, with 8 slots."""
+RETAINED_BYTES = 256 << 20
+CACHE_CAPACITIES = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "128", "LRU_CACHE_CAPACITY": "64"}
+"""Entries in the primitive caches of oneDNN and of torch's bridge to it, by environment variable.
+
+Both default to 1024, one per shape. A step of any batch size needs 61, and a new one takes 50 ms to build. On
+a tiny model an unbounded cache grew to 180 MB.
 """
 
 
-def keep_blocks() -> None:
-    """For this process, where its allocator is glibc's. Threads that start later share the one heap.
+def retain_freed_blocks() -> None:
+    """Keep freed blocks in the process, and use one heap for all threads started later (glibc only).
 
-    The heaps that other threads get otherwise are unmapped whenever they are empty.
+    The per-thread heaps that glibc makes otherwise are unmapped whenever they are empty.
     """
     mallopt = _glibc("mallopt")
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES)
-        mallopt(M_TRIM_THRESHOLD, KEPT_BYTES)
+        mallopt(M_TRIM_THRESHOLD, RETAINED_BYTES)
         mallopt(M_ARENA_MAX, 1)
 
 
-def keep_few_kernels() -> None:
-    """For this process, unless its environment says otherwise, and if it computed nothing yet."""
-    for name, count in KERNELS.items():
+def cap_primitive_caches() -> None:
+    """Cap the primitive caches, unless the environment sets them; no effect after the first computation."""
+    for name, count in CACHE_CAPACITIES.items():
         os.environ.setdefault(name, count)
 
 
-def give_back() -> None:
-    """What is free, wherever it lies. Segments of many lengths leave holes, and a heap with holes only grows:
-    by a third in two hours.
+def trim_heap() -> None:
+    """Return free pages to the operating system, wherever they are in the heap.
+
+    Segments of different lengths fragment the heap, which otherwise grew by a third in two hours.
     """
     trim = _glibc("malloc_trim")
     if trim is not None:
@@ -50,7 +54,7 @@ def give_back() -> None:
 
 
 def page_out(library: str) -> None:
-    """Of a library that has done its work, what can be read from its file again."""
+    """Evict the file-backed pages of a library that is no longer needed; they can be read again."""
     advise = _glibc("madvise")
     if advise is None:
         return
@@ -58,7 +62,7 @@ def page_out(library: str) -> None:
     for mapping in psutil.Process().memory_maps(grouped=False):
         if library in mapping.path:
             start, end = (int(address, 16) for address in mapping.addr.split("-"))
-            advise(start, end - start, MADV_PAGEOUT)  # which may be refused: it only saves memory
+            advise(start, end - start, MADV_PAGEOUT)  # may be refused: it only saves memory
 
 
 def _glibc(name: str) -> Callable[..., int] | None:

@@ -1,7 +1,7 @@
 """Fused kernels: regions of a frame compiled by Inductor (torch.compile), used inside our own CUDA graphs.
 
-A region is a function of tensors, or of objects that hold tensors. It is traced once for each set of shapes,
-and what it compiles to is captured like any other kernel: nothing of torch.compile runs during decoding.
+A region is a function of tensors, or of objects that hold tensors. It is traced once per set of shapes. The
+compiled kernels are captured like any others, so torch.compile does not run during decoding.
 """
 
 import logging
@@ -18,20 +18,20 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 TRACES_MAX = 256
-"""Of one region, over all shapes, layers and decoders of a process."""
+"""Most traces of one region, over all shapes, layers and decoders of a process."""
 
 
-class Fused(Protocol):
-    """Turns a region into what runs it."""
+class Fuser(Protocol):
+    """Returns a callable that runs a region, compiled or not."""
 
     own_kernels: bool
-    """True where our own Triton kernels take the place of regions."""
+    """True if our own Triton kernels replace the regions that they cover."""
 
     def __call__(self, region: Callable[P, R]) -> Callable[P, R]: ...
 
 
-class Unfused:
-    """Runs regions as they are."""
+class NoFusion:
+    """Runs regions uncompiled."""
 
     own_kernels = False
 
@@ -39,8 +39,8 @@ class Unfused:
         return region
 
 
-class Fusion:
-    """Compiles regions. What can't be compiled, for want of a C compiler say, runs as it is from then on."""
+class InductorFusion:
+    """Compiles regions with Inductor. If compiling fails (no C compiler, say), regions run uncompiled."""
 
     def __init__(self, backend: str = "inductor", *, own_kernels: bool = False) -> None:
         self.backend, self.own_kernels = backend, own_kernels
@@ -48,7 +48,7 @@ class Fusion:
         self.compiled: dict[object, Callable[..., object]] = {}
 
     def __call__(self, region: Callable[P, R]) -> Callable[P, R]:
-        """The compiled region, traced whole at its first call."""
+        """Return the compiled region, which is traced as one graph at its first call."""
         if self.failed:
             return region
         key = (getattr(region, "__func__", region), getattr(region, "__self__", None))
@@ -56,11 +56,13 @@ class Fusion:
             torch._dynamo.config.recompile_limit = TRACES_MAX
             torch._dynamo.config.accumulated_recompile_limit = 8 * TRACES_MAX
             self.compiled[key] = torch.compile(region, fullgraph=True, dynamic=False, backend=self.backend)
-        return self.compiled[key]  # type: ignore[return-value]  # kept under the region itself
+        return self.compiled[key]  # type: ignore[return-value]  # stored under the region itself
 
-    def gives_up(self, error: Exception) -> bool:
-        """True if the error comes from compiling and less will be compiled from now on: first none of our
-        own kernels, then nothing.
+    def degrade(self, error: Exception) -> bool:
+        """Compile less from now on, if compiling caused the error: no own kernels at first, then nothing.
+
+        Returns:
+            False if the error has another cause, or nothing is compiled already.
         """
         if self.own_kernels and (isinstance(error, ImportError) or _module(error).startswith("triton")):
             self.own_kernels = False
@@ -69,7 +71,7 @@ class Fusion:
             self.compiled.clear()
         else:
             return False
-        log.warning("no fused kernels: %s", str(error).partition("\n")[0])
+        log.warning("fused kernels are off: %s", str(error).partition("\n")[0])
         return True
 
 

@@ -1,4 +1,4 @@
-"""A thing that is made when it is first used and dropped when it is not used for a while."""
+"""Loading on first use and unloading when idle."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -10,19 +10,25 @@ from pipeline.engines import load_timing
 T = TypeVar("T")
 
 
-class Lazy(Generic[T]):
-    """Used by one thread at a time."""
+class LazyResource(Generic[T]):
+    """Resource that is loaded on first use and dropped when idle. One thread uses it at a time."""
 
     def __init__(self, make: Callable[[], T], idle_s: float) -> None:
+        """
+        Args:
+            make: loads the resource.
+            idle_s: seconds without use after which it is dropped.
+        """
         self.make, self.idle_s = make, idle_s
         self.value: T | None = None
         self.loaded: load_timing.Load | None = None
-        """When it was last made."""
+        """Time of the last load."""
         self.lock = threading.Lock()
         self.timer: threading.Timer | None = None
 
     @contextmanager
     def use(self) -> Iterator[T]:
+        """Lend the resource to the body, loading it first if needed; others wait meanwhile."""
         came = load_timing.now()
         with self.lock:
             if self.timer is not None:
@@ -41,7 +47,7 @@ class Lazy(Generic[T]):
                 self.timer.start()
 
     def drop(self) -> None:
-        """Forget it, unless it is in use."""
+        """Drop the resource, unless it is in use."""
         if self.lock.acquire(blocking=False):
             self.value = None
             self.lock.release()

@@ -1,9 +1,8 @@
-"""Torch beside the decoding thread, without slowing it down for good.
+"""OpenMP thread teams: torch work beside the decoding thread runs in transient threads.
 
-libgomp gives every thread that computes in parallel a team of its own, which lives as long as the thread.
-With more members of teams than processors none waits spinning for its next piece of work any more: all sleep
-and have to be woken. A step has thousands of pieces: with one idle team beside it, it takes 13 % longer (two
-cores, eight rows of the 1.5B in float32).
+libgomp keeps one thread team per calling thread, for as long as that thread lives. Once teams outnumber
+cores, threads sleep between parallel regions instead of spinning and have to be woken. A step has thousands
+of regions: one idle team makes it 13 % slower (two cores, 1.5B in float32, eight rows).
 """
 
 import contextvars
@@ -14,11 +13,11 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def apart(work: Callable[[], T]) -> T:
-    """Do it in a thread, with the caller's context, whose team ends with it.
+def run_in_transient_thread(work: Callable[[], T]) -> T:
+    """Run the work in a new thread with the caller's context, and end the thread with its OpenMP team.
 
     Raises:
-        Exception: what the work raises.
+        Exception: whatever the work raises.
     """
-    with ThreadPoolExecutor(1, "apart") as thread:
+    with ThreadPoolExecutor(1, "transient") as thread:
         return thread.submit(contextvars.copy_context().run, work).result()

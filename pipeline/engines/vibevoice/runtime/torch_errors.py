@@ -1,4 +1,4 @@
-"""What torch says of a device that can't go on, in the project's own errors."""
+"""Translation of torch's device errors into the project's own."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,7 +9,7 @@ import torch
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
 CUDA_OUT_OF_MEMORY = 2
-"""cudaErrorMemoryAllocation."""
+"""Value of cudaErrorMemoryAllocation."""
 OUT_OF_MEMORY = (
     "DefaultCPUAllocator",
     "CUDA error: out of memory",
@@ -20,10 +20,12 @@ OUT_OF_MEMORY = (
 
 
 @contextmanager
-def told() -> Iterator[None]:
-    """
+def translate() -> Iterator[None]:
+    """Translate torch's device errors that the body raises; all other errors pass.
+
     Raises:
-        OutOfMemoryError, DeviceLostError: in place of torch's errors; all others pass.
+        OutOfMemoryError: a device, or the CPU, is out of memory.
+        DeviceLostError: this process can't use the accelerator any more.
     """
     try:
         yield
@@ -36,10 +38,10 @@ def told() -> Iterator[None]:
 
 
 def is_out_of_memory(error: Exception) -> bool:
-    """True if a device, or the CPU, had no room.
+    """Return True if a device, or the CPU, is out of memory.
 
-    torch's allocator is not the only one that says so: loading a kernel and instantiating a graph report
-    CUDA's own error 2, cuBLAS and cuDNN a status.
+    torch's allocator is not the only source: loading a kernel and instantiating a graph report CUDA's own
+    error 2, and cuBLAS and cuDNN report a status.
     """
     if isinstance(error, torch.OutOfMemoryError) or getattr(error, "error_code", None) == CUDA_OUT_OF_MEMORY:
         return True
@@ -47,10 +49,11 @@ def is_out_of_memory(error: Exception) -> bool:
 
 
 def device_is_lost(error: Exception) -> bool:
-    """True if this process can't use the accelerator any more.
+    """Return True if this process can't use the accelerator any more.
 
-    torch's own error need not mean that (an operation that a capture does not permit reports one), and
-    cuBLAS, cuDNN and Triton report a broken context as a plain `RuntimeError`. So the device is asked.
+    torch's own error does not imply that (an operation that a capture does not permit raises one too), and
+    cuBLAS, cuDNN and Triton report a broken context as a plain `RuntimeError`. So this synchronises with the
+    device.
     """
     cuda: Any = torch.cuda
     if not cuda.is_initialized():
@@ -63,5 +66,5 @@ def device_is_lost(error: Exception) -> bool:
 
 
 def first_line(error: BaseException) -> str:
-    """torch adds advice and addresses below it."""
+    """Return the first line of the message; torch adds advice and addresses below it."""
     return str(error).partition("\n")[0]

@@ -14,7 +14,7 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder, FrameRow
 from pipeline.engines.vibevoice.decoding.request import Limits, Request
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime.fusion import Fusion
+from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from tests.pipeline.engines.vibevoice import reference
 from tests.pipeline.engines.vibevoice.reference import Reference
 
@@ -101,7 +101,7 @@ def decoder(weights: Weights, slots: int, *, prefix_bytes: int = 1 << 20) -> Dec
 
 
 def frame_decoder(
-    weights: Weights, slots: int, *, capture: Capture = uncaptured, fusion: Fusion | None = None
+    weights: Weights, slots: int, *, capture: Capture = uncaptured, fusion: InductorFusion | None = None
 ) -> FrameDecoder:
     limits = Limits(slots, positions=128, frames=64, prefix_bytes=1 << 20)
     return FrameDecoder(Model(weights, positions=128), limits, capture=capture, fusion=fusion)

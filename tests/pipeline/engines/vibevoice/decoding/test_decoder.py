@@ -178,11 +178,11 @@ def test_a_pass_has_only_so_many_positions(
     assert max(len(pieces) for pieces in passes) == 2
 
 
-@pytest.mark.parametrize("tiled_min", [linear.TILED_MIN, 1])
+@pytest.mark.parametrize("tiled_min", [linear.NATIVE_MIN, 1])
 def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
-    model: Reference, half: Path, tiled_min: int, monkeypatch: pytest.MonkeyPatch
+    model: Reference, half: Path, native_min: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(linear, "TILED_MIN", tiled_min)
+    monkeypatch.setattr(linear, "NATIVE_MIN", native_min)
     parts = Weights(open_checkpoint(str(half)).check(), torch.bfloat16, torch.device("cpu"))
     cases = [
         segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)

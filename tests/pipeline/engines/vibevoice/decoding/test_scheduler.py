@@ -317,8 +317,8 @@ from bench.harness.controls import Watch
 from tests.pipeline.engines.vibevoice.decoding.test_scheduler import request
 
 torch.set_num_threads(1)
-allocator.keep_blocks()
-allocator.keep_few_kernels()
+allocator.retain_freed_blocks()
+allocator.cap_primitive_caches()
 model = Model(Weights(open_checkpoint(sys.argv[1]), torch.float32, torch.device("cpu")), 512)
 batch = Scheduler(lambda slots: Decoder(model, Limits(slots, positions=512, frames=256)), 4, 60.0)
 

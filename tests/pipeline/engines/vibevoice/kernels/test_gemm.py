@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.kernels.abi import ALONE, GELU, NOTHING, PLUS, ROWS, SILU, TIMES
 from pipeline.engines.vibevoice.kernels.gemm import packed, product
-from pipeline.engines.vibevoice.layers.linear import Blocked, Tiled, fastest
+from pipeline.engines.vibevoice.layers.linear import NativeLinear, OneDnnLinear, make_linear
 
 pytestmark = pytest.mark.skipif(not runtime.able(), reason="needs AVX-512 BF16, and no AMX")
 
@@ -66,15 +66,15 @@ def test_any_number_of_threads_shares_the_work(threads: int, rows: int) -> None:
 
 def test_rows_may_lie_apart() -> None:
     made, bias, wide = packed(numbers(64, 32, seed=1)), numbers(64), numbers(9, 64)
-    apart = product(wide[:, :32], made, bias, joining=PLUS, other=numbers(64, 9, seed=2).T)
+    strided = product(wide[:, :32], made, bias, joining=PLUS, other=numbers(64, 9, seed=2).T)
     together = product(
         wide[:, :32].contiguous(), made, bias, joining=PLUS, other=numbers(64, 9, seed=2).T.contiguous()
     )
-    assert torch.equal(apart, together)
+    assert torch.equal(strided, together)
 
 
 def test_it_is_taken_for_what_no_cache_holds() -> None:
-    assert isinstance(fastest(numbers(1536, 1536)), Tiled)
-    assert isinstance(fastest(numbers(512, 512)), Blocked), "small"
-    assert isinstance(fastest(numbers(1537, 1536)), Blocked), "no whole panels"
-    assert isinstance(fastest(numbers(1536, 1536).float()), Blocked), "another type"
+    assert isinstance(make_linear(numbers(1536, 1536)), NativeLinear)
+    assert isinstance(make_linear(numbers(512, 512)), OneDnnLinear), "small"
+    assert isinstance(make_linear(numbers(1537, 1536)), OneDnnLinear), "no whole panels"
+    assert isinstance(make_linear(numbers(1536, 1536).float()), OneDnnLinear), "another type"

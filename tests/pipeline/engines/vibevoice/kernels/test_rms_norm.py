@@ -25,8 +25,8 @@ def plain(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Te
 def test_it_is_plain_arithmetic(rows: int, width: int) -> None:
     x, one, none = numbers(rows, width), torch.ones(width), torch.zeros(width)
     scales, shifts = numbers(rows, width, seed=1), numbers(rows, width, seed=2)
-    apart = numbers(rows, 3 * width, seed=3).chunk(3, -1)
-    for scale, shift in ((None, None), (scales[0], None), (scales, shifts), apart[1:]):
+    strided = numbers(rows, 3 * width, seed=3).chunk(3, -1)
+    for scale, shift in ((None, None), (scales[0], None), (scales, shifts), strided[1:]):
         found = norm(x, EPSILON, scale, shift).double()
         expected = plain(x, one if scale is None else scale, none if shift is None else shift)
         assert ((found - expected).abs() <= 2.0**-8 * expected.abs() + 1e-5).all()

@@ -16,8 +16,8 @@ print(sum(part.private_clean + part.private_dirty for part in parts) >> 20)
 """
 FLOAT32 = """
 import sys, torch
-from pipeline.engines.vibevoice.layers.linear import fastest
-fastest(torch.randn(2048, 1024))(torch.randn(3, 1024))
+from pipeline.engines.vibevoice.layers.linear import make_linear
+make_linear(torch.randn(2048, 1024))(torch.randn(3, 1024))
 print("llvmlite" in sys.modules)
 """
 

@@ -1,4 +1,4 @@
-"""Eight bits: close to the original, and named by how close."""
+"""Int8 weights: error bounds, supported types, and memory saved."""
 
 from pathlib import Path
 
@@ -29,11 +29,11 @@ def error_of(kind: type[Linear]) -> float:
     return float((made - expected).norm() / expected.norm())
 
 
-def test_eight_bits_are_within_two_percent() -> None:
+def test_int8_weights_are_within_two_percent() -> None:
     assert error_of(Linear) < error_of(Int8Linear) < 0.02
 
 
-def test_a_segment_is_spoken_in_eight_bits(talkative: Path) -> None:
+def test_a_segment_is_decoded_with_int8_weights(talkative: Path) -> None:
     settings = Settings(device="cpu", slots=2, positions=1024, frames=512)
     engine = VibeVoice(str(talkative), settings)
     options = engine.options({"dtype": "bfloat16", "quantize": True})
@@ -42,16 +42,16 @@ def test_a_segment_is_spoken_in_eight_bits(talkative: Path) -> None:
     assert len(heard.samples) == 3200 * int(semantic.meta["frames_max"])
     plain = engine.options({"dtype": "bfloat16"})
     (other,) = engine.diffusion(semantic, voices, 1, plain, Watch())
-    assert not np.array_equal(heard.samples, other.samples), "eight bits are another sound"
+    assert not np.array_equal(heard.samples, other.samples), "int8 weights change the sound"
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
-def test_eight_bits_go_with_bfloat16_alone(dtype: str) -> None:
+def test_int8_weights_require_bfloat16(dtype: str) -> None:
     with pytest.raises(OptionError, match=f"quantize.*not in {dtype}"):
         canonical({"dtype": dtype, "quantize": True})
 
 
-def test_half_of_the_language_models_weights_is_known_to_be_saved(talkative: Path) -> None:
+def test_the_footprint_predicts_the_memory_saved_by_int8_weights(talkative: Path) -> None:
     checkpoint = open_checkpoint(str(talkative)).check()
     architecture = checkpoint.architecture
     whole = footprint.decoder_bytes(architecture, footprint.HALF)

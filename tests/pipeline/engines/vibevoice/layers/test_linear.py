@@ -1,4 +1,4 @@
-"""The kernels: close to plain arithmetic, and a row's bits don't depend on the rows beside it."""
+"""Linear layers: close to plain arithmetic, and results per row are independent of the batch."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +15,13 @@ from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.kernels import runtime
 from pipeline.engines.vibevoice.layers import linear
-from pipeline.engines.vibevoice.layers.linear import Blocked, Halved, Linear, Tiled, fastest
+from pipeline.engines.vibevoice.layers.linear import (
+    Fp16WeightLinear,
+    Linear,
+    NativeLinear,
+    OneDnnLinear,
+    make_linear,
+)
 from pipeline.engines.vibevoice.settings import Settings
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
@@ -25,7 +31,7 @@ OUTER, INNER = 768, 352
 COUNTS = (*range(1, 130), 200, 240, 241, 242, 361, 1600)
 
 needs_avx2 = pytest.mark.skipif(
-    not linear.halvable(torch.float32, CPU), reason="FBGEMM's kernel is used with AVX2 alone"
+    not linear.has_fp16_weight_kernel(torch.float32, CPU), reason="FBGEMM's kernel is used with AVX2 alone"
 )
 
 
@@ -34,18 +40,18 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def weight() -> torch.Tensor:
-    """As a checkpoint in bfloat16 has it, in float32."""
+    """Weight of a bfloat16 checkpoint, in float32."""
     return (numbers(OUTER, INNER) / 16).bfloat16().float()
 
 
 def kernels() -> list[Any]:
-    """Every one that this processor has, with the type of its rows."""
-    found = [(Blocked, torch.float32), (Halved, torch.float32)]
-    found += [(Blocked, torch.bfloat16), (Tiled, torch.bfloat16)]
+    """Every kernel that this CPU supports, with the type of its activations."""
+    found = [(OneDnnLinear, torch.float32), (Fp16WeightLinear, torch.float32)]
+    found += [(OneDnnLinear, torch.bfloat16), (NativeLinear, torch.bfloat16)]
     able = (
-        linear.blockable(torch.float32, CPU),
-        linear.halvable(torch.float32, CPU),
-        linear.blockable(torch.bfloat16, CPU),
+        linear.has_onednn_kernel(torch.float32, CPU),
+        linear.has_fp16_weight_kernel(torch.float32, CPU),
+        linear.has_onednn_kernel(torch.bfloat16, CPU),
         runtime.suits(torch.bfloat16, CPU),
     )
     return [
@@ -56,7 +62,7 @@ def kernels() -> list[Any]:
 
 
 @pytest.mark.parametrize(("kind", "dtype"), kernels())
-def test_a_row_has_the_same_bits_in_any_company(kind: type[Linear], dtype: torch.dtype) -> None:
+def test_a_row_is_bit_identical_in_any_batch(kind: type[Linear], dtype: torch.dtype) -> None:
     product = kind(weight().to(dtype), numbers(OUTER).to(dtype))
     one = numbers(1, INNER, seed=2).to(dtype)
     alone = product(one)
@@ -68,11 +74,11 @@ def test_a_row_has_the_same_bits_in_any_company(kind: type[Linear], dtype: torch
 
 
 @needs_avx2
-def test_weights_of_sixteen_bits_give_the_results_of_float32() -> None:
+def test_fp16_weights_give_the_results_of_float32() -> None:
     bias, x, term = numbers(OUTER), numbers(7, INNER, seed=2), numbers(7, OUTER)
     before, after = numbers(INNER, seed=3), numbers(OUTER, seed=1)
-    made = fastest(weight(), bias, before=before, after=after)
-    assert isinstance(made, Halved)
+    made = make_linear(weight(), bias, before=before, after=after)
+    assert isinstance(made, Fp16WeightLinear)
     y = F.linear(x.double() * before, weight().double(), bias.double()) * after
     for found, expected in (
         (made(x), y),
@@ -87,24 +93,24 @@ def test_weights_of_sixteen_bits_give_the_results_of_float32() -> None:
 
 @needs_avx2
 @pytest.mark.parametrize("digit", [1 + 2.0**-12, 1e5, float("nan")])
-def test_a_number_that_sixteen_bits_do_not_hold_keeps_its_matrix_as_it_is(digit: float) -> None:
+def test_a_weight_that_float16_cannot_represent_is_not_converted(digit: float) -> None:
     odd = weight()
     odd[3, 5] = digit
-    assert isinstance(fastest(odd), Blocked)
+    assert isinstance(make_linear(odd), OneDnnLinear)
 
 
 @needs_avx2
-def test_a_segment_has_the_same_bits_in_any_company_with_weights_of_sixteen_bits(
+def test_a_segment_is_bit_identical_in_any_batch_with_fp16_weights(
     model: Reference, half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(footprint, "HALVED_MIN", 1)
+    monkeypatch.setattr(footprint, "FP16_WEIGHT_MIN", 1)
     parts = Weights(open_checkpoint(str(half)).check(), torch.float32, CPU)
     cases = [
         segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)
         for n in range(5)
     ]
     loop = segments.decoder(parts, 1)
-    assert isinstance(loop.model.language.layers[0].joined, Halved)
+    assert isinstance(loop.model.language.layers[0].joined, Fp16WeightLinear)
     alone = segments.run(loop, [segments.request(model, cases[0])])[0].samples()
     for order in ([0, 1, 2, 3, 4], [4, 3, 0, 1, 2], [1, 2, 3, 4, 0]):
         for slots in (2, 3, 5):
@@ -117,25 +123,27 @@ def test_a_segment_has_the_same_bits_in_any_company_with_weights_of_sixteen_bits
     assert segments.relative_error(alone, torch.from_numpy(exact.samples())) < 1e-4
 
 
-def halved(part: object) -> Iterator[Halved]:
-    """Every product of that kind in a part of the model."""
-    if isinstance(part, Halved):
+def fp16_weights(part: object) -> Iterator[Fp16WeightLinear]:
+    """Yield every layer with float16 weights in a part of the model."""
+    if isinstance(part, Fp16WeightLinear):
         yield part
     elif isinstance(part, list):
         for one in part:
-            yield from halved(one)
+            yield from fp16_weights(one)
     elif type(part).__module__.startswith("pipeline."):
         for one in getattr(part, "__dict__", {}).values():
-            yield from halved(one)
+            yield from fp16_weights(one)
 
 
 @needs_avx2
-def test_what_sixteen_bits_save_is_known_beforehand(half: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(footprint, "HALVED_MIN", 1000)
+def test_the_footprint_predicts_the_memory_saved_by_fp16_weights(
+    half: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(footprint, "FP16_WEIGHT_MIN", 1000)
     device = Device(open_checkpoint(str(half)).check(), Settings(device="cpu"))
     precision = device.precision("float32", quantized=False)
     whole = footprint.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
     decoder = device.decoder(precision, 1)
     assert isinstance(decoder, Decoder)
-    numbers_held = sum(one.inner * one.outer for one in halved(decoder.model))
+    numbers_held = sum(one.inner * one.outer for one in fp16_weights(decoder.model))
     assert whole - device.decoder_bytes(precision) == 2 * numbers_held > 0

@@ -1,11 +1,11 @@
-"""What oneDNN, and torch's bridge to it, keep for shapes that they met is bounded."""
+"""Bounds on the primitive caches of oneDNN and of torch's bridge to it."""
 
 import os
 import subprocess
 import sys
 from pathlib import Path
 
-from pipeline.engines.vibevoice.runtime.allocator import KERNELS
+from pipeline.engines.vibevoice.runtime.allocator import CACHE_CAPACITIES
 
 SHAPES = """
 import sys
@@ -14,12 +14,12 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.layers.linear import Blocked
+from pipeline.engines.vibevoice.layers.linear import OneDnnLinear
 from pipeline.engines.vibevoice.settings import Settings
 from tests.pipeline.engines.vibevoice import heap
 
 Device(open_checkpoint(sys.argv[1]).check(), Settings(device="cpu"))
-product = Blocked(torch.randn(32, 64))
+product = OneDnnLinear(torch.randn(32, 64))
 
 def compute(sizes):
     for size in sizes:
@@ -32,13 +32,13 @@ print(compute(range(20, 320)) - before)
 
 
 def grown(checkpoint: Path, **environment: str) -> int:
-    """Bytes that 300 shapes leave behind."""
+    """Return the bytes that 300 shapes leave in the heap."""
     command = [sys.executable, "-c", SHAPES, str(checkpoint)]
-    unset = {name: value for name, value in os.environ.items() if name not in KERNELS}
+    unset = {name: value for name, value in os.environ.items() if name not in CACHE_CAPACITIES}
     ran = subprocess.run(command, env={**unset, **environment}, capture_output=True, check=True)
     return int(ran.stdout)
 
 
-def test_what_shapes_leave_behind_is_bounded(checkpoint: Path) -> None:
-    unbounded = grown(checkpoint, **dict.fromkeys(KERNELS, "1024"))
+def test_primitive_caches_are_bounded(checkpoint: Path) -> None:
+    unbounded = grown(checkpoint, **dict.fromkeys(CACHE_CAPACITIES, "1024"))
     assert grown(checkpoint) < unbounded / 3

@@ -1,4 +1,4 @@
-"""The decoding thread keeps its team of OpenMP's; the threads that run the stages keep none."""
+"""OpenMP thread teams: the decoding thread keeps one, the threads that run stages keep none."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 
-def test_stages_leave_no_team_behind(talkative: Path) -> None:
+def test_stages_leave_no_thread_team(talkative: Path) -> None:
     command = [sys.executable, "-c", STAGES, str(talkative)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads are no team's
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -1,1 +1,1 @@
-"""Planning and joining speech. Knows neither Celery nor SQL: it runs in a notebook."""
+"""Planning, synthesis and stitching of speech, without Celery and SQL; runs in a notebook."""

@@ -1,4 +1,4 @@
-"""Named arrays and samples: what passes between the stages of a segment."""
+"""Named arrays and samples, which pass between the stages of a segment."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ Samples = npt.NDArray[np.float32]
 
 @dataclass(frozen=True, slots=True)
 class Arrays:
-    """The product of one stage: named arrays and words about them. Stored as one safetensors file."""
+    """Product of one stage: named arrays with metadata, stored as one safetensors file."""
 
     arrays: Mapping[str, npt.NDArray[np.generic]]
     meta: Mapping[str, str] = field(default_factory=dict)

@@ -1,11 +1,11 @@
-"""The one JSON form of a value, so that equal values have equal bytes and hashes."""
+"""Canonical JSON, in which equal values have equal bytes and hashes."""
 
 import json
 from typing import Any
 
 
 def canonical_json(value: Any) -> bytes:
-    """The one way a value is written, so that equal values have equal bytes and hashes.
+    """Serialise a value with sorted keys and without spaces.
 
     >>> canonical_json({"b": 1, "a": "é"}).decode()
     '{"a":"é","b":1}'

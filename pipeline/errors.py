@@ -1,23 +1,24 @@
-"""Errors, sorted by what the caller should do: correct the input, try again, or give up.
+"""Errors by what the caller should do: correct the input, retry, or give up.
 
-Every argument goes to `super().__init__`: Celery's JSON backend rebuilds an exception from its `args`.
+Every argument is passed to `super().__init__`, since Celery's JSON backend rebuilds an exception from its
+`args`.
 """
 
 from collections.abc import Sequence
 from typing import Any
 
 PROBLEMS_SHOWN = 50
-"""Problems that an error's text lists."""
+"""Maximum number of problems listed in an error's text."""
 
 
 class PipelineError(Exception):
-    """Something that a person or a program is expected to meet. Anything else is a bug and fails loudly."""
+    """Base of all expected errors. Any other exception is a bug."""
 
 
 class ScriptError(PipelineError):
-    """The script can't be spoken as written. Trying again can't help.
+    """A script that cannot be spoken as written. Not retried.
 
-    `line` and `reason` are of the first problem; where there are more, all of them are in `problems`.
+    `line` and `reason` describe the first problem; `problems` has all of them.
     """
 
     def __init__(self, line: int, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
@@ -27,7 +28,7 @@ class ScriptError(PipelineError):
 
     @classmethod
     def of(cls, problems: Sequence[tuple[int, str]]) -> "ScriptError":
-        """One error for all problems of a script; there is at least one."""
+        """Combine all problems of a script, at least one, to one error."""
         (line, reason), *more = problems
         return cls(line, reason, more)
 
@@ -38,7 +39,7 @@ class ScriptError(PipelineError):
 
 
 class VoiceError(PipelineError):
-    """A reference recording or a voice name that can't be used."""
+    """A reference recording or voice name that cannot be used."""
 
     def __init__(self, voice: str, reason: str) -> None:
         super().__init__(voice, reason)
@@ -49,7 +50,7 @@ class VoiceError(PipelineError):
 
 
 class OptionError(PipelineError):
-    """An option, format or engine that doesn't exist, or a value outside its range."""
+    """An unknown option, format or engine, or a value out of range."""
 
     def __init__(self, option: str, reason: str) -> None:
         super().__init__(option, reason)
@@ -60,33 +61,33 @@ class OptionError(PipelineError):
 
 
 class EngineError(PipelineError):
-    """The engine can't do this work: no such checkpoint, a foreign one, a segment it refuses."""
+    """Work that an engine cannot do: a missing or unsupported checkpoint, or a segment it refuses."""
 
 
 class PoisonError(EngineError):
-    """This work has ended its process as often as is allowed."""
+    """Work that has killed its process too often."""
 
     def __init__(self, deaths: int) -> None:
         super().__init__(deaths)
         self.deaths = deaths
 
     def __str__(self) -> str:
-        return f"set aside: its worker died {self.deaths} times"
+        return f"quarantined: its worker died {self.deaths} times"
 
 
 class BugError(PipelineError):
-    """Something that nobody expected. Its message stays in the process: it may hold the user's words."""
+    """An unexpected exception, without its message, which may quote the script."""
 
     def __init__(self, kind: str, where: str) -> None:
         super().__init__(kind, where)
         self.kind, self.where = kind, where
 
     def __str__(self) -> str:
-        return f"a bug: {self.kind} at {self.where}"
+        return f"unexpected {self.kind} at {self.where}"
 
 
 class SegmentError(PipelineError):
-    """A job stopped at one segment; what is finished is kept."""
+    """A job that failed at one segment; its finished segments remain."""
 
     def __init__(self, segment: int, line: int, reason: str) -> None:
         super().__init__(segment, line, reason)
@@ -97,7 +98,7 @@ class SegmentError(PipelineError):
 
 
 class CancelledError(PipelineError):
-    """The job was cancelled; stages stop at the next look at its flag."""
+    """A cancelled job; its stages stop at their next check."""
 
     def __init__(self, job: str) -> None:
         super().__init__(job)
@@ -108,7 +109,7 @@ class CancelledError(PipelineError):
 
 
 class DeadlineError(PipelineError):
-    """A segment took longer than its frame plan allows."""
+    """A segment that took longer than its frame plan allows."""
 
     def __init__(self, seconds: float, limit_s: float) -> None:
         super().__init__(seconds, limit_s)
@@ -119,23 +120,23 @@ class DeadlineError(PipelineError):
 
 
 class RetryableError(PipelineError):
-    """Worth another try, on this device or another."""
+    """A failure that may pass, on this device or another."""
 
 
 class DeviceLostError(RetryableError):
-    """The accelerator reported a fault."""
+    """A fault reported by the accelerator."""
 
 
 class OutOfMemoryError(RetryableError):
-    """A device ran out of memory even with one slot."""
+    """A device without enough memory for a single slot."""
 
 
 class StoreError(RetryableError):
-    """The artifact store did not answer, refused a write, or is full."""
+    """An artifact store that does not answer, refuses a write, or is full."""
 
 
 class MissingArtifactError(RetryableError):
-    """An artifact that an earlier stage made is gone or doesn't check out."""
+    """An artifact of an earlier stage that is missing or has a wrong checksum."""
 
     def __init__(self, name: str) -> None:
         super().__init__(name)
@@ -146,4 +147,4 @@ class MissingArtifactError(RetryableError):
 
 
 class HandedBackError(Exception):
-    """The process is stopping: this work goes back to the queue. Not a failure, so not a PipelineError."""
+    """Work that is requeued because its process is stopping. Not a failure, so not a PipelineError."""

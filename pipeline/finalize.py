@@ -1,4 +1,4 @@
-"""From a job's finished segments to its files in the store and the manifest that names them."""
+"""Finalisation of a job: its files in the store, and the manifest that names them."""
 
 import hashlib
 import json
@@ -26,14 +26,14 @@ def finish(
     *,
     watched: AbstractContextManager[object] | None = None,
 ) -> dict[str, Any]:
-    """Join the segments, store the files, write the manifest; returns the one that stands.
+    """Join the segments, store the files and write the manifest; returns the stored manifest.
 
     Args:
-        watched: entered while the segments are joined and the control is looked at; a store may take long.
+        watched: context of the joining, in which the control is checked; storing may take longer.
 
     Raises:
-        MissingArtifactError: a segment's samples are gone or damaged; it counts as missing from now on.
-        CancelledError, DeadlineError: as the control says.
+        MissingArtifactError: samples of a segment are missing or damaged; it counts as missing from now on.
+        CancelledError, DeadlineError: raised by the control.
     """
     segments = list(jobs.artifacts.audios(plan))
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
@@ -49,7 +49,7 @@ def finish(
                 control=control,
                 title=plan.options.title,
             )
-        # named by what it holds: of two who join at once, neither changes the file of the other's manifest
+        # named by its content, so that two concurrent stitches do not change each other's file
         name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
         audio = Artifact(name, stitched.sha256, stitched.bytes)
         jobs.store.objects.put_file(out, audio.name)
@@ -73,7 +73,7 @@ def finish(
 
 
 def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:
-    """A file that people read as it is: no header of ours, its checksum in the manifest."""
+    """Store a file without our header, since clients read it directly; its checksum is in the manifest."""
     data = text.encode()
     place = f"jobs/{plan.job}/{name}"
     jobs.store.objects.replace(place, data)

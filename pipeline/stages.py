@@ -1,8 +1,8 @@
-"""The four stages of one segment. Each skips what exists, so that running one twice costs a look.
+"""The four stages of one segment. Each skips what exists, so that running one twice costs a check.
 
-A stage returns facts of what it did (`Facts`), for whoever keeps account; `cache_hit` says that there was
-nothing to do. Their products lie in the store under the segment's key; nothing passes from one to the next
-by any other way, so any stage may run on another machine.
+A stage returns facts about its work (`Facts`), for metering; `cache_hit` means that its product existed.
+Products are in the store under the segment's key. Stages share nothing else, so each may run on another
+machine.
 """
 
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ Facts = Mapping[str, str | int | float | bool | None]
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """One segment and all that its stages need."""
+    """One segment and the resources of its stages."""
 
     store: Store
     plan: Plan
@@ -40,7 +40,7 @@ class Work:
 
 
 def text(work: Work) -> Facts:
-    """The segment's words to the engine's tokens."""
+    """Convert the segment's words to the engine's tokens."""
     facts: Facts = {"chars_in": sum(len(line.text) for line in work.segment.lines)}
     if work.finished or work.store.has(work.name("text")):
         return {**facts, "cache_hit": True}
@@ -50,7 +50,7 @@ def text(work: Work) -> Facts:
 
 
 def semantic(work: Work) -> Facts:
-    """Tokens to what conditions the model, and the frame plan."""
+    """Convert tokens to the model's conditioning, and plan the frames."""
     if work.finished or work.store.has(work.name("semantic")):
         return {"cache_hit": True}
     tokens = work.store.need_arrays(work.name("text"))
@@ -60,10 +60,10 @@ def semantic(work: Work) -> Facts:
 
 
 def speaker(work: Work, control: Control | None = None) -> Facts:
-    """Reference recordings to speaker embeddings, for the segment's speakers that have none yet.
+    """Make the missing speaker embeddings of the segment from reference recordings.
 
     Args:
-        control: looked at before every voice.
+        control: checked before every voice.
     """
     if work.finished:
         return {"cache_hit": True}
@@ -81,7 +81,7 @@ def speaker(work: Work, control: Control | None = None) -> Facts:
 
 
 def diffusion(work: Work, control: Control) -> Facts:
-    """Decode the segment, measure how loud it is, and store samples and spans; the spans last."""
+    """Decode the segment, measure its loudness, and store samples and then spans."""
     if work.finished:
         return {"cache_hit": True}
     conditions = work.store.need_arrays(work.name("semantic"))

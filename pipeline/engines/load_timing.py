@@ -1,12 +1,12 @@
-"""How long a piece of work waited for models to be loaded.
+"""Time that work spends waiting for models to load.
 
-    with counted(tell):        # whoever keeps account of the work
+    with counted(tell):        # in the caller that measures the work
         ...
-            with loading():    # an engine, around what it loads once
+            with loading():    # in the engine, around a load
                 ...
 
-`tell` is called after every load with the seconds of all so far. An account belongs to the thread that opened
-it. While another thread loads one waits from when one came: `Load.since`, `add`.
+`tell` is called after every load with the total seconds so far. Timers are per thread. If another thread is
+already loading the model, the wait counts from when this thread asked for it: `Load.since`, `add`.
 """
 
 import contextvars
@@ -20,13 +20,13 @@ now = time.perf_counter
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """When something was loaded, by `now`."""
+    """Start and end of a load, by `now`."""
 
     began: float
     ended: float
 
     def since(self, came: float) -> float:
-        """Seconds of it for which whoever came then waited."""
+        """Seconds that a thread waited for this load from a time on."""
         return max(0.0, self.ended - max(self.began, came))
 
 
@@ -35,7 +35,7 @@ class _Account:
     tell: Callable[[float], None]
     total_s: float = 0.0
     within: bool = False
-    """Whether a load is under way: what it loads in turn is part of it."""
+    """True while a load is running; nested loads are part of it."""
 
 
 _account: contextvars.ContextVar[_Account | None] = contextvars.ContextVar("loads", default=None)
@@ -43,7 +43,7 @@ _account: contextvars.ContextVar[_Account | None] = contextvars.ContextVar("load
 
 @contextmanager
 def counted(tell: Callable[[float], None]) -> Iterator[None]:
-    """Account for what is loaded within."""
+    """Count loads within the context."""
     token = _account.set(_Account(tell))
     try:
         yield
@@ -53,7 +53,7 @@ def counted(tell: Callable[[float], None]) -> Iterator[None]:
 
 @contextmanager
 def loading() -> Iterator[None]:
-    """The body loads a model, or waits for whoever does."""
+    """Mark the body as loading a model, or waiting for one that loads."""
     account = _account.get()
     if account is None or account.within:
         yield
@@ -67,13 +67,13 @@ def loading() -> Iterator[None]:
 
 
 def watched() -> Callable[[], bool]:
-    """For other threads: whether a load is under way in the account of this one."""
+    """Function for other threads that tells if a load is running in this thread's timer."""
     account = _account.get()
     return lambda: account is not None and account.within
 
 
 def add(seconds: float) -> None:
-    """So long was waited for a model; 0 is nothing."""
+    """Add seconds of waiting for a model."""
     account = _account.get()
     if account is not None and not account.within and seconds > 0:
         account.total_s += seconds

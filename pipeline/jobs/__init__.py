@@ -1,19 +1,19 @@
 """Jobs in the artifact store: plans in pages, coordination of their runs, outcomes and artifacts.
 
-jobs/<job>/plan               the whole but for the words; written last, so that its presence means planned
+jobs/<job>/plan               the plan without the words; written last, so that its presence means planned
 jobs/<job>/plan.<page>        256 segments with their words
-jobs/<job>/run                how often it was begun, from the second time on
-jobs/<job>/begun              when that was, the last time
-jobs/<job>/pulse              when something was last done for it
-jobs/<job>/cancelled          a flag that every stage looks at
-jobs/<job>/tries/<segment>.<stage>.<…>  an attempt that began; gone when it has ended in good order
-jobs/<job>/failed/<segment>   why a segment can't be made
-jobs/<job>/failure            why the job has no file
-jobs/<job>/manifest           the result; its presence means finished. Beside it lie the files that it names
-open/<job>                    somebody still waits: the jobs that a reconciler has to look at
-segments/<..>/<key>/<stage>   what the stages made, shared by all jobs
+jobs/<job>/run                number of runs, from the second on
+jobs/<job>/begun              start of the last run
+jobs/<job>/pulse              time of the last progress
+jobs/<job>/cancelled          flag that every stage checks
+jobs/<job>/tries/<segment>.<stage>.<…>  a running attempt; removed at its regular end
+jobs/<job>/failed/<segment>   reason why a segment failed
+jobs/<job>/failure            reason why the job failed
+jobs/<job>/manifest           the result; its presence means finished. The files it names are beside it
+open/<job>                    jobs that a client waits for, which the reconciler checks
+segments/<..>/<key>/<stage>   products of the stages, shared by all jobs
 speakers/<..>/<key>           speaker embeddings, one per voice and engine
 
-Plans have a copy beside them (`<name>~`): nothing else could make them again. Who waits for a job is noted
-beside it by `tasks.orchestration.roots`.
+Plans have a copy beside them (`<name>~`), since they cannot be made again. `tasks.orchestration.roots` stores
+the waiting clients beside a job.
 """

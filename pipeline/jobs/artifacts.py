@@ -1,4 +1,4 @@
-"""Artifacts of a job: audio of its segments, and the names of what its stages make."""
+"""Artifacts of a job: audio of its segments, and names of the stages' products."""
 
 import hashlib
 import json
@@ -26,12 +26,12 @@ class Artifacts:
         self.store, self.plans = store, plans
 
     def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
-        """What is known of a finished segment; None while it is missing."""
+        """Metadata of a finished segment; None if it is missing."""
         found = self.store.get_json(stage_name(segment.key, _SPANS))
         return None if found is None else _segment_audio(found)
 
     def missing(self, plan: Plan) -> list[int]:
-        """The segments without audio, in order."""
+        """Indices of the segments without audio, in order."""
         return [segment.index for segment, audio in self.audios(plan) if audio is None]
 
     def audios(self, plan: Plan) -> Iterator[tuple[PlannedSegment, SegmentAudio | None]]:
@@ -48,10 +48,10 @@ class Artifacts:
 
 
 def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:
-    """Keep a segment's samples and spans, unless it has some; returns the spans of the samples that stand.
+    """Store a segment's samples and spans unless it has some; returns the spans of the stored samples.
 
-    Two workers may have made two takes. What stands under `audio` carries its own spans, and the small
-    record beside it is always made from these.
+    Two workers may make two takes. The artifact `audio` contains its own spans, and the small record beside
+    it is always made from these.
     """
     record = {
         "sample_rate_hz": audio.sample_rate_hz,
@@ -67,11 +67,12 @@ def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> 
 
 
 def read_samples(store: Store, key: str) -> Samples:
-    """A finished segment's samples.
+    """Read a finished segment's samples.
 
     Raises:
-        MissingArtifactError: they are gone, damaged, or others than the record beside them says; that record
-            is put right, so that the next look finds what is true.
+        MissingArtifactError: they are missing or damaged, or differ from the record beside them, which is
+        then
+            corrected.
     """
     name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
     found = store.get_arrays(name)
@@ -86,12 +87,12 @@ def read_samples(store: Store, key: str) -> Samples:
 
 
 def stage_name(key: str, stage: str) -> str:
-    """Where a stage's product of one segment lies."""
+    """Name of a stage's product of one segment."""
     return f"segments/{key[:2]}/{key}/{stage}"
 
 
 def speaker_name(plan: Plan, speaker: Speaker) -> str:
-    """Where a speaker's embedding lies: one per voice, engine, weights and options."""
+    """Name of a speaker's embedding, one per voice, engine, weights and options."""
     content = [plan.options.engine, plan.revision, dict(plan.engine_options), speaker.hash]
     key = hashlib.sha256(canonical_json(content)).hexdigest()[:32]
     return f"speakers/{key[:2]}/{key}"

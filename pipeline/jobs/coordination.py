@@ -15,19 +15,19 @@ class Coordination:
         self.store = store
 
     def run_no(self, job: str) -> int:
-        """How often the job was begun."""
+        """Number of the current run, from 1."""
         return int(self.store.get(f"jobs/{job}/run") or b"1")
 
     def begun_s(self, job: str) -> float | None:
-        """When the job was last begun again, in seconds since the epoch; None while it was begun once."""
+        """Time of the job's last restart, in seconds since the epoch; None in the first run."""
         begun = self.store.get(f"jobs/{job}/begun")
         return float(begun) if begun else None
 
     def reopen(self, job: str, *, flags: Iterable[str] = ()) -> None:
-        """Forget that a job ended, and keep every segment it has.
+        """Restart an ended job; its finished segments remain.
 
         Args:
-            flags: of the caller's own, which the next run starts without.
+            flags: further flags to remove.
         """
         for folder in ("failed", "tries"):
             for name, _, _ in list(self.store.objects.names(f"jobs/{job}/{folder}")):
@@ -46,9 +46,10 @@ class Coordination:
         return self.store.objects.size(f"jobs/{job}/cancelled") is not None
 
     def raise_if_cancelled(self, job: str) -> None:
-        """
+        """Raise if the job was cancelled.
+
         Raises:
-            CancelledError: somebody cancelled the job.
+            CancelledError: it was.
         """
         if self.cancelled(job):
             raise CancelledError(job)
@@ -57,35 +58,35 @@ class Coordination:
         self.store.put(f"open/{job}", b"")
 
     def close(self, job: str) -> None:
-        """Note that nobody waits any more."""
+        """Record that no client waits any more."""
         self.store.objects.delete(f"open/{job}")
 
     def is_open(self, job: str) -> bool:
         return self.store.objects.size(f"open/{job}") is not None
 
     def opened(self) -> list[str]:
-        """The jobs that somebody may still wait for."""
+        """IDs of the open jobs, also of those whose plan is not written yet (see `Plans.open_jobs`)."""
         return [name.removeprefix("open/") for name, _, _ in self.store.objects.names("open")]
 
     def touch(self, job: str) -> None:
-        """Note that something is being done for it."""
+        """Record progress of the job."""
         self.store.overwrite(f"jobs/{job}/pulse", repr(time.time()).encode())
 
     def idle_s(self, job: str) -> float:
-        """How long nothing has been done for it."""
+        """Seconds without progress."""
         pulse = self.store.get(f"jobs/{job}/pulse")
         return max(0.0, time.time() - float(pulse)) if pulse else float("inf")
 
     def begin(self, job: str, work: str, attempt: str, where: Mapping[str, Any]) -> None:
-        """Note that an attempt at some work of a job begins, and in which process."""
+        """Record the start of an attempt at work of a job, and its process."""
         self.store.put_json(f"jobs/{job}/tries/{work}.{attempt}", where)
 
     def end(self, job: str, work: str, attempt: str) -> None:
-        """The attempt has ended, well or not; what a dead process leaves stays."""
+        """Remove the record of an attempt that ended; those of dead processes remain."""
         self.store.objects.delete(f"jobs/{job}/tries/{work}.{attempt}")
 
     def open_attempts(self, job: str, work: str) -> list[Mapping[str, Any]]:
-        """Where attempts at this work run, or died."""
+        """Processes in which attempts at this work run, or died."""
         folder = f"jobs/{job}/tries"
         names = [name for name, _, _ in self.store.objects.names(folder)]
         found = [self.store.get_json(name) for name in names if name.startswith(f"{folder}/{work}.")]

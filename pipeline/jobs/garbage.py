@@ -1,4 +1,4 @@
-"""The store's garbage collector: by age, then by size, and never what an open job uses."""
+"""Garbage collector of the store: by age, then by size; artifacts of open jobs remain."""
 
 import time
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.store.local import SCRATCH
 
 _KEPT = ("voices/", "open/")
-"""Registered recordings are the users', not ours to drop; and the list of open jobs says what is in use."""
+"""Folders that are never collected: registered recordings, and the list of open jobs."""
 _YOUNG_S = 3600.0
-"""What is younger may belong to a job that is planned or taken up just now, and goes for no lack of room."""
+"""Minimum age for removal by size; younger artifacts may belong to a job that is being planned or restarted.
+"""
 _REMEMBERED_S = 3.0
 
 
@@ -25,11 +26,11 @@ class Swept:
 def collect(
     jobs: Jobs, *, older_than_s: float, keep_bytes: int | None = None, dry_run: bool = False
 ) -> Swept:
-    """Remove artifacts older than so long, then the oldest until no more than `keep_bytes` is left.
+    """Remove artifacts older than `older_than_s`, then the oldest until `keep_bytes` is left.
 
-    A closed job's files, and what lies under a segment's or a speaker's key, go by their own age. What a
-    process was writing when it died goes by age alone: the young may be in the making. A job may be taken up
-    again meanwhile, so that each is asked for once more before a file of it goes; a segment is made again.
+    Files of closed jobs, segments and speakers are removed by their own age. Temporary files are removed by
+    age only, since young ones may be in use. A job may be restarted meanwhile, so it is checked again before
+    a file of it is removed; a removed segment is synthesised again.
     """
     now = time.time()
     used, taken_up = in_use(jobs), _TakenUp(jobs)
@@ -51,10 +52,10 @@ def collect(
 
 
 def in_use(jobs: Jobs) -> set[str]:
-    """Where everything lies that open jobs use: folders of jobs and segments, names of speakers.
+    """Names that open jobs use: folders of jobs and segments, and speakers.
 
     Raises:
-        StoreError: an open job's plan is damaged, so nobody knows what it uses.
+        StoreError: the plan of an open job is damaged.
     """
     used: set[str] = set()
     for job in jobs.plans.ids():
@@ -65,8 +66,7 @@ def in_use(jobs: Jobs) -> set[str]:
             segments = {stage_name(segment.key, "").rstrip("/") for segment in jobs.plans.segments(plan)}
         except MissingArtifactError:
             raise StoreError(
-                f"the plan of open job {job} is damaged, so what it uses is unknown; render its script again "
-                f"or cancel it first"
+                f"the plan of open job {job} is damaged; render its script again or cancel the job first"
             ) from None
         used.add(f"jobs/{job}")
         used |= segments
@@ -75,14 +75,14 @@ def in_use(jobs: Jobs) -> set[str]:
 
 
 class _TakenUp:
-    """Which jobs are open by now; each is asked for every few seconds at most."""
+    """Checks if a job has been reopened, at most every few seconds per job."""
 
     def __init__(self, jobs: Jobs) -> None:
         self._jobs = jobs
         self._asked: dict[str, tuple[float, bool]] = {}
 
     def has(self, name: str) -> bool:
-        """Whether a name in the store belongs to one."""
+        """True if a name in the store belongs to a reopened job."""
         folder, _, rest = name.partition("/")
         if folder != "jobs":
             return False
@@ -95,6 +95,6 @@ class _TakenUp:
 
 
 def _covered(name: str, used: set[str]) -> bool:
-    """Whether a name, or a folder above it, is in use."""
+    """True if a name, or a folder above it, is in use."""
     parts = name.split("/")
     return any("/".join(parts[:end]) in used for end in range(1, len(parts) + 1))

@@ -16,15 +16,15 @@ class Outcomes:
         self.store = store
 
     def closed(self, job: str) -> bool:
-        """Whether nothing more will happen to it unless somebody asks again."""
+        """True if the job has ended; only a new request continues it."""
         return self.failure(job) is not None or self.store.has(f"jobs/{job}/manifest")
 
     def fail(self, job: str, segment: int, error: str) -> None:
-        """Set one segment aside for good; the rest of the job is kept."""
+        """Record that one segment has failed for good."""
         self.store.overwrite(f"jobs/{job}/failed/{segment:06d}", error.encode())
 
     def failures(self, job: str) -> dict[int, str]:
-        """Why segments can't be made, by index."""
+        """Reasons of failed segments, by index."""
         return {
             int(name.rsplit("/", 1)[1]): self.store.need(name).decode()
             for name, _, _ in self.store.objects.names(f"jobs/{job}/failed")
@@ -34,18 +34,18 @@ class Outcomes:
         return self.store.get_json(f"jobs/{job}/manifest")
 
     def finish(self, job: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Write the manifest, once; returns the one that stands."""
+        """Write the manifest unless there is one; returns the stored manifest."""
         self.store.put_json(f"jobs/{job}/manifest", manifest)
         standing: dict[str, Any] = self.store.get_json(f"jobs/{job}/manifest") or dict(manifest)
         return standing
 
     def failure(self, job: str) -> str | None:
-        """Why the whole job failed, in words."""
+        """Reason why the job failed, as text."""
         error = self.error(job)
         return None if error is None else str(error)
 
     def error(self, job: str) -> PipelineError | None:
-        """Why the whole job failed."""
+        """Error with which the job failed."""
         found = self.store.get_json(f"jobs/{job}/failure")
         if found is None:
             return None

@@ -1,4 +1,4 @@
-"""Plans of jobs, in pages, each with a copy beside it: nothing else could make them again."""
+"""Plans of jobs, in pages, each with a copy beside it, since they cannot be made again."""
 
 import functools
 import re
@@ -20,24 +20,24 @@ _JOB = re.compile(r"[0-9a-f]{20}")
 
 
 def is_id(job: object) -> TypeGuard[str]:
-    """Whether it can be a job's id."""
+    """True for a valid job ID."""
     return isinstance(job, str) and _JOB.fullmatch(job) is not None
 
 
 def checked_id(job: object) -> str:
-    """A job's id, before it becomes part of a name in the store.
+    """Validate a job ID, before it becomes part of a name in the store.
 
     Raises:
-        OptionError: it can't be one.
+        OptionError: an invalid ID.
     """
     if not is_id(job):
-        raise OptionError("job", "is not the id of a job: 20 hexadecimal digits")
+        raise OptionError("job", "not a job ID, which has 20 hexadecimal digits")
     return job
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What every stage may want to know of a job, without its words."""
+    """Plan of a job, without its words."""
 
     job: str
     options: JobOptions
@@ -62,9 +62,9 @@ class Plans:
         self.store, self.coordination = store, coordination
 
     def create(self, request: Request, profile: Profile) -> Plan:
-        """Plan a job and write it down, once: a second call adopts what stands, and mends damaged pages."""
+        """Plan a job and store the plan; a second call adopts the stored plan and repairs damaged pages."""
         job = request.job
-        if self.store.objects.size(f"jobs/{job}/plan") is None:  # a collector may have taken it
+        if self.store.objects.size(f"jobs/{job}/plan") is None:  # the garbage collector may have removed it
             _plans.pop((self.store.url, job), None)
             _page.cache_clear()
         standing = self.get(job)
@@ -99,7 +99,7 @@ class Plans:
         return self.need(job)
 
     def _whole(self, plan: Plan) -> bool:
-        """Whether every page of a plan can be read, or has a copy that can."""
+        """True if every page of a plan, or its copy, can be read."""
         names = [_page_name(plan.job, page) for page in range(-(-plan.segments // PAGE))]
         return all(_get_either(self.store, name) is not None for name in names)
 
@@ -107,15 +107,23 @@ class Plans:
         return _plan(self.store, job)
 
     def need(self, job: str) -> Plan:
-        """The plan.
+        """Read a plan.
 
         Raises:
-            MissingArtifactError: there is no such job.
+            MissingArtifactError: unknown job.
         """
         plan = self.get(job)
         if plan is None:
             raise MissingArtifactError(f"jobs/{job}/plan")
         return plan
+
+    def open_jobs(self) -> Iterator[Plan]:
+        """Plans of the open jobs.
+
+        A job is opened before its plan is written, so that no plan lies there that nobody looks after. One
+        that is open and not planned yet is left out.
+        """
+        return (plan for plan in map(self.get, self.coordination.opened()) if plan)
 
     def segment(self, job: str, index: int) -> PlannedSegment:
         return _page(self.store, job, index // PAGE)[index % PAGE]
@@ -125,7 +133,7 @@ class Plans:
             yield self.segment(plan.job, index)
 
     def ids(self) -> Iterator[str]:
-        """Every job that has a plan."""
+        """IDs of all planned jobs."""
         for name, _, _ in self.store.objects.names("jobs"):
             if name.endswith("/plan"):
                 yield name.split("/")[1]
@@ -141,7 +149,7 @@ def _put_twice(store: Store, name: str, value: Any) -> None:
 
 
 def _get_either(store: Store, name: str) -> Any | None:
-    """The value, or that of the copy where the first is damaged."""
+    """Read a value, or its copy if the first is damaged."""
     found = store.get_json(name)
     if found is None and store.objects.size(name) is not None:
         found = store.get_json(f"{name}~")
@@ -164,9 +172,9 @@ _plans: dict[tuple[str, str], Plan] = {}
 
 
 def _plan(store: Store, job: str) -> Plan | None:
-    """Plans don't change once written, so a process keeps those it has read (a few kB each)."""
+    """Read a plan through a cache of this process; plans never change and take a few kB each."""
     key = (store.url, job)
-    plan = _plans.get(key)  # held on to: another thread may clear them at any moment
+    plan = _plans.get(key)  # a reference, since another thread may clear the cache
     if plan is None:
         found = _get_either(store, f"jobs/{job}/plan")
         if found is None:

@@ -1,1 +1,1 @@
-"""From a script to a job's plan: the request, the segments, the records."""
+"""Planning: requests, segments and their records."""

@@ -1,7 +1,7 @@
-"""What a job is made of: the records that pass between planning, the stages and the stitch.
+"""Records that pass between planning, the stages and the stitch.
 
-A plan lies in the store in pages, so that a worker reads the page of its segment and not a ten-hour book.
-Nothing here knows how the script was written or how the sound is made.
+A plan is stored in pages, so that a worker reads the page of its segment and not a ten-hour book. The records
+depend neither on the form of the script nor on the engine.
 """
 
 from dataclasses import dataclass
@@ -16,50 +16,50 @@ class PlannedLine:
     source_line: int
     """Number of its line in the script, from 1, for error messages."""
     speaker: str
-    """The speaker's name, as the script has it."""
+    """The speaker's name in the script."""
     text: str
     pause_ms: int = 0
-    """Silence that the script asks for before it, on top of the join's own."""
+    """Silence requested before it, in addition to the stitcher's own."""
     continues: bool = False
-    """Whether it continues the turn of the line before it, in this segment or the last."""
+    """True if it continues the turn of the previous line, in this segment or the one before."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedSegment:
-    """What one chain of tasks makes."""
+    """Segment, the work of one chain of tasks."""
 
     index: int
     key: str
-    """Hex; the hash of all that shapes its sound. Its audio is stored under it."""
+    """Hash of everything that shapes its sound, in hex. Its audio is stored under this key."""
     seed: int
     lines: tuple[PlannedLine, ...]
     speakers: tuple[str, ...]
-    """The names behind the segment's slots, in the order of the job's speakers."""
+    """Names of the segment's speaker slots, in the order of the job's speakers."""
     words: int
     """At least 1; counted by `pipeline.script.words`, each line rounded up."""
 
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A run of samples in a segment's audio, and how loud it is: measured where the samples are born."""
+    """A range of samples in a segment's audio, and its loudness, measured by the diffusion stage."""
 
     start: int
     """First sample, from the start of the segment's audio."""
     samples: int
     line: int
-    """The first of the segment's lines that it covers."""
+    """First line of the segment that it covers."""
     lines: int
-    """How many lines it covers: 1 unless the engine can't tell where one ends."""
+    """Number of lines it covers, above 1 only if the engine cannot tell lines apart."""
     text: str
     lufs: float | None
-    """Integrated loudness (EBU R 128); None where it is too short or too quiet to have one."""
+    """Integrated loudness (EBU R 128); None if it is too short or too quiet."""
     true_peak: float
-    """Linear, 1.0 is full scale; may be above it."""
+    """True peak, linear; may exceed full scale (1.0)."""
 
 
 @dataclass(frozen=True, slots=True)
 class SegmentAudio:
-    """What is known of a finished segment without reading its samples."""
+    """Metadata of a finished segment, without its samples."""
 
     sample_rate_hz: int
     samples: int

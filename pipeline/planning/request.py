@@ -1,4 +1,4 @@
-"""What somebody asks for: a script, voices for its speakers, options. Checked before any work starts."""
+"""Requests: a script, voices for its speakers, and options; validated before any work starts."""
 
 import hashlib
 import re
@@ -21,24 +21,24 @@ _TITLE_MAX = 200
 
 @dataclass(frozen=True, slots=True)
 class JobOptions:
-    """The options of a job that are not the engine's own."""
+    """Options of a job, without those of its engine."""
 
     engine: str
     model: str | None = None
-    """A name that the service knows for a checkpoint; never a path."""
+    """Name of a checkpoint in the settings; never a path."""
     format: str = "flac"
     title: str = ""
     seed: int = 0
-    """Another seed, another take of the whole script."""
+    """Seed of the noise; another seed gives another take of the whole script."""
     on_error: str = "fail"
-    """What to do when a segment can't be made: 'fail' the job, or leave a marked 'gap' of silence."""
+    """Handling of failed segments: 'fail' the job, or leave a 'gap' of silence."""
     device: str | None = None
-    """`<host>.<n>`: keep both GPU stages of this job on that one device."""
+    """Device for both GPU stages, `<host>.<n>`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReadingOptions:
-    """Options of how a script is read. They shape turns, and turns a job's id: none of them is part of it."""
+    """Options of parsing. They affect the job ID through the turns only."""
 
     form: str | None = None
     """A key of `pipeline.script.form.FORMS`; None recognises it."""
@@ -48,29 +48,29 @@ class ReadingOptions:
 
 @dataclass(frozen=True, slots=True)
 class Speaker:
-    """One speaker of a job and the voice behind the name."""
+    """One speaker of a job with its voice."""
 
     name: str
     voice: str
-    """The name it was asked for by: a preset of the engine or a registered recording."""
+    """Requested name: a preset of the engine or a registered recording."""
     hash: str
     """`preset:<name>`, or the SHA-256 of the recording."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A checked request: everything is known, nothing has been made."""
+    """A validated request."""
 
     script: Script
     speakers: tuple[Speaker, ...]
     options: JobOptions
     engine_options: Options
     revision: str
-    """The weights and the version of the stages."""
+    """Revision of the weights and version of the stages."""
 
     @property
     def job(self) -> str:
-        """The job's id: equal requests are one job."""
+        """Job ID, a hash of the request; equal requests are one job."""
         content = {
             "turns": [(t.speaker, t.text, t.pause_ms, t.continues) for t in self.script.turns],
             "speakers": [(s.name, s.hash) for s in self.speakers],
@@ -90,12 +90,12 @@ def checked(
     engine: Engine,
     registered: Voices,
 ) -> Request:
-    """Check a script against its voices and its engine.
+    """Validate a script with its voices and options for an engine.
 
     Raises:
-        ScriptError: a turn that the engine can't speak.
-        VoiceError: a voice that isn't known, or a speaker without one.
-        OptionError: an option of the engine that isn't known or out of range.
+        ScriptError: a turn that the engine cannot speak.
+        VoiceError: an unknown voice, or a speaker without one.
+        OptionError: an unknown option of the engine, or a value out of range.
         EngineError: no usable checkpoint.
     """
     refused = [(turn.line, refusal) for turn in script.turns if (refusal := engine.refuses(turn.text))]
@@ -107,34 +107,34 @@ def checked(
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:
-    """The job's own options and, apart from them, the engine's.
+    """Split options into those of the job and those of the engine.
 
     Args:
-        engine: the engine where the options name none.
+        engine: default engine.
 
     Raises:
-        OptionError: a value that is not allowed.
+        OptionError: an invalid value.
     """
     for name, value in given.items():
         if isinstance(value, str) and any(unicodedata.category(letter) == "Cs" for letter in value):
-            raise OptionError(str(name), "has half a character (a lone surrogate), which is no text")
+            raise OptionError(str(name), "contains an unpaired surrogate")
     own = {name: given[name] for name in JobOptions.__slots__ if given.get(name) is not None}
     ours = {*JobOptions.__slots__, *ReadingOptions.__slots__}
     rest = {str(name): value for name, value in given.items() if name not in ours}
     for name, value in rest.items():
         if not isinstance(value, str | int | float):
-            raise OptionError(name, "is not a number, a word or a truth value")
+            raise OptionError(name, "is not a number, a string or a boolean")
     for name, value in own.items():
         kind = int if name == "seed" else str
         if not isinstance(value, kind) or isinstance(value, bool):
-            raise OptionError(name, f"{value!r} is not {'a whole number' if kind is int else 'text'}")
+            raise OptionError(name, f"{value!r} is not {'an integer' if kind is int else 'a string'}")
     options = JobOptions(**{"engine": engine, **own})
     _one_of("format", options.format, FORMATS)
     _one_of("on_error", options.on_error, ON_ERROR)
     if not 0 <= options.seed < 2**32:
-        raise OptionError("seed", f"{options.seed} is not from 0 to {2**32 - 1}")
+        raise OptionError("seed", f"{options.seed} is not between 0 and {2**32 - 1}")
     if len(options.title) > _TITLE_MAX or any(unicodedata.category(c) == "Cc" for c in options.title):
-        raise OptionError("title", f"is longer than {_TITLE_MAX} characters or has control characters")
+        raise OptionError("title", f"is longer than {_TITLE_MAX} characters or contains control characters")
     if options.device is not None and not re.fullmatch(
         r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+", options.device
     ):
@@ -143,21 +143,21 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
 
 
 def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
-    """Pick the options of how the script is read.
+    """Select the options of parsing.
 
     Raises:
-        OptionError: a value that is no text.
+        OptionError: a value that is not a string.
     """
     own = {name: given[name] for name in ReadingOptions.__slots__ if given.get(name) is not None}
     for name, value in own.items():
         if not isinstance(value, str):
-            raise OptionError(name, f"{value!r} is not text")
+            raise OptionError(name, f"{value!r} is not a string")
     return ReadingOptions(**own)
 
 
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
-        raise OptionError(option, f"{value!r} is unknown; there are {', '.join(allowed)}")
+        raise OptionError(option, f"unknown value {value!r}; available: {', '.join(allowed)}")
 
 
 def _speakers(
@@ -170,37 +170,35 @@ def _speakers(
         voice = voices.get(name)
         if voice is None:
             if profile.reference_needed:
-                raise VoiceError(
-                    name, f"the engine {profile.name} needs a reference recording for every speaker"
-                )
+                raise VoiceError(name, f"engine {profile.name} needs a reference recording for every speaker")
             if not free:
-                raise VoiceError(name, f"has no voice: the engine's {len(profile.presets)} presets are taken")
+                raise VoiceError(name, f"no voice left: all {len(profile.presets)} presets are assigned")
             voice = free.pop(0)
         speakers.append(_speaker(name, voice, profile, registered))
     return tuple(speakers)
 
 
 def _by_speaker(script: Script, voices: Mapping[str, Any]) -> dict[str, Any]:
-    """Voices under the speakers' names as the script has them.
+    """Map the script's speaker names to voices.
 
     Raises:
-        VoiceError: a voice for somebody who doesn't speak, or two for one speaker.
+        VoiceError: a voice for an unknown speaker, or two voices for one speaker.
     """
     found: dict[str, Any] = {}
     for name, voice in voices.items():
         speaker = find(str(name), script.speakers)
         if speaker is None:
             known = ", ".join(script.speakers[:8])
-            raise VoiceError(str(voice), f"is for {name!r}, who doesn't speak; there are {known}")
+            raise VoiceError(str(voice), f"assigned to {name!r}, who does not speak; speakers: {known}")
         if speaker in found and found[speaker] != voice:
-            raise VoiceError(str(voice), f"is for {name!r}, who has the voice {found[speaker]!r} already")
+            raise VoiceError(str(voice), f"assigned to {name!r}, who already has {found[speaker]!r}")
         found[speaker] = voice
     return found
 
 
 def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Speaker:
     if not isinstance(voice, str):
-        raise VoiceError(name, f"{voice!r} is not the name of a voice")
+        raise VoiceError(name, f"{voice!r} is not a voice name")
     if voice in profile.presets:
         return Speaker(name, voice, f"preset:{voice}")
     return Speaker(name, voice, registered.resolve(voice))

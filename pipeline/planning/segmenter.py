@@ -1,9 +1,8 @@
-"""Turns to segments: whole turns, packed to the size that the engine likes, cut where an edit stays local.
+"""Segmentation of turns by content-defined chunking, so that edits stay local.
 
-Where a segment begins is decided by the words around the cut, not by counting from the top of the script
-(content-defined chunking, as rsync and restic cut files): a turn begins a segment if its hash is the lowest
-within `words_min` words to either side. So a changed line changes its own segment, and the cuts after it
-fall where they fell before. What comes out too long is divided evenly.
+As in rsync and restic, the words around a boundary decide where it falls, not a count from the top: a turn
+starts a segment if its hash is the lowest within `words_min` words on either side. A changed line changes its
+own segment, and later boundaries stay. Segments that are still too long are divided evenly.
 """
 
 import hashlib
@@ -19,12 +18,12 @@ from pipeline.script.turns import Turn
 from pipeline.script.words import whole_words
 
 SENTENCE_WORDS_MAX = 2
-"""A sentence longer than so many segments is cut within."""
+"""Length of a sentence, in segments, above which it is split."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """What is never cut: a turn, a sentence of a turn that is longer than a segment, or a part of that."""
+    """Indivisible unit: a turn, a sentence of a turn that exceeds a segment, or a part of such a sentence."""
 
     line: PlannedLine
     words: int
@@ -38,11 +37,11 @@ def plan(
     speakers: Mapping[str, str],
     identity: Mapping[str, object],
 ) -> Iterator[PlannedSegment]:
-    """Cut a script into segments and give each its key and seed.
+    """Cut a script into segments with keys and seeds.
 
     Args:
-        speakers: the hash of each speaker's voice, by name, in the job's order.
-        identity: all else that shapes the sound of every segment: engine, weights, options, seed.
+        speakers: hash of each speaker's voice, by name, in the job's order.
+        identity: everything else that shapes the sound: engine, weights, options, seed.
     """
     order = {name: position for position, name in enumerate(speakers)}
     for index, units in enumerate(_packed(_units(turns, profile.words_max), profile)):
@@ -65,7 +64,7 @@ def plan(
 
 
 def text_of(segment: PlannedSegment) -> SegmentText:
-    """What an engine is told of a segment: slots in place of names."""
+    """Text of a segment for the engine, with speaker slots in place of names."""
     lines = tuple(Line(segment.speakers.index(line.speaker), line.text) for line in segment.lines)
     return SegmentText(lines, len(segment.speakers), segment.seed)
 
@@ -88,7 +87,7 @@ def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
 
 
 def _pieces(text: str, words_max: int) -> Iterator[str]:
-    """A turn that fits whole; else its sentences, and parts of those that no engine would take whole."""
+    """Yield a turn that fits, or else its sentences, and parts of sentences that are too long."""
     if whole_words(text) <= words_max:
         yield text
         return
@@ -113,13 +112,13 @@ def _packed(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit
 
 
 def _runs(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
-    """Cut where the engine can't go on: a pause within a segment, if it can't tell lines apart."""
+    """Cut at pauses if the engine cannot tell lines of a segment apart."""
     cuts = [i for i, unit in enumerate(units) if i and unit.line.pause_ms and not profile.tells_lines_apart]
     return _between(units, cuts)
 
 
 def _chunks(units: Sequence[_Unit], window_words: int) -> Iterator[Sequence[_Unit]]:
-    """Cut before every unit whose hash is the lowest of those within the window to either side."""
+    """Cut before every unit whose hash is the lowest within the window on either side."""
     starts = list(itertools.accumulate((unit.words for unit in units), initial=0))
     cuts, left, right = [], 0, 0
     for i in range(1, len(units)):
@@ -139,7 +138,7 @@ def _chunks(units: Sequence[_Unit], window_words: int) -> Iterator[Sequence[_Uni
 
 
 def _divided(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
-    """Divide evenly what is too long, and cut before a speaker too many."""
+    """Divide long chunks evenly, and cut before a speaker beyond the engine's maximum."""
     cut_before = _even_cuts(units, profile.words_max)
     for piece in _between(units, cut_before):
         yield from _between(piece, _speaker_cuts(piece, profile.speakers_max))

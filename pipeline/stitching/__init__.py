@@ -1,1 +1,1 @@
-"""From segments to finished files."""
+"""Stitching of segments to finished files."""

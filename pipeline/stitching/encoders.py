@@ -1,11 +1,11 @@
-"""Finished files, written as the samples come: WAV, FLAC, Ogg/Opus and MP3, 16-bit mono.
+"""Streaming encoders of finished files: WAV, FLAC, Ogg/Opus and MP3, 16-bit mono.
 
-WAV and FLAC carry no time and no random number, so equal samples are equal bytes. Samples become 16-bit
-without dither: levelled speech lies some 75 dB above the rounding, pauses stay digital silence, and the bytes
-stay a function of the samples. Every file says in its metadata that the speech is generated.
+WAV and FLAC contain no times and no random numbers, so equal samples give equal bytes. Samples are rounded to
+16 bits without dither: levelled speech is some 75 dB above the rounding noise, pauses stay digital silence,
+and the bytes depend on the samples only. The metadata of every file state that the speech is generated.
 
-FLAC is libsndfile's (62 minutes in 0.9 s on one core; FFmpeg's took 1.3 s). Opus and MP3 are FFmpeg's through
-PyAV: libsndfile's Opus runs at its slowest setting, and its MP3 took 40 % longer.
+FLAC uses libsndfile (62 minutes in 0.9 s on one core; FFmpeg took 1.3 s). Opus and MP3 use FFmpeg through
+PyAV: libsndfile encodes Opus at its slowest setting, and its MP3 took 40 % longer.
 """
 
 import struct
@@ -31,7 +31,7 @@ _OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _RIFF_BYTES_MAX = 0xFFFFFFFF
 _FLAC_LEVEL = 0.5
-"""libFLAC's 4 of 8: half a per cent larger than the 5 it defaults to, and a fifth quicker."""
+"""libFLAC's level 4 of 8: 0.5 % larger than its default 5, and a fifth faster."""
 
 
 class Writer(Protocol):
@@ -46,36 +46,36 @@ class Writer(Protocol):
 def writer(
     path: Path, file_format: str, *, sample_rate_hz: int, samples: int, title: str
 ) -> Iterator[Writer]:
-    """A file of exactly that many samples; it stands under its name only once it is whole.
+    """Open a file of exactly that many samples, which gets its name when it is complete.
 
     Args:
         file_format: a name in `FORMATS`.
 
     Raises:
-        OptionError: no such format.
-        StoreError: it can't be written.
+        OptionError: unknown format.
+        StoreError: the file cannot be written.
     """
     if file_format not in FORMATS:
-        raise OptionError("format", f"{file_format!r} is none of {', '.join(FORMATS)}")
+        raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(FORMATS)}")
     temporary = path.with_name(f".{path.name}.part")
     try:
         opened = FORMATS[file_format](temporary, sample_rate_hz, samples, title)
         try:
             yield opened
         except BaseException:
-            with suppress(OSError, soundfile.LibsndfileError):  # what stopped the write is what matters
+            with suppress(OSError, soundfile.LibsndfileError):  # the first error matters
                 opened.close()
             raise
         opened.close()
         temporary.replace(path)
     except (OSError, soundfile.LibsndfileError) as error:
-        raise StoreError(f"can't write {path.name}: {error}") from error
+        raise StoreError(f"cannot write {path.name}: {error}") from error
     finally:
         temporary.unlink(missing_ok=True)
 
 
 class Wav:
-    """RIFF, or RF64 (EBU Tech 3306) where the file would exceed 4 GiB. Its header is final from the start."""
+    """RIFF, or RF64 (EBU Tech 3306) above 4 GiB. The header is final from the start."""
 
     def __init__(self, path: Path, sample_rate_hz: int, samples: int, title: str) -> None:
         self._file: BinaryIO = path.open("wb")
@@ -89,7 +89,7 @@ class Wav:
 
 
 def wav_header(samples: int, sample_rate_hz: int, title: str) -> bytes:
-    """All that comes before the samples."""
+    """Header of a WAV file, up to the samples."""
     fmt = _chunk(b"fmt ", struct.pack("<HHIIHH", 1, 1, sample_rate_hz, sample_rate_hz * 2, 2, 16))
     texts = [(b"INAM", title), (b"ICMT", NOTICE), (b"ISFT", "voxchord")]
     info = b"".join(_chunk(name, text.encode() + b"\0") for name, text in texts if text)
@@ -131,7 +131,7 @@ class Flac:
 
 
 class Compressed:
-    """A lossy file through FFmpeg. Samples at a rate that the codec doesn't know are resampled."""
+    """Lossy file through FFmpeg; samples are resampled if the codec does not support their rate."""
 
     codec: str
     container: str
@@ -174,7 +174,7 @@ class Compressed:
 
 
 class Opus(Compressed):
-    """40 kbit/s aims at transparent mono speech; complexity 5 of 10 encodes 3.6 times as fast as 10."""
+    """Opus at 40 kbit/s, for transparent mono speech; complexity 5 of 10 encodes 3.6 times as fast as 10."""
 
     codec, container, sample_format = "libopus", "ogg", "s16"
     bit_rate = 40_000
@@ -183,7 +183,7 @@ class Opus(Compressed):
 
 
 class Mp3(Compressed):
-    """64 kbit/s mono; LAME's quality 7 of 0 (best) to 9, 1.7 times as fast as 5."""
+    """MP3 at 64 kbit/s mono; LAME's quality 7, from 0 (best) to 9, is 1.7 times as fast as 5."""
 
     codec, container, sample_format = "libmp3lame", "mp3", "s16p"
     bit_rate = 64_000
@@ -192,11 +192,11 @@ class Mp3(Compressed):
 
 
 FORMATS: dict[str, type[Wav | Flac | Opus | Mp3]] = {"wav": Wav, "flac": Flac, "opus": Opus, "mp3": Mp3}
-"""By the name that a job asks for, which is also the file's extension."""
+"""Encoders by format name, which is also the file's extension."""
 
 
 def pcm(samples: npt.NDArray[np.float32]) -> Pcm:
-    """Full-scale float to 16 bits, rounded half to even. Callers limit first: what is beyond is cut off.
+    """Convert full-scale float to 16 bits, rounded half to even; values beyond full scale are clipped.
 
     >>> pcm(np.array([-1.0, 0.0, 0.5, 1.0], np.float32)).tolist()
     [-32767, 0, 16384, 32767]

@@ -1,8 +1,9 @@
-"""A look-ahead limiter for the few spans whose true peak a voice's gain would lift over the ceiling.
+"""Look-ahead limiter for the few spans whose true peak would exceed the ceiling after the voice's gain.
 
-The gain needed at each sample is read off the signal oversampled four times (as BS.1770-5 annex 2 measures
-true peaks), held for the look-ahead on both sides, and smoothed by a raised cosine that reaches no further:
-what is needed is always met, and the gain moves slowly enough not to be heard. libebur128 has the last word.
+The required gain at each sample is computed from the signal oversampled four times (as BS.1770-5 annex 2
+measures true peaks), held for the look-ahead on both sides, and smoothed by a raised cosine of the same
+width. So the required gain is always met, and it changes too slowly to be heard. libebur128 verifies the
+result.
 """
 
 from collections.abc import Iterator
@@ -17,13 +18,13 @@ from pipeline.stitching.loudness import true_peak
 LOOK_AHEAD_S = 0.008
 _OVERSAMPLING = 4
 _LOUD = 0.6
-"""No peak between samples that matters is found where the samples stay under this share of the ceiling."""
+"""Share of the ceiling below which no relevant inter-sample peak occurs."""
 
 _SILENT = 1e-6
 
 
 def limit(samples: Samples, sample_rate_hz: int, ceiling: float) -> Samples:
-    """The samples with their true peak at or under the ceiling.
+    """Limit the true peak of samples to the ceiling.
 
     Args:
         samples: (n,), mono.
@@ -40,7 +41,7 @@ def limit(samples: Samples, sample_rate_hz: int, ceiling: float) -> Samples:
 
 
 def _loud(samples: Samples, ceiling: float, *, reach: int) -> Iterator[tuple[int, int]]:
-    """Where the limiter has to look: from `reach` before the first loud sample to as far after the last."""
+    """Ranges to limit: from `reach` before the first loud sample to `reach` after the last."""
     loud = np.flatnonzero(np.abs(samples) > _LOUD * ceiling)
     if len(loud):
         for run in np.split(loud, np.flatnonzero(np.diff(loud) > 2 * reach) + 1):
@@ -50,7 +51,7 @@ def _loud(samples: Samples, ceiling: float, *, reach: int) -> Iterator[tuple[int
 def _limited(samples: Samples, sample_rate_hz: int, ceiling: float, width: int) -> Samples:
     oversampled = soxr.resample(samples, sample_rate_hz, _OVERSAMPLING * sample_rate_hz)
     peaks = np.abs(np.resize(oversampled, _OVERSAMPLING * len(samples)))
-    for step in range(_OVERSAMPLING):  # a maximum over four columns, many times faster than along an axis
+    for step in range(_OVERSAMPLING):  # a maximum over four columns, much faster than along an axis
         np.maximum(peaks[::_OVERSAMPLING], peaks[step::_OVERSAMPLING], out=peaks[::_OVERSAMPLING])
     highest = np.maximum(np.maximum(peaks[::_OVERSAMPLING], np.abs(samples)), np.float32(ceiling))
     needed = (ceiling / highest).astype(np.float32)
@@ -60,9 +61,9 @@ def _limited(samples: Samples, sample_rate_hz: int, ceiling: float, width: int) 
 
 
 def _smoothed(needed: npt.NDArray[np.float32], width: int) -> npt.NDArray[np.float32]:
-    """The lowest gain within `width` on either side, under a raised cosine as wide."""
+    """Smooth the minimum gain within `width` on either side by a raised cosine of that width."""
     import scipy.ndimage
-    import scipy.signal  # with scipy.stats, two fifths of the start of every worker
+    import scipy.signal  # with scipy.stats it takes two fifths of a worker's start
 
     held = scipy.ndimage.minimum_filter1d(np.pad(needed, 2 * width, mode="edge"), 2 * width + 1)
     window = np.hanning(2 * width + 3)[1:-1].astype(np.float32)

@@ -1,7 +1,7 @@
-"""How loud speech is, and the gains that make a job's speakers equally loud.
+"""Loudness of speech (EBU R 128), and gains that make a job's speakers equally loud.
 
-Loudness is measured where the samples are born, one utterance at a time, by libebur128 (EBU R 128, ITU-R
-BS.1770-5); the stitch works from those figures alone and needs no pass over the samples of its own.
+The diffusion stage measures each utterance with libebur128 (EBU R 128, ITU-R BS.1770-5). The stitch computes
+gains from these figures, without a pass over the samples.
 """
 
 import math
@@ -18,32 +18,32 @@ from pipeline.errors import EngineError
 from pipeline.planning.records import Span
 
 SILENCE = 0.5 / 32767 / 10
-"""Linear. What is quieter rounds to nothing in a 16-bit file, under any gain that `Levels` allows (20 dB)."""
+"""Linear level below which samples round to 0 in 16 bits under any gain that `Levels` allows (20 dB)."""
 
 _RELATIVE_GATE_LU = 10.0
-"""BS.1770-5: what is this much quieter than the mean of all does not count towards the loudness."""
+"""Relative gate of BS.1770-5: parts this far below the mean do not count."""
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """What the finished file should measure.
+    """Target levels of the finished file.
 
-    -19 LUFS for mono speech is as loud as the -16 LUFS that podcasts are delivered at (AES TD1008): the two
-    speakers that a mono file is played on add 3 LU.
+    -19 LUFS for mono speech is as loud as the -16 LUFS of podcasts (AES TD1008): a mono file played on two
+    speakers gains 3 LU.
     """
 
     target_lufs: float = -19.0
     ceiling_dbtp: float = -1.0
     gain_max_db: float = 20.0
-    """What is quieter than this allows stays quieter: raising it further raises noise. At most 20."""
+    """Maximum gain, since more would raise noise; quieter voices stay quieter. At most 20."""
     limit_db: float = 6.0
-    """How much of a peak is left to the limiter, so that one plosive doesn't turn a whole job down."""
+    """Part of a peak that is left to the limiter, so that one plosive does not lower a whole job."""
     yield_db: float = 6.0
-    """How far all voices may stay below the target for the sake of the peakiest; beyond, the limiter."""
+    """Maximum by which all voices stay below the target for the peakiest one; the rest is limited."""
 
 
 def measure(samples: Samples, sample_rate_hz: int) -> tuple[float | None, float]:
-    """Integrated loudness and true peak.
+    """Measure integrated loudness and true peak.
 
     Args:
         samples: (n,), mono, not clipped.
@@ -66,8 +66,9 @@ def true_peak(samples: Samples, sample_rate_hz: int) -> float:
 
 
 def _feed(state: Any, samples: Samples, sample_rate_hz: int) -> None:
-    """Hand over a second at a time: libebur128 keeps the interpreter lock for as long as it has samples, and
-    other threads of the process decode.
+    """Add samples one second at a time.
+
+    libebur128 holds the interpreter lock while it processes samples, and other threads of the process decode.
     """
     for start in range(0, len(samples), sample_rate_hz):
         piece = np.ascontiguousarray(samples[start : start + sample_rate_hz], np.float32)
@@ -75,10 +76,10 @@ def _feed(state: Any, samples: Samples, sample_rate_hz: int) -> None:
 
 
 def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples, tuple[Span, ...]]:
-    """The utterances' samples end to end, and where each is heard in them.
+    """Concatenate utterances and measure their spans.
 
-    All samples are kept. A span leaves out the digital silence at the ends of its utterance (below
-    `SILENCE`), so that the stitch can put a pause of its own in its place.
+    All samples are retained. A span excludes the digital silence at the ends of its utterance (below
+    `SILENCE`), which the stitch replaces by its own pause.
 
     Returns:
         (n,), float32, mono; one span per utterance, in order.
@@ -89,7 +90,7 @@ def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples
     found, start = [], 0
     for utterance in utterances:
         if not np.isfinite(utterance.samples).all():
-            raise EngineError(f"the engine gave samples that are not finite, in line {utterance.line}")
+            raise EngineError(f"the engine returned samples that are not finite, in line {utterance.line}")
         first, last = _heard(utterance.samples)
         lufs, peak = measure(utterance.samples[first:last], sample_rate_hz)
         found.append(
@@ -101,15 +102,15 @@ def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples
 
 
 def _heard(samples: Samples) -> tuple[int, int]:
-    """First sample that is not silence, and one past the last; all of it if nothing is heard."""
+    """Range of samples without the silence at both ends; the whole range if all is silence."""
     heard = np.flatnonzero(np.abs(samples) > SILENCE)
     return (int(heard[0]), int(heard[-1]) + 1) if len(heard) else (0, len(samples))
 
 
 def integrated(parts: Iterable[tuple[float, int]]) -> float | None:
-    """Loudness of several measured runs together: the mean of their energies by length, gated.
+    """Integrated loudness of several measured parts: the gated mean of their energies, by length.
 
-    Each run's own figure is gated already; the relative gate leaves out runs far below the others.
+    Each part's loudness is gated already; the relative gate excludes parts far below the others.
 
     >>> integrated([(-20.0, 100), (-20.0, 300), (-60.0, 100)])
     -20.0
@@ -132,17 +133,17 @@ def _mean(parts: Sequence[tuple[float, int]]) -> float:
 
 
 def loudness(voice: Iterable[Span]) -> float | None:
-    """Integrated loudness of all that one voice says; None if nothing of it can be measured."""
+    """Integrated loudness of one voice's spans; None if none can be measured."""
     return integrated((span.lufs, span.samples) for span in voice if span.lufs is not None and span.samples)
 
 
 def gains_db(voices: Mapping[str, Sequence[Span]], levels: Levels) -> dict[str, float]:
-    """One gain per voice, for the whole job, so that all are equally loud and peaks stay under the ceiling.
+    """Compute one gain per voice, so that all are equally loud and peaks stay under the ceiling.
 
-    The level is the target, or as far below it (at most `yield_db`) as the peakiest voice needs to exceed the
-    ceiling by no more than `limit_db`: equally loud voices matter more than the absolute level.
+    The level is the target, or below it by at most `yield_db` if the peakiest voice would otherwise exceed
+    the ceiling by more than `limit_db`: equal loudness matters more than the absolute level.
 
-    A voice that can't be measured (a single short word) gets the mean gain of the others.
+    A voice that cannot be measured (a single short word) gets the mean gain of the others.
     """
     measured = {name: lufs for name, spoken in voices.items() if (lufs := loudness(spoken)) is not None}
     if not measured:
@@ -156,5 +157,5 @@ def gains_db(voices: Mapping[str, Sequence[Span]], levels: Levels) -> dict[str, 
 
 
 def decibels(linear: float) -> float:
-    """20 log10, finite also for 0."""
+    """Convert a linear value to dB, finite for 0."""
     return 20 * math.log10(max(linear, 1e-9))

@@ -1,4 +1,4 @@
-"""What a finished job hands to whoever asked for it: references and figures, never a word of the script."""
+"""Manifest of a finished job: references to its files and figures, without script text."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -15,25 +15,25 @@ class Artifact:
 
     name: str
     sha256: str
-    """Hex, of the file's own bytes."""
+    """Hash of the file's bytes, in hex."""
     bytes: int
 
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """Readers should ignore fields that they don't know: new ones may come without a new version."""
+    """Result of a job. Readers ignore unknown fields, which may be added without a new version."""
 
     version: int
     job: str
     state: str
-    """'done', or 'gaps' where segments are missing."""
+    """'done', or 'gaps' if segments are missing."""
     engine: str
     audio: Artifact
     file_format: str
     subtitles: Mapping[str, Artifact]
-    """By kind: 'srt' and 'vtt'."""
+    """Files by format: 'srt' and 'vtt'."""
     turns: Artifact
-    """JSON: a list of {turn, source_line, speaker, start_s, end_s}."""
+    """JSON list of {turn, source_line, speaker, start_s, end_s}."""
     duration_s: float
     sample_rate_hz: int
     segments: int
@@ -41,11 +41,10 @@ class Manifest:
     speakers: tuple[str, ...]
     loudness: Loudness
     speed: float | None
-    """Audio seconds per second from submission to the finished file; None if that is not known. Of a job that
-    was begun again, from then."""
+    """Audio seconds per second from the request, or the last restart, to the end; None if unknown."""
 
     def record(self) -> dict[str, Any]:
-        """As it is written to the store and returned by the task: plain JSON values."""
+        """Plain JSON values, as stored and returned by the task."""
         return asdict(self)
 
 
@@ -62,8 +61,10 @@ def manifest(
     speakers: tuple[str, ...],
     wall_s: float | None,
 ) -> Manifest:
-    """Args:
-    wall_s: from submission to the finished file, of a job that was begun again from then.
+    """Build the manifest.
+
+    Args:
+        wall_s: seconds from the request, or the last restart, to the finished file.
     """
     return Manifest(
         version=VERSION,

@@ -1,7 +1,7 @@
-"""Joining: a job's segments into one file, its subtitles and what is known of both.
+"""Mixer: joins a job's segments to one file with subtitles and turn times.
 
-Two passes. The first needs the plan and the spans alone: gains, places, subtitles. The second takes the
-samples one segment at a time, reading the next while one is encoded, so memory does not grow with the job.
+It makes two passes. The first computes gains, positions and subtitles from plan and spans alone. The second
+reads samples one segment at a time, the next one while one is encoded, so memory does not grow with the job.
 """
 
 import hashlib
@@ -23,10 +23,12 @@ from pipeline.stitching.loudness import Levels, decibels, gains_db, integrated
 from pipeline.stitching.timeline import Pauses, Piece, Timeline, lay, line_times
 
 FADE_S = 0.004
-"""Raised cosine at both ends of a span; speech starts and ends in silence, where this is not heard."""
+"""Length of the raised-cosine fade at both ends of a span; inaudible, since speech starts and ends in
+silence.
+"""
 
 _EVERYONE = "*"
-"""The one voice of a job whose engine can't tell its speakers apart."""
+"""Name of the single voice of a job whose engine cannot tell speakers apart."""
 
 LEVELS = Levels()
 PAUSES = Pauses()
@@ -37,7 +39,7 @@ Progress = Callable[[int, int], None]
 
 @dataclass(frozen=True, slots=True)
 class TurnTime:
-    """When a turn of the script is heard. No text: it belongs to the user."""
+    """Start and end of a turn, without its text, which is private."""
 
     turn: int
     source_line: int
@@ -48,18 +50,18 @@ class TurnTime:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """Silence of the expected length where a segment is missing."""
+    """Silence of the expected length in place of a missing segment."""
 
     segment: int
     source_line: int
-    """Of the first line that is missing."""
+    """Source line of the first missing line."""
     start_s: float
     end_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class VoiceLevel:
-    """What was done to one speaker's level; the name is `*` where the engine can't tell speakers apart."""
+    """Level change of one speaker; the name is `*` if the engine cannot tell speakers apart."""
 
     speaker: str
     gain_db: float
@@ -68,21 +70,21 @@ class VoiceLevel:
 @dataclass(frozen=True, slots=True)
 class Loudness:
     lufs: float | None
-    """Integrated, of the speech without the pauses; None if nothing could be measured."""
+    """Integrated loudness of the speech without pauses; None if it could not be measured."""
     true_peak_dbtp: float | None
-    """The highest, or a bound that it does not exceed where the limiter worked; None if all is silence."""
+    """Highest true peak, or an upper bound of it after limiting; None if all is silence."""
     voices: tuple[VoiceLevel, ...]
     spans_limited: int
 
 
 @dataclass(frozen=True, slots=True)
 class Stitched:
-    """A finished file and what is known of it."""
+    """A finished file with its properties."""
 
     duration_s: float
     sample_rate_hz: int
     sha256: str
-    """Hex, of the file's bytes."""
+    """Hash of the file's bytes, in hex."""
     bytes: int
     turns: tuple[TurnTime, ...]
     gaps: tuple[Gap, ...]
@@ -108,27 +110,27 @@ def stitch(
     """Join all segments of a job into one file.
 
     Args:
-        segments: in the order of the script; one whose audio is None becomes a gap of its expected length.
-        read_samples: the samples of a segment that has audio: (n,), float32. Called in another thread, once
+        segments: in script order; one whose audio is None becomes a gap of its expected length. read_samples:
+        returns the samples of a segment with audio: (n,), float32. Called in another thread, once
             per segment, in order.
-        out: written under a name of its own and moved, so that what stands there is whole.
-        file_format: one of `encode.FORMATS`.
-        words_per_s: the engine's expected pace, for gaps in a job of which nothing else is there.
-        control: looked at before each segment.
-        progress: told (segments done, of how many).
+        out: path of the file, which is written under a temporary name and moved.
+        file_format: one of `encoders.FORMATS`.
+        words_per_s: the engine's expected rate, for gaps in a job without any audio.
+        control: checked before each segment.
+        progress: called with (finished segments, all segments).
 
     Raises:
-        OptionError: no such format.
-        MissingArtifactError: a segment has other samples than its `SegmentAudio` says.
-        EngineError: segments at different sample rates.
-        StoreError: the file can't be written.
-        Whatever `control.check` and `read_samples` raise.
+        OptionError: unknown format.
+        MissingArtifactError: a segment's samples differ from its `SegmentAudio`.
+        EngineError: segments with different sample rates.
+        StoreError: the file cannot be written.
+        Exception: errors of `control.check` and `read_samples`.
     """
     segments = list(segments)
     for planned, audio in segments:
         if audio is not None and audio.sample_rate_hz != sample_rate_hz:
             raise EngineError(
-                f"segment {planned.index} is at {audio.sample_rate_hz} Hz, not {sample_rate_hz}"
+                f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
             )
     timeline = lay(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
     mix = Mix(timeline, levels)
@@ -157,7 +159,7 @@ def stitch(
 
 
 class Mix:
-    """What is done to the samples of each piece."""
+    """Gain, limiting and fades of each piece."""
 
     def __init__(self, timeline: Timeline, levels: Levels) -> None:
         self.timeline = timeline
@@ -175,15 +177,15 @@ class Mix:
         return piece.lines[0].speaker if self._told_apart else _EVERYONE
 
     def gain(self, piece: Piece) -> float:
-        """Linear."""
+        """Linear gain of a piece."""
         return float(10 ** (self.gains_db[self._voice(piece)] / 20))
 
     def exceeds(self, piece: Piece) -> bool:
-        """Whether the gain alone would lift the piece's true peak over the ceiling."""
+        """True if the gain would raise the piece's true peak above the ceiling."""
         return piece.span is not None and piece.span.true_peak * self.gain(piece) > self.ceiling
 
     def samples(self, piece: Piece, samples: Samples) -> Samples:
-        """A span's samples as they go into the file."""
+        """Processed samples of a span."""
         levelled = samples * np.float32(self.gain(piece))
         _fade(levelled, round(FADE_S * self.timeline.sample_rate_hz))
         if self.exceeds(piece):
@@ -207,7 +209,7 @@ class Mix:
 
 
 def _fade(samples: Samples, length: int) -> None:
-    """In and out, in place; half the samples each way where there are fewer."""
+    """Fade in and out in place, over at most half of the samples each."""
     length = min(length, len(samples) // 2)
     if length:
         ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
@@ -222,7 +224,7 @@ def _blocks(
     control: Control,
     progress: Progress,
 ) -> Generator[Samples, None, None]:
-    """The file's samples from its start to its end, a pause or a span at a time."""
+    """Yield the file's samples in order, one pause or span at a time."""
     position = 0
     pieces = {
         index: list(group) for index, group in groupby(mix.timeline.pieces, lambda piece: piece.segment)
@@ -243,7 +245,7 @@ def _ahead(
     read_samples: ReadSamples,
     control: Control,
 ) -> Iterator[Samples | None]:
-    """Each segment's samples, None for a gap; the next is read while one is in use."""
+    """Yield each segment's samples, None for a gap; reads the next while one is in use."""
 
     def read(index: int) -> Samples | None:
         planned, audio = segments[index]
@@ -264,13 +266,13 @@ def _ahead(
 
 
 def _silence(samples: int) -> Iterator[Samples]:
-    """In blocks: a gap may last minutes."""
+    """Yield silence in blocks, since a gap may last minutes."""
     for start in range(0, samples, 1 << 18):
         yield np.zeros(min(1 << 18, samples - start), np.float32)
 
 
 def turn_times(timeline: Timeline) -> tuple[TurnTime, ...]:
-    """One per turn, from its first word to its last, whatever segments it lies in."""
+    """Times of each turn from its first to its last word, over all its segments."""
     times = [time for piece in timeline.pieces for time in line_times(piece)]
     rate = timeline.sample_rate_hz
     turns = []

@@ -1,7 +1,7 @@
-"""SubRip and WebVTT: one cue per sentence, or per part of one that is too long to read at a glance.
+"""Subtitles in SubRip and WebVTT: one cue per sentence, or per part of a long sentence.
 
-Cues hold at most two lines of 42 characters, the size that broadcasters agree on. Where a cue starts within
-a span is not measured: time is shared out by characters.
+Cues have at most two lines of 42 characters, the usual limit of broadcasters. Times within a span are not
+measured but divided by characters.
 """
 
 import html
@@ -29,7 +29,7 @@ class Cue:
 
 
 def cues(timeline: Timeline) -> tuple[Cue, ...]:
-    """What is heard, in order; cues don't overlap. A gap has none."""
+    """Cues of the timeline, in order and without overlap; gaps have none."""
     return tuple(
         cue
         for piece in timeline.pieces
@@ -40,7 +40,7 @@ def cues(timeline: Timeline) -> tuple[Cue, ...]:
 
 
 def _spoken(piece: Piece, text: str) -> list[tuple[int, int, str, str]]:
-    """(first sample, last, speaker, words): one per line where the piece covers several."""
+    """Yield (first sample, last, speaker, words), one per line of the piece."""
     if len(piece.lines) == 1:
         return [(piece.start, piece.start + piece.samples, piece.lines[0].speaker, text)]
     return [(time.start, time.end, time.line.speaker, time.line.text) for time in line_times(piece)]
@@ -57,7 +57,7 @@ def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, text: s
 
 
 def readable(sentence: str) -> list[str]:
-    """A sentence in parts that fit one cue, cut after a clause if there is one, else between words.
+    """Split a sentence into parts that fit one cue, after a clause if possible, else between words.
 
     >>> readable("Short enough.")
     ['Short enough.']
@@ -72,12 +72,12 @@ def readable(sentence: str) -> list[str]:
 
 
 def _broken(word: str) -> list[str]:
-    """A word longer than a cue (an address, a script without spaces) in pieces."""
+    """Split a word longer than a cue (a URL, a script without spaces) into pieces."""
     return [word[i : i + CUE_CHARACTERS] for i in range(0, len(word), CUE_CHARACTERS)]
 
 
 def _cut(words: Sequence[str]) -> int:
-    """How many of the words go into the next cue."""
+    """Number of words in the next cue."""
     fit = 1
     while fit < len(words) and len(wrapped(" ".join(words[: fit + 1]))) <= 2:
         fit += 1
@@ -91,7 +91,7 @@ def _cut(words: Sequence[str]) -> int:
 
 
 def _middle(words: Sequence[str]) -> int:
-    """How many words make up half the characters, so that no word is left over alone."""
+    """Number of words with half of the characters, so that no single word remains."""
     half, passed = len(" ".join(words)) / 2, 0
     for count, word in enumerate(words, 1):
         passed += len(word) + 1
@@ -101,12 +101,12 @@ def _middle(words: Sequence[str]) -> int:
 
 
 def wrapped(text: str) -> list[str]:
-    """The text in lines of at most `LINE_CHARACTERS`."""
+    """Wrap the text to lines of at most `LINE_CHARACTERS`."""
     return textwrap.wrap(text, LINE_CHARACTERS, break_on_hyphens=False)
 
 
 def srt(spoken: Iterable[Cue]) -> str:
-    """SubRip. It has no escapes: what a player would take for an arrow or a tag gets a look-alike."""
+    """Render SubRip. It has no escapes, so arrows and tags are replaced by look-alike characters."""
     return "".join(
         f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_plain(cue.text)}\n\n"
         for number, cue in enumerate(spoken, 1)
@@ -119,7 +119,7 @@ def _plain(text: str) -> str:
 
 
 def vtt(spoken: Iterable[Cue]) -> str:
-    """WebVTT, with the speaker as a voice span."""
+    """Render WebVTT, with speakers as voice spans."""
     return "WEBVTT\n\n" + "".join(
         f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n<v {_escaped(cue.speaker)}>"
         + "\n".join(map(_escaped, wrapped(cue.text)))
@@ -133,7 +133,7 @@ def _escaped(text: str) -> str:
 
 
 def _clock(at_ms: int, point: str) -> str:
-    """Hours may exceed two digits.
+    """Format a time; hours may exceed two digits.
 
     >>> _clock(3_723_004, ",")
     '01:02:03,004'

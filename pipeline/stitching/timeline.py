@@ -1,6 +1,6 @@
-"""Where everything lies in the finished file: spans, the pauses between them, and gaps.
+"""Timeline of the finished file: positions of spans, pauses and gaps.
 
-Made from the plan and the spans alone, before a sample is read, so the length of the file is known at once.
+It is computed from plan and spans alone, before any sample is read, so the file's length is known at once.
 """
 
 from collections.abc import Sequence
@@ -11,31 +11,31 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Silence put between what is joined. Speech fades by itself: the ear hears some 250 ms more than this.
+    """Silence inserted between pieces. Speech decays, so pauses sound some 250 ms longer.
 
-    A pause that the script asks for (`PlannedLine.pause_ms`) comes on top.
+    A requested pause (`PlannedLine.pause_ms`) is added to it.
     """
 
     sentence_ms: int = 120
-    """Between two sentences of a turn."""
+    """Silence between two sentences of a turn."""
     turn_ms: int = 250
-    """Before another turn of the same speaker."""
+    """Silence before another turn of the same speaker."""
     speaker_ms: int = 350
-    """Before another speaker's turn."""
+    """Silence before another speaker's turn."""
     segment_ms: int = 300
-    """Between segments whose engine can't tell where a line ends, and so makes its own pauses within them."""
+    """Silence between segments of an engine that makes its own pauses between lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """A span of a segment, or a gap where a whole segment is missing, at its place in the file."""
+    """A span of a segment, or a gap for a missing segment, with its position in the file."""
 
     segment: int
-    """Position among the segments joined, from 0."""
+    """Index among the joined segments, from 0."""
     lines: tuple[PlannedLine, ...]
-    """The lines heard in it (or missing)."""
+    """Lines spoken in it, or missing."""
     span: Span | None
-    """None in a gap."""
+    """Span of the segment; None for a gap."""
     start: int
     """First sample in the file."""
     samples: int
@@ -47,12 +47,12 @@ class Timeline:
     samples: int
     """Length of the whole file."""
     pieces: tuple[Piece, ...]
-    """In the order of the file; they don't overlap."""
+    """Pieces in file order, without overlap."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineTime:
-    """When one planned line is heard."""
+    """Start and end of one planned line."""
 
     line: PlannedLine
     start: int
@@ -66,11 +66,11 @@ def lay(
     sample_rate_hz: int,
     words_per_s: float,
 ) -> Timeline:
-    """Put the segments one after the other.
+    """Lay out the segments in sequence.
 
     Args:
-        segments: in the order of the script; a segment without audio becomes a gap of its expected length.
-        words_per_s: the pace that is expected of a gap where no segment is there to tell.
+        segments: in script order; a segment without audio becomes a gap of its expected length.
+        words_per_s: expected rate, for gaps in a job without any audio.
     """
     pace = _pace(segments) or words_per_s
     pieces: list[Piece] = []
@@ -95,14 +95,14 @@ def _parts(
 
 
 def _pace(segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]]) -> float | None:
-    """Words per second in the segments that are there."""
+    """Words per second of the existing segments."""
     there = [(planned.words, audio.samples / audio.sample_rate_hz) for planned, audio in segments if audio]
     seconds = sum(length_s for _, length_s in there)
     return sum(words for words, _ in there) / seconds if seconds else None
 
 
 def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Pauses) -> int:
-    """Silence between a piece, if there is one, and the lines that come next."""
+    """Silence between a piece, if any, and the next lines."""
     after = lines[0]
     if before is None:
         return after.pause_ms
@@ -117,7 +117,7 @@ def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Paus
 
 
 def line_times(piece: Piece) -> list[LineTime]:
-    """When each line of a piece is heard; by its share of the characters where the engine can't tell."""
+    """Times of each line of a piece, divided by characters if the engine cannot tell lines apart."""
     weights = [max(1, len(line.text)) for line in piece.lines]
     total, passed = sum(weights), 0
     times = []

@@ -1,11 +1,11 @@
-"""The artifact store: the truth of the work.
+"""The artifact store, which is authoritative for all work.
 
-Plans, segments and finished files lie under names made from what they hold. An artifact is written under a
-temporary name and moved, and carries its own checksum: a header line `voxchord 1 <sha256> <bytes>` before the
-payload, so that one object is one atomic write. One that doesn't check out counts as missing. The first
-writer wins; a later one adopts what stands.
+Plans, segments and finished files have content-derived names. An artifact is written under a temporary name
+and moved. It starts with its checksum, a header line `voxchord 1 <sha256> <bytes>`, so that one object is one
+atomic write. An artifact with a wrong checksum counts as missing. The first writer wins; later ones adopt its
+artifact.
 
-A folder is `pipeline.store.local`, any other URL `pipeline.store.remote`.
+Folders are handled by `pipeline.store.local`, other URLs by `pipeline.store.remote`.
 """
 
 import hashlib
@@ -31,11 +31,13 @@ class Store:
     """Artifacts by name, checked on every read."""
 
     def __init__(self, url: str) -> None:
-        """Args:
-            url: a folder, or any URL that fsspec knows.
+        """Open a store.
+
+        Args:
+            url: a folder, or any URL that fsspec supports.
 
         Raises:
-            OptionError: nothing here knows such a URL.
+            OptionError: an unsupported URL.
         """
         self.url = url
         local = "://" not in url or url.startswith("file://")
@@ -43,23 +45,23 @@ class Store:
 
     @property
     def local(self) -> bool:
-        """Whether it is a folder of this machine's, where a look costs next to nothing."""
+        """True for a local folder, where a check is cheap."""
         return isinstance(self.objects, LocalObjects)
 
     def scratch(self) -> Path | None:
-        """Where to make a large file so that taking it over is a move; None is the system's own place."""
+        """Folder for large temporary files that can be moved into the store; None for the default."""
         if not isinstance(self.objects, LocalObjects):
             return None
         with answering("make", SCRATCH):
             return self.objects.scratch()
 
     def get(self, name: str) -> bytes | None:
-        """The payload; None if it is missing or damaged."""
+        """Read a payload; None if it is missing or damaged."""
         data = self.objects.read(name)
         return None if data is None else unsealed(data)
 
     def need(self, name: str) -> bytes:
-        """The payload.
+        """Read a payload.
 
         Raises:
             MissingArtifactError: it is missing or damaged.
@@ -70,11 +72,11 @@ class Store:
         return payload
 
     def has(self, name: str) -> bool:
-        """Whether it is there and whole. Reads it: presence alone says nothing of a torn write."""
+        """True if the artifact exists and its checksum is right; reads it."""
         return self.get(name) is not None
 
     def put(self, name: str, payload: bytes) -> bool:
-        """Write it; True if this call's bytes stand. The first writer wins unless what stands is damaged."""
+        """Write unless a valid artifact exists; True if this call's bytes are stored."""
         sealed_payload = sealed(payload)
         if self.objects.create(name, sealed_payload):
             return True
@@ -84,7 +86,7 @@ class Store:
         return True
 
     def overwrite(self, name: str, payload: bytes) -> None:
-        """Write it, whatever stands."""
+        """Write, replacing any existing artifact."""
         self.objects.replace(name, sealed(payload))
 
     def get_json(self, name: str) -> Any | None:
@@ -106,13 +108,13 @@ class Store:
 
 
 def sealed(payload: bytes) -> bytes:
-    """The payload behind a header line with its checksum and length."""
+    """Prefix a payload with a header line of its checksum and length."""
     digest = hashlib.sha256(payload).hexdigest().encode()
     return b"%s%s %d\n%s" % (_MAGIC, digest, len(payload), payload)
 
 
 def unsealed(data: bytes) -> bytes | None:
-    """The payload; None if it doesn't check out.
+    """Remove and verify the header; None if the checksum is wrong.
 
     >>> unsealed(sealed(b"words"))
     b'words'
@@ -127,14 +129,14 @@ def unsealed(data: bytes) -> bytes | None:
 
 
 def packed(value: Arrays) -> bytes:
-    """Arrays as safetensors: no pickle, and equal arrays have equal bytes."""
+    """Serialise arrays as safetensors: without pickle, and with equal bytes for equal arrays."""
     arrays = {name: np.ascontiguousarray(array) for name, array in sorted(value.arrays.items())}
     meta = {_META: canonical_json(dict(value.meta)).decode()}
     return bytes(safetensors.numpy.save(arrays, metadata=meta))
 
 
 def unpacked(payload: bytes) -> Arrays:
-    """The inverse of `packed`."""
+    """Deserialise arrays."""
     length = int.from_bytes(payload[:8], "little")
     header = json.loads(payload[8 : 8 + length])
     return Arrays(safetensors.numpy.load(payload), json.loads(header["__metadata__"][_META]))

@@ -1,4 +1,4 @@
-"""Artifacts in a folder of this machine, written with the operating system's own exclusive link."""
+"""Artifacts in a local folder, created exclusively by hard links."""
 
 import contextlib
 import os
@@ -22,7 +22,7 @@ class LocalObjects:
 
     def create(self, name: str, data: bytes) -> bool:
         path = self._path(name)
-        with answering("look for", name):
+        with answering("check", name):
             if path.exists():
                 return False
         temporary = self._write(name, data)
@@ -58,7 +58,7 @@ class LocalObjects:
 
     def size(self, name: str) -> int | None:
         try:
-            with answering("look for", name, *MISSING):
+            with answering("check", name, *MISSING):
                 return self._path(name).stat().st_size
         except MISSING:
             return None
@@ -88,7 +88,7 @@ class LocalObjects:
 
     def get_file(self, name: str, path: Path) -> None:
         with answering("read", name):
-            source = open(self._path(name), "rb")  # noqa: SIM115 - what is wrong with the target is not the store's
+            source = open(self._path(name), "rb")  # noqa: SIM115 - errors of the target are not errors of the store
         with source, open(path, "wb") as target:
             shutil.copyfileobj(source, target)
 
@@ -96,11 +96,11 @@ class LocalObjects:
         for top in self.root.glob("*/"):
             if top.name != SCRATCH:
                 for folder, _, _ in os.walk(top, topdown=False):
-                    with contextlib.suppress(OSError):  # it isn't empty, or not ours
+                    with contextlib.suppress(OSError):  # it is not empty, or not ours
                         os.rmdir(folder)
 
     def scratch(self) -> Path:
-        """Where a file is made so that moving it into place is one step; no artifact has a name in it."""
+        """Folder for temporary files on the same file system; artifacts are never named in it."""
         folder = self.root / SCRATCH
         if not folder.exists():
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -113,7 +113,7 @@ class LocalObjects:
         return self.scratch() / uuid.uuid4().hex
 
     def _placed(self, move: Callable[[Path, Path], object], temporary: Path, path: Path) -> None:
-        """Into a folder that may have to be made first, and that `tidy` may take away at once."""
+        """Place a file into a folder that may not exist, and that `tidy` may remove at any time."""
         for _ in range(_PLACED_MAX):
             try:
                 move(temporary, path)
@@ -125,7 +125,7 @@ class LocalObjects:
         move(temporary, path)
 
     def _write(self, name: str, data: bytes) -> Path:
-        """A complete file under a temporary name."""
+        """Write a complete file under a temporary name."""
         with answering("write", name):
             temporary = self._temporary()
         with _or_gone(temporary), answering("write", name):
@@ -136,14 +136,14 @@ class LocalObjects:
 
 
 def _unless_gone(error: OSError) -> None:
-    """A folder that can't be listed is not an empty one."""
+    """Raise if a folder cannot be listed, since it may not be empty."""
     if not isinstance(error, MISSING):
         raise error
 
 
 @contextlib.contextmanager
 def _or_gone(temporary: Path) -> Iterator[None]:
-    """What is not placed leaves no file behind: a store that refuses is asked again and again."""
+    """Remove a temporary file that was not placed, since a refusing store is tried repeatedly."""
     try:
         yield
     except StoreError:

@@ -1,11 +1,11 @@
-"""Artifacts in an object store: S3 and what speaks its protocol, or any other filesystem of fsspec.
+"""Artifacts in an object store: S3 and compatible services, or any other file system of fsspec.
 
-What fsspec keeps for convenience is turned off: its listings, in which a flag that another machine has just
-set would not be seen. Its connections belong to the process that made them, so a fork makes its own.
+fsspec's cache of listings is off, since it would hide flags that another machine has just set. Connections
+belong to the process that opened them, so a fork opens its own.
 
-On S3 an object appears whole or not at all, and exclusive creation is a PUT with If-None-Match: of several at
-once one wins, the others learn that it exists (412) or are told to ask again (409). Credentials, region and
-endpoint come from where every AWS program has them (`AWS_…`, a role); never from the URL.
+On S3, writes are atomic, and exclusive creation is a PUT with If-None-Match: one of several concurrent
+writers wins, the others get 412 (exists) or 409 (retry). Credentials, region and endpoint come from the usual
+sources (`AWS_…`, a role), never from the URL.
 """
 
 import contextlib
@@ -22,9 +22,9 @@ from pipeline.store.objects import MISSING, checked
 
 _CONFLICTS_MAX = 8
 _RETRIES = 2
-"""Of s3fs, around those of the client below it; tasks wait longer (`tasks.orchestration.store_outage`)."""
+"""Retries of s3fs, around those of its client; tasks wait longer (`tasks.orchestration.store_outage`)."""
 _CONNECTIONS = 40
-"""More than are asked at once (`pipeline.jobs.artifacts`)."""
+"""Connections, more than the concurrent requests of `pipeline.jobs.artifacts`."""
 
 
 class RemoteObjects:
@@ -34,26 +34,27 @@ class RemoteObjects:
     options: dict[str, Any] = {"use_listings_cache": False}  # noqa: RUF012 - never changed
 
     def __init__(self, url: str) -> None:
-        """
+        """Open a remote store.
+
         Raises:
-            OptionError: nothing here knows such a URL.
+            OptionError: an unsupported URL.
         """
         self.url = url
         self.place = re.sub(r"//[^/]*@", "//", url.rstrip("/"))
-        """The URL as errors show it: without a password, if it has one."""
+        """The URL without its password, for errors."""
         self._opened: tuple[int, Any, str] | None = None
         try:
             fsspec.get_filesystem_class(fsspec.utils.get_protocol(url))
         except ImportError as error:
             raise OptionError(
-                "store", f"{self.place} needs a package that is not installed ('.[s3]' for S3)"
+                "store", f"{self.place} needs a package that is not installed; for S3: '.[s3]'"
             ) from error
         except ValueError as error:
             raise OptionError("store", f"{self.place}: {error}") from error
 
     @property
     def fs(self) -> Any:
-        """This process's own."""
+        """File system of this process."""
         return self._open()[1]
 
     @property
@@ -97,7 +98,7 @@ class RemoteObjects:
 
     def size(self, name: str) -> int | None:
         try:
-            with self._answering("look for", name, *MISSING):
+            with self._answering("check", name, *MISSING):
                 found = self.fs.info(self._path(name))
         except MISSING:
             return None
@@ -124,7 +125,7 @@ class RemoteObjects:
             self.fs.get_file(self._path(name), str(path))
 
     def tidy(self) -> None:
-        """Nothing to do: a folder is a part of a name here."""
+        """Do nothing, since folders are only parts of names."""
 
     def _path(self, name: str) -> str:
         checked(name)
@@ -132,17 +133,17 @@ class RemoteObjects:
 
     @contextlib.contextmanager
     def _answering(self, action: str, name: str, *expected: type[Exception]) -> Iterator[None]:
-        """Whatever the service or the network reports, as one error; but what is expected stays as it is."""
+        """Convert errors of service and network to StoreError, except the expected ones."""
         try:
             yield
         except expected:
             raise
         except self.errors as error:
-            raise StoreError(f"can't {action} {name} in {self.place}: {_said(error)}") from error
+            raise StoreError(f"cannot {action} {name} in {self.place}: {_said(error)}") from error
 
 
 class S3Objects(RemoteObjects):
-    """S3. One request for each look, where s3fs itself would ask two or three times."""
+    """S3 with one request per operation, where s3fs would send two or three."""
 
     def __init__(self, url: str) -> None:
         super().__init__(url)
@@ -152,7 +153,7 @@ class S3Objects(RemoteObjects):
         self.errors = (OSError, BotoCoreError, ClientError, HttpError)
         self.options = {
             **RemoteObjects.options,
-            "max_concurrency": 1,  # else a read asks for the size first, and may mix two writes
+            "max_concurrency": 1,  # else a read requests the size first, and may mix two writes
             "config_kwargs": {
                 "connect_timeout": 5,
                 "read_timeout": 20,
@@ -167,7 +168,7 @@ class S3Objects(RemoteObjects):
                 return super().create(name, data)
             except StoreError as error:
                 code = _code(error.__cause__)
-                if code in ("PreconditionFailed", "412"):  # as some say it who are not Amazon
+                if code in ("PreconditionFailed", "412"):  # as some compatible services report it
                     return False
                 if code not in ("ConditionalRequestConflict", "409"):
                     raise
@@ -185,13 +186,13 @@ class S3Objects(RemoteObjects):
     def size(self, name: str) -> int | None:
         bucket, key, _ = self.fs.split_path(self._path(name))
         try:
-            with self._answering("look for", name, *MISSING):
+            with self._answering("check", name, *MISSING):
                 return int(self.fs.call_s3("head_object", Bucket=bucket, Key=key)["ContentLength"])
         except MISSING:
             return None
 
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
-        """Lists once; s3fs looks for an object of that very name when there is nothing below it."""
+        """List with one request; s3fs would also look for an object of the folder's name."""
         bucket, key, _ = self.fs.split_path(self._path(prefix) if prefix else self.root)
         start = f"{key}/" if key else ""
         token: dict[str, str] = {}
@@ -207,7 +208,7 @@ class S3Objects(RemoteObjects):
 
     @contextlib.contextmanager
     def _answering(self, action: str, name: str, *expected: type[Exception]) -> Iterator[None]:
-        """A bucket that isn't there is an error; an object that isn't there is none."""
+        """Raise for a missing bucket, but not for a missing object."""
         with super()._answering(action, name, *expected):
             try:
                 yield
@@ -218,12 +219,12 @@ class S3Objects(RemoteObjects):
 
 
 def remote(url: str) -> RemoteObjects:
-    """The objects below a URL."""
+    """Open the backend of a URL."""
     return S3Objects(url) if url.startswith(("s3://", "s3a://")) else RemoteObjects(url)
 
 
 def _code(error: BaseException | None) -> str | None:
-    """S3's own word for what went wrong, which s3fs keeps as the cause of its error."""
+    """Error code of S3, which s3fs stores as the cause of its error."""
     for known in (error, error and error.__cause__):
         answer = getattr(known, "response", None)
         if answer:
@@ -232,7 +233,7 @@ def _code(error: BaseException | None) -> str | None:
 
 
 def _said(error: Exception) -> str:
-    """On one line."""
+    """Error text on one line."""
     code, words = _code(error), getattr(error, "strerror", None) or str(error)
     said = f"{code}: {words}" if code else f"{words or type(error).__name__}"
     return " ".join(said.split())

@@ -21,27 +21,27 @@ _NAMES, _RECORDINGS = "voices/names/", "voices/recordings/"
 
 
 class Voices:
-    """The recordings in a store, each under its content's hash, and the names that lead to them."""
+    """Recordings in a store, each under the hash of its content, and their names."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
 
     def add(self, name: str, data: bytes) -> str:
-        """Keep a recording under a name; one that stood under it is replaced.
+        """Register a recording under a name, replacing an earlier one.
 
         Args:
-            name: letters, digits, space, `_`, `.` and `-`, at most 64, not starting with a mark.
-            data: a file's bytes.
+            name: letters, digits, space, `_`, `.` and `-`, at most 64, starting with a letter or digit.
+            data: bytes of an audio file.
 
         Returns:
             The recording's hash.
 
         Raises:
-            VoiceError: the name or the recording can't be used.
+            VoiceError: an unusable name or recording.
         """
         checked_name(name)
         reference = read(name, data)
-        assert reference.samples is not None  # noqa: S101 - what `read` promises
+        assert reference.samples is not None  # noqa: S101 - guaranteed by `read`
         payload = packed(
             Arrays({"samples": reference.samples}, {"sample_rate_hz": str(reference.sample_rate_hz)})
         )
@@ -51,25 +51,25 @@ class Voices:
         return digest
 
     def names(self) -> list[str]:
-        """Sorted."""
+        """Names of all voices, sorted."""
         return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))
 
     def resolve(self, name: str) -> str:
-        """The hash of the recording under a name.
+        """Hash of the recording under a name.
 
         Raises:
-            VoiceError: no such voice.
+            VoiceError: unknown voice.
         """
         digest = self.store.get(_NAMES + quote(checked_name(name)))
         if digest is None:
-            raise VoiceError(name, f"not known; there are {', '.join(self.names()) or 'none yet'}")
+            raise VoiceError(name, f"unknown; available: {', '.join(self.names()) or 'none'}")
         return digest.decode()
 
     def load(self, digest: str) -> Reference:
-        """The recording with a hash.
+        """Read the recording with a hash.
 
         Raises:
-            MissingArtifactError: it is gone or damaged.
+            MissingArtifactError: it is missing or damaged.
         """
         if not _HASH.fullmatch(digest):
             raise MissingArtifactError(_RECORDINGS + digest)
@@ -79,7 +79,7 @@ class Voices:
 
 
 def name_of(file: str, data: bytes) -> str:
-    """A name for a file's recording, made from what it holds: two files are never one voice.
+    """Name of a file's recording, from its content, so that two files are always two voices.
 
     >>> name_of("Großmutter (2).wav", b"")
     'Gro-mutter -2-e3b0c442'
@@ -89,27 +89,27 @@ def name_of(file: str, data: bytes) -> str:
 
 
 def free_name(name: str, *, reserved: Collection[str]) -> str:
-    """Check a name under which somebody wants to register a recording.
+    """Check a name for a new recording.
 
     Args:
-        reserved: names of the engines' own voices.
+        reserved: names of the engines' presets.
 
     Raises:
-        VoiceError: it can't be the name of a voice, or an engine has a voice of that name.
+        VoiceError: an invalid name, or that of a preset.
     """
     if name in reserved:
-        raise VoiceError(name, "an engine has a voice of that name, which would be heard in place of this")
+        raise VoiceError(name, "an engine has a preset of that name; choose another name")
     return checked_name(name)
 
 
 def checked_name(name: str) -> str:
-    """The name.
+    """Validate the name of a voice.
 
     Raises:
-        VoiceError: it can't be the name of a voice.
+        VoiceError: an invalid name.
     """
     if not _NAME.fullmatch(name):
         raise VoiceError(
-            name, "a name has letters, digits, space, _ . -, at most 64, and starts with a letter or digit"
+            name, "names have letters, digits, space, _ . -, at most 64, and start with a letter or digit"
         )
     return name

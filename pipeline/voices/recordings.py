@@ -1,7 +1,7 @@
 """Decoding of reference recordings, within bounds.
 
-A recording comes as bytes, never as a path or an address, and nothing in the bytes can make a decoder open
-one: libsndfile reads what it is given, and FFmpeg is told which of two containers to expect.
+A recording is passed as bytes, never as a path or URL, and no content can make a decoder open one: libsndfile
+reads memory only, and FFmpeg is restricted to two containers and no protocol.
 """
 
 import io
@@ -32,11 +32,11 @@ RATE_MIN_HZ, RATE_MAX_HZ = 8_000, 192_000
 
 
 KEPT_RATE_HZ = 48_000
-"""What is sampled faster is brought down to this: nothing above 24 kHz tells voices apart."""
+"""Higher sample rates are converted to this one: nothing above 24 kHz distinguishes voices."""
 
 
 SILENT_DBFS = -55.0
-"""A recording that is louder than this (RMS of 20 ms) less than a tenth of the time holds no voice."""
+"""A recording above this level (RMS of 20 ms) for less than a tenth of its length counts as silent."""
 
 
 _BLOCK = 1 << 16
@@ -46,16 +46,17 @@ Block = npt.NDArray[np.float32]
 
 
 def read(name: str, data: bytes) -> Reference:
-    """A recording from the bytes of a file: WAV, FLAC, Ogg, MP3, AIFF, M4A, WebM, …
+    """Decode a recording from the bytes of a file: WAV, FLAC, Ogg, MP3, AIFF, M4A, WebM, …
 
     Args:
-        name: of the voice, for errors.
+        name: name of the voice, for errors.
 
     Returns:
         A mono recording of 1 s to 5 min, at 8 to 48 kHz.
 
     Raises:
-        VoiceError: not audio, too large, short, long, fast, slow or wide, silent, or not finite.
+        VoiceError: not audio; outside the limits of size, length, sample rate or channels; silent; not
+        finite.
     """
     if len(data) > BYTES_MAX:
         raise VoiceError(name, f"the file has {len(data):,} bytes, more than {BYTES_MAX:,}")
@@ -73,7 +74,7 @@ def read(name: str, data: bytes) -> Reference:
 
 
 class SndfileSource:
-    """What libsndfile reads: WAV, FLAC, AIFF, Ogg Vorbis and Opus, MP3, …"""
+    """Source of formats that libsndfile reads: WAV, FLAC, AIFF, Ogg Vorbis and Opus, MP3, …"""
 
     def __init__(self, data: bytes) -> None:
         self._file = soundfile.SoundFile(io.BytesIO(data))
@@ -87,15 +88,15 @@ class SndfileSource:
 
 
 class FfmpegSource:
-    """The first audio stream of an M4A or WebM file, as phones and browsers record."""
+    """Source of the first audio stream of an M4A or WebM file, as phones and browsers record."""
 
     def __init__(self, data: bytes, container: str) -> None:
-        # No protocol at all: neither a playlist nor a reference inside the file leads anywhere.
+        # no protocol at all, so that neither playlists nor references inside the file are opened
         self._container: Any = av.open(
             io.BytesIO(data), format=container, container_options={"protocol_whitelist": "none"}
         )
         if not self._container.streams.audio:
-            raise av.InvalidDataError(0, "no audio in it")
+            raise av.InvalidDataError(0, "no audio stream")
         self._stream: Any = self._container.streams.audio[0]
         self.sample_rate_hz: int = self._stream.rate
         self.channels: int = self._stream.layout.nb_channels
@@ -109,40 +110,40 @@ class FfmpegSource:
 
 
 def _container(data: bytes) -> str | None:
-    """FFmpeg's name for the container, if it is one that libsndfile doesn't read."""
+    """FFmpeg's name of a container that libsndfile does not read; else None."""
     if data[4:8] == b"ftyp":
         return "mov"
     return "matroska" if data.startswith(b"\x1aE\xdf\xa3") else None
 
 
 def _reason(error: Exception) -> str:
-    """Without the address of a buffer in memory."""
+    """Error text without memory addresses."""
     return str(getattr(error, "error_string", None) or getattr(error, "strerror", None) or error)
 
 
 def _mono(name: str, source: SndfileSource | FfmpegSource) -> Samples:
-    """All channels' mean. The header is checked before anything is decoded, the length as it comes."""
+    """Decode the mean of all channels. Checks the header before decoding, and the length while decoding."""
     rate = source.sample_rate_hz
     if not RATE_MIN_HZ <= rate <= RATE_MAX_HZ:
-        raise VoiceError(name, f"it is sampled at {rate} Hz; {RATE_MIN_HZ} to {RATE_MAX_HZ} Hz are read")
+        raise VoiceError(name, f"the sample rate is {rate} Hz, not {RATE_MIN_HZ} to {RATE_MAX_HZ} Hz")
     if not 1 <= source.channels <= CHANNELS_MAX:
-        raise VoiceError(name, f"it has {source.channels} channels, more than {CHANNELS_MAX}")
+        raise VoiceError(name, f"{source.channels} channels, more than {CHANNELS_MAX}")
     parts, length = [], 0
     for block in source.blocks():
         parts.append(block.mean(axis=1, dtype=np.float32))
         length += len(block)
         if length > SECONDS_MAX * rate:
-            raise VoiceError(name, f"it is longer than {SECONDS_MAX:.0f} s")
+            raise VoiceError(name, f"the recording is longer than {SECONDS_MAX:.0f} s")
     if length < SECONDS_MIN * rate:
-        raise VoiceError(name, f"it lasts {length / rate:.2f} s, shorter than {SECONDS_MIN:.0f} s")
+        raise VoiceError(name, f"the recording is {length / rate:.2f} s, shorter than {SECONDS_MIN:.0f} s")
     return np.concatenate(parts)
 
 
 def _check_sound(name: str, samples: Samples, sample_rate_hz: int) -> None:
     if not np.isfinite(samples).all():
-        raise VoiceError(name, "it holds samples that are not finite")
+        raise VoiceError(name, "the recording has samples that are not finite")
     window = sample_rate_hz // 50
     windows = samples[: len(samples) // window * window].reshape(-1, window)
     rms = np.sqrt(np.mean(np.square(windows, dtype=np.float64), axis=1))
     if np.quantile(rms, 0.9) < 10 ** (SILENT_DBFS / 20):
-        raise VoiceError(name, f"it is silent: nine tenths of it are below {SILENT_DBFS:.0f} dBFS")
+        raise VoiceError(name, f"the recording is silent: nine tenths are below {SILENT_DBFS:.0f} dBFS")

@@ -146,9 +146,9 @@ def test_every_attempt_has_a_row_with_its_cost(service: Service) -> None:
     ("script", "voices", "options", "words"),
     [
         ("Alice: Hi.\nBob:", {}, {}, "line 2"),
-        ("Alice: Привет.", {}, {}, "line 1.*engine hibari"),
+        ("Alice: Привет.", {}, {}, "line 1.*voice of hibari"),
         (7, {}, {}, "neither text nor a list"),
-        ("Alice: Hi.", {"Bob": "wren"}, {}, "doesn't speak"),
+        ("Alice: Hi.", {"Bob": "wren"}, {}, "does not speak"),
         ("Alice: Hi.", {"Alice": "nobody"}, {}, "voice 'nobody'"),
         ("Alice: Hi.", {"Alice": "../../etc/passwd"}, {}, "voice"),
         ("Alice: Hi.", {}, {"format": "avi"}, "option 'format'.*avi"),
@@ -174,5 +174,5 @@ def test_bad_input_is_refused_by_name_before_work_starts(
 
 def test_six_speakers_without_voices_are_refused(service: Service) -> None:
     script = "\n".join(f"Speaker {i}: Hello." for i in range(1, 7))
-    with pytest.raises(Exception, match=r"Speaker 5.*presets are taken"):
+    with pytest.raises(Exception, match=r"Speaker 5.*presets are assigned"):
         service.render(script)

@@ -1,8 +1,8 @@
-"""The embedded default engine: hibari, a small English voice whose weights lie in its wheel.
+"""The default engine: hibari, a small English voice whose weights are in its wheel.
 
-One voice speaks for everybody: a speaker is a vocal-tract ratio, a pitch and a pace. Samples that were made
-for 24,000·ratio Hz are played at 24,000 Hz, which moves formants and pitch alike, and the synthesis runs at
-pace/ratio so that the words keep their time.
+One voice speaks for all speakers: a speaker is a vocal-tract ratio, a pitch and a pace. Samples made for
+24,000·ratio Hz are played at 24,000 Hz, which scales formants and pitch, and the synthesis runs at pace/ratio
+so that the timing of the words is unchanged.
 """
 
 import functools
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 SAMPLE_RATE_HZ = 24_000
 FRAME_RATE_HZ = 80.0
 _IDS_MIN = 3
-"""Less than a phoneme between two pads is nothing to say."""
+"""Minimum number of IDs: one phoneme between two pads."""
 _FRAMES_PER_PHONEME = 5.4
-"""Measured over 225 sentences of a real script at speed 1."""
+"""Frames per phoneme, measured over 225 sentences of a real script at speed 1."""
 
 
 PRESETS = {
@@ -37,8 +37,8 @@ PRESETS = {
     "finch": VocalTract(ratio=1.16, pace=1.08, pitch=1.15),
     "crane": VocalTract(ratio=0.90, pace=1.05, pitch=0.87),
 }
-"""By a GE2E speaker encoder, on the two texts they were chosen on, the cosine is at most 0.75 between two of
-them and at least 0.94 within one.
+"""Presets by name. A GE2E speaker encoder gives a cosine of at most 0.75 between two of them, and of at least
+0.94 within one, on the two texts they were chosen with.
 """
 
 
@@ -64,31 +64,31 @@ class Hibari:
         pace = given.get("pace", 1.0)
         unknown = sorted(set(given) - {"pace"})
         if unknown:
-            raise OptionError(unknown[0], "is unknown to the engine hibari; it has pace")
+            raise OptionError(unknown[0], "unknown option; hibari has pace")
         if isinstance(pace, bool | str) or not 0.7 <= pace <= 1.4:
-            raise OptionError("pace", f"{pace!r} is not a number from 0.7 to 1.4")
+            raise OptionError("pace", f"{pace!r} is not between 0.7 and 1.4")
         return {"pace": float(pace)}
 
     def revision(self) -> str:
-        """The version of the wheel: the weights lie in it."""
+        """Version of the wheel, which contains the weights."""
         from importlib.metadata import version
 
         return f"hibari-tts {version('hibari-tts')}"
 
     def refuses(self, text: str) -> str | None:
-        """Letters of another script: the voice would leave them out.
+        """Refuse letters of other scripts, which the voice would skip.
 
         >>> Hibari().refuses("a naïve idea")
         >>> Hibari().refuses("это")
-        "has 'э', which the English voice of the engine hibari can't speak"
+        "contains 'э', which the English voice of hibari cannot speak"
         """
         for character in text:
             if character.isalpha() and not unicodedata.name(character, "").startswith("LATIN"):
-                return f"has {character!r}, which the English voice of the engine hibari can't speak"
+                return f"contains {character!r}, which the English voice of hibari cannot speak"
         return None
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
-        """Sentences, each with its line's number."""
+        """Split lines into sentences, each with the number of its line."""
         model = _model()
         sentences = [
             (number, line.slot, sentence)
@@ -98,7 +98,7 @@ class Hibari:
         return Arrays({}, {"sentences": json.dumps(sentences, ensure_ascii=False)})
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
-        """Phoneme ids of all sentences in a row, and where each chunk of a sentence ends."""
+        """Convert sentences to one sequence of phoneme IDs, with the end of each chunk."""
         model = _model()
         sentences = json.loads(tokens.meta["sentences"])
         ids: list[int] = []
@@ -118,14 +118,14 @@ class Hibari:
         )
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:
-        """A vocal tract: (3,), float64: ratio, pace, pitch."""
+        """Estimate the vocal tract: (3,), float64: ratio, pace, pitch."""
         tract = _tract(reference)
         return Arrays({"tract": np.array([tract.ratio, tract.pace, tract.pitch], np.float64)})
 
     def diffusion(
         self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
     ) -> Sequence[Utterance]:
-        """One utterance per sentence; its noise depends on the seed and its place in the segment alone."""
+        """Synthesise one utterance per sentence; noise depends only on the seed and the position."""
         sentences = json.loads(semantic.meta["sentences"])
         heard: list[list[Samples]] = [[] for _ in sentences]
         start = frames = 0
@@ -150,13 +150,13 @@ class Hibari:
 
 @functools.cache
 def _model() -> "hibari.Hibari":
-    """The voice, loaded once per process; one thread each, since a worker has a process per core."""
+    """Load the voice once per process, with one thread, since a worker has a process per core."""
     with loading():
         import hibari
 
         model = hibari.Hibari(threads=1)
         _ = model.g2p  # its lexicons are loaded on first use
-        gc.freeze()  # a quarter of a million entries that every full collection would walk through
+        gc.freeze()  # excludes a quarter of a million lexicon entries from every full collection
     return model
 
 
@@ -170,7 +170,7 @@ def _tract(reference: Reference) -> VocalTract:
 
 @functools.cache
 def _own_print() -> Print:
-    """The voice itself, saying what is known to be said."""
+    """Measure the model's own voice on a known text."""
     model = _model()
     noise = np.random.default_rng(0)
     parts = [model.from_ids(model.ids(chunk), 1.0, noise) for chunk in model.phonemize(OWN_TEXT)]
@@ -178,7 +178,7 @@ def _own_print() -> Print:
 
 
 def _speak(ids: list[int], tract: VocalTract, noise: np.random.Generator) -> Samples:
-    """One chunk of phoneme ids as (n,) samples at 24 kHz."""
+    """Synthesise one chunk of phoneme IDs to (n,) samples at 24 kHz."""
     import soxr
     from hibari import dsp
 

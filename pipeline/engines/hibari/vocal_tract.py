@@ -1,17 +1,15 @@
-"""What of a speaker can be carried over to a voice with one timbre: vocal tract, pitch and pace.
+"""Estimation of a speaker's vocal tract, pitch and pace, for a voice with a single timbre.
 
-A recording is compared with the model's own voice. How much longer or shorter the speaker's vocal tract is
-(VTLN: Lee & Rose 1998) is the stretch of the frequency axis under which the frames of the model's voice lie
-nearest to the frames of the recording: cepstra of smoothed spectra, means taken off on both sides so that the
-microphone does not count. Pitch is the median of the autocorrelation's peak (Boersma 1993), pace how quickly
-loudness swings, which it does with syllables.
+A recording is compared with the model's own voice. The relative length of the vocal tract (VTLN: Lee & Rose
+1998) is the stretch of the frequency axis that brings the frames of the model's voice closest to those of the
+recording: cepstra of smoothed spectra, with both means removed to cancel the microphone. Pitch is the median
+of the autocorrelation's peak (Boersma 1993), pace the rate of loudness swings, which follow syllables.
 
-What was measured: on the model's own voice, resampled, the stretch is found within 0.01. On recordings of
-half a minute it moves by some 0.01 with what the model says for comparison, on eight seconds by 0.03.
-Adults differ little (two men came out at 0.83 and 0.85, two women at 0.94 and 1.00), and with one timbre to
-speak with they would sound like two people instead of four; so `ratio` is a caricature that doubles the
-differences. Pace is coarse: it follows speech played faster or slower, but what is said moves
-it by some 15 % at the same speed.
+Measured: on the model's own voice, resampled, the stretch is found within 0.01. On recordings of half a
+minute it varies by some 0.01 with the comparison text, on eight seconds by 0.03. Adults differ little (two
+men: 0.83 and 0.85, two women: 0.94 and 1.00), and with one timbre they would sound like two people instead of
+four; so `ratio` doubles the differences. Pace is coarse: it follows faster and slower playback, but the text
+changes it by some 15 % at the same speed.
 """
 
 from dataclasses import dataclass
@@ -39,11 +37,11 @@ OWN_TEXT = (
     "cushion broke the man's fall. The salt breeze came across from the sea. The girl at the booth sold "
     "fifty bonds."
 )
-"""What the model says for its print: all sounds of English in their usual share (IEEE 1969, lists 1-2)."""
+"""Text of the model's own print, with all English sounds in their usual shares (IEEE 1969, lists 1-2)."""
 
 _CARICATURE = 2.0
 _CENTRE = 0.905
-"""The stretch that keeps its place: the middle of the range that the recordings of adults take."""
+"""Fixed point of the exaggeration: the middle of the range of adult recordings."""
 _RATE_HZ = 16_000
 _HOP = 160
 _WINDOW = 512
@@ -57,31 +55,33 @@ _FRAMES_MAX = 800
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What is kept of a recording to compare others with."""
+    """Features of a recording for comparison."""
 
     envelopes: Frames
     """(frames, bins): log spectra of the loudest frames, smoothed over pitch; bins from 0 to 8 kHz."""
     pitch_hz: float
-    """Median where there is a voice."""
+    """Median pitch of voiced frames."""
     swings_per_s: float
-    """One over the lag at which the autocorrelation of the loudness falls to a half."""
+    """Inverse of the lag at which the autocorrelation of loudness falls to one half."""
 
 
 @dataclass(frozen=True, slots=True)
 class VocalTract:
-    """A speaker as changes to the model's own voice. 1 is the model's own."""
+    """A speaker as factors relative to the model's own voice."""
 
     ratio: float
-    """Formants and pitch scale by it (0.76 to 1.16): below 1 a longer tract, a deeper voice."""
+    """Scale of formants and pitch (0.76 to 1.16); below 1 means a longer tract and a deeper voice."""
     pace: float
     """Speaking rate (0.85 to 1.15)."""
     pitch: float
-    """Pitch scales by this besides the ratio (0.65 to 1.25), where the engine can."""
+    """Additional scale of pitch (0.65 to 1.25), if the engine supports it."""
 
 
 def voiceprint(samples: Samples, sample_rate_hz: int) -> Print:
-    """Args:
-    samples: (n,), mono, at least a second of speech.
+    """Extract the features of a recording.
+
+    Args:
+        samples: (n,), mono, at least a second of speech.
     """
     speech = soxr.resample(samples, sample_rate_hz, _RATE_HZ)
     frames = _frames(speech, _WINDOW)
@@ -91,8 +91,10 @@ def voiceprint(samples: Samples, sample_rate_hz: int) -> Print:
 
 
 def estimate(recording: Print, own: Print) -> VocalTract:
-    """Args:
-    own: of the model's own voice, saying `OWN_TEXT`.
+    """Estimate a speaker's factors from a recording.
+
+    Args:
+        own: features of the model's own voice with `OWN_TEXT`.
     """
     stretch = vocal_tract(recording, own)
     ratio = float(np.clip(_CENTRE * (stretch / _CENTRE) ** _CARICATURE, RATIO_MIN, RATIO_MAX))
@@ -111,7 +113,7 @@ def _frames(samples: Samples, window: int) -> Frames:
 
 
 def _envelopes(frames: Frames) -> Frames:
-    """Log spectra without their harmonics, of at most `_FRAMES_MAX` frames, evenly spread."""
+    """Log spectra without harmonics, of at most `_FRAMES_MAX` evenly spaced frames."""
     chosen = frames[np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES_MAX)).astype(int)]
     power = np.abs(np.fft.rfft(chosen, 2 * _WINDOW)) ** 2
     cepstra = np.fft.irfft(np.log(power + 1e-9 * power.max() + 1e-20))
@@ -121,7 +123,7 @@ def _envelopes(frames: Frames) -> Frames:
 
 
 def _cepstra(envelopes: Frames, stretch: float) -> Frames:
-    """(frames, 13): the shape of each envelope with its frequencies multiplied by `stretch`."""
+    """Cepstra (frames, 13) of envelopes whose frequencies are multiplied by `stretch`."""
     bins = np.clip(_BANDS_HZ / stretch / (_RATE_HZ / 2), 0, 1) * (envelopes.shape[1] - 1)
     below = np.minimum(bins.astype(int), envelopes.shape[1] - 2)
     part = bins - below
@@ -132,7 +134,7 @@ def _cepstra(envelopes: Frames, stretch: float) -> Frames:
 
 
 def vocal_tract(recording: Print, own: Print) -> float:
-    """The frequency scale that brings the model's voice nearest to the recording, as measured."""
+    """Measure the frequency scale that brings the model's voice closest to the recording."""
     target = _cepstra(recording.envelopes, 1.0)
     distances = [_nearest(target, _cepstra(own.envelopes, stretch)) for stretch in _STRETCHES]
     fit = np.polynomial.Polynomial.fit(np.log(_STRETCHES), distances, 6)
@@ -141,13 +143,13 @@ def vocal_tract(recording: Print, own: Print) -> float:
 
 
 def _nearest(frames: Frames, among: Frames) -> float:
-    """Mean distance of each frame to its nearest."""
+    """Mean distance of each frame to its nearest neighbour."""
     squares = (frames**2).sum(1)[:, None] + (among**2).sum(1) - 2 * frames @ among.T
     return float(np.sqrt(np.maximum(squares.min(axis=1), 0)).mean())
 
 
 def _pitch_hz(speech: Samples) -> float:
-    """Median over frames with a voice; 0 if there is none."""
+    """Median pitch over voiced frames; 0 if there is none."""
     window, rate_hz = 400, 8000
     frames = _frames(soxr.resample(speech, _RATE_HZ, rate_hz), window)
     frames -= frames.mean(axis=1, keepdims=True)
@@ -162,7 +164,7 @@ def _pitch_hz(speech: Samples) -> float:
 
 
 def _swings_per_s(frames: Frames) -> float:
-    """Of the loudness in decibels, between 300 and 3300 Hz, over the upper 25 dB."""
+    """Rate of loudness swings in dB, between 300 and 3300 Hz, over the upper 25 dB."""
     power = np.square(np.abs(np.fft.rfft(frames)))[:, 10:106].sum(axis=1)
     level = 10 * np.log10(power + 1e-12)
     level = np.maximum(level, np.quantile(level, 0.95) - 25)

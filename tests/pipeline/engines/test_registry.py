@@ -33,9 +33,9 @@ def test_threads_share_one_engine(slow: str) -> None:
 
 
 def test_engines_with_built_in_models_refuse_others() -> None:
-    with pytest.raises(OptionError, match="built in"):
+    with pytest.raises(OptionError, match="built-in"):
         registry.load("hibari", model="other")
-    with pytest.raises(OptionError, match="there are hibari"):
+    with pytest.raises(OptionError, match="available: hibari"):
         registry.load("habiri")
 
 

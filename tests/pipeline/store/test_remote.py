@@ -105,7 +105,7 @@ def test_missing_buckets_are_named(bucket: str, tmp_path: Path) -> None:
 def test_unreachable_services_raise(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ENDPOINT_URL_S3", "http://127.0.0.1:9")
     S3FileSystem.clear_instance_cache()
-    with pytest.raises(StoreError, match="can't read a in s3://elsewhere: Could not connect"):
+    with pytest.raises(StoreError, match="cannot read a in s3://elsewhere: Could not connect"):
         Store("s3://elsewhere").objects.read("a")
 
 

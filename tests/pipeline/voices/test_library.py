@@ -39,19 +39,19 @@ def test_reregistered_names_use_the_new_recording(tmp_path: Path) -> None:
 
 def test_unknown_voices_are_named_with_the_available_ones(tmp_path: Path) -> None:
     kept = Voices(Store(str(tmp_path)))
-    with pytest.raises(VoiceError, match="none yet"):
+    with pytest.raises(VoiceError, match="available: none"):
         kept.resolve("Ann")
     kept.add("Bob", file(voice()))
-    with pytest.raises(VoiceError, match="'Ann': not known; there are Bob"):
+    with pytest.raises(VoiceError, match="'Ann': unknown; available: Bob"):
         kept.resolve("Ann")
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a" * 65, "é", "a\n", "a%2fb", " a", "-a"])
 def test_names_with_path_characters_are_refused(tmp_path: Path, name: str) -> None:
     kept = Voices(Store(str(tmp_path)))
-    with pytest.raises(VoiceError, match="a name has letters"):
+    with pytest.raises(VoiceError, match="names have letters"):
         kept.add(name, file(voice()))
-    with pytest.raises(VoiceError, match="a name has letters"):
+    with pytest.raises(VoiceError, match="names have letters"):
         kept.resolve(name)
 
 

@@ -35,7 +35,6 @@ from bench.harness import fullsize
 from bench.harness.controls import Watch
 from bench.harness.fleet import Fleet
 from bench.harness.scaled import SCALE, SETTING
-from pipeline.engines import registry
 from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.decoding.request import Request, Spoken, assemble
@@ -43,6 +42,9 @@ from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs.artifacts import stage_name
 from pipeline.voices.library import Voices
+from tasks.make_app import make_app
+from tasks.orchestration.resources import VoxchordApp
+from tasks.settings import load
 from tasks.worker import commands
 
 T = TypeVar("T")
@@ -242,8 +244,10 @@ def reading(engine: Any, decoder: Decoder, scale: float) -> Read:
     )
 
 
-def measure(fleet: Fleet, folder: Path, slots: int, segments: int | None, scale: float) -> dict[str, Any]:
-    engine: Any = registry.load("scaled", str(folder), slots)
+def measure(
+    fleet: Fleet, app: VoxchordApp, folder: Path, slots: int, segments: int | None, scale: float
+) -> dict[str, Any]:
+    engine: Any = app.resources.engines.load("scaled", str(folder), slots)
     precision = engine.device.precision("auto", quantized=False)
     segments = segments or (60 if precision.dtype == torch.bfloat16 else 24)
     run(fleet, slots, scale, [(0.0, 1.0)])
@@ -298,15 +302,13 @@ def service(folder: Path, checkpoint: Path, slots: int, scale: float) -> Iterato
         for number in range(2 * len(ARRIVALS)):
             Voices(fleet.jobs.store).add(f"v{number}", recording(number, max(1.0, REFERENCE_S * scale)))
         fleet.start()
-        os.environ.update({name: value for name, value in fleet.environment.items() if "THREADS" not in name})
+        os.environ[SCALE] = str(scale)  # for the engine in this process
         yield fleet
 
 
-def with_worker(work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
+def with_worker(app: VoxchordApp, work: Callable[[], dict[str, Any]], slots: int) -> dict[str, Any]:
     """Run the bench in a thread while this thread is the decoding worker, as `worker --gpu 0` is."""
-    from tasks.app import app
-
-    spec = commands.gpu("0", registry.load("vibevoice").profile, slots)
+    spec = commands.gpu("0", app.resources.engines.load("vibevoice").profile, slots)
     found: dict[str, Any] = {}
 
     def beside() -> None:
@@ -343,8 +345,11 @@ def main() -> None:
         fullsize.checkpoint(args.folder) as checkpoint,
         service(Path(scratch), checkpoint, args.slots, args.scale) as fleet,
     ):
+        app = make_app(load(fleet.environment), fleet.url)
         found = with_worker(
-            lambda: measure(fleet, checkpoint, args.slots, args.segments, args.scale), args.slots
+            app,
+            lambda: measure(fleet, app, checkpoint, args.slots, args.segments, args.scale),
+            args.slots,
         )
         print(json.dumps(found))
 

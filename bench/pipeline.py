@@ -19,7 +19,7 @@ import psutil
 import bench.harness.threads  # noqa: F401 - before numpy
 from bench.harness.controls import Free
 from pipeline import finalize, stages
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -27,6 +27,7 @@ from pipeline.stages import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
+from tasks.make_app import make_app
 from tasks.settings import Settings, load
 
 _WARM_UP = "One line to load the voice."
@@ -75,7 +76,7 @@ def in_one_process(script: str, folder: Path) -> dict[str, Any]:
 
 def _render(script: str, jobs: Jobs) -> dict[str, Any]:
     options, rest = split_options({"format": "flac"}, engine="hibari")
-    engine = registry.load(options.engine)
+    engine = Engines().load(options.engine)
     request = checked(parse(script), {}, options, rest, engine=engine, registered=Voices(jobs.store))
     plan = jobs.plans.create(request, engine.profile)
     for segment in jobs.plans.segments(plan):
@@ -91,8 +92,7 @@ def through_workers(script: str, folder: Path, workers: int) -> dict[str, Any]:
     """Render through the broker and workers of a running local service."""
     settings = Settings(**{**_fields(load()), "state": folder, "broker_url": "", "store": ""})
     with LocalService(settings, concurrency=workers) as service:
-        from tasks.app import app
-
+        app = make_app(settings, service.broker_url)
         _send(app, _WARM_UP)
         processes = [process.pid for process in service.processes]
         if service.broker.process:

@@ -26,7 +26,7 @@ import psutil
 from bench.harness.fleet import Fleet
 from bench.harness.silence import SETTING
 from bench.harness.waiting import until
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.voices.library import Voices
@@ -96,7 +96,7 @@ class Clients(threading.Thread):
 def job_of(text: str, fleet: Fleet) -> str:
     """Job ID of a script."""
     options, rest = split_options({}, engine="silence")
-    engine = registry.load("silence")
+    engine = Engines({"silence": SETTING.partition("=")[2]}).load("silence")
     return checked(parse(text), {}, options, rest, engine=engine, registered=Voices(fleet.jobs.store)).job
 
 
@@ -157,7 +157,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--segments", type=int, default=10_000)
     given = parser.parse_args()
-    registry.ENGINES["silence"] = SETTING.partition("=")[2]
     folder = Path(tempfile.mkdtemp(prefix="voxchord-scale-"))
     settings = {
         "VOXCHORD_ENGINE": "silence",

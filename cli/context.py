@@ -1,16 +1,12 @@
-"""Context of the commands: settings, store, history, and a running or embedded service.
-
-`tasks.app` reads its broker when it is imported, so it is imported only after the broker is known.
-"""
+"""Context of the commands: settings, store, history, and a running or embedded service."""
 
 import contextlib
-import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cli.errors import Unreachable
-from pipeline.engines.registry import ENGINES
 from pipeline.engines.vibevoice.checkpoint.source import parse
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
@@ -20,15 +16,14 @@ from tasks.local.service import LocalService
 from tasks.settings import Settings, load
 
 if TYPE_CHECKING:
-    from celery import Celery
     from sqlalchemy import Engine
+
+    from tasks.orchestration.resources import VoxchordApp
 
 
 def settings() -> Settings:
-    """Load the settings of the environment and register the engines they add."""
-    found = load()
-    ENGINES.update(found.engines)
-    return found
+    """Load the settings of the environment."""
+    return load()
 
 
 def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple[Settings, str | None]:
@@ -41,7 +36,7 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
         EngineError: a model with an adapter whose scale or form is wrong.
     """
     if engine:
-        os.environ["VOXCHORD_ENGINE"] = engine
+        found = replace(found, engine=engine)
     if model and model not in found.models:
         if found.broker_url or url_of_running(found.state):
             known = ", ".join(sorted(found.models))
@@ -51,9 +46,8 @@ def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple
         if "," in place:
             raise OptionError("model", f"{place!r} contains a comma, which separates models; rename it")
         model = re.sub(r"[^A-Za-z0-9._-]+", "-", named.name) or "model"
-        known_models = {**found.models, model: place}
-        os.environ["VOXCHORD_MODELS"] = ",".join(f"{name}={where}" for name, where in known_models.items())
-    return load(), model
+        found = replace(found, models={**found.models, model: place})
+    return found, model
 
 
 def jobs(found: Settings) -> Jobs:
@@ -92,14 +86,25 @@ def history_that_answers(found: Settings) -> "Engine | None":
 
 
 @contextlib.contextmanager
-def running(found: Settings, *, concurrency: int | None = None) -> Iterator[tuple["Celery", LocalService]]:
+def running(
+    found: Settings, *, concurrency: int | None = None
+) -> Iterator[tuple["VoxchordApp", LocalService]]:
     """Use the configured service, the one running in this folder, or else an embedded one."""
     with LocalService(found, concurrency=concurrency, shared=True) as service:
-        yield _app(), service
+        yield _client(found, service.broker_url), service
 
 
-def standing(found: Settings) -> "Celery":
-    """Celery app of the running service.
+def client(found: Settings) -> "VoxchordApp":
+    """Celery app for requests to the running service.
+
+    Raises:
+        Unreachable: no service is running.
+    """
+    return _client(found, broker_url(found))
+
+
+def broker_url(found: Settings) -> str:
+    """URL of the configured or running broker.
 
     Raises:
         Unreachable: no service is running.
@@ -107,13 +112,12 @@ def standing(found: Settings) -> "Celery":
     url = found.broker_url or url_of_running(found.state)
     if not url:
         raise Unreachable("no service is running; start one with `python voxchord.py up`")
-    os.environ["VOXCHORD_BROKER_URL"] = url
-    return _app()
+    return url
 
 
-def _app() -> "Celery":
-    from tasks.app import app
+def _client(found: Settings, url: str) -> "VoxchordApp":
+    from tasks.make_app import make_app
 
+    app = make_app(found, url)
     app.conf.result_backend_always_retry = False  # raise if the broker is unreachable
-    app.loader.import_default_modules()
     return app

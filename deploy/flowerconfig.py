@@ -12,6 +12,7 @@ from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
+from pipeline.engines.registry import Engines
 from tasks.flower import history_routes, job_routes, launch
 from tasks.flower import state as flower_state
 from tasks.flower.templates import Pages
@@ -53,4 +54,7 @@ TASK_COLUMNS.update(flower_state.COLUMNS)
 settings["template_loader"] = Pages(settings["template_path"])
 
 _ours = load()
-handlers[:0] = [*job_routes.routes(_ours.store_url), *history_routes.routes(_ours.history_url)]
+handlers[:0] = [
+    *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),
+    *history_routes.routes(_ours.history_url),
+]

@@ -12,12 +12,13 @@ from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, reading_options, split_options
 from pipeline.script.parser import parse
+from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.app import app, settings
 from tasks.metering.attempt import note
-from tasks.orchestration import chord, job_rows, store_outage
-from tasks.orchestration.resources import engine_of, jobs, roots
+from tasks.orchestration import chord
+from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
+from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import stitch_of
 from tasks.task import VoxchordTask
 
@@ -29,22 +30,27 @@ class Root(VoxchordTask):
 
     def on_replace(self, sig: chord.Sig) -> None:
         """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch."""
-        plan = jobs().plans.need(_stitched(sig))
+        resources = self.app.resources
+        plan = resources.jobs.plans.need(_stitched(sig))
         root = str(self.request.id)
-        roots().join(plan.job, root, chord.written(sig))
-        _publish(plan, root, sig)
+        resources.roots.join(plan.job, root, chord.written(sig))
+        _publish(self.app, plan, root, sig)
         raise Ignore("Replaced by new task")
 
 
-@app.task(
-    bind=True,
-    base=Root,
-    name="voxchord.render",
-    throws=_EXPECTED,
-    retry_on_worker_lost=True,
-    max_retries=3,
-    default_retry_delay=2,
-)
+def register(app: VoxchordApp) -> None:
+    """Register the task with an app."""
+    app.task(
+        bind=True,
+        base=Root,
+        name="voxchord.render",
+        throws=_EXPECTED,
+        retry_on_worker_lost=True,
+        max_retries=3,
+        default_retry_delay=2,
+    )(render)
+
+
 def render(
     self: Root,
     /,
@@ -67,42 +73,44 @@ def render(
         raise OptionError(
             name[:40], "unknown argument of voxchord.render, which has script, voices and options"
         )
-    with store_outage.until_stored():
-        plan = accept(script, voices or {}, options or {})
+    app, jobs, roots = self.app, self.app.resources.jobs, self.app.resources.roots
+    with requeue_while_unavailable(app):
+        plan = accept(app.resources, script, voices or {}, options or {})
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
-    with store_outage.until_stored(plan.job):
-        manifest = jobs().outcomes.manifest(plan.job)
-        if manifest and _stands(manifest):
+    with requeue_while_unavailable(app, plan.job):
+        manifest = jobs.outcomes.manifest(plan.job)
+        if manifest and _stands(jobs.store, manifest):
             return manifest
-        error = jobs().outcomes.error(plan.job)
-        if error is not None and roots().claimed_by(plan.job) == str(self.request.id):
+        error = jobs.outcomes.error(plan.job)
+        if error is not None and roots.claimed_by(plan.job) == str(self.request.id):
             raise error  # a redelivery, not a new request
         if (
-            not jobs().coordination.is_open(plan.job)
-            or jobs().outcomes.closed(plan.job)
-            or jobs().coordination.cancelled(plan.job)
+            not jobs.coordination.is_open(plan.job)
+            or jobs.outcomes.closed(plan.job)
+            or jobs.coordination.cancelled(plan.job)
         ):
-            jobs().coordination.reopen(plan.job, flags=FLAGS)
-        return self.replace(stitch_of(plan.job))
+            jobs.coordination.reopen(plan.job, flags=FLAGS)
+        return self.replace(stitch_of(app, plan.job))
 
 
-def _stands(manifest: dict[str, Any]) -> bool:
+def _stands(store: Store, manifest: dict[str, Any]) -> bool:
     """True if the audio file still exists; the garbage collector may have removed it."""
     audio = manifest["audio"]
-    return bool(jobs().store.objects.size(audio["name"]) == audio["bytes"])
+    return bool(store.objects.size(audio["name"]) == audio["bytes"])
 
 
-def _publish(plan: Plan, root: str, answer: chord.Sig) -> None:
+def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig) -> None:
     """Send the job's segments, unless another root or an earlier delivery has."""
-    if roots().claim(plan.job, root) != root:
-        if jobs().outcomes.closed(plan.job):  # it ended while this root joined its waiters
+    jobs, roots, rows = app.resources.jobs, app.resources.roots, app.resources.job_rows
+    if roots.claim(plan.job, root) != root:
+        if jobs.outcomes.closed(plan.job):  # it ended while this root joined its waiters
             answer.apply_async()
-    elif not roots().sent(plan.job):
-        job_rows.planned(plan, root)
-        missing = jobs().artifacts.missing(plan)
-        job_rows.found(plan, plan.segments - len(missing))
-        chord.send(plan, missing, answer)
-        roots().mark_sent(plan.job)
+    elif not roots.sent(plan.job):
+        rows.planned(plan, root)
+        missing = jobs.artifacts.missing(plan)
+        rows.found(plan, plan.segments - len(missing))
+        chord.send(app, plan, missing, answer)
+        roots.mark_sent(plan.job)
 
 
 def _stitched(sig: chord.Sig) -> str:
@@ -111,7 +119,7 @@ def _stitched(sig: chord.Sig) -> str:
     return str(first.kwargs["job"])
 
 
-def accept(script: Any, voices: Any, options: Any) -> Plan:
+def accept(resources: Resources, script: Any, voices: Any, options: Any) -> Plan:
     """Check a request and store its plan.
 
     Raises:
@@ -121,15 +129,16 @@ def accept(script: Any, voices: Any, options: Any) -> Plan:
         raise ScriptError(1, "the script is neither text nor a list of turns")
     if not isinstance(voices, dict) or not isinstance(options, dict):
         raise OptionError("voices" if not isinstance(voices, dict) else "options", "is not a mapping")
-    own, rest = split_options(options, engine=settings.engine)
-    engine = engine_of(own)
+    own, rest = split_options(options, engine=resources.settings.engine)
+    engine = resources.engine_of(own)
     reading = reading_options(options)
     parsed = parse(
         script,
-        characters_max=settings.characters_max,
+        characters_max=resources.settings.characters_max,
         form=reading.form,
         encoding=reading.encoding,
         cast=[str(name) for name in voices],
     )
-    request = checked(parsed, voices, own, rest, engine=engine, registered=Voices(jobs().store))
-    return jobs().plans.create(request, engine.profile)
+    registered = Voices(resources.jobs.store)
+    request = checked(parsed, voices, own, rest, engine=engine, registered=registered)
+    return resources.jobs.plans.create(request, engine.profile)

@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -159,6 +159,35 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
         raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL: an AMQP broker stores no results")
     return found
+
+
+def child_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Environment of a child process, from which `load` reads these settings in any working directory.
+
+    >>> settings = Settings(state=Path("/data"), models={"a": "/b", "c": "d/e"}, slots=3)
+    >>> child_environment(settings, {"PATH": "/bin", "VOXCHORD_SLOTS": "1", "VOXCHORD_ENGINE": "vibevoice"})
+    {'PATH': '/bin', 'VOXCHORD_STATE': '/data', 'VOXCHORD_MODELS': 'a=/b,c=d/e', 'VOXCHORD_SLOTS': '3'}
+
+    Args:
+        environ: further variables to pass on; those of other settings are dropped.
+    """
+    rooted = replace(settings, state=settings.state.absolute(), store=_rooted(settings.store))
+    inherited = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
+    given = {entry.name: getattr(rooted, entry.name) for entry in fields(Settings)}
+    changed = {name: value for name, value in given.items() if value != getattr(Settings(), name)}
+    return {**inherited, **{PREFIX + name.upper(): _written(value) for name, value in changed.items()}}
+
+
+def _rooted(store: str) -> str:
+    """Store URL with a relative folder made absolute."""
+    return store if not store or "://" in store else str(Path(store).absolute())
+
+
+def _written(value: Any) -> str:
+    """Inverse of `_read`."""
+    if isinstance(value, Mapping):
+        return ",".join(f"{name}={entry}" for name, entry in value.items())
+    return str(value)
 
 
 def _read(name: str, value: str, default: Any) -> Any:

@@ -6,11 +6,10 @@ that fails for good stores the reason and returns `ok: false`; the stitch decide
 
 import logging
 import random
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
-from celery import Task
 from celery.exceptions import CeleryError, Ignore, Reject, Retry
 
 from pipeline import stages
@@ -28,15 +27,15 @@ from pipeline.errors import (
 )
 from pipeline.jobs.plans import Plan, checked_id
 from pipeline.stages import Facts, Work
-from tasks.app import app, settings
 from tasks.metering.attempt import note, note_failure
 from tasks.metering.probes import gpu
-from tasks.orchestration import store_outage
 from tasks.orchestration.chord import SegmentRef
-from tasks.orchestration.poison import noted
-from tasks.orchestration.resources import jobs, work_of
+from tasks.orchestration.poison import attempt_recorded
+from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.stage_control import StageControl
+from tasks.orchestration.store_outage import as_stores, requeue_while_unavailable
 from tasks.privacy.errors import redact
+from tasks.task import VoxchordTask
 from tasks.worker.shutdown import leave
 
 log = logging.getLogger(__name__)
@@ -46,44 +45,52 @@ _SLOWEST = 30.0
 """Deadline of a stage as a multiple of the audio's length, in addition to a minute."""
 _SHORTEST_S = 10.0
 """Shortest length at which engines cut a segment off."""
-_TOUCH_S = 5.0
 
+_CPU_ONLY = {"voxchord.text", "voxchord.semantic"}
 
 Stage = Callable[[Work, StageControl], Facts]
 
 
-@app.task(bind=True, name="voxchord.text", ignore_result=True, track_started=False)
-def text(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
+def register(app: VoxchordApp) -> None:
+    """Register the tasks with an app."""
+    task = partial(app.task, bind=True, base=VoxchordTask, track_started=False)
+    task(name="voxchord.text", ignore_result=True)(text)
+    task(name="voxchord.semantic", ignore_result=True)(semantic)
+    task(name="voxchord.speaker", ignore_result=True)(speaker)
+    task(name="voxchord.diffusion")(diffusion)
+
+
+def text(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
     """Convert the segment's words to the engine's tokens."""
     return run(self, ref, lambda work, control: stages.text(work))
 
 
-@app.task(bind=True, name="voxchord.semantic", ignore_result=True, track_started=False)
-def semantic(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
+def semantic(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
     """Convert tokens to the model's conditioning, and plan the frames."""
     return run(self, ref, lambda work, control: stages.semantic(work))
 
 
-@app.task(bind=True, name="voxchord.speaker", ignore_result=True, track_started=False)
-def speaker(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
+def speaker(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
     """Convert reference recordings to speaker embeddings, once per voice."""
     return run(self, ref, stages.speaker)
 
 
-@app.task(bind=True, name="voxchord.diffusion", track_started=False)
-def diffusion(self: Task[..., Any], ref: SegmentRef) -> SegmentRef:
+def diffusion(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
     """Decode the segment and store its samples."""
     return run(self, ref, stages.diffusion)
 
 
-def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
+def run(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
     """Run one stage of one segment, and map errors to what Celery should do."""
     job, segment = _checked(ref)
     if not ref.get("ok", True):
         note(job=job, segment=segment)
         return ref
     try:
-        with store_outage.until_stored(job), load_timing.counted(lambda seconds: note(model_load_s=seconds)):
+        with (
+            requeue_while_unavailable(task.app, job),
+            load_timing.counted(lambda seconds: note(model_load_s=seconds)),
+        ):
             return _tried(task, ref, stage)
     except HandedBackError as error:
         raise Reject(error, requeue=True) from error
@@ -92,7 +99,7 @@ def run(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
         raise Ignore("cancelled") from error
 
 
-def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
+def _tried(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
     try:
         try:
             return _done(task, ref, stage)
@@ -103,27 +110,28 @@ def _tried(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
     except (StoreError, CancelledError, HandedBackError, CeleryError):
         raise
     except PipelineError as error:
-        return _failed(ref, error)
+        return _failed(task, ref, error)
     except Exception as error:
         # a raising header would discard the results of the other segments
-        full = store_outage.as_stores(error)
+        full = as_stores(error)
         if full:
             raise full from error
         told = redact(error)
         log.error("a stage failed: %s", told, extra={"job": ref["job"], "segment": ref["segment"]})
-        return _failed(ref, told)
+        return _failed(task, ref, told)
 
 
-def _done(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
-    job, segment = ref["job"], ref["segment"]
-    jobs().coordination.raise_if_cancelled(job)
-    plan = jobs().plans.get(job)
+def _done(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
+    job, segment, resources = ref["job"], ref["segment"], task.app.resources
+    resources.jobs.coordination.raise_if_cancelled(job)
+    plan = resources.jobs.plans.get(job)
     if plan is None or segment >= plan.segments:
         return {**ref, "ok": False, "error": "the job is gone"}
-    work = work_of(plan, segment)
+    work = resources.work_of(plan, segment)
     note(**_identity(plan, work), device=_device(task, work))
-    control = StageControl(jobs(), job, limit_s(work.segment.words, work.engine.profile))
-    with control, noted(job, f"{segment:06d}.{task.name.rpartition('.')[2]}", control):
+    control = StageControl(resources, job, limit_s(work.segment.words, work.engine.profile))
+    name = f"{segment:06d}.{task.name.rpartition('.')[2]}"
+    with control, attempt_recorded(resources, job, name, control):
         try:
             note(**stage(work, control), **control.facts())
         except DeviceLostError as error:
@@ -132,7 +140,7 @@ def _done(task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
             raise
         finally:
             note(device=_device(task, work))  # this attempt may have been the first to use it
-    _touch(job)
+    resources.touch(job)
     return {"job": job, "segment": segment, "ok": True}
 
 
@@ -155,27 +163,14 @@ def _checked(ref: Any) -> tuple[str, int]:
     return checked_id(ref.get("job")), segment
 
 
-_touched: dict[str, float] = {}
-
-
-def _touch(job: str) -> None:
-    """Record progress of the job, at most every few seconds."""
-    now = time.monotonic()
-    if now - _touched.get(job, -_TOUCH_S) >= _TOUCH_S:
-        if len(_touched) > 1000:
-            _touched.clear()
-        _touched[job] = now
-        jobs().coordination.touch(job)
-
-
-def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> SegmentRef:
+def _again(task: VoxchordTask, ref: SegmentRef, error: RetryableError) -> SegmentRef:
     """Retry later, on any worker; after the last attempt the segment has failed."""
     attempt = task.request.retries or 0
-    if attempt + 1 >= settings.attempts_max:
-        return _failed(ref, error)
+    if attempt + 1 >= task.app.settings.attempts_max:
+        return _failed(task, ref, error)
     if isinstance(error, MissingArtifactError):
         try:
-            _remake(ref)
+            _remake(task.app.resources, ref)
         except (
             StoreError,
             MissingArtifactError,
@@ -189,10 +184,10 @@ def _again(task: Task[..., Any], ref: SegmentRef, error: RetryableError) -> Segm
     raise _retry(task, error, countdown_s)
 
 
-def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> Exception:
+def _retry(task: VoxchordTask, error: RetryableError, countdown_s: float) -> Exception:
     """Exception that ends this attempt: Celery's Retry, or a requeue if the broker is unreachable."""
     try:
-        task.retry(exc=error, countdown=countdown_s, max_retries=settings.attempts_max)
+        task.retry(exc=error, countdown=countdown_s, max_retries=task.app.settings.attempts_max)
     except Reject:
         return Reject(error, requeue=True)
     except Retry as retry:
@@ -200,15 +195,15 @@ def _retry(task: Task[..., Any], error: RetryableError, countdown_s: float) -> E
     return error
 
 
-def _remake(ref: SegmentRef) -> None:
+def _remake(resources: Resources, ref: SegmentRef) -> None:
     """Make the missing or damaged products of earlier stages again."""
-    work = work_of(jobs().plans.need(ref["job"]), ref["segment"])
+    work = resources.work_of(resources.jobs.plans.need(ref["job"]), ref["segment"])
     for stage in (stages.text, stages.semantic, stages.speaker):
         stage(work)
 
 
-def _failed(ref: SegmentRef, error: PipelineError) -> SegmentRef:
-    jobs().outcomes.fail(ref["job"], ref["segment"], str(error))
+def _failed(task: VoxchordTask, ref: SegmentRef, error: PipelineError) -> SegmentRef:
+    task.app.resources.jobs.outcomes.fail(ref["job"], ref["segment"], str(error))
     note_failure(error)
     return {"job": ref["job"], "segment": ref["segment"], "ok": False, "error": type(error).__name__}
 
@@ -227,8 +222,8 @@ def _identity(plan: Plan, work: Work) -> dict[str, Any]:
     }
 
 
-def _device(task: Task[..., Any], work: Work) -> str | None:
+def _device(task: VoxchordTask, work: Work) -> str | None:
     """Device of the stage; None while its process has not chosen one."""
-    if work.engine.profile.pool == "prefork" or task.name in {text.name, semantic.name}:
+    if work.engine.profile.pool == "prefork" or task.name in _CPU_ONLY:
         return "cpu"
     return gpu.device()

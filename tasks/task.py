@@ -1,12 +1,13 @@
 """Base class of all tasks: metering, private arguments and errors."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import celery
 from celery.exceptions import CeleryError
 
 from pipeline.errors import PipelineError
 from tasks.metering.attempt import attempt
+from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import results
 from tasks.privacy.errors import redact
 from tasks.privacy.requests import shown
@@ -16,6 +17,10 @@ class VoxchordTask(celery.Task[..., Any]):
     """A Celery task that records every attempt and shows its arguments as job and segment."""
 
     Request = "tasks.privacy.requests:PrivateRequest"
+    if TYPE_CHECKING:
+
+        @property
+        def app(self) -> VoxchordApp: ...  # `make_app` alone registers these tasks
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with attempt(self) as measured:

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
 import redis
 from celery import Celery
 
@@ -151,20 +150,15 @@ def _decoded(run: str) -> str:
 @contextmanager
 def running(folder: Path) -> Iterator[Console]:
     """Start an embedded broker, a door, two working processes and Flower."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
-        patch.setenv("VOXCHORD_BROKER_URL", "")
-        patch.setenv("VOXCHORD_LOG_LEVEL", "INFO")
-        metrics = two_free_ports()
-        patch.setenv("VOXCHORD_METRICS_PORT", str(metrics))
-        settings = Settings(state=folder, log_level="INFO")
-        with LocalService(settings, concurrency=2) as local:
-            broker, port = local.broker.start(), free_port()
-            password = local.start_flower(port).read_text().strip()
-            console = Console(settings, f"http://127.0.0.1:{port}", password, broker, metrics)
-            with _listening(console):
-                until(lambda: _answers(console), timeout_s=90)
-                yield console
+    metrics = two_free_ports()
+    settings = Settings(state=folder, log_level="INFO", metrics_port=metrics)
+    with LocalService(settings, concurrency=2) as local:
+        port = free_port()
+        password = local.start_flower(port).read_text().strip()
+        console = Console(settings, f"http://127.0.0.1:{port}", password, local.broker_url, metrics)
+        with _listening(console):
+            until(lambda: _answers(console), timeout_s=90)
+            yield console
 
 
 def _answers(console: Console) -> bool:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from cli import context
 from cli.errors import Exit, out, print_json, told
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError, PipelineError
 from tasks.local.embedded_broker import url_of_running
 from tasks.settings import Settings, masked
@@ -132,9 +132,8 @@ def _history(found: Settings) -> Iterator[Finding]:
 
 
 def _engines(found: Settings) -> Iterator[Finding]:
-    yield Finding(
-        "engine", "ok", f"{found.engine} by default; available: {', '.join(sorted(registry.ENGINES))}"
-    )
+    available = ", ".join(sorted(Engines(found.engines).places))
+    yield Finding("engine", "ok", f"{found.engine} by default; available: {available}")
     if not _has_torch():
         state = "bad" if found.engine == "vibevoice" else "off"
         yield Finding("vibevoice", state, "torch is not installed", INSTALL)

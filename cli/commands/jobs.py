@@ -51,7 +51,7 @@ def submit(
     """Send a script to the service and return at once; prints the task ID."""
     with told():
         found = context.settings()
-        app = context.standing(found)
+        app = context.client(found)
         options = dict(read_option(text) for text in option or [])
         options |= {"form": form} if form else {}
         given = split_voices(voice or [])
@@ -101,18 +101,18 @@ def status(
         found = context.settings()
         store = context.jobs(found)
         name = full_id(store, job)
-        state = standing(found, store, name)
+        state = _state(found, store, name)
         if watch and not json:
             with Live(console=out) as screen:
                 while state["state"] == "RUNNING":
                     screen.update(_status_table(state))
                     time.sleep(0.5)
-                    state = standing(found, store, name)
+                    state = _state(found, store, name)
                 screen.update(_status_table(state))
         elif json:
             while watch and state["state"] == "RUNNING":
                 time.sleep(0.5)
-                state = standing(found, store, name)
+                state = _state(found, store, name)
             print_json(state)
         else:
             out.print(_status_table(state))
@@ -151,13 +151,13 @@ def cancel(job: JobArgument) -> None:
         name = full_id(store, job)
         if store.outcomes.manifest(name) is not None:
             raise JobFailed(f"job {name} is already finished")
-        app = context.standing(found)
+        app = context.client(found)
         store.coordination.cancel(name)  # its stages check this flag, even without the broker
         if not Patience(app).ask(lambda: reach(app)):
             raise Unreachable("the broker does not answer: the job stops, and its clients are answered later")
         from tasks.orchestration.waiters import cancel as cancel_and_answer
 
-        cancel_and_answer(name)
+        cancel_and_answer(app, name)
         out.print(f"job {name} is being cancelled", highlight=False)
 
 
@@ -176,7 +176,7 @@ def full_id(store: Jobs, prefix: str) -> str:
     return found[0]
 
 
-def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
+def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     """State of a job, from the store; works without the database."""
     plan = store.plans.need(job)
     manifest, failure = store.outcomes.manifest(job), store.outcomes.failure(job)
@@ -200,12 +200,12 @@ def standing(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
 def _pause(found: Settings, job: str) -> str | None:
     """Reason why a running job is paused, if a running service reports one."""
     try:
-        app = context.standing(found)
+        app = context.client(found)
     except Unreachable:
         return None
     from tasks.orchestration.store_outage import reason
 
-    return Patience(app).ask(lambda: reason(job))
+    return Patience(app).ask(lambda: reason(app, job))
 
 
 def _status_table(state: dict[str, Any]) -> Table:

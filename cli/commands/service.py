@@ -2,13 +2,14 @@
 
 import contextlib
 import os
+from dataclasses import replace
 from typing import Annotated
 
 import typer
 
 from cli import context
 from cli.errors import out, told
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
 from tasks.local.service import ROOT, LocalService, ServiceError
@@ -57,19 +58,19 @@ def worker(
     with told():
         found = context.settings()
         context.jobs(found)
-        context.standing(found)
+        found = replace(found, broker_url=context.broker_url(found), slots=slots or found.slots)
         if [bool(cpu), bool(gpu), bool(door)].count(True) != 1:
             raise OptionError("worker", "needs exactly one of --door, --cpu and --gpu")
         if gpu:
-            engine = registry.load(found.engine, found.checkpoint(found.model or None))
+            engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
             visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-            at_once = slots or found.slots or devices.default_slots(engine.profile, visible)
+            at_once = found.slots or devices.default_slots(engine.profile, visible)
             spec = commands.gpu(gpu, engine.profile, at_once, visible)
         else:
             spec = commands.cpu(cpu) if cpu else commands.door(door)
     os.chdir(ROOT)
     command = commands.command(spec, log_level=found.log_level)
-    environment = commands.environment(spec, **({"VOXCHORD_SLOTS": str(slots)} if slots else {}))
+    environment = commands.environment(spec, found)
     os.execve(command[0], command, environment)  # noqa: S606 - becomes the worker
 
 
@@ -85,7 +86,7 @@ def flower(
     with told():
         found = context.settings()
         context.jobs(found)
-        context.standing(found)
+        found = replace(found, broker_url=context.broker_url(found))
         environment = console.environment(found)
         command = console.command(found, port, address=address, url_prefix=prefix, read_only=read_only)
     os.chdir(ROOT)

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli import context
 from cli.errors import out, print_json, told
 from cli.submission import read_recording
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.voices.library import Voices, free_name
 
 app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
@@ -23,7 +23,7 @@ def add(
     """Register a recording. Registering a name again replaces it for new jobs."""
     with told():
         found = context.settings()
-        data = read_recording(free_name(name, reserved=registry.presets()), file)
+        data = read_recording(free_name(name, reserved=Engines(found.engines).presets()), file)
         digest = Voices(context.jobs(found).store).add(name, data)
         out.print(f"{name}  {digest}", highlight=False)
 
@@ -33,7 +33,7 @@ def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")
     """List the engine's presets and the registered recordings."""
     with told():
         found = context.settings()
-        profile = registry.load(found.engine, found.checkpoint(found.model or None)).profile
+        profile = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None)).profile
         voices = Voices(context.jobs(found).store)
         rows = [{"name": name, "kind": "preset", "hash": ""} for name in profile.presets]
         rows += [{"name": name, "kind": "recording", "hash": voices.resolve(name)} for name in voices.names()]

@@ -12,7 +12,6 @@ from typing import Any
 from flower.views import BaseHandler
 from tornado.web import HTTPError, url
 
-from pipeline.engines import registry
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -56,6 +55,10 @@ class StoreRoute(Route):
 
 
 class VoiceRoute(StoreRoute):
+    def initialize(self, store_url: str, reserved: Callable[[], set[str]]) -> None:  # type: ignore[override]
+        super().initialize(store_url)
+        self.reserved = reserved
+
     async def put(self, name: str) -> None:
         """Register the audio file in the body; answers with its hash."""
         if self.application.options.read_only:
@@ -70,7 +73,7 @@ class VoiceRoute(StoreRoute):
         self.write({"voice": name, "hash": digest})
 
     def _added(self, name: str) -> str:
-        return Voices(self.jobs.store).add(free_name(name, reserved=registry.presets()), self.request.body)
+        return Voices(self.jobs.store).add(free_name(name, reserved=self.reserved()), self.request.body)
 
 
 class JobRoute(StoreRoute):
@@ -173,13 +176,17 @@ class SubtitlesRoute(JobRoute):
         return None
 
 
-def routes(store_url: str) -> list[Any]:
-    """URL specifications, to be placed before Flower's."""
+def routes(store_url: str, reserved: Callable[[], set[str]]) -> list[Any]:
+    """URL specifications, to be placed before Flower's.
+
+    Args:
+        reserved: returns the names that a voice cannot have.
+    """
     given = {"store_url": store_url}
     pairs: list[tuple[str, type[StoreRoute]]] = [
-        (r"/voxchord/voices/([^/]+)", VoiceRoute),
         (JOB, JobRoute),
         (f"{JOB}/audio", AudioRoute),
         (f"{JOB}/subtitles", SubtitlesRoute),
     ]
-    return [url(pattern, handler, given) for pattern, handler in pairs]
+    voices = url(r"/voxchord/voices/([^/]+)", VoiceRoute, {**given, "reserved": reserved})
+    return [voices, *(url(pattern, handler, given) for pattern, handler in pairs)]

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from pipeline.errors import OptionError
-from tasks.settings import Settings
+from tasks.settings import Settings, child_environment
 
 WITH_STARTER = "FLOWER_WITH_STARTER"
 """Environment variable of a Flower that ends with its parent; Flower itself does not read it."""
@@ -54,7 +54,7 @@ def command(
 def environment(settings: Settings, *, with_starter: bool = False) -> dict[str, str]:
     """Environment of Flower with the password, which only the same user can read."""
     without = ("FLOWER_UNAUTHENTICATED_API", WITH_STARTER)
-    clean = {name: value for name, value in os.environ.items() if name not in without}
+    clean = {name: value for name, value in child_environment(settings).items() if name not in without}
     given = {WITH_STARTER: "1"} if with_starter else {}
     return {**clean, **given, "FLOWER_BASIC_AUTH": password_file(settings).read_text().strip()}
 

@@ -7,14 +7,14 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from kombu import Connection
 
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
@@ -66,6 +66,9 @@ class LocalService:
         self.settings, self.shared = settings, shared
         self.concurrency = concurrency or os.cpu_count() or 1
         self.broker = EmbeddedBroker(settings.state)
+        self.broker_url = settings.broker_url
+        """Set on entry if the settings name no broker."""
+        self.engines = Engines(settings.engines)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
         self._held: int | None = None
@@ -76,17 +79,16 @@ class LocalService:
     def __enter__(self) -> Self:
         if self.settings.broker_url:
             return self
-        os.environ["VOXCHORD_STATE"] = str(self.settings.state.absolute())
-        url = os.environ["VOXCHORD_BROKER_URL"] = self._broker_url()
+        self.broker_url = self._find_broker()
         if self.broker.started:
             try:
-                self._bring_up(url)
+                self._bring_up()
             except BaseException:
                 self._stop()
                 raise
         return self
 
-    def _broker_url(self) -> str:
+    def _find_broker(self) -> str:
         """URL of the folder's broker; another command's service is locked, so that it keeps running."""
         while True:
             url = self.broker.start()
@@ -107,10 +109,10 @@ class LocalService:
             os.close(self._held)
             self._held = None
 
-    def _bring_up(self, url: str) -> None:
+    def _bring_up(self) -> None:
         model = self.settings.checkpoint(self.settings.model or None)
-        profile = registry.load(self.settings.engine, model).profile
-        self._return_orphans(url)
+        profile = self.engines.load(self.settings.engine, model).profile
+        self._return_orphans()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         slots = self.settings.slots or devices.default_slots(profile, visible)
         for spec in commands.local(profile, self.concurrency, slots, visible):
@@ -121,10 +123,13 @@ class LocalService:
     def start(self, spec: commands.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker, which ends with this process."""
         command = commands.command(spec, log_level=self.settings.log_level, with_starter=True)
-        process = self._spawn(spec.name, command, commands.environment(spec))
+        process = self._spawn(spec.name, command, commands.environment(spec, self._child_settings()))
         early = self._workers[spec.name].early if spec.name in self._workers else 0
         self._workers[spec.name] = _Worker(spec, process, time.monotonic(), early)
         return process
+
+    def _child_settings(self) -> Settings:
+        return replace(self.settings, broker_url=self.broker_url)
 
     def _keep(self) -> None:
         """Restart workers that were killed; their unacknowledged messages are redelivered."""
@@ -164,7 +169,7 @@ class LocalService:
     def start_flower(self, port: int) -> Path:
         """Start Flower on loopback, ending with this process; returns its password file."""
         password = launch.password_file(self.settings)
-        environment = launch.environment(self.settings, with_starter=True)
+        environment = launch.environment(self._child_settings(), with_starter=True)
         self._spawn("flower", launch.command(self.settings, port), environment)
         return password
 
@@ -230,10 +235,10 @@ class LocalService:
         self.broker.stop()
         self._let_go()
 
-    def _return_orphans(self, url: str) -> None:
+    def _return_orphans(self) -> None:
         """Requeue unacknowledged messages; before any worker runs, they belong to dead ones."""
-        options = broker_of(self.settings, url).transport_options()
-        with Connection(url, transport_options=options) as connection:
+        options = broker_of(self.settings, self.broker_url).transport_options()
+        with Connection(self.broker_url, transport_options=options) as connection:
             channel: Any = connection.default_channel
             with channel.conn_or_acquire() as client:
                 for tag in client.hkeys(channel.unacked_key):

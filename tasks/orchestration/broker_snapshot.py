@@ -5,9 +5,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.app import app
 from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import counts
+from tasks.orchestration.resources import VoxchordApp
 
 _SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
 """Form of the representation that `tasks.privacy.requests.shown` puts into every message's headers."""
@@ -15,7 +15,7 @@ _BLOCK = 500
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class BrokerSnapshot:
     """Segments and stitches whose messages the broker holds."""
 
     segments: frozenset[tuple[str, int]]
@@ -34,7 +34,7 @@ class Standing:
         return all((job, index) in self.segments for index in missing)
 
 
-def standing() -> Standing:
+def snapshot(app: VoxchordApp) -> BrokerSnapshot:
     """Take a snapshot: on Redis from all message headers, elsewhere from the lengths of queues."""
     with app.connection_for_read() as connection:
         channel: Any = connection.default_channel
@@ -43,10 +43,10 @@ def standing() -> Standing:
             with channel.conn_or_acquire() as client:
                 return _found(_payloads(client, channel, names))
         busy = any(counts(connection, names).values())
-        return Standing(frozenset(), frozenset(), known=False, busy=busy)
+        return BrokerSnapshot(frozenset(), frozenset(), known=False, busy=busy)
 
 
-def _found(payloads: Iterable[bytes]) -> Standing:
+def _found(payloads: Iterable[bytes]) -> BrokerSnapshot:
     segments, stitches = set(), set()
     for payload in payloads:
         match = _SHOWN.search(payload)
@@ -56,7 +56,7 @@ def _found(payloads: Iterable[bytes]) -> Standing:
                 stitches.add(job)
             else:
                 segments.add((job, int(match[2])))
-    return Standing(frozenset(segments), frozenset(stitches))
+    return BrokerSnapshot(frozenset(segments), frozenset(stitches))
 
 
 def _payloads(client: Any, channel: Any, names: Iterable[str]) -> Iterable[bytes]:

@@ -15,9 +15,8 @@ from celery.canvas import Signature
 from kombu.utils import json
 
 from pipeline.jobs.plans import Plan
-from tasks.app import app, broker
 from tasks.broker.queues import device_queue, priority
-from tasks.orchestration.resources import jobs
+from tasks.orchestration.resources import VoxchordApp
 
 Sig = Signature[Any]
 
@@ -38,12 +37,12 @@ def written(body: Sig) -> str:
     return str(json.dumps(body))
 
 
-def read(answer: str) -> Sig:
+def read(app: VoxchordApp, answer: str) -> Sig:
     """Deserialise a signature."""
     return signature(json.loads(answer), app=app)
 
 
-def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
+def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], body: Sig) -> None:
     """Send a chord of chains for the missing segments, or the stitch alone if there are none."""
     if not missing:
         body.apply_async()
@@ -53,7 +52,7 @@ def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
     backend: Any = app.backend
     backend.set_chord_size(group_id, len(missing))
     with app.producer_or_acquire() as producer:
-        for position, steps in enumerate(chains(plan, missing)):
+        for position, steps in enumerate(chains(app, plan, missing)):
             steps.apply_async(
                 producer=producer,
                 add_to_parent=False,
@@ -64,15 +63,15 @@ def send(plan: Plan, missing: Sequence[int], body: Sig) -> None:
                 parent_id=root_id,
             )
             if position % _TOUCH_EVERY == 0:
-                jobs().coordination.touch(plan.job)
+                app.resources.jobs.coordination.touch(plan.job)
 
 
-def chains(plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
+def chains(app: VoxchordApp, plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
     """Build one chain of stages per segment, with the highest priority for the job's first segments."""
     gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}
-        step: dict[str, Any] = {"priority": broker.priority(priority(position))}
+        step: dict[str, Any] = {"priority": app.broker.priority(priority(position))}
         yield chain(
             app.signature("voxchord.text", (ref,)).set(**step),
             app.signature("voxchord.semantic").set(**step),

@@ -3,23 +3,24 @@
 The artifact store remains authoritative; these rows serve people and SQL.
 """
 
-import functools
 import time
 from typing import Any
 
 from db.ingest.spool import Spool
 from pipeline.errors import CancelledError
+from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.plans import Plan
-from tasks.app import history_settings
-from tasks.orchestration.resources import jobs
 
 
-def planned(plan: Plan, root: str) -> None:
-    now = time.time()
-    _spool().append(
-        "job",
-        {
-            **_row(plan, "RUNNING"),
+class JobRows:
+    """Rows of `job`, one per change of a job's state."""
+
+    def __init__(self, spool: Spool, coordination: Coordination) -> None:
+        self._spool, self._coordination = spool, coordination
+
+    def planned(self, plan: Plan, root: str) -> None:
+        now = time.time()
+        row = {
             "root_id": root,
             "created_at": plan.created_s,
             "created_epoch": int(plan.created_s),
@@ -31,36 +32,28 @@ def planned(plan: Plan, root: str) -> None:
             "speakers": len(plan.speakers),
             "words": plan.words,
             "chars_in": plan.characters,
-        },
-    )
+        }
+        self._append(plan, "RUNNING", row)
 
+    def found(self, plan: Plan, segments: int) -> None:
+        """Record the number of segments that existed before any was sent."""
+        self._append(plan, "RUNNING", {"segments_done": segments})
 
-def found(plan: Plan, segments: int) -> None:
-    """Record the number of segments that existed before any was sent."""
-    _spool().append("job", {**_row(plan, "RUNNING"), "segments_done": segments})
+    def finished(self, plan: Plan, manifest: dict[str, Any]) -> None:
+        row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"]}
+        row["segments_done"] = manifest["segments"] - len(manifest["gaps"])
+        self._append(plan, "SUCCEEDED", {**_ended(), **row})
 
+    def failed(self, plan: Plan, error: Exception) -> None:
+        state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
+        self._append(plan, state, {**_ended(), "error": str(error)[:500]})
 
-def finished(plan: Plan, manifest: dict[str, Any]) -> None:
-    row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"]}
-    row["segments_done"] = manifest["segments"] - len(manifest["gaps"])
-    _spool().append("job", {**_row(plan, "SUCCEEDED"), **_ended(), **row})
-
-
-def failed(plan: Plan, error: Exception) -> None:
-    state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
-    _spool().append("job", {**_row(plan, state), **_ended(), "error": str(error)[:500]})
-
-
-@functools.cache
-def _spool() -> Spool:
-    return Spool(history_settings.spool)
+    def _append(self, plan: Plan, state: str, facts: dict[str, Any]) -> None:
+        run_no, now_ms = self._coordination.run_no(plan.job), int(time.time() * 1000)
+        row = {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": now_ms}
+        self._spool.append("job", {**row, **facts})
 
 
 def _ended() -> dict[str, Any]:
     now = time.time()
     return {"finished_at": now, "finished_epoch": int(now)}
-
-
-def _row(plan: Plan, state: str) -> dict[str, Any]:
-    run_no = jobs().coordination.run_no(plan.job)
-    return {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": int(time.time() * 1000)}

@@ -18,8 +18,7 @@ from typing import Any
 import psutil
 
 from pipeline.errors import PoisonError, StoreError
-from tasks.app import settings
-from tasks.orchestration.resources import jobs
+from tasks.orchestration.resources import Resources
 from tasks.orchestration.stage_control import StageControl
 
 _alone = threading.Lock()
@@ -28,23 +27,26 @@ _WAIT_S = 0.5
 
 
 @contextmanager
-def noted(job: str, work: str, control: StageControl | None = None) -> Iterator[None]:
+def attempt_recorded(
+    resources: Resources, job: str, work: str, control: StageControl | None = None
+) -> Iterator[None]:
     """Record an attempt at work of a job (`<segment>.<stage>` or `stitch`) while the body runs.
 
     Raises:
         PoisonError: the work has killed its process too often.
     """
-    deaths = sum(not _lives(where) for where in jobs().coordination.open_attempts(job, work))
-    if deaths >= settings.attempts_max:
+    coordination = resources.jobs.coordination
+    deaths = sum(not _lives(where) for where in coordination.open_attempts(job, work))
+    if deaths >= resources.settings.attempts_max:
         raise PoisonError(deaths)
     with _quarantine(control) if deaths else nullcontext():
         attempt = uuid.uuid4().hex
-        jobs().coordination.begin(job, work, attempt, _here(os.getpid()))
+        coordination.begin(job, work, attempt, _here(os.getpid()))
         try:
             yield
         finally:
             with suppress(StoreError):
-                jobs().coordination.end(job, work, attempt)
+                coordination.end(job, work, attempt)
 
 
 @contextmanager

@@ -1,15 +1,12 @@
 """Control of a running stage: shutdown, cancellation, deadline, and the hang watchdog."""
 
 import logging
-import os
 import time
 from collections.abc import Callable
 
 from pipeline.engines import load_timing
 from pipeline.errors import DeadlineError, HandedBackError, StoreError
-from pipeline.jobs.jobs import Jobs
-from tasks.app import settings
-from tasks.worker.hang_watchdog import HangWatchdog
+from tasks.orchestration.resources import Resources
 from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
@@ -26,8 +23,8 @@ class StageControl:
     a model is being loaded or downloaded.
     """
 
-    def __init__(self, jobs: Jobs, job: str, limit_s: float) -> None:
-        self.jobs, self.job, self.limit_s = jobs, job, limit_s
+    def __init__(self, resources: Resources, job: str, limit_s: float) -> None:
+        self.resources, self.job, self.limit_s = resources, job, limit_s
         self.started = self.looked = self.touched = self.alive = time.monotonic()
         self.done = self.shared = 0
         self.first_s: float | None = None
@@ -37,11 +34,11 @@ class StageControl:
 
     def __enter__(self) -> "StageControl":
         self.alive, self.loading = time.monotonic(), load_timing.watched()
-        _watchdog.add(self)
+        self.resources.hang_watchdog.add(self)
         return self
 
     def __exit__(self, *_: object) -> None:
-        _watchdog.discard(self)
+        self.resources.hang_watchdog.discard(self)
 
     def check(self) -> None:
         """Raise if the stage must stop.
@@ -79,11 +76,12 @@ class StageControl:
         return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done), **graphs}
 
     def _look(self, now: float) -> None:
+        coordination = self.resources.jobs.coordination
         try:
-            self.jobs.coordination.raise_if_cancelled(self.job)
-            if now - self.touched >= settings.stalled_s / 8:
+            coordination.raise_if_cancelled(self.job)
+            if now - self.touched >= self.resources.settings.stalled_s / 8:
                 self.touched = now
-                self.jobs.coordination.touch(self.job)
+                coordination.touch(self.job)
         except StoreError:
             self.looked = time.monotonic() + _LOOK_LATER_S
             log.warning("the store does not answer; the decode continues", extra={"job": self.job})
@@ -98,15 +96,3 @@ class StageControl:
         """Exclude time in which the process was stopped, or other work ran, from the segment's time."""
         self.started += seconds
         self.alive += seconds
-
-
-_watchdog = HangWatchdog(settings.hung_s)
-
-
-def _forget() -> None:
-    """Replace the watchdog in a fork: its thread is gone and may have held its lock."""
-    global _watchdog  # noqa: PLW0603 - one per process
-    _watchdog = HangWatchdog(settings.hung_s)
-
-
-os.register_at_fork(after_in_child=_forget)

@@ -17,8 +17,8 @@ from celery import current_task, states
 from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
-from tasks.app import app
-from tasks.orchestration.resources import jobs, roots
+from pipeline.store.artifacts import Store
+from tasks.orchestration.resources import VoxchordApp
 from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
@@ -31,7 +31,7 @@ _HOLD_S = 30.0
 
 
 @contextmanager
-def until_stored(job: str | None = None) -> Iterator[None]:
+def requeue_while_unavailable(app: VoxchordApp, job: str | None = None) -> Iterator[None]:
     """Run work that needs the store; if the store fails, wait until it answers and requeue the work.
 
     Raises:
@@ -42,9 +42,9 @@ def until_stored(job: str | None = None) -> Iterator[None]:
         yield
     except StoreError as error:
         log.warning("paused: %s", error, extra={"job": job})
-        _show(job, PAUSED, {"reason": str(error)})
-        _wait()
-        _show(job, states.STARTED, None)
+        _show(app, job, PAUSED, {"reason": str(error)})
+        _wait(app)
+        _show(app, job, states.STARTED, None)
         raise Reject(error, requeue=True) from error
 
 
@@ -55,51 +55,51 @@ def as_stores(error: Exception) -> StoreError | None:
     return None
 
 
-def reason(job: str) -> str | None:
+def reason(app: VoxchordApp, job: str) -> str | None:
     """Reason why a job is paused; None if it is not."""
-    for root in roots().waiting(job):
+    for root in app.resources.roots.waiting(job):
         found = app.backend.get_task_meta(root)
         if found["status"] == PAUSED:
             return str(found["result"]["reason"])
     return None
 
 
-def _wait() -> None:
+def _wait(app: VoxchordApp) -> None:
     deadline = time.monotonic() + _HOLD_S
     while time.monotonic() < deadline:
         time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
         if stopping():
             raise HandedBackError
-        if writable():
+        if writable(app.resources.jobs.store):
             log.warning("the store answers; work resumes")
             return
 
 
-def writable() -> bool:
+def writable(store: Store) -> bool:
     """True if the store accepts a megabyte; a full disk may still accept a byte."""
     name = f"probe/{uuid4().hex}"
     try:
-        jobs().store.put(name, bytes(1 << 20))
-        jobs().store.objects.delete(name)
+        store.put(name, bytes(1 << 20))
+        store.objects.delete(name)
     except StoreError:
         return False
     return True
 
 
-def _show(job: str | None, state: str, about: dict[str, str] | None) -> None:
+def _show(app: VoxchordApp, job: str | None, state: str, about: dict[str, str] | None) -> None:
     """Set the state of all waiting roots that have not ended."""
-    for root in _roots(job):
+    for root in _roots(app, job):
         if app.backend.get_state(root) not in states.READY_STATES:
             app.backend.store_result(root, about, state)
 
 
-def _roots(job: str | None) -> list[str]:
+def _roots(app: VoxchordApp, job: str | None) -> list[str]:
     """Roots that wait for a job, from the store; if it does not answer, the root of this message."""
     request = current_task.request
     if job is None:  # nothing is planned yet: this task is the root
         return [str(request.id)]
     try:
-        return list(roots().waiting(job))
+        return list(app.resources.roots.waiting(job))
     except StoreError:
         root = str(request.root_id)
         # within another app's chain this is the ID of that app's root, which has ended or has no state

@@ -5,33 +5,30 @@ Celery has them. Tasks are signed by name: the names are the contract.
 """
 
 from pipeline.jobs.plans import Plan, checked_id
-from tasks.app import app, broker
 from tasks.orchestration import chord
-from tasks.orchestration.resources import jobs, roots
-
-FIRST = broker.priority(0)
-"""Priority of the stitch, the highest: its waiters have waited for all segments."""
+from tasks.orchestration.resources import VoxchordApp
 
 
-def stitch_of(job: str) -> chord.Sig:
-    """Build the signature of a job's stitch."""
-    return app.signature("voxchord.stitch", kwargs={"job": job}, immutable=True).set(priority=FIRST)
+def stitch_of(app: VoxchordApp, job: str) -> chord.Sig:
+    """Build the signature of a job's stitch, with the highest priority: its waiters waited for all else."""
+    stitch = app.signature("voxchord.stitch", kwargs={"job": job}, immutable=True)
+    return stitch.set(priority=app.broker.priority(0))
 
 
-def body(plan: Plan, root: str) -> chord.Sig:
+def body(app: VoxchordApp, plan: Plan, root: str) -> chord.Sig:
     """Signature that answers a root, with the links stored when the root was accepted, if any."""
-    kept = roots().waiting(plan.job).get(root)
-    return chord.read(kept) if kept else stitch_of(plan.job).set(task_id=root)
+    stored = app.resources.roots.waiting(plan.job).get(root)
+    return chord.read(app, stored) if stored else stitch_of(app, plan.job).set(task_id=root)
 
 
-def answer(plan: Plan, roots: list[str]) -> None:
+def answer(app: VoxchordApp, plan: Plan, roots: list[str]) -> None:
     """Send each root its answer."""
     for root in roots:
-        body(plan, root).apply_async()
+        body(app, plan, root).apply_async()
 
 
-def cancel(job: str) -> None:
+def cancel(app: VoxchordApp, job: str) -> None:
     """Cancel a job: set the flag that its stages check, and answer its waiters at once."""
-    jobs().coordination.cancel(checked_id(job))
-    plan = jobs().plans.need(job)
-    answer(plan, list(roots().waiting(job)))
+    jobs, roots = app.resources.jobs, app.resources.roots
+    jobs.coordination.cancel(checked_id(job))
+    answer(app, jobs.plans.need(job), list(roots.waiting(job)))

@@ -1,6 +1,5 @@
 """Command lines of workers, shared by the local service, `voxchord.py worker` and all deployments."""
 
-import os
 import re
 import socket
 import sys
@@ -9,6 +8,7 @@ from dataclasses import dataclass
 
 from pipeline.engines.protocol import Profile
 from tasks.broker.queues import CPU, DOOR, GPU, device_queue
+from tasks.settings import Settings, child_environment
 from tasks.worker import devices
 
 WAITING = 4
@@ -82,7 +82,7 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
     ]
 
 
-def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
+def environment(spec: WorkerSpec, settings: Settings) -> dict[str, str]:
     """Environment of a worker: one numeric thread per prefork process, or one heap for a thread pool."""
     prefork: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     single = prefork if spec.pool == "prefork" else ("MALLOC_ARENA_MAX",)
@@ -91,4 +91,4 @@ def environment(spec: WorkerSpec, **settings: str) -> dict[str, str]:
         if spec.device is None
         else {"CUDA_VISIBLE_DEVICES": spec.device, "CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
     )
-    return {**os.environ, **dict.fromkeys(single, "1"), **device, **settings}
+    return {**child_environment(settings), **dict.fromkeys(single, "1"), **device}

@@ -39,6 +39,11 @@ class HangWatchdog:
 
     def __init__(self, hung_s: float) -> None:
         self.hung_s = hung_s
+        self._start_over()
+        os.register_at_fork(after_in_child=self._start_over)
+
+    def _start_over(self) -> None:
+        """Watch nothing; in a fork the thread is gone and may have held the lock."""
         self.watched: set[Watched] = set()
         self.lock = threading.Lock()
         self.thread: threading.Thread | None = None

@@ -5,8 +5,6 @@ import os
 import signal
 import threading
 
-from celery.signals import worker_shutting_down
-
 log = logging.getLogger(__name__)
 
 _LEAVE_S = 60.0
@@ -16,9 +14,8 @@ _LEAVE_S = 60.0
 _stopping = threading.Event()
 
 
-@worker_shutting_down.connect
-def _stop(**_: object) -> None:
-    """Note the shutdown; runs in the main process, which decodes if the pool has threads."""
+def note_shutdown(**_: object) -> None:
+    """Handle `worker_shutting_down`, in the main process, which decodes if the pool has threads."""
     _stopping.set()
 
 

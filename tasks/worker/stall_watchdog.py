@@ -15,41 +15,33 @@ import signal
 from typing import Any
 
 import psutil
-from celery import bootsteps
 from celery.worker import state
+
+from tasks.worker.timer_step import TimerStep
 
 log = logging.getLogger(__name__)
 
 _LOOKS = 4
 
 
-class EndAtStandstill(bootsteps.StartStopStep):
-    """Checks in the worker's event loop, four times per `limit_s`.
+class EndAtStandstill(TimerStep):
+    """Checks for messages that an idle pool does not start, four times per visibility timeout.
 
     It counts checks, not seconds, so that a stopped and continued process is not taken for a stalled one.
-
-    Args:
-        limit_s: longest time that a message may wait for an idle pool, or a result may stay unread.
     """
-
-    requires = ("celery.worker.consumer:Tasks",)
-    limit_s = 60.0
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self.timer: Any = None
         self.seen: dict[Any, int] = {}
+
+    def interval_s(self, consumer: Any) -> float:
+        return float(consumer.app.settings.visibility_timeout_s / _LOOKS)
 
     def start(self, consumer: Any) -> None:
         self.seen.clear()
-        self.timer = consumer.timer.call_repeatedly(self.limit_s / _LOOKS, self.look, (consumer,))
+        super().start(consumer)
 
-    def stop(self, consumer: Any) -> None:
-        if self.timer:
-            self.timer.cancel()
-            self.timer = None
-
-    def look(self, consumer: Any) -> None:
+    def tick(self, consumer: Any) -> None:
         """Count consecutive checks of every message that is not started and every pipe that is not read."""
         signs = _not_begun(consumer) | _not_heard(consumer)
         self.seen = {sign: self.seen.get(sign, 0) + 1 for sign in signs}

@@ -8,31 +8,22 @@ messages from its event loop.
 import time
 from typing import Any
 
-from celery import bootsteps
+from tasks.worker.timer_step import TimerStep
 
 _RENEWALS_PER_TIMEOUT = 3
 
 
-class RenewVisibility(bootsteps.StartStopStep):
+class RenewVisibility(TimerStep):
     """Renews the delivery time of all unacknowledged messages three times per visibility timeout."""
 
-    requires = ("celery.worker.consumer:Tasks",)
-
-    def __init__(self, consumer: Any, **options: Any) -> None:
-        super().__init__(consumer, **options)
-        self.timer: Any = None
-
-    def start(self, consumer: Any) -> None:
+    def interval_s(self, consumer: Any) -> float:
         channel = consumer.task_consumer.channel
         if not hasattr(channel, "visibility_timeout"):
-            return  # RabbitMQ detects dead consumers itself
-        interval_s = channel.visibility_timeout / _RENEWALS_PER_TIMEOUT
-        self.timer = consumer.timer.call_repeatedly(interval_s, renew, (consumer,))
+            return 0  # RabbitMQ detects dead consumers itself
+        return float(channel.visibility_timeout / _RENEWALS_PER_TIMEOUT)
 
-    def stop(self, consumer: Any) -> None:
-        if self.timer:
-            self.timer.cancel()
-            self.timer = None
+    def tick(self, consumer: Any) -> None:
+        renew(consumer)
 
 
 def renew(consumer: Any) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from bench.harness.services import free_port
 from bench.harness.waiting import until
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from tasks.flower import launch
 from tasks.settings import PREFIX, Settings, load
 from tasks.worker import commands
@@ -127,7 +127,7 @@ def became(process: subprocess.Popen[bytes]) -> list[str]:
 
 @pytest.mark.parametrize("service", ["door", "cpu", "decode", "gpu0"])
 def test_worker_commands_match_the_local_service(console: Console, service: str, tmp_path: Path) -> None:
-    profile = registry.load("hibari").profile
+    profile = Engines().load("hibari").profile
     spec = {
         "door": commands.door(2),
         "cpu": commands.cpu(2),

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from billiard.process import current_process
+from celery import current_app
 
 from bench.harness.silence import Silence
 from pipeline.arrays import Arrays
@@ -105,9 +106,7 @@ def _do(word: str, seed: int, control: Control) -> None:
 
 def _die_between_part_and_success() -> None:
     """This process ends after the chord's part is counted and before SUCCESS is stored."""
-    from tasks.app import app
-
-    backend: Any = app.backend
+    backend: Any = current_app.backend
     backend.store_result = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
 
 

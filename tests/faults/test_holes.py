@@ -30,8 +30,9 @@ import pytest
 from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from pipeline.jobs.artifacts import stage_name
-from tasks import app as voxchord
+from tasks.make_app import make_app
 from tasks.orchestration.roots import FLAGS
+from tasks.settings import Settings
 from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S
 from tests.faults.mischief import deeds
 from tests.faults.scripts import script
@@ -72,7 +73,7 @@ def decodes(fleet: Fleet, job: str) -> list[int]:
 
 
 def test_celery_settings_that_close_holes_are_set(fleet: Fleet) -> None:
-    conf = voxchord.app.conf
+    conf = make_app(Settings(), fleet.url).conf
     assert conf.worker_deduplicate_successful_tasks is False
     assert conf.worker_cancel_long_running_tasks_on_connection_loss is False
     assert conf.task_acks_late

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -18,19 +19,15 @@ from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local.service import ROOT, LocalService
-from tasks.settings import Settings
+from tasks.settings import load
 from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script
 
 
-def test_local_services_survive_the_death_of_worker_and_broker(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name, value in {**SETTINGS, "VOXCHORD_STATE": "", "VOXCHORD_BROKER_URL": ""}.items():
-        monkeypatch.setenv(name, value)
-    settings = Settings(state=tmp_path / "state")
+def test_local_services_survive_the_death_of_worker_and_broker(tmp_path: Path) -> None:
+    settings = replace(load(SETTINGS), state=tmp_path / "state")
     with LocalService(settings, concurrency=1) as service:
-        url = service.broker.start()
+        url = service.broker_url
         app = Celery("another-app", broker=url, backend=url)
         jobs = Jobs(Store(settings.store_url))
         app.send_task(

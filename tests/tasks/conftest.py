@@ -54,14 +54,10 @@ class Service:
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("VOXCHORD_STATE", "")  # LocalService sets both for its children; undone at the end
-        patch.setenv("VOXCHORD_BROKER_URL", "")
-        settings = Settings(state=Path(tmp_path_factory.mktemp("service")))
-        with LocalService(settings, concurrency=2) as local:
-            url = local.broker.start()
-            app = Celery("another-app", broker=url, backend=url)
-            history = open_database(settings.history_url)
-            yield Service(app, settings, Jobs(Store(settings.store_url)), history)
-            history.dispose()
-            app.close()
+    settings = Settings(state=Path(tmp_path_factory.mktemp("service")))
+    with LocalService(settings, concurrency=2) as local:
+        app = Celery("another-app", broker=local.broker_url, backend=local.broker_url)
+        history = open_database(settings.history_url)
+        yield Service(app, settings, Jobs(Store(settings.store_url)), history)
+        history.dispose()
+        app.close()

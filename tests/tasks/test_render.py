@@ -12,7 +12,7 @@ from bench.harness.waiting import until
 from db.queries.jobs import get_job
 from db.reports.job_timeline import tell
 from pipeline import finalize, stages
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -32,7 +32,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
     """The same job in this process, last segment first, with no queue in between."""
     jobs = Jobs(store)
     own, rest = split_options(options, engine="hibari")
-    engine = registry.load("hibari")
+    engine = Engines().load("hibari")
     plan = jobs.plans.create(
         checked(parse(script), {}, own, rest, engine=engine, registered=Voices(store)), engine.profile
     )

@@ -1,7 +1,6 @@
 """The whole pipeline on a tiny checkpoint of the real classes, through real workers."""
 
 import io
-import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -77,16 +76,10 @@ def settings(
         engine="vibevoice",
         model="tiny",
         models=models,
+        slots=3,
     )
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("STATE", "BROKER_URL"):
-            patch.setenv(f"VOXCHORD_{name}", "")  # LocalService sets both for its children; undone at the end
-        patch.setenv("VOXCHORD_ENGINE", "vibevoice")
-        patch.setenv("VOXCHORD_MODEL", "tiny")
-        patch.setenv("VOXCHORD_MODELS", ",".join("=".join(model) for model in models.items()))
-        patch.setenv("VOXCHORD_SLOTS", "3")
-        with LocalService(settings, concurrency=1):
-            yield replace(settings, broker_url=os.environ["VOXCHORD_BROKER_URL"])
+    with LocalService(settings, concurrency=1) as service:
+        yield replace(settings, broker_url=service.broker_url)
 
 
 def render(settings: Settings, jobs: Jobs, **options: str) -> Mapping[str, Any]:

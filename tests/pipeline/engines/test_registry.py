@@ -1,10 +1,9 @@
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import pytest
 
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 
 THREADS = 4
@@ -18,31 +17,26 @@ class Slow:
         _together.wait(10)
 
 
-@pytest.fixture
-def slow() -> Iterator[str]:
-    registry.ENGINES["slow"] = f"{__name__}:Slow"
-    yield "slow"
-    del registry.ENGINES["slow"]
-
-
-def test_threads_share_one_engine(slow: str) -> None:
+def test_threads_share_one_engine() -> None:
+    engines = Engines({"slow": f"{__name__}:Slow"})
     with ThreadPoolExecutor(THREADS) as pool:
-        engines = list(pool.map(registry.load, [slow] * THREADS))
-    assert len(set(map(id, engines))) == 1
-    assert registry.load(slow) is engines[0]
+        loaded = list(pool.map(engines.load, ["slow"] * THREADS))
+    assert len(set(map(id, loaded))) == 1
+    assert engines.load("slow") is loaded[0]
 
 
 def test_engines_with_built_in_models_refuse_others() -> None:
     with pytest.raises(OptionError, match="built-in"):
-        registry.load("hibari", model="other")
+        Engines().load("hibari", model="other")
     with pytest.raises(OptionError, match="available: hibari"):
-        registry.load("habiri")
+        Engines().load("habiri")
+
+
+def test_additional_engines_are_known_to_their_registry_alone() -> None:
+    assert "slow" in Engines({"slow": f"{__name__}:Slow"}).places
+    assert "slow" not in Engines().places
 
 
 def test_engines_that_are_not_installed_have_no_presets() -> None:
-    known = registry.presets()
-    registry.ENGINES["elsewhere"] = "nowhere.at_all:Engine"
-    try:
-        assert registry.presets() == known > {"wren", "heron"}
-    finally:
-        del registry.ENGINES["elsewhere"]
+    elsewhere = Engines({"elsewhere": "nowhere.at_all:Engine"})
+    assert elsewhere.presets() == Engines().presets() > {"wren", "heron"}

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.engines.vibevoice.frame_plan import frames
 from pipeline.errors import CancelledError, DeadlineError
-from pipeline.jobs.jobs import Jobs
-from pipeline.store.artifacts import Store
 from tasks import stages
 from tasks.orchestration import poison
+from tasks.orchestration.resources import Resources
 from tasks.orchestration.stage_control import StageControl
+from tasks.settings import Settings
 
 LIMIT_S = 0.1
 
 
 def test_deadlines_exclude_time_spent_on_other_segments(tmp_path: Path) -> None:
-    control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
+    control = StageControl(Resources(Settings(store=str(tmp_path))), "job", LIMIT_S)
     time.sleep(2 * LIMIT_S)
     control.waited(2 * LIMIT_S)
     control.check()
@@ -30,14 +30,14 @@ def test_deadlines_exclude_time_spent_on_other_segments(tmp_path: Path) -> None:
 
 def test_short_segments_have_time_for_their_maximum_of_frames() -> None:
     """A step of 8 slots takes 1.75 s on the slowest processor that was measured."""
-    profile = registry.load("vibevoice").profile
+    profile = Engines().load("vibevoice").profile
     for words in (1, 5, 250):
         _, frames_max = frames(words)
         assert stages.limit_s(words, profile) > 1.75 * frames_max
 
 
 def test_quarantine_does_not_use_up_the_deadline(tmp_path: Path) -> None:
-    control = StageControl(Jobs(Store(str(tmp_path))), "job", LIMIT_S)
+    control = StageControl(Resources(Settings(store=str(tmp_path))), "job", LIMIT_S)
     poison._alone.acquire()
     threading.Timer(8 * LIMIT_S, poison._alone.release).start()
     with poison._quarantine(control):
@@ -45,7 +45,8 @@ def test_quarantine_does_not_use_up_the_deadline(tmp_path: Path) -> None:
 
 
 def test_quarantined_work_sees_cancellation(tmp_path: Path) -> None:
-    jobs = Jobs(Store(str(tmp_path)))
-    jobs.coordination.cancel("job")
-    with poison._alone, pytest.raises(CancelledError), poison._quarantine(StageControl(jobs, "job", LIMIT_S)):
+    resources = Resources(Settings(store=str(tmp_path)))
+    resources.jobs.coordination.cancel("job")
+    control = StageControl(resources, "job", LIMIT_S)
+    with poison._alone, pytest.raises(CancelledError), poison._quarantine(control):
         pass

@@ -3,12 +3,14 @@
 from kombu import Message
 from kombu.utils import json
 
-from tasks.app import app
+from tasks.make_app import make_app
 from tasks.privacy.requests import PrivateRequest
-from tasks.render import render
+from tasks.settings import Settings
 
 
 def test_inspected_workers_reveal_no_script_text() -> None:
+    app = make_app(Settings(), "memory://")
+    render = app.tasks["voxchord.render"]
     sent = app.amqp.as_task_v2("an-id", render.name, kwargs={"script": "Anna: velvet curtains"})
     message = Message(
         body=json.dumps(sent.body),

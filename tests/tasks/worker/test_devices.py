@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from pipeline.engines import registry
+from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from tasks.metering.probes.nvml import Nvml
+from tasks.settings import Settings
 from tasks.worker import commands, devices
 
-THREADS = registry.load("vibevoice").profile
+THREADS = Engines().load("vibevoice").profile
 PREFORK = replace(THREADS, pool="prefork")
 MIG = "MIG-7b3a1c5e-0000-0000-0000-000000000000"
 
@@ -68,7 +69,7 @@ def test_names_and_queues_belong_to_the_device(
     spec = commands.gpu(wanted, THREADS, 8, visible)
     assert spec.name == title
     assert spec.queues[-1] == f"gpu.{socket.gethostname()}.{device}"
-    assert commands.environment(spec)["CUDA_VISIBLE_DEVICES"] == ("" if visible == "" else device)
+    assert commands.environment(spec, Settings())["CUDA_VISIBLE_DEVICES"] == ("" if visible == "" else device)
 
 
 def test_gpu_workers_have_64_slots_and_waiting_threads() -> None:

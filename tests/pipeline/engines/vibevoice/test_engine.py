@@ -16,7 +16,7 @@ from bench.harness.controls import CancelAt, Watch
 from pipeline.arrays import Arrays, Samples
 from pipeline.engines import load_timing
 from pipeline.engines.protocol import Line, Reference, SegmentText
-from pipeline.engines.registry import load
+from pipeline.engines.registry import Engines
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.errors import (
@@ -163,7 +163,7 @@ def test_the_text_stages_start_without_torch(checkpoint: Path) -> None:
         "import sys\n"
         "from pipeline.engines.protocol import Line, SegmentText\n"
         "from pipeline.engines.registry import load\n"
-        f"engine = load('vibevoice', {str(checkpoint)!r})\n"
+        f"engine = Engines().load('vibevoice', {str(checkpoint)!r})\n"
         "options = engine.options({})\n"
         "tokens = engine.text(SegmentText((Line(0, 'Hello there.'),), 1, 0), options)\n"
         "made = engine.semantic(tokens, options)\n"
@@ -174,7 +174,7 @@ def test_the_text_stages_start_without_torch(checkpoint: Path) -> None:
 
 
 def test_it_is_found_by_its_name(checkpoint: Path) -> None:
-    assert load("vibevoice", str(checkpoint)).profile.pool == "threads"
+    assert Engines().load("vibevoice", str(checkpoint)).profile.pool == "threads"
 
 
 def test_a_segment_too_long_for_a_slot_is_refused_with_its_size(checkpoint: Path) -> None:

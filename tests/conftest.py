@@ -1,4 +1,4 @@
-"""Which tests stay together where several processes share them (`make test`)."""
+"""Distribution of tests over processes (`make test`)."""
 
 from pathlib import PurePosixPath
 
@@ -8,11 +8,11 @@ from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
 
 TOGETHER = ("db", "pipeline", "tests/db", "tests/deploy", "tests/tasks/flower")
-"""Folders whose tests share a service that takes seconds to start, or take no time themselves."""
+"""Folders whose tests run in one process: they share a slow service, or take no time."""
 
 
 class InFolders(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """A file's tests share what it starts, and some folders' tests do."""
+    """Scheduler that keeps the tests of a file, and of some folders, together."""
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)

@@ -1,4 +1,4 @@
-"""A real service with its console, and everything that could tell on a script."""
+"""A real service with Flower, and access to everything that could leak script text."""
 
 import base64
 import json
@@ -26,7 +26,7 @@ from tasks.settings import Settings
 
 
 def two_free_ports() -> int:
-    """The first of two in a row."""
+    """First of two consecutive free ports."""
     while True:
         port = free_port()
         with socket.socket() as probe:
@@ -39,7 +39,7 @@ def two_free_ports() -> int:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an HTTP server said."""
+    """Response of an HTTP server."""
 
     status: int
     headers: dict[str, str]
@@ -52,17 +52,17 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Console:
-    """The service as other apps and the browser see it."""
+    """The service from the view of other apps and browsers."""
 
     settings: Settings
     url: str
-    """Flower's address, without its password."""
+    """Flower's URL, without its password."""
     credentials: str
     broker: str
     metrics_port: int
-    """The door's or the worker's; the other's is the next."""
+    """Metrics port of the first worker; the other uses the next."""
     events: list[dict[str, Any]] = field(default_factory=list)
-    """Every event since the start, as it went over the wire."""
+    """All events since the start, in serialised form."""
 
     def ask(
         self,
@@ -73,7 +73,7 @@ class Console:
         headers: dict[str, str] | None = None,
         credentials: str | None = None,
     ) -> Answer:
-        """One request with basic authentication, unless `credentials` is empty."""
+        """Send a request with basic authentication, unless `credentials` is empty."""
         login = self.credentials if credentials is None else credentials
         body = data if isinstance(data, bytes | None) else json.dumps(data).encode()
         request = urllib.request.Request(self.url + path, data=body, method=method, headers=headers or {})  # noqa: S310 - loopback
@@ -87,7 +87,7 @@ class Console:
                 return Answer(refusal.code, dict(refusal.headers), refusal.read())
 
     def elsewhere(self, program: str, folder: Path, *arguments: str, timeout_s: float = 90) -> str:
-        """Run a program of somebody else's: in another folder, with nothing of ours on its path."""
+        """Run another app's program, in another folder and without our code on its path."""
         done = subprocess.run(
             [sys.executable, "-c", program, self.broker, *arguments],
             cwd=folder,
@@ -101,7 +101,7 @@ class Console:
         return done.stdout
 
     def places(self) -> dict[str, str]:
-        """Whatever others may read, by where: events, logs, Flower, broker and results, the history."""
+        """All readable data by source: events, logs, Flower, broker, results, history."""
         found = {"events": repr(self.events)}
         for log in (self.settings.state / "logs").iterdir():
             found[f"log {log.name}"] = log.read_text()
@@ -120,7 +120,7 @@ class Console:
         return found
 
     def telling(self, *words: str) -> list[str]:
-        """The places where one of the words stands, plainly or in base64."""
+        """Sources that contain one of the words, plainly or in base64."""
         return [place for place, text in self.places().items() if _said(text, words)]
 
 
@@ -149,7 +149,7 @@ def _decoded(run: str) -> str:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Console]:
-    """Start an embedded broker, a door, two working processes and Flower."""
+    """Start an embedded broker, an intake worker, two working processes and Flower."""
     metrics = two_free_ports()
     settings = Settings(state=folder, log_level="INFO", metrics_port=metrics)
     with LocalService(settings, concurrency=2) as local:
@@ -171,7 +171,7 @@ def _answers(console: Console) -> bool:
 
 
 class _listening:
-    """Keeps every event that goes through the broker."""
+    """Record all events of the broker."""
 
     def __init__(self, console: Console) -> None:
         self._app = Celery("listener", broker=console.broker)

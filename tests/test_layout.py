@@ -1,4 +1,4 @@
-"""Folders stay small enough to find a module by its name."""
+"""Tests of the layout: folders stay small enough to find a module by its name."""
 
 from pathlib import Path
 

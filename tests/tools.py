@@ -1,4 +1,4 @@
-"""Programs that tests take from Debian (`tests/debian.txt`), and the mark of tests that need them."""
+"""Programs from Debian that tests need (`tests/debian.txt`), and the mark of these tests."""
 
 import os
 import shutil
@@ -14,13 +14,13 @@ thorough = pytest.mark.skipif(
 
 
 def packages() -> dict[str, str]:
-    """The package that brings a program, by the program's name."""
+    """Debian packages by program."""
     lines = (line.partition("#")[0].split() for line in _LIST.read_text().splitlines())
     return {program: package for package, *programs in filter(None, lines) for program in programs}
 
 
 def tool(program: str) -> str:
-    """Where a program is. Without it a test is skipped; `make console-test` fails, with the package."""
+    """Path of a program; without it tests are skipped, and `make console-test` fails."""
     package = packages()[program]
     found = shutil.which(program)
     if found is None:

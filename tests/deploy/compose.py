@@ -1,4 +1,4 @@
-"""`docker-compose.yml` as the tests read it."""
+"""Reader of `docker-compose.yml`."""
 
 import re
 from collections.abc import Mapping
@@ -24,7 +24,7 @@ SECRETS = {
 
 
 def filled(text: str, given: Mapping[str, str]) -> str:
-    """`${NAME:-default}` and `${NAME:?why}` as compose fills them in, from the inside out."""
+    """Expand `${NAME:-default}` and `${NAME:?why}` as Compose does, from the inside out."""
     pattern = re.compile(r"\$\{(\w+)(?::([-?])([^${}]*))?\}")
     while found := pattern.search(text):
         name, kind, rest = found.groups()
@@ -37,6 +37,6 @@ def filled(text: str, given: Mapping[str, str]) -> str:
 
 
 def environment(service: str, given: Mapping[str, str]) -> dict[str, str]:
-    """What compose hands to a service; a name without a value is this machine's."""
+    """Environment of a service; a name without a value is inherited."""
     wanted = COMPOSE["services"][service].get("environment", {}).items()
     return {name: filled(value, given) for name, value in wanted if value is not None}

@@ -1,4 +1,4 @@
-"""Services for all tests of this folder: the console's, and those that compose starts."""
+"""Fixtures: a service with Flower, and the services of Compose."""
 
 from collections.abc import Iterator
 
@@ -11,13 +11,13 @@ from tests.deploy.stack import Stack, running
 
 @pytest.fixture(scope="package")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    """What compose starts, natively, after some jobs."""
+    """Services of Compose, started natively, after some jobs."""
     with running(tmp_path_factory.mktemp("stack")) as stack:
         yield stack
 
 
 @pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A real service with its console, once for all tests of this folder."""
+    """Real service with Flower, shared by the tests of this folder."""
     with running_console(tmp_path_factory.mktemp("console")) as console:
         yield console

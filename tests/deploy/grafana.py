@@ -1,4 +1,4 @@
-"""Dashboards as Grafana reads them: their questions, with variables and macros filled in as Grafana does it.
+"""Dashboards as Grafana reads them: their queries, with variables and macros expanded as in Grafana.
 
 Macros as in Grafana's `pkg/tsdb/grafana-postgresql-datasource/macros.go` and `pkg/promlib/models/query.go`;
 one that isn't known there is an error there, and here.
@@ -83,7 +83,7 @@ class Range:
 
 
 def dashboards() -> dict[str, Json]:
-    """As they lie in the repository, by file."""
+    """Dashboards in the repository, by file."""
     return {path.name: json.loads(path.read_text()) for path in sorted(catalog.FOLDER.glob("*.json"))}
 
 
@@ -92,7 +92,7 @@ def panels(dashboard: Json) -> Iterator[Json]:
 
 
 def questions() -> list[Question]:
-    """Every expression of every panel and of every variable that has one."""
+    """Expressions of all panels and variables."""
     found = []
     for file, dashboard in dashboards().items():
         for panel in panels(dashboard):

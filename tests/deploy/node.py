@@ -1,4 +1,4 @@
-"""Programs in Node, as npm sets them up from their locks."""
+"""Node programs, installed by npm from their lock files."""
 
 import os
 import shutil
@@ -11,7 +11,7 @@ _LIMIT_S = 180
 
 
 def installed(source: Path, folder: Path) -> Path:
-    """A copy of the folder of a program, with what it depends on, away from the repository."""
+    """Copy a program's folder with its dependencies, outside the repository."""
     shutil.copytree(source, folder, dirs_exist_ok=True)
     command = [tool("npm"), "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=_LIMIT_S, check=False)
@@ -20,7 +20,7 @@ def installed(source: Path, folder: Path) -> Path:
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a program there, with nothing of ours in its environment but what is given."""
+    """Run a program there, with only the given variables of ours in its environment."""
     return subprocess.run(
         [tool("node"), *arguments],
         cwd=folder,

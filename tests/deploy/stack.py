@@ -1,4 +1,4 @@
-"""Compose's services on this machine, and jobs that they have done: what dashboards and alerts look at."""
+"""Compose's services on this machine after some jobs, for tests of dashboards and alerts."""
 
 import json
 import os
@@ -27,15 +27,15 @@ SERVICES = (
     *("redis", "postgres", "door", "cpu", "decode", "gpu0", "flower"),
     *("node-exporter", "dcgm-exporter", "prometheus"),
 )
-"""All of compose but Grafana, which isn't to be had here. `gpu0` finds a driver that stands for a device."""
+"""Services of Compose without Grafana, which is not available. `gpu0` uses a stub of the driver."""
 SECRETS_AND_FIGURES = {
     **SECRETS,
     "VOXCHORD_METRICS_PORT": "9300",
     "VOXCHORD_METRICS_ADDRESS": "0.0.0.0",  # noqa: S104 - a network of its own
 }
-"""What `.env` says for `--profile metrics`."""
+"""Variables of `.env` for `--profile metrics`."""
 _LONG_S = 32
-"""The history keeps samples of attempts that take longer than 30 s."""
+"""Length above which attempts have samples in the history."""
 _TURN = " ".join(
     9 * ["The heron stood beside the weir and counted slowly while rain came over the far hills to him."]
 )
@@ -43,19 +43,19 @@ _TURN = " ".join(
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """The running services, and how a test reaches them."""
+    """The running services and their addresses."""
 
     containers: Containers
     prometheus: str
     flower: str
     history: str
-    """URL of the database as Grafana's data source has it: its role, its password."""
+    """Database URL of Grafana's data source, with its role and password."""
     began: float
     jobs: list[str]
-    """Finished ones, in their order."""
+    """IDs of finished jobs, in order."""
 
     def ask(self, path: str, **parameters: Any) -> Any:
-        """Prometheus' HTTP API."""
+        """Send a request to Prometheus' HTTP API."""
         url = f"{self.prometheus}/api/v1/{path}?{urllib.parse.urlencode(parameters, doseq=True)}"
         with urllib.request.urlopen(url, timeout=60) as answer:  # noqa: S310 - loopback
             found = json.load(answer)
@@ -64,7 +64,7 @@ class Stack:
 
 
 def script(segments: int, seed: str) -> str:
-    """So many turns, each long enough to be a segment.
+    """Script of that many turns, each long enough to be a segment.
 
     >>> len(script(2, "a").splitlines()), len(script(1, "a").split())
     (2, 166)
@@ -92,7 +92,7 @@ def running(folder: Path) -> Iterator[Stack]:
 
 
 def _often(folder: Path) -> Path:
-    """Prometheus' folder as shipped, but for how often it looks: a test doesn't wait for minutes."""
+    """Configuration of Prometheus with shorter intervals, so that tests need not wait for minutes."""
     shutil.copytree(ROOT / "deploy" / "prometheus", folder)
     config = folder / "prometheus.yml"
     text = re.sub(r"(scrape|evaluation)_interval: 15s", r"\1_interval: 1s", config.read_text())
@@ -101,7 +101,7 @@ def _often(folder: Path) -> Path:
 
 
 def _driver(folder: Path) -> Path:
-    """The stand-in for NVIDIA's library: what is above it is ours, and real."""
+    """Compile the stub of NVIDIA's library."""
     folder.mkdir()
     source = ROOT / "tests" / "deploy" / "driver" / "nvml.c"
     compiler = [tool("gcc"), "-shared", "-fPIC", "-o", str(folder / "libnvidia-ml.so.1"), str(source)]
@@ -110,7 +110,7 @@ def _driver(folder: Path) -> Path:
 
 
 def _history(containers: Containers) -> str:
-    """As the provisioned data source says, but for the port."""
+    """Database URL of the provisioned data source, with another port."""
     text = (ROOT / "deploy" / "grafana" / "provisioning" / "datasources" / "voxchord.yml").read_text()
     source = next(each for each in yaml.safe_load(text)["datasources"] if each["uid"] == "voxchord-history")
     name, port = source["url"].split(":")
@@ -150,7 +150,7 @@ def _hold_up(recorders: Path) -> None:
 
 
 def _decoding(recorders: Path) -> Iterator[Wreck]:
-    """The flight recorders of processes that decode right now."""
+    """Flight recorders of decoding processes."""
     for path in recorders.glob("*.open"):
         recorder = Wreck(path)
         if any(record["task_name"] == "voxchord.diffusion" for record in recorder.records()):
@@ -158,7 +158,7 @@ def _decoding(recorders: Path) -> Iterator[Wreck]:
 
 
 def _until_recorded(stack: Stack) -> None:
-    """Prometheus has seen what the history holds of the last job: workers count rows as they write them."""
+    """Wait until Prometheus has scraped the rows of the last job."""
     deadline = time.monotonic() + 60
     query = 'sum(tts_task_attempts_total{task="voxchord.stitch"})'
     while not any(

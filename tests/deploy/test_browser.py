@@ -1,4 +1,4 @@
-"""Flower in a real browser while a job runs. Pictures of its pages are left in `out/console`."""
+"""Tests of Flower in a real browser while a job runs. Screenshots are written to `out/console`."""
 
 import json
 import random
@@ -27,12 +27,12 @@ pytestmark = thorough
 
 @pytest.fixture(scope="session")
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of the programs that drive the browser, with what they depend on."""
+    """Folder of the programs that drive the browser, with their dependencies."""
     return node.installed(HERE, tmp_path_factory.mktemp("browser") / "programs")
 
 
 def walked(driver: Path, program: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
-    """What one of the programs saw; it leaves its pictures in `out/console`."""
+    """Run a program; returns its findings. Screenshots are in `out/console`."""
     PICTURES.mkdir(parents=True, exist_ok=True)
     # chromium keeps files below its home
     given = {"HOME": str(driver), "CHROMIUM": tool("chromium"), "PICTURES": str(PICTURES)}
@@ -43,7 +43,7 @@ def walked(driver: Path, program: str, environment: dict[str, str], *arguments: 
 
 
 def long_script() -> str:
-    """About two hours of audio, so that a browser has the time to look while it is made."""
+    """Script of about two hours of audio, long enough for the browser."""
     words, order = WORDS.split(), random.Random(7)
     turns = (" ".join(order.choices(words, k=order.randint(8, 40))) for _ in range(900))
     return "\n\n".join(
@@ -53,7 +53,7 @@ def long_script() -> str:
 
 @pytest.fixture
 def running_job(console: Console) -> Iterator[str]:
-    """The id of a job that has begun to decode; cancelled by its end or done."""
+    """ID of a decoding job, which is cancelled or done at the end."""
     app = Celery(broker=console.broker, backend=console.broker)
     before = {row["uuid"] for row in listed(console, "name:voxchord.diffusion")}
     sent = app.send_task("voxchord.render", kwargs={"script": long_script()}, queue="voxchord")

@@ -1,4 +1,4 @@
-"""What compose would start is what was tested: its commands, its settings, its health checks."""
+"""Tests of Compose's commands, settings and health checks."""
 
 import os
 import re
@@ -23,7 +23,7 @@ from tests.tools import thorough, tool
 
 
 def documented() -> dict[str, str]:
-    """`.env.example`: each name with its value, commented out or not."""
+    """Names and values of `.env.example`, commented out or not."""
     return dict(re.findall(r"^(?:# )?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
 
 
@@ -92,7 +92,7 @@ def test_services_are_confined() -> None:
 
 @contextmanager
 def running(service: str, console: Console, *extra: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The very command of a service, natively, with its environment but for where the servers are.
+    """Run the command of a service natively, with its environment and other server addresses.
 
     It has a state and a history of its own: rows that it carried would be missing from the others' figures.
     """
@@ -116,7 +116,7 @@ def running(service: str, console: Console, *extra: str, state: Path) -> Iterato
 
 
 def became(process: subprocess.Popen[bytes]) -> list[str]:
-    """The command line that it turned itself into."""
+    """Command line of the process that replaced it."""
 
     def arguments() -> list[str]:
         return Path(f"/proc/{process.pid}/cmdline").read_text().split("\0")[:-1]
@@ -170,7 +170,7 @@ def test_flower_command_and_health_check_work(console: Console, tmp_path: Path) 
 
 
 def test_docker_compose_accepts_the_file(tmp_path: Path) -> None:
-    """Against the compose specification's schema, which Debian's `docker-compose config` holds."""
+    """Check the file with Debian's `docker-compose config`, which has the schema."""
     program = tool("docker-compose")
     (tmp_path / "env").write_text("\n".join(f"{name}={value}" for name, value in SECRETS.items()))
     for profile in ("cpu", "gpu", "metrics"):

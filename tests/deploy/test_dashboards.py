@@ -1,4 +1,4 @@
-"""Every expression of every dashboard and alert, asked of a real Prometheus and a real PostgreSQL.
+"""Tests of all expressions of dashboards and alerts on a real Prometheus and a real PostgreSQL.
 
 Both are fed by the same jobs, done by the workers that compose would start. Grafana itself isn't to be had
 here: that the dashboards look well in one is not shown.
@@ -36,7 +36,7 @@ EMPTY_HERE = {
     "Models per device": "torch's allocator on a device",
     "Newest release against the one before": "attempts of two versions of the code",
 }
-"""Panels without data on this machine, by what they would need.
+"""Panels without data on this machine, with what they would need.
 
 A device is stood for, at the outermost edge, by what is in `tests/deploy`: `driver` is a library in place of
 NVIDIA's, and `dcgm` what its exporter would say, written by hand in that format.
@@ -45,7 +45,7 @@ NULL_HERE = {
     *("error", "exc_message", "exc_type"),  # no attempt of the job failed
     *("lost_gpu_s", "lost_wh"),  # none failed on a device
 }
-"""Columns of tables that may have nothing but NULL."""
+"""Columns of tables that may be NULL throughout."""
 
 
 def expected_empty(question: Question) -> bool:
@@ -114,7 +114,7 @@ def test_postgresql_answers_every_query(stack: Stack, question: Question) -> Non
 
 
 def asked(stack: Stack, question: Question) -> tuple[list[str], list[tuple[Any, ...]]]:
-    """As Grafana's role asks, over the time since the stack came up."""
+    """Run a query with Grafana's role, over the time since the stack started."""
     variables = {
         "job": stack.jobs[-1:],
         "task": [f"voxchord.{name}" for name in ("diffusion", "text", "render")],
@@ -173,7 +173,7 @@ def test_findings_of_dashboard_and_report_agree(stack: Stack) -> None:
 
 @thorough
 def test_every_alert_has_data(stack: Stack) -> None:
-    """Prometheus evaluates each rule without an error, and each has something to compare with its bound."""
+    """Prometheus evaluates each rule without an error, and each has data to compare with its threshold."""
     now = time.time()
     groups = stack.ask("rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
@@ -224,7 +224,7 @@ def test_panels_do_not_overlap() -> None:
 
 
 def test_references_of_dashboards_exist() -> None:
-    """Data sources, variables, and each other."""
+    """Check references to data sources, variables and other dashboards."""
     found = dashboards()
     uids = {dashboard["uid"]: dashboard for dashboard in found.values()}
     assert len(uids) == len(found) == 4
@@ -255,7 +255,7 @@ def test_metrics_of_dashboards_exist() -> None:
 
 
 def test_columns_of_dashboards_exist() -> None:
-    """An empty history answers every question with nothing, and without an error."""
+    """On an empty history every query returns no rows and no error."""
     with postgres(durable=False) as server:
         url = server.new_database()
         open_database(url).dispose()

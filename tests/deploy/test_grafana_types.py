@@ -1,4 +1,4 @@
-"""Every dashboard, panel and set of options against the types that Grafana publishes for its version."""
+"""Tests of dashboards, panels and options against the types that Grafana publishes."""
 
 import json
 from collections.abc import Iterator
@@ -41,7 +41,7 @@ def program() -> Iterator[str]:
 
 
 def parts(dashboard: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """What is checked, each with its type."""
+    """Checked values, each with its type."""
     yield "whole.Dashboard", {name: part for name, part in dashboard.items() if name != "panels"}
     for row in (each for each in dashboard["panels"] if each["type"] == "row"):
         yield "whole.RowPanel", row

@@ -1,4 +1,4 @@
-"""The manifests are valid, start what compose starts, and scale on what Redis really holds."""
+"""Tests of the Kubernetes manifests: schemas, Compose's commands, and scaling on real Redis data."""
 
 import itertools
 import json
@@ -148,7 +148,7 @@ def test_flower_state_is_on_a_persistent_volume() -> None:
 
 @pytest.mark.parametrize(("name", "queues"), [("gpu", GPU), ("cpu", CPU)])
 def test_scaling_metrics_match_redis(name: str, queues: tuple[str, ...]) -> None:
-    """Messages of every priority to every queue, some of them held by a worker, read as KEDA reads them."""
+    """Read messages of every priority and queue, some unacknowledged, as KEDA does."""
     with valkey() as url, redis.Redis.from_url(url) as client:
         broker = Broker(url, 60, "", "")
         with Connection(url, transport_options=broker.transport_options()) as connection:
@@ -172,7 +172,7 @@ def test_scaling_metrics_match_redis(name: str, queues: tuple[str, ...]) -> None
 
 
 def value(name: str, client: Any) -> float:
-    """The formula over the lengths, which KEDA's scaler asks with LLEN of a list and HLEN of a hash."""
+    """Evaluate the formula on lengths, which KEDA's scaler reads with LLEN of a list and HLEN of a hash."""
     spec = of_kind("ScaledObject")[name]["spec"]
     lengths = {}
     for trigger in spec["triggers"]:

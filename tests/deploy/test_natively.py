@@ -1,4 +1,4 @@
-"""Compose's services run as compose confines them, stay healthy while they work, and are seen to be gone."""
+"""Tests of Compose's services in namespaces: confinement, health and alerts."""
 
 import os
 import subprocess
@@ -23,7 +23,7 @@ def inside(container: Container, *command: str) -> subprocess.CompletedProcess[s
 
 
 def main_process(container: Container) -> int:
-    """What the command became, below the tools that confine it."""
+    """Process of the command, below the confining tools."""
     assert container.process is not None
     return container.process.pid  # each of them replaces itself by the next
 
@@ -60,7 +60,7 @@ def test_services_run_confined(stack: Stack) -> None:
 
 
 def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
-    """Its append-only file is written once a second."""
+    """Check after the append-only file was written, which happens once a second."""
     broker = stack.containers.running["redis"]
     port = stack.containers.publish("redis", 6379)
     with redis.Redis(port=port, password=SECRETS["REDIS_PASSWORD"]) as client:
@@ -79,7 +79,7 @@ def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
 
 
 def test_ended_services_are_unhealthy_and_alerted(stack: Stack) -> None:
-    """The last one: it ends them all but Prometheus."""
+    """Run this test last, since it ends all services but Prometheus."""
     for name in ("flower", "gpu0", "decode", "cpu", "door", "node-exporter", "dcgm-exporter"):
         container = stack.containers.running[name]
         container.stop()

@@ -1,4 +1,4 @@
-"""A job from Node: the program of `examples/node`, as npm sets it up from its lock."""
+"""Tests of the Node client in `examples/node`, installed by npm from its lock file."""
 
 import hashlib
 import json
@@ -20,14 +20,14 @@ pytestmark = thorough
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The example with what it depends on, away from the repository."""
+    """Copy of the example with its dependencies, outside the repository."""
     copy = node.installed(EXAMPLE, tmp_path_factory.mktemp("node") / "example")
     (copy / "alice.wav").write_bytes(recording())
     return copy
 
 
 def rendered(console: Console, folder: Path, script: str, output: str) -> subprocess.CompletedProcess[str]:
-    """Run the example as the README does."""
+    """Run the example as documented."""
     (folder / "script.txt").write_text(script)
     reach = {"BROKER_URL": console.broker, "FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
     return node.run(folder, "render.mjs", "script.txt", "alice.wav", output, **reach)

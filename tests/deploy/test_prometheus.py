@@ -1,4 +1,4 @@
-"""Prometheus' own checker reads the configuration and tries every alert, quiet and loud."""
+"""Tests of the Prometheus configuration and all alerts with promtool."""
 
 import re
 import subprocess

@@ -1,4 +1,4 @@
-"""The units start what compose starts, end as a worker wants to, and are what systemd accepts."""
+"""Tests of the systemd units against Compose's commands, graceful shutdown and systemd itself."""
 
 import configparser
 import re

@@ -1,4 +1,4 @@
-"""A fleet with short timeouts and an engine that does harm; each test leaves it whole."""
+"""Fixtures: a fleet with short timeouts and a misbehaving engine; each test leaves it intact."""
 
 from collections.abc import Iterator
 

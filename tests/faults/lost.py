@@ -1,4 +1,4 @@
-"""An engine whose device is lost in the first process that decodes, and stays so."""
+"""Engine whose device is lost permanently in the first decoding process."""
 
 import os
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ SETTING = "lost=tests.faults.lost:Lost"
 
 
 class Lost(Silence):
-    """Silence, decoded by threads."""
+    """Engine of silence with a thread pool."""
 
     profile = replace(Silence.profile, name="lost", pool="threads")
 

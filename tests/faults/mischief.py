@@ -1,4 +1,4 @@
-"""An engine that does harm where a script asks for it: `[…]` words in the text, once or always.
+"""Engine that misbehaves on `[…]` words in a script, once or always.
 
 What was done is appended to `deeds` in the state folder, a line each, so that a test can count.
 """
@@ -24,7 +24,7 @@ DEEDS = ("poison", "dieonce", "hangonce", "loadonce", "faulty", "between", "mute
 
 
 class Mischief(Silence):
-    """Silence, and what the words say."""
+    """Engine of silence with faults named by words."""
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         words = " ".join(line.text for line in segment.lines).split()
@@ -54,13 +54,13 @@ def deeds(state: Path) -> list[str]:
 
 
 def _count(deed: str) -> int:
-    """Write it down; how often it was done before."""
+    """Record a deed; returns the number of earlier ones."""
     _note(deed)
     return deeds(Path(os.environ["VOXCHORD_STATE"])).count(deed) - 1
 
 
 def _note(deed: str) -> bool:
-    """Write it down; True if it is the first time."""
+    """Record a deed; True if it is the first."""
     path = Path(os.environ["VOXCHORD_STATE"]) / "deeds"
     first = deed not in deeds(path.parent)
     with path.open("a") as file:
@@ -69,7 +69,7 @@ def _note(deed: str) -> bool:
 
 
 def _do_again(word: str, before: int) -> None:
-    """At what is made once more, after it was lost."""
+    """Faults while a lost artifact is made again."""
     if word == "losefull" and before == 1:
         raise OutOfMemoryError
     if word == "losefaulty" and before:
@@ -105,19 +105,19 @@ def _do(word: str, seed: int, control: Control) -> None:
 
 
 def _die_between_part_and_success() -> None:
-    """This process ends after the chord's part is counted and before SUCCESS is stored."""
+    """End this process after the chord's part is counted and before SUCCESS is stored."""
     backend: Any = current_app.backend
     backend.store_result = lambda *_args, **_options: os.kill(os.getpid(), signal.SIGKILL)
 
 
 def _lose() -> None:
-    """What the stage before this one made is gone."""
+    """Delete the product of the previous stage."""
     for path in Path(os.environ["VOXCHORD_STORE"]).glob("segments/*/*/semantic"):
         path.unlink(missing_ok=True)
     raise MissingArtifactError("semantic")
 
 
 def _say_nothing() -> None:
-    """An empty message to the main process, at which Celery stops to listen to this one."""
+    """Send an empty message to the main process, which then stops reading this process' pipe."""
     process: Any = current_process()
     os.write(process.outq._writer.fileno(), bytes(4))

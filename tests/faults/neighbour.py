@@ -1,4 +1,4 @@
-"""Somebody else's app on the same broker, with keys and a visibility timeout as they come."""
+"""Another app on the same broker, with default keys and visibility timeout."""
 
 import os
 import time

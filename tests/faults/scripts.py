@@ -4,5 +4,5 @@ _FILLER = "one two three four five six seven eight"
 
 
 def script(name: str, *lines: str) -> str:
-    """A line per segment; what a line asks the engine to do goes between words that fill it."""
+    """Script with one line per segment, each with its fault between filler words."""
     return "\n".join(f"Anna: {name}{number} {line} {_FILLER}." for number, line in enumerate(lines))

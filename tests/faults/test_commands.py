@@ -1,4 +1,4 @@
-"""Commands that wait for a job, while the broker is away for some seconds and comes back."""
+"""Tests of waiting commands during a short broker outage."""
 
 import contextlib
 import json
@@ -30,7 +30,7 @@ pytestmark = thorough
 
 @pytest.fixture
 def start(fleet: Fleet) -> Iterator[Start]:
-    """Starts one of our commands in a process of its own, at the fleet's broker and store."""
+    """Start a command in its own process, with the fleet's broker and store."""
     with contextlib.ExitStack() as started:
 
         def start(*arguments: object, **environment: str) -> subprocess.Popen[str]:
@@ -50,7 +50,7 @@ def start(fleet: Fleet) -> Iterator[Start]:
 
 
 def ended(process: subprocess.Popen[str]) -> str:
-    """What it printed, once it has ended well."""
+    """Wait for a successful end; returns the output."""
     printed, complaints = process.communicate(timeout=LIMIT_S)
     assert process.returncode == 0, complaints
     assert "Traceback" not in complaints
@@ -94,7 +94,7 @@ def test_render_repeats_requests_lost_by_the_broker(fleet: Fleet, start: Start, 
 
 
 def test_render_survives_the_death_of_its_broker(start: Start, tmp_path: Path) -> None:
-    """The embedded one, which its keeper starts again at the same place."""
+    """Kill the embedded broker, which its supervisor restarts at the same URL."""
     source, store = tmp_path / "script.txt", tmp_path / "state" / "store"
     source.write_text(script("own", *["wait1"] * 4))
     own = {"VOXCHORD_STATE": str(tmp_path / "state"), "VOXCHORD_STORE": "", "VOXCHORD_BROKER_URL": ""}

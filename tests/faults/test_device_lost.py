@@ -1,4 +1,4 @@
-"""A worker whose device has a fault that stays."""
+"""Tests of a worker with a permanent device fault."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ LAYOUT = {"door": "voxchord", "cpu": "cpu.text,cpu.semantic,cpu.stitch", "gpu": 
 
 
 def test_workers_with_lost_devices_exit_and_the_next_takes_over(tmp_path: Path) -> None:
-    """It hands on what it met and hands back what it held; no segment fails."""
+    """Check that it reports the fault and requeues its work; no segment fails."""
     script = " ".join(f"Number {n} of the sentences in this script." for n in range(12))
     settings = {**SETTINGS, "VOXCHORD_ENGINE": "lost", "VOXCHORD_ENGINES": SETTING}
     with Fleet(

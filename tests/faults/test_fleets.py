@@ -1,4 +1,4 @@
-"""Test runs on one machine leave each other alone, also what an earlier one left behind."""
+"""Tests of the isolation of fleets on one machine."""
 
 import subprocess
 import sys
@@ -72,7 +72,7 @@ def test_workers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
 
 
 def ended(process: psutil.Process) -> bool:
-    """Also if nobody has asked how yet."""
+    """Check this before any use of the process."""
     try:
         return bool(process.status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:

@@ -1,4 +1,4 @@
-"""A small slice of `bench.fuzz`."""
+"""Tests with a small part of `bench.fuzz`."""
 
 import pytest
 

@@ -52,7 +52,7 @@ def failed(result: Any) -> str:
 
 
 def job_of(fleet: Fleet, known: set[str]) -> str:
-    """The job that was not there before, once it has begun."""
+    """Wait for a new job to start."""
     until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
     return next(iter(set(fleet.jobs.coordination.opened()) - known))
 
@@ -66,7 +66,7 @@ def queued(fleet: Fleet) -> int:
 
 
 def decodes(fleet: Fleet, job: str) -> list[int]:
-    """How often each of a job's segments was decoded."""
+    """Number of decodes of each of a job's segments."""
     seen = deeds(state(fleet))
     plan = fleet.jobs.plans.need(job)
     return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.plans.segments(plan)]
@@ -269,7 +269,7 @@ def test_workers_with_unread_result_pipes_requeue_and_exit(fleet: Fleet) -> None
 
 
 def _replaced_by_a_file(folder: Path) -> bool:
-    """False where a worker made the folder anew in between."""
+    """False if a worker created the folder again meanwhile."""
     folder.rename(folder.with_name(f"away-{uuid4().hex}"))
     try:
         folder.touch(exist_ok=False)

@@ -1,4 +1,4 @@
-"""The service on one machine keeps its own processes up."""
+"""Tests of the local service's supervision of its processes."""
 
 import os
 import signal
@@ -53,7 +53,7 @@ def test_local_services_survive_the_death_of_worker_and_broker(tmp_path: Path) -
 
 @contextmanager
 def up(state: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[psutil.Process]]]:
-    """`up` with Flower, once all of it is there; the command, and all that it started."""
+    """Start `up` with Flower; returns the command and all processes it started."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -89,7 +89,7 @@ def listens(port: int) -> bool:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
 def test_up_stops_everything_it_started(tmp_path: Path, number: signal.Signals, code: int) -> None:
-    """Also where it has no time to stop anything: broker, workers and Flower."""
+    """Kill the command: broker, workers and Flower end too."""
     with up(tmp_path / "state") as (command, started):
         assert any("flower" in process.cmdline() for process in started)
         command.send_signal(number)

@@ -1,4 +1,4 @@
-"""The names that other programs rely on, as `contract.json` lists them. New ones may come; none may go."""
+"""Golden tests of published names in `contract.json`. Names may be added, but not removed."""
 
 import inspect
 import json
@@ -20,7 +20,7 @@ CONTRACT = json.loads((Path(__file__).parent / "contract.json").read_text())
 
 
 def commands(group: Any, prefix: str = "") -> dict[str, set[str]]:
-    """The arguments and options of every command."""
+    """Arguments and options of every command."""
     found: dict[str, set[str]] = {}
     for name, command in group.commands.items():
         if hasattr(command, "commands"):
@@ -37,7 +37,7 @@ def words(parameter: Any) -> list[str]:
 
 
 def arguments(task: Any) -> list[str]:
-    """Names, with `**` before the one that takes all others."""
+    """Names of a task's arguments, with `**` for the rest."""
     found = inspect.signature(task.run).parameters.values()
     return [f"**{each.name}" if each.kind is each.VAR_KEYWORD else each.name for each in found]
 

@@ -1,4 +1,4 @@
-"""Job ids and segment keys: a change here synthesises everybody's audio again."""
+"""Golden tests of job IDs and segment keys: a change synthesises all stored audio again."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Records that release 0.1.0 wrote are read by this one."""
+"""Golden tests: records of release 0.1.0 are read."""
 
 import gzip
 import os

@@ -1,4 +1,4 @@
-"""What a job should sound like: workers with a broker and a folder on one machine say it."""
+"""Fixtures: reference output from workers on one machine with a folder as store."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -20,7 +20,7 @@ def script(turns: int) -> str:
 
 
 class Quiet:
-    """Renders as one machine does."""
+    """Renders reference output on one machine."""
 
     def __init__(self, fleet: Fleet) -> None:
         self._fleet = fleet

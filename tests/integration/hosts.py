@@ -1,4 +1,4 @@
-"""Hosts on one machine: each a network namespace on one bridge, with a name and processes of its own.
+"""Hosts on one machine: network namespaces on a bridge, each with its own name and processes.
 
 A host can read the code, wherever it lies; the one place where it can write is a `/tmp` that no other sees.
 """
@@ -30,21 +30,21 @@ HOME=/tmp/home exec "$@"
 
 @dataclass
 class Host:
-    """One of them. `name` is the machine's, within it."""
+    """One host. `name` is its host name."""
 
     name: str
     address: str
     environment: Mapping[str, str] = field(default_factory=dict)
-    """What its commands are told beside the ordinary."""
+    """Additional environment of its commands."""
     processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
     def namespace(self) -> str:
-        """Its network's name, which the whole machine knows: each process that makes hosts has its own."""
+        """Name of its network namespace, unique per process."""
         return f"{self.name}-{os.getpid()}"
 
     def command(self, *arguments: str) -> list[str]:
-        """A command as it runs there; all that it starts ends with it."""
+        """Start a command on the host; its children end with it."""
         return [
             *("ip", "netns", "exec", self.namespace),
             *("unshare", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"),
@@ -66,7 +66,7 @@ class Host:
         return process
 
     def run(self, *arguments: str, stdin: str = "", timeout_s: float = 120) -> str:
-        """What a command prints."""
+        """Run a command; returns its output."""
         done = subprocess.run(
             self.command(*arguments),
             cwd="/",
@@ -81,7 +81,7 @@ class Host:
         return done.stdout
 
     def die(self) -> None:
-        """All at once, as when the power goes: the first process of a namespace takes the others along."""
+        """Kill all processes at once, as a power failure would, through the namespace's first process."""
         for process in self.processes:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -96,7 +96,7 @@ class Host:
 
 @contextmanager
 def hosts(*names: str) -> Iterator[list[Host]]:
-    """Hosts that reach each other and nothing else; the first has the bridge, and `.1`."""
+    """Create hosts that reach only each other; the first has the bridge and address `.1`."""
     made = [Host(name, f"{NETWORK}.{number}") for number, name in enumerate(names, start=1)]
     first, *others = (host.namespace for host in made)
     with ExitStack() as ending:

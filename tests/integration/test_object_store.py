@@ -1,4 +1,4 @@
-"""Whole jobs by real workers whose store is an S3 server: the bytes of a folder's, whatever it does."""
+"""Tests of whole jobs with an S3 server as store, whose output matches that of a folder."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""RabbitMQ in place of Redis as broker, on one node of Debian's; results stay in a Redis."""
+"""Tests of RabbitMQ as broker, one node of Debian's version, with results in Redis."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,7 +40,7 @@ def fleet(rabbit: Rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 def queues(rabbit: Rabbit) -> dict[str, tuple[int, int]]:
-    """Messages that wait, and messages that workers hold, by queue."""
+    """Waiting and unacknowledged messages by queue."""
     said = rabbit.ask(
         "list_queues", "--no-table-headers", "name", "messages_ready", "messages_unacknowledged"
     )

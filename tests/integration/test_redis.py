@@ -1,4 +1,4 @@
-"""Redis as it runs in earnest: under Sentinels, one of which replaces the master in mid-job; and with TLS."""
+"""Tests of Redis with Sentinels, including a failover during a job, and with TLS."""
 
 import json
 import os
@@ -23,7 +23,7 @@ SCRIPT = script(30)
 
 @contextmanager
 def fleet_at(folder: Path, broker: str, results: str, **settings: str) -> Iterator[Fleet]:
-    """Workers; and another app that knows the same addresses."""
+    """Workers, and another app with the same addresses."""
     app = Celery("another-app", broker=broker, backend=results)
     ca = settings.get("VOXCHORD_TLS_CA")
     if broker.startswith("sentinel"):
@@ -43,7 +43,7 @@ def fleet_at(folder: Path, broker: str, results: str, **settings: str) -> Iterat
 
 
 def doctor(**settings: str) -> dict[str, str]:
-    """What `doctor` finds of the broker."""
+    """Finding of `doctor` about the broker."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("VOXCHORD_")}
     done = subprocess.run(
         [sys.executable, "voxchord.py", "doctor", "--json"],

@@ -1,4 +1,4 @@
-"""Stores of every kind: a folder, memory, and a bucket of an S3 server that stands for all tests here."""
+"""Fixtures: stores of every kind, a folder, memory, and a bucket of a shared S3 server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +18,7 @@ def server() -> Iterator[S3]:
 
 @pytest.fixture
 def bucket(server: S3, monkeypatch: pytest.MonkeyPatch) -> str:
-    """The URL of an empty bucket, with what it takes to reach it in the environment."""
+    """URL of an empty bucket, with its credentials in the environment."""
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
     S3FileSystem.clear_instance_cache()  # a test may have asked with other credentials

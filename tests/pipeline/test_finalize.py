@@ -1,4 +1,4 @@
-"""From segments to the finished file."""
+"""Tests of finalisation."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A real service for the tests of this folder: embedded broker, door and two decoding processes, once."""
+"""Fixtures: a real service with an embedded broker, an intake worker and two decoding processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ from tasks.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What another app sees of the service, and what a test may look at behind it."""
+    """A service from the view of another app, with access to its store and history."""
 
     app: Celery
     settings: Settings
@@ -41,7 +41,7 @@ class Service:
         return data
 
     def attempts(self, job: str, task: str, expected: int = 1) -> list[dict[str, Any]]:
-        """The rows of a job's attempts at one task, once as many have come."""
+        """Wait for that many rows of a job's attempts at one task."""
         query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == f"voxchord.{task}")
 
         def rows() -> list[dict[str, Any]]:

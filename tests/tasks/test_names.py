@@ -1,4 +1,4 @@
-"""The wire contract: other apps know these names, so a change here is a break."""
+"""Tests of the wire contract: a change of these names breaks other apps."""
 
 from tasks.broker.queues import QUEUES
 from tasks.make_app import make_app

@@ -29,7 +29,7 @@ SCRIPT = "\n".join(f"{'Alice' if i % 2 else 'Bob'}: Entry {i}. {PARAGRAPH}" for 
 
 
 def directly(script: str, store: Store, **options: object) -> bytes:
-    """The same job in this process, last segment first, with no queue in between."""
+    """Render the same job in this process, last segment first, without a queue."""
     jobs = Jobs(store)
     own, rest = split_options(options, engine="hibari")
     engine = Engines().load("hibari")

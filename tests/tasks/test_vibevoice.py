@@ -1,4 +1,4 @@
-"""The whole pipeline on a tiny checkpoint of the real classes, through real workers."""
+"""Tests of the whole pipeline on a tiny checkpoint of the real classes, with real workers."""
 
 import io
 import shutil
@@ -55,7 +55,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def adapted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> tuple[str, Path]:
-    """The name of that model with an adapter, and a checkpoint into which peft merged it."""
+    """Name of the model with an adapter, and a checkpoint into which peft merged it."""
     folder = tmp_path_factory.mktemp("alice")
     weights = adapters.adapt_language_model(checkpoint, folder, scale=0.5, targets=["q_proj", "v_proj"])
     weights |= adapters.adapt_head(checkpoint, folder, scale=0.5)
@@ -69,7 +69,7 @@ def adapted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> tuple
 def settings(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, adapted: tuple[str, Path]
 ) -> Iterator[Settings]:
-    """A service with that engine: a prefork worker for the CPU stages, one of threads for the device."""
+    """Service with this engine: a prefork worker for the CPU stages, a thread pool for the device."""
     models = {"tiny": str(checkpoint), "alice": adapted[0]}
     settings = Settings(
         state=tmp_path_factory.mktemp("service"),
@@ -83,7 +83,7 @@ def settings(
 
 
 def render(settings: Settings, jobs: Jobs, **options: str) -> Mapping[str, Any]:
-    """The manifest of the script, rendered for another app."""
+    """Manifest of the script, rendered for another app."""
     for name, seed in (("a", 1), ("b", 2)):
         Voices(jobs.store).add(name, recording(seed))
     voices = {"Alice": "a", "Bob": "b"}
@@ -140,14 +140,14 @@ def test_real_workers_speak_with_an_adapter_as_one_call_on_merged_weights(
 
 
 def assert_the_decodes_cost_is_told(history: Engine, job: str) -> None:
-    """What only the loop knows is in the history: the wait for the first frame, and the company."""
+    """Check facts that only the loop knows: time to the first frame and batch size."""
     for row in attempts(history, job, "diffusion"):
         assert 1 <= row["batch_size"] <= 3
         assert 0 < row["ttfa_s"] <= row["run_s"]
 
 
 def assert_loading_the_model_is_told(history: Engine, job: str) -> None:
-    """By the first attempt that needs it, and by those that wait with it: tokenizer, encoder, decoder."""
+    """Check that attempts that load a model, or wait for it, record the time."""
     for stage in ("text", "speaker", "diffusion"):
         rows = attempts(history, job, stage)
         cold = [row for row in rows if row["cold_start"] == 1]
@@ -161,7 +161,7 @@ def assert_loading_the_model_is_told(history: Engine, job: str) -> None:
 
 
 def attempts(history: Engine, job: str, stage: str) -> list[RowMapping]:
-    """Of that stage, once the history has those of all three segments."""
+    """Wait for the rows of all three segments of a stage."""
     query = select(task_run).where(task_run.c.job == job, task_run.c.task_name == f"voxchord.{stage}")
 
     def rows() -> list[RowMapping]:
@@ -173,7 +173,7 @@ def attempts(history: Engine, job: str, stage: str) -> list[RowMapping]:
 
 
 def chat(names: tuple[str, ...], lines: tuple[Line, ...]) -> list[Mapping[str, object]]:
-    """The segment for transformers' processor: each voice comes with its speaker's first line."""
+    """Input of transformers' processor, with each voice at its speaker's first line."""
     turns: list[Mapping[str, object]] = []
     voiced: set[int] = set()
     for line in lines:

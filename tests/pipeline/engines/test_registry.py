@@ -11,7 +11,7 @@ _together = Barrier(THREADS)
 
 
 class Slow:
-    """An engine that isn't made until as many threads are at it."""
+    """Engine whose constructor waits for several threads."""
 
     def __init__(self) -> None:
         _together.wait(10)

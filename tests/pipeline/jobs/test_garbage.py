@@ -1,4 +1,4 @@
-"""What is old goes; what an open job uses, and what belongs to the users, stays. In every kind of store."""
+"""Tests of the garbage collector, in every kind of store."""
 
 import io
 import time
@@ -22,7 +22,7 @@ from pipeline.store.local import SCRATCH
 from pipeline.voices.library import Voices
 
 AGELESS = -60.0
-"""Older than this is all that there is."""
+"""Age below that of all artifacts."""
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def jobs(store: Store) -> Jobs:
 
 
 def planned(jobs: Jobs, script: str) -> Plan:
-    """A job of one segment that has its samples."""
+    """Plan a job of one finished segment."""
     engine = Silence()
     options, rest = split_options({}, engine="silence")
     request = checked(

@@ -8,7 +8,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 
 HALF = "\ud83d"
-"""Of an emoji: Python and JSON hold it, UTF-8 can't."""
+"""Half of an emoji, which Python and JSON can represent and UTF-8 cannot."""
 
 
 @pytest.mark.parametrize("name", ["title", "engine", "model", "format", "on_error", "device", "x"])

@@ -28,7 +28,7 @@ class Cancelled(Watch):
 
 
 class Made:
-    """A few segments of tones, one utterance per line, and their samples."""
+    """Segments of tones, one utterance per line, with their samples."""
 
     def __init__(self, *segments: Sequence[tuple[str, Samples]]) -> None:
         self.parts: list[Part] = []
@@ -73,7 +73,7 @@ class Made:
 
 
 def tone(seconds: float = 1.0, amplitude: float = 0.2, hz: float = 220.0) -> Samples:
-    """Starts and ends in full swing, as no speech does."""
+    """Tone with abrupt start and end, unlike speech."""
     phase = 2 * np.pi * hz * np.arange(round(seconds * RATE_HZ)) / RATE_HZ
     return (amplitude * np.cos(phase)).astype(np.float32)
 

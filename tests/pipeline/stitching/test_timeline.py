@@ -2,7 +2,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 from pipeline.stitching.timeline import Pauses, Timeline, lay, line_times
 
 RATE_HZ = 1000
-"""So that a sample is a millisecond."""
+"""Sample rate at which a sample is a millisecond."""
 PAUSES = Pauses(sentence_ms=1, turn_ms=20, speaker_ms=300, segment_ms=4000)
 
 
@@ -17,7 +17,7 @@ def segment(*lines: PlannedLine, words: int = 10) -> PlannedSegment:
 
 
 def audio(*spans: tuple[int, int]) -> SegmentAudio:
-    """Of (line, lines), 100 samples each."""
+    """Segment with spans of (line, lines), 100 samples each."""
     made = (Span(100 * i, 100, first, lines, "words", -20.0, 0.5) for i, (first, lines) in enumerate(spans))
     return SegmentAudio(RATE_HZ, 100 * len(spans), tuple(made))
 

@@ -1,4 +1,4 @@
-"""What is particular to a store that others write to over a network, on a real S3 server."""
+"""Tests of remote stores, on a real S3 server."""
 
 import os
 import threading
@@ -78,7 +78,7 @@ def test_threads_share_a_store(bucket: str) -> None:
 
 
 def everything(objects: Objects, tmp_path: Path) -> list[str]:
-    """What each kind of access says of a store that doesn't answer."""
+    """Errors of each operation on an unreachable store."""
     (tmp_path / "file").write_bytes(b"1")
     said = []
     for access in (

@@ -19,7 +19,7 @@ RATE_HZ = 24_000
 
 
 def voice(seconds: float = 2.0, rate_hz: int = RATE_HZ, channels: int = 1) -> npt.NDArray[np.float32]:
-    """(n, channels); a buzz that comes and goes."""
+    """Generate (n, channels) of an intermittent buzz."""
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * time_s)) * np.abs(np.sin(2 * np.pi * 2 * time_s))
     return np.repeat(buzz[:, None], channels, axis=1).astype(np.float32)
@@ -37,7 +37,7 @@ def file(
 
 
 def recorded(container: str, codec: str, rate_hz: int = 48_000) -> bytes:
-    """As a phone or a browser records: AAC in M4A, Opus in WebM."""
+    """Recording of a phone or browser: AAC in M4A, Opus in WebM."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=container) as output:
         stream: Any = output.add_stream(codec, rate=rate_hz, layout="stereo")

@@ -1,4 +1,4 @@
-"""A real service with its console."""
+"""Fixtures: a real service with Flower."""
 
 from collections.abc import Iterator
 
@@ -9,6 +9,6 @@ from tests.console import Console, running
 
 @pytest.fixture(scope="package")
 def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
-    """A real service with its console, once for all tests of this folder."""
+    """Real service with Flower, shared by the tests of this folder."""
     with running(tmp_path_factory.mktemp("console")) as console:
         yield console

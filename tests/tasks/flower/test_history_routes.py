@@ -1,4 +1,4 @@
-"""What Flower's pages link to: a job's report and a task's attempts, read from the history."""
+"""Tests of Flower routes for a job's report and a task's attempts."""
 
 from typing import Any
 

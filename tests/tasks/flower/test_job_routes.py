@@ -1,4 +1,4 @@
-"""What an app without our disk asks Flower for: voices in, manifests, audio and subtitles out."""
+"""Tests of Flower routes for voices, manifests, audio and subtitles."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ SCRIPT = "Alice: The heron stood in the weir.\nBob: It stood there for the whole
 
 
 def recording(seconds: float = 2.0) -> bytes:
-    """Noise that is loud enough to pass for a voice."""
+    """Noise loud enough to be accepted as a voice."""
     buffer = io.BytesIO()
     noise = np.random.default_rng(1).uniform(-0.3, 0.3, int(24_000 * seconds))
     soundfile.write(buffer, noise, 24_000, format="WAV")

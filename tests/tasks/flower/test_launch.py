@@ -1,4 +1,4 @@
-"""The console: who may reach it."""
+"""Tests of Flower's launch, protection and pages."""
 
 import os
 import signal
@@ -54,7 +54,7 @@ def test_invalid_passwords_are_refused(tmp_path: Path, word: str) -> None:
 def test_flower_refuses_to_start_without_protection(
     console: Console, address: str, extra: dict[str, str], reason: str
 ) -> None:
-    """However it is started: the configuration file refuses, not only our command."""
+    """Check any start: the configuration file refuses, not only our command."""
     command = launch.command(console.settings, free_port(), address=address)
     clean = {name: value for name, value in os.environ.items() if not name.startswith("FLOWER_")}
     env = {**clean, "VOXCHORD_BROKER_URL": console.broker, **extra}
@@ -88,7 +88,7 @@ def job_of(console: Console, script: str) -> str:
 def listed(
     console: Console, search: str, prefix: str = "", *, by: str = "stage", descending: bool = False
 ) -> list[dict[str, Any]]:
-    """What the table of the tasks page shows for a search, sorted by a column."""
+    """Rows of the tasks page for a search, sorted by a column."""
     order = f"order[0][column]=0&order[0][dir]={'desc' if descending else 'asc'}&columns[0][data]={by}"
     query = f"draw=1&start=0&length=100&search[value]={quote(search)}&{order}"
     found: list[dict[str, Any]] = console.ask(f"{prefix}/tasks/datatable?{query}").json["data"]
@@ -99,14 +99,14 @@ STAGES = ["text", "semantic", "speaker", "diffusion", "stitch"]
 
 
 def finished(console: Console, job: str) -> bool:
-    """Whether Flower has heard that each stage of the job has ended."""
+    """True if Flower knows that each stage of the job has ended."""
     rows = listed(console, job)
     return {row["stage"] for row in rows} >= {*STAGES} and all(row["state"] == "SUCCESS" for row in rows)
 
 
 @pytest.fixture(scope="module")
 def job(console: Console) -> str:
-    """One of several segments, which Flower has heard the end of."""
+    """Job of several segments whose end Flower knows."""
     words = "The lamp in the window burned all night and nobody came home to it."
     made = job_of(console, "\n".join(f"{'AB'[n % 2]}: {n}. {words} {words}" for n in range(30)))
     until(lambda: finished(console, made))
@@ -158,7 +158,7 @@ def test_results_are_shown_as_figures_and_sent_unchanged() -> None:
 
 
 def test_foreign_events_are_not_trusted(console: Console) -> None:
-    """Whoever may write to the broker may send events."""
+    """Check with events from another client of the broker."""
     app = Celery(broker=console.broker)
     sent = ["{'audio_s': 1e999, 'speed': 'quick'}", "{'voices': [1], 'device': {}}", "{'audio_s':", "{[]: 1}"]
     with app.connection_for_write() as connection, app.events.Dispatcher(connection, "other@host") as events:

@@ -1,4 +1,4 @@
-"""What Prometheus reads is what the history holds."""
+"""Tests of metrics against the history."""
 
 import time
 import urllib.request
@@ -24,7 +24,7 @@ Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def scraped(console: Console) -> Samples:
-    """All workers' samples, added up."""
+    """Sum of all workers' samples."""
     found: Samples = Counter()  # type: ignore[assignment]  # a counter of floats
     for port in (console.metrics_port, console.metrics_port + 1):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
@@ -51,7 +51,7 @@ def rows(console: Console, table: Table = task_run) -> list[dict[str, Any]]:
 
 
 def counted(samples: Samples) -> dict[tuple[str, str], float]:
-    """Attempts by task and state, as the workers say."""
+    """Attempts by task and state, from the metrics."""
     found: dict[tuple[str, str], float] = Counter()  # type: ignore[assignment]  # a counter of floats
     for (name, labels), value in samples.items():
         if name == "tts_task_attempts_total":
@@ -61,12 +61,12 @@ def counted(samples: Samples) -> dict[tuple[str, str], float]:
 
 
 def kept(written: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
-    """The same, as the history says."""
+    """Attempts by task and state, from the history."""
     return dict(Counter((row["task_name"], row["state"]) for row in written))
 
 
 def settled(console: Console, *, within_s: float = 30) -> tuple[Samples, list[dict[str, Any]]]:
-    """Figures and rows once they agree, or as they are then: some task runs and is counted all the time."""
+    """Wait until metrics and rows agree; returns both, also after a timeout, since tasks run all the time."""
     deadline = time.monotonic() + within_s
     while True:
         samples, written = scraped(console), rows(console)
@@ -112,7 +112,7 @@ def test_gauges_show_current_values_only(console: Console) -> None:
 
 
 def test_queues_have_length_and_age(console: Console) -> None:
-    """Messages for a queue that nobody serves for now: the worker is told to leave it."""
+    """Send messages to a queue that no worker serves for a while."""
     app = Celery(broker=console.broker, backend=console.broker)
     worker = _worker(app)
     app.control.cancel_consumer("cpu.stitch", reply=True, destination=worker)

@@ -1,4 +1,4 @@
-"""Other apps: what they send, what they get, and that nobody else reads it."""
+"""Tests of other apps: requests, results and privacy."""
 
 import json
 import time
@@ -38,7 +38,7 @@ print(json.dumps([type(error).__name__, str(error)]))
 
 
 def settled(console: Console) -> None:
-    """What is still on its way to the events, to Flower and to the history has come."""
+    """Wait until events, Flower and history have all data of the job."""
     until(
         lambda: all(
             task["state"] != "STARTED" for task in console.ask("/api/tasks?limit=10000").json.values()
@@ -78,7 +78,7 @@ def test_requests_without_password_are_refused(console: Console) -> None:
 
 
 def test_flower_drops_arguments_of_task_sent_events(console: Console, tmp_path: Path) -> None:
-    """`task-sent` events are the sender's own: its arguments go over the wire as it wrote them."""
+    """Check with `task-sent` events, in which the sender publishes its arguments."""
     program = PLAIN_APP.replace("kwargs =", "app.conf.task_send_sent_event = True\nkwargs =")
     json.loads(console.elsewhere(program, tmp_path, SCRIPT.replace("Bob", "Bert"), "{}"))
     settled(console)

@@ -1,4 +1,4 @@
-"""The embedded broker lets nobody in but who has its URL."""
+"""Tests of the embedded broker's password."""
 
 import socket
 import stat
@@ -18,7 +18,7 @@ _SET = b"*3\r\n$3\r\nSET\r\n$8\r\nstranger\r\n$1\r\n1\r\n"
 
 
 class Stranger:
-    """Asks a port for something, without a password and without a pause."""
+    """Sends commands to a port continuously, without a password."""
 
     def __init__(self, port: int) -> None:
         self.answers: list[bytes] = []

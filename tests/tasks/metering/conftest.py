@@ -1,4 +1,4 @@
-"""A real worker on a real broker, writing to a real database."""
+"""Fixtures: a real worker on a real broker, writing to a real database."""
 
 import json
 import os
@@ -24,7 +24,7 @@ from tasks.metering.request_identity import stamp_published
 
 Row = dict[str, Any]
 STOP_S = 60
-"""A child whose result came as the worker stopped waits 30 s for it to be read (billiard/pool.py,
+"""Grace for a child whose result arrives during shutdown: it waits 30 s for its reader (billiard/pool.py,
 GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT)."""
 
 collect_ignore = ["worker_app.py"]  # a worker's app: the environment tells it where to go
@@ -43,7 +43,7 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 class Bench:
-    """A worker, the app that sends to it, and the history that it writes."""
+    """A worker with the sending app and its history."""
 
     def __init__(self, broker: str, folder: Path, url: str, queue: str) -> None:
         self.folder, self.url, self.queue = folder, url, queue
@@ -58,7 +58,7 @@ class Bench:
 
     @contextmanager
     def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
-        """A worker of one process unless told otherwise, stopped warmly at the end."""
+        """Run a worker, by default with one process, and stop it warmly at the end."""
         command = [sys.executable, "-m", "celery", "-A", "tests.tasks.metering.worker_app", "worker"]
         command += ["-n", "one@%h", "-l", "INFO", "-Q", self.queue, "--without-gossip", "--without-mingle"]
         command += options or ("-c", "1")
@@ -78,15 +78,15 @@ class Bench:
                 raise
 
     def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
-        """The machine's power goes: main process and children at once."""
+        """Kill main process and children at once, as a power failure would."""
         os.killpg(worker.pid, signal.SIGKILL)
 
     def is_running(self, task_id: str) -> bool:
-        """Whether a flight recorder says so."""
+        """True if a flight recorder shows the task as running."""
         return any(task_id.encode() in path.read_bytes() for path in (self.folder / "open").glob("*.open"))
 
     def send(self, name: str, *args: Any, **facts: Any) -> str:
-        """Send a task of the worker's; returns its id."""
+        """Send a task of the worker; returns its ID."""
         full = f"tests.tasks.metering.worker_app.{name}"
         return str(self.app.send_task(full, args=args, kwargs=facts, queue=self.queue).id)
 
@@ -98,7 +98,7 @@ class Bench:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def spooled(self) -> dict[str, set[str]]:
-        """The fields that lie in the spool's files, by table."""
+        """Spooled fields, by table."""
         found: dict[str, set[str]] = {}
         for path in spool.files(self.folder / "spool"):
             for line in path.read_text().splitlines():
@@ -112,7 +112,7 @@ class Bench:
             return [dict(row) for row in connection.execute(query).mappings()]
 
     def wait_for(self, task_id: str, count: int = 1, timeout_s: float = 30.0) -> list[Row]:
-        """The rows of a task, once there are so many."""
+        """Wait for that many rows of a task."""
         until(lambda: len(self.rows(task_id)) >= count, timeout_s)
         return self.rows(task_id)
 
@@ -128,13 +128,13 @@ def open_bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
 
 @pytest.fixture
 def bench(broker: str, tmp_path: Path) -> Iterator[Bench]:
-    """No worker yet: the test starts it."""
+    """History without a worker, which the test starts."""
     yield from open_bench(broker, tmp_path, f"sqlite:///{tmp_path}/history.db")
 
 
 @pytest.fixture(scope="module")
 def worker(broker: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
-    """One worker for all tests that do it no harm."""
+    """Worker shared by all tests that leave it intact."""
     folder = tmp_path_factory.mktemp("worker")
     for bench in open_bench(broker, folder, f"sqlite:///{folder}/history.db"):
         with bench.worker():

@@ -1,4 +1,4 @@
-"""A job doesn't wait for the history: its rows do."""
+"""Tests of jobs while the history database is down: rows wait, jobs do not."""
 
 import sqlite3
 import time

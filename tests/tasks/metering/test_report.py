@@ -22,12 +22,12 @@ app.command()(trim)
 
 
 IN_2096 = 4_000_000_000
-"""A month in which no hour is over."""
+"""Start of a month whose hours are not over."""
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A state folder with a month's history; job-3 has a label that tries to be a tag."""
+    """State folder with a month of history; a label of job-3 contains markup."""
     monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
     engine = open_database(f"sqlite:///{tmp_path}/history.db")
     month = [row | {"worker": "<script>alert(1)</script>@h"} for row in history(2_000, newest=IN_2096)]
@@ -47,7 +47,7 @@ def run(*arguments: str) -> str:
 
 
 class Page(HTMLParser):
-    """Collects what a page asks for and says."""
+    """Collects the links and the text of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()

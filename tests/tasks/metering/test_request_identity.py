@@ -1,4 +1,4 @@
-"""What a request says of its attempt, from records such as Celery's."""
+"""Tests of an attempt's identity and waits, on records like Celery's."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,7 +27,7 @@ app = Celery("identity")
 
 @app.task(name="identity.work")
 def work() -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 def failing() -> None:

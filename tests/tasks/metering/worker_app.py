@@ -1,4 +1,4 @@
-"""A small Celery app whose tasks do what the tests of the history need. The environment configures it."""
+"""Celery app with tasks for the tests of the history, configured by the environment."""
 
 import ctypes
 import os
@@ -43,7 +43,7 @@ install.install(
 
 
 def _once(name: str) -> bool:
-    """True the first time; a killed task is handed out again."""
+    """True on the first call; a killed task is redelivered."""
     try:
         os.close(os.open(folder / name, os.O_CREAT | os.O_EXCL))
     except FileExistsError:
@@ -60,7 +60,7 @@ def allocate(mebibytes: int) -> int:
 
 @app.task
 def burn_in_own_threads(seconds: float) -> None:
-    """CPU time that Python's own thread never sees: a library's threads, without the interpreter's lock."""
+    """Use CPU time in threads of a library, without the interpreter lock."""
 
     def burn() -> None:
         deadline = time.thread_time() + seconds

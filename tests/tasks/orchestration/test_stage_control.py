@@ -1,4 +1,4 @@
-"""A segment's deadline: for its own time, not for that of others."""
+"""Tests of deadlines, which exclude time spent on other segments."""
 
 import threading
 import time
@@ -29,7 +29,7 @@ def test_deadlines_exclude_time_spent_on_other_segments(tmp_path: Path) -> None:
 
 
 def test_short_segments_have_time_for_their_maximum_of_frames() -> None:
-    """A step of 8 slots takes 1.75 s on the slowest processor that was measured."""
+    """Check with a step of 8 slots of 1.75 s, that of the slowest CPU measured."""
     profile = Engines().load("vibevoice").profile
     for words in (1, 5, 250):
         _, frames_max = frames(words)

@@ -1,4 +1,4 @@
-"""What a worker says of a message that it holds."""
+"""Tests of the redaction of requests."""
 
 from kombu import Message
 from kombu.utils import json

@@ -1,4 +1,4 @@
-"""Pinned devices, worker names, queues and slots, without a device; NVML's answers come from a stand-in."""
+"""Tests of pinned devices, worker names, queues and slots, with a stub of NVML."""
 
 import socket
 from dataclasses import replace
@@ -19,7 +19,7 @@ MIG = "MIG-7b3a1c5e-0000-0000-0000-000000000000"
 
 
 def driver(count: int) -> Nvml:
-    """A driver with so many devices."""
+    """Driver stub with that many devices."""
     module: Any = SimpleNamespace(NVMLError=LookupError, nvmlDeviceGetCount=lambda: count)
     return Nvml(module)
 

@@ -1,4 +1,4 @@
-"""What a command started ends with it, also if it has no ears."""
+"""Tests of the shutdown with the parent, also for processes that ignore SIGTERM."""
 
 import signal
 import subprocess

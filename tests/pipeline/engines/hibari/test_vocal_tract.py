@@ -30,7 +30,7 @@ SAID = (
 
 @cache
 def said(text: str, ratio: float = 1.0) -> Samples:
-    """The model's voice with its formants and pitch scaled."""
+    """Model's voice with scaled formants and pitch."""
     samples = Hibari()(text, speed=1 / ratio, seed=1)
     return np.asarray(soxr.resample(samples, RATE_HZ, RATE_HZ / ratio), np.float32)
 

@@ -1,4 +1,4 @@
-"""The paths to a GPU, against answers such as NVML gives; there is none where these tests run."""
+"""Tests of GPU measurement with a stub of NVML, since the tests run without a GPU."""
 
 import os
 import sys
@@ -20,7 +20,7 @@ class NVMLError(Exception):
 
 
 class Driver:
-    """Stands for the module `pynvml`: one H100 that answers what it is told to, and refuses the rest."""
+    """Stub of the module `pynvml`: one H100 with the given answers; it refuses all other calls."""
 
     NVMLError = NVMLError
 
@@ -204,7 +204,7 @@ def test_pinned_processes_without_a_driver_measure_nothing() -> None:
 
 
 class Cuda:
-    """Stands for `torch.cuda`: an allocator that was told what it holds."""
+    """Stub of `torch.cuda`: an allocator with given figures."""
 
     def __init__(self) -> None:
         self.current = self.peak = GIB

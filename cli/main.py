@@ -6,7 +6,7 @@ import signal
 
 import typer
 
-from cli.commands import doctor, jobs, render, report, service, stats, store, trim, voices
+from cli.commands import check, doctor, jobs, render, report, service, stats, store, trim, voices
 
 app = typer.Typer(
     name="voxchord",
@@ -19,6 +19,7 @@ app = typer.Typer(
 )
 
 app.command()(render.render)
+app.command()(check.check)
 app.command()(service.up)
 app.command()(service.worker)
 app.command()(service.flower)

@@ -39,14 +39,27 @@ class ScriptError(PipelineError):
 
 
 class VoiceError(PipelineError):
-    """A reference recording or voice name that cannot be used."""
+    """A reference recording or voice name that cannot be used.
 
-    def __init__(self, voice: str, reason: str) -> None:
-        super().__init__(voice, reason)
+
+    `voice` and `reason` are of the first problem; where there are more, all of them are in `problems`.
+    """
+
+    def __init__(self, voice: str, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
+        super().__init__(voice, reason, *([[list(problem) for problem in more]] if more else []))
         self.voice, self.reason = voice, reason
+        self.problems: list[tuple[str, str]] = [(voice, reason), *((str(who), str(why)) for who, why in more)]
+
+    @classmethod
+    def of(cls, problems: Sequence[tuple[str, str]]) -> "VoiceError":
+        """One error for all problems of a cast; there is at least one."""
+        (voice, reason), *more = problems
+        return cls(voice, reason, more)
 
     def __str__(self) -> str:
-        return f"voice {self.voice!r}: {self.reason}"
+        shown = [f"voice {voice!r}: {reason}" for voice, reason in self.problems[:PROBLEMS_SHOWN]]
+        hidden = len(self.problems) - len(shown)
+        return "\n".join(shown + ([f"and {hidden} more problems"] if hidden else []))
 
 
 class OptionError(PipelineError):

@@ -68,6 +68,7 @@ def finish(
         segments=plan.segments,
         speakers=tuple(speaker.name for speaker in plan.speakers),
         wall_s=max(0.0, time.time() - begun_s),  # another machine's clock may be behind
+        script=jobs.plans.summary(plan.job),
     )
     return jobs.outcomes.finish(plan.job, manifest.record())
 

@@ -12,16 +12,17 @@ from cli import context
 from cli.broker_retry import Patience, reach
 from cli.delivery import deliver, writable
 from cli.errors import JobFailed, Unreachable, out, print_json, told
-from cli.submission import (
+from cli.scripts import (
     EncodingOption,
     FormOption,
-    read_option,
-    read_script,
+    ScriptArgument,
+    VoiceOption,
+    examine,
+    read_source,
     register,
-    request,
-    send,
     split_voices,
 )
+from cli.submission import read_option, request, send
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import is_id
@@ -34,12 +35,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def submit(
-    script: Annotated[
-        Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
-    ],
-    voice: Annotated[
-        list[str] | None, typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="As in `render`.")
-    ] = None,
+    script: ScriptArgument,
+    voice: VoiceOption = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
@@ -54,11 +51,12 @@ def submit(
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
         options |= {"form": form} if form else {}
-        given = split_voices(voice or [])
-        source = read_script(script, found, ReadingOptions(form, encoding), given)
-        split_options(options, engine=found.engine)
-        voices = register(given, Voices(context.jobs(found).store))
-        result = send(app, request(app, source, voices, options))
+        own, _ = split_options(options, engine=found.engine)
+        source = read_source(script, ReadingOptions(form, encoding))
+        registered = Voices(context.jobs(found).store)
+        voices = register(split_voices(voice or []), registered)
+        examine(source, voices, own, registered, found).raise_for_problems()
+        result = send(app, request(app, source.text(), voices, options))
         if json:
             print_json({"task": result.id})
         else:

@@ -10,18 +10,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli import context
 from cli.delivery import deliver, format_of, writable
-from cli.errors import out, print_json, told
+from cli.errors import err, out, print_json, told
 from cli.progress import watch
-from cli.submission import (
+from cli.scripts import (
     EncodingOption,
     FormOption,
-    read_option,
-    read_script,
+    ScriptArgument,
+    VoiceOption,
+    examine,
+    read_source,
     register,
-    request,
-    send,
+    show,
     split_voices,
 )
+from cli.submission import read_option, request, send
 from db.queries.jobs import costs
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
@@ -31,16 +33,11 @@ if TYPE_CHECKING:
 
 
 def render(
-    script: Annotated[
-        Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
-    ],
+    script: ScriptArgument,
     output: Annotated[
         Path, typer.Option("--output", "-o", help="Path of the audio file; its ending selects the format.")
     ],
-    voice: Annotated[
-        list[str] | None,
-        typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="Preset, registered voice or file."),
-    ] = None,
+    voice: VoiceOption = None,
     engine: Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Checkpoint: a folder, a hub ID, or a name from the settings.")
@@ -67,14 +64,18 @@ def render(
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
         options |= {"form": form} if form else {}
-        given = split_voices(voice or [])
-        source = read_script(script, found, ReadingOptions(form, encoding), given)
-        split_options(options, engine=found.engine)
+        own, _ = split_options(options, engine=found.engine)
+        source = read_source(script, ReadingOptions(form, encoding))
         writable(output)
-        voices = register(given, Voices(context.jobs(found).store))
+        registered = Voices(context.jobs(found).store)
+        voices = register(split_voices(voice or []), registered)
+        examined = examine(source, voices, own, registered, found)
+        examined.raise_for_problems()
+        if not json:
+            show(examined.summary(), err)
         with context.running(found, concurrency=workers) as (app, service):
             history = context.history_that_answers(found)
-            ask = request(app, source, voices, options)
+            ask = request(app, source.text(), voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
             deliver(context.jobs(found), manifest, output)
         if json:

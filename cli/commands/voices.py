@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli import context
 from cli.errors import out, print_json, told
-from cli.submission import read_recording
+from cli.scripts import read_recording
 from pipeline.engines.registry import Engines
 from pipeline.voices.library import Voices, free_name
 

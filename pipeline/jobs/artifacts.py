@@ -11,8 +11,8 @@ from pipeline.arrays import Arrays, Samples
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import MissingArtifactError
 from pipeline.jobs.plans import PAGE, Plan, Plans
+from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
-from pipeline.planning.request import Speaker
 from pipeline.store.artifacts import Store
 
 _ASKED_AT_ONCE = 32

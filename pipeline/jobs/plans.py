@@ -10,8 +10,9 @@ from typing import Any, TypeGuard
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, OptionError
 from pipeline.jobs.coordination import Coordination
+from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
-from pipeline.planning.request import JobOptions, Request, Speaker
+from pipeline.planning.request import JobOptions, Request
 from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.store.artifacts import Store
 
@@ -95,8 +96,15 @@ class Plans:
         )
         self.coordination.open(job)
         self.coordination.touch(job)
+        if request.summary is not None:
+            self.store.put_json(_summary_name(job), request.summary.stored())
         _put_twice(self.store, f"jobs/{job}/plan", asdict(plan))
         return self.need(job)
+
+    def summary(self, job: str) -> dict[str, Any] | None:
+        """Read what the script of a job was found to be; None for plans of older releases."""
+        found: dict[str, Any] | None = self.store.get_json(_summary_name(job))
+        return found
 
     def _whole(self, plan: Plan) -> bool:
         """True if every page of a plan, or its copy, can be read."""
@@ -137,6 +145,10 @@ class Plans:
         for name, _, _ in self.store.objects.names("jobs"):
             if name.endswith("/plan"):
                 yield name.split("/")[1]
+
+
+def _summary_name(job: str) -> str:
+    return f"jobs/{job}/summary"
 
 
 def _page_name(job: str, page: int) -> str:

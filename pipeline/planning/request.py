@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.canonical_json import canonical_json
-from pipeline.engines.protocol import Engine, Options, Profile
-from pipeline.errors import OptionError, ScriptError, VoiceError
-from pipeline.script.names import find
+from pipeline.engines.protocol import Engine, Options
+from pipeline.errors import OptionError
+from pipeline.planning.casting import Speaker
+from pipeline.planning.check import Summary, check
 from pipeline.script.turns import Script
 from pipeline.voices.library import Voices
 
@@ -47,17 +48,6 @@ class ReadingOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Speaker:
-    """One speaker of a job with its voice."""
-
-    name: str
-    voice: str
-    """Requested name: a preset of the engine or a registered recording."""
-    hash: str
-    """`preset:<name>`, or the SHA-256 of the recording."""
-
-
-@dataclass(frozen=True, slots=True)
 class Request:
     """A validated request."""
 
@@ -67,6 +57,8 @@ class Request:
     engine_options: Options
     revision: str
     """Revision of the weights and version of the stages."""
+    summary: Summary | None = None
+    """Not part of the job ID."""
 
     @property
     def job(self) -> str:
@@ -98,12 +90,10 @@ def checked(
         OptionError: an unknown option of the engine, or a value out of range.
         EngineError: no usable checkpoint.
     """
-    refused = [(turn.line, refusal) for turn in script.turns if (refusal := engine.refuses(turn.text))]
-    if refused:
-        raise ScriptError.of(refused)
-    speakers = _speakers(script, voices, engine.profile, registered)
+    found = check(script, voices, engine=engine, registered=registered)
+    found.raise_for_problems()
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
-    return Request(script, speakers, options, engine.options(engine_options), revision)
+    return Request(script, found.speakers, options, engine.options(engine_options), revision, found.summary())
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:
@@ -158,47 +148,3 @@ def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
 def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise OptionError(option, f"unknown value {value!r}; available: {', '.join(allowed)}")
-
-
-def _speakers(
-    script: Script, voices: Mapping[str, Any], profile: Profile, registered: Voices
-) -> tuple[Speaker, ...]:
-    voices = _by_speaker(script, voices)
-    free = [preset for preset in profile.presets if preset not in voices.values()]
-    speakers = []
-    for name in script.speakers:
-        voice = voices.get(name)
-        if voice is None:
-            if profile.reference_needed:
-                raise VoiceError(name, f"engine {profile.name} needs a reference recording for every speaker")
-            if not free:
-                raise VoiceError(name, f"no voice left: all {len(profile.presets)} presets are assigned")
-            voice = free.pop(0)
-        speakers.append(_speaker(name, voice, profile, registered))
-    return tuple(speakers)
-
-
-def _by_speaker(script: Script, voices: Mapping[str, Any]) -> dict[str, Any]:
-    """Map the script's speaker names to voices.
-
-    Raises:
-        VoiceError: a voice for an unknown speaker, or two voices for one speaker.
-    """
-    found: dict[str, Any] = {}
-    for name, voice in voices.items():
-        speaker = find(str(name), script.speakers)
-        if speaker is None:
-            known = ", ".join(script.speakers[:8])
-            raise VoiceError(str(voice), f"assigned to {name!r}, who does not speak; speakers: {known}")
-        if speaker in found and found[speaker] != voice:
-            raise VoiceError(str(voice), f"assigned to {name!r}, who already has {found[speaker]!r}")
-        found[speaker] = voice
-    return found
-
-
-def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Speaker:
-    if not isinstance(voice, str):
-        raise VoiceError(name, f"{voice!r} is not a voice name")
-    if voice in profile.presets:
-        return Speaker(name, voice, f"preset:{voice}")
-    return Speaker(name, voice, registered.resolve(voice))

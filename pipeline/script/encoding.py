@@ -162,7 +162,8 @@ def refuse_foreign(text: str) -> None:
 def _not_utf8(data: bytes) -> ScriptError:
     bad = [number for number, line in enumerate(data.split(b"\n"), 1) if not _is_utf8(line)]
     others = ", ".join(map(str, bad[1:_LINES_NAMED]))
-    more = f" (also lines {others}{', …' if len(bad) > _LINES_NAMED else ''})" if others else ""
+    noun = "line" if len(bad) == 2 else "lines"
+    more = f" (also {noun} {others}{', …' if len(bad) > _LINES_NAMED else ''})" if others else ""
     guess = _guess(data)
     remedy = f"it looks like {guess}: give `--encoding {guess}`" if guess else "give its `--encoding`"
     return ScriptError(bad[0] if bad else 1, f"is not UTF-8{more}; {remedy} or save it as UTF-8")

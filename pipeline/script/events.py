@@ -94,7 +94,7 @@ class _Folding:
             self.findings.problem(self.last, "a pause at the end of the script has nothing after it")
 
     def _refuse_silent(self) -> None:
-        if self.silent_since:
+        if self.silent_since and all(found.line != self.silent_since for found in self.findings.problems):
             self.findings.problem(
                 self.silent_since, "the speaker has nothing to say; add words or take the name out"
             )

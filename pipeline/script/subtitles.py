@@ -66,7 +66,7 @@ def read(text: str, findings: Findings) -> Iterator[Event]:
 
 
 def _cues(lines: Sequence[str], findings: Findings) -> Iterator[_Cue]:
-    position, counted = 0, 0
+    position = 0
     while position < len(lines):
         arrow = _ARROW.fullmatch(lines[position])
         if arrow is None:
@@ -79,14 +79,12 @@ def _cues(lines: Sequence[str], findings: Findings) -> Iterator[_Cue]:
         texts = tuple(lines[begin:end])
         if end < len(lines) and _ARROW.fullmatch(lines[end]) and texts and texts[-1].strip().isdecimal():
             texts = texts[:-1]  # the next cue's number, where the blank line is missing
-        counted += 1
+        findings.omit(position + 1, "cue time", arrow[0])
         if any(text.strip() for text in texts):
             yield _Cue(
                 begin + 1, _seconds(arrow["start"]), _seconds(arrow["end"]), tuple(map(_unstyled, texts))
             )
         position = end
-    if counted:
-        findings.omit(1, "cue times", "")
 
 
 def _seconds(clock: str) -> float:

@@ -30,6 +30,15 @@ class Finding:
     reason: str
 
 
+MARKS = frozenset(
+    {
+        *("footnote mark", "emphasis mark", "heading mark", "link address", "markup tag", "time", "cue time"),
+        *("page number", "table rule", "checkbox", "code fence"),
+    }
+)
+"""Kinds of omissions that are signs on paper and no words."""
+
+
 @dataclass(frozen=True, slots=True)
 class Omission:
     """Text that is not spoken, on purpose."""
@@ -41,7 +50,8 @@ class Omission:
 
     @property
     def words(self) -> int:
-        return spoken_words(self.text)
+        """Words that would have been spoken; marks have none."""
+        return 0 if self.kind in MARKS else spoken_words(self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,8 @@ class Manifest:
     loudness: Loudness
     speed: float | None
     """Audio seconds per second from the request, or the last restart, to the end; None if unknown."""
+    script: Mapping[str, Any] | None = None
+    """Summary of the script: form, speakers, words, notices; None for plans of older releases."""
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
@@ -60,6 +62,7 @@ def manifest(
     segments: int,
     speakers: tuple[str, ...],
     wall_s: float | None,
+    script: Mapping[str, Any] | None = None,
 ) -> Manifest:
     """Build the manifest.
 
@@ -82,4 +85,5 @@ def manifest(
         speakers=speakers,
         loudness=stitched.loudness,
         speed=round(stitched.duration_s / wall_s, 2) if wall_s else None,
+        script=script,
     )

@@ -4,8 +4,9 @@ from pathlib import Path
 
 from pipeline.engines.hibari.engine import Hibari
 from pipeline.engines.protocol import Profile
+from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedSegment
-from pipeline.planning.request import JobOptions, Request, Speaker
+from pipeline.planning.request import JobOptions, Request
 from pipeline.planning.segmenter import plan
 from pipeline.script.parser import parse
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import soundfile
 
-from cli.submission import register
+from cli.scripts import register
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 

@@ -29,7 +29,7 @@ def test_unicode_is_read(data: bytes) -> None:
 @pytest.mark.parametrize(
     ("data", "guess", "lines"),
     [
-        (TEXT.encode("cp1252"), "windows-1252", "also lines 2"),
+        (TEXT.encode("cp1252"), "windows-1252", "also line 2"),
         (TEXT.encode("utf-16-le"), "utf-16-le", ""),
         (TEXT.encode("utf-16-be"), "utf-16-be", ""),
         (

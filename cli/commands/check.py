@@ -1,0 +1,50 @@
+"""`check`: a script's form, speakers, voices, notices and problems, without rendering it."""
+
+from typing import Annotated
+
+import typer
+
+from cli import context
+from cli.errors import Exit, out, print_json, told
+from cli.scripts import (
+    EncodingOption,
+    FormOption,
+    ScriptArgument,
+    VoiceOption,
+    examine,
+    read_source,
+    register,
+    show,
+    split_voices,
+)
+from pipeline.planning.request import ReadingOptions, split_options
+from pipeline.voices.library import Voices
+
+
+def check(
+    script: ScriptArgument,
+    voice: VoiceOption = None,
+    engine: Annotated[str | None, typer.Option(help="Engine: `hibari` or `vibevoice`.")] = None,
+    model: Annotated[str | None, typer.Option(help="Checkpoint, by its name in the settings.")] = None,
+    form: FormOption = None,
+    encoding: EncodingOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
+
+    Exit code 3 if there are problems.
+    """
+    with told():
+        found = context.settings()
+        asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
+        options, _ = split_options(asked, engine=found.engine)
+        source = read_source(script, ReadingOptions(form, encoding))
+        registered = Voices(context.jobs(found).store)
+        voices = register(split_voices(voice or []), registered)
+        summary = examine(source, voices, options, registered, found).summary()
+        if json:
+            print_json(summary.record())
+        else:
+            show(summary, out, source.lines())
+        if summary.problems:
+            raise typer.Exit(Exit.BAD_INPUT)

@@ -1,0 +1,190 @@
+"""Scripts as the command line reads, checks and shows them."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from pipeline.engines.protocol import Engine
+from pipeline.engines.registry import Engines
+from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
+from pipeline.planning.casting import cast
+from pipeline.planning.check import Check, Summary, check
+from pipeline.planning.request import JobOptions, ReadingOptions
+from pipeline.script.encoding import decode
+from pipeline.script.form import FORMS
+from pipeline.script.parser import read
+from pipeline.script.turns import Finding
+from pipeline.voices.library import Voices, name_of
+from tasks.settings import Settings
+
+ScriptArgument = Annotated[
+    Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
+]
+VoiceOption = Annotated[
+    list[str] | None,
+    typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="Preset, registered voice or audio file."),
+]
+FormOption = Annotated[
+    str | None,
+    typer.Option(help=f"Form of the script, where it is not recognised: {', '.join(FORMS)}."),
+]
+EncodingOption = Annotated[
+    str | None, typer.Option(help="Encoding of the file, where it is not UTF-8: `windows-1252`, …")
+]
+_NOTICES_SHOWN = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A script's file."""
+
+    data: bytes
+    reading: ReadingOptions
+
+    def text(self) -> str:
+        """Decode the script, as it is sent to the service."""
+        return decode(self.data, self.reading.encoding)
+
+    def lines(self) -> list[str]:
+        """Lines of the script, none if it is no text."""
+        try:
+            return self.text().splitlines()
+        except PipelineError:
+            return []
+
+
+def read_source(path: Path, reading: ReadingOptions) -> Source:
+    """Read a script's file; `-` is standard input.
+
+    Raises:
+        OptionError: the file cannot be read.
+    """
+    try:
+        data = typer.get_binary_stream("stdin").read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise OptionError("script", f"cannot read {path}: {error.strerror}") from None
+    return Source(data, reading)
+
+
+def split_voices(given: Iterable[str]) -> dict[str, str]:
+    """Split `SPEAKER=VOICE` pairs.
+
+    Raises:
+        OptionError: a pair without a name, a sign or a voice.
+    """
+    mapping = {}
+    for text in given:
+        speaker, equals, voice = text.partition("=")
+        if not equals or not speaker or not voice:
+            raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
+        mapping[speaker] = voice
+    return mapping
+
+
+def register(given: Mapping[str, str], voices: Voices) -> dict[str, str]:
+    """Map speakers to voices; files are registered under a name made from their content."""
+    mapping = dict(given)
+    for speaker, voice in given.items():
+        path = Path(voice)
+        if path.is_file():
+            data = read_recording(path.stem, path)
+            mapping[speaker] = name_of(path.name, data)
+            voices.add(mapping[speaker], data)
+    return mapping
+
+
+def read_recording(voice: str, path: Path) -> bytes:
+    """Read the bytes of a recording.
+
+    Raises:
+        VoiceError: the file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise VoiceError(voice, f"cannot read {path}: {error.strerror}") from None
+
+
+def examine(
+    source: Source, voices: Mapping[str, Any], options: JobOptions, registered: Voices, found: Settings
+) -> Check:
+    """Check a script as the service does.
+
+    Raises:
+        OptionError: unknown form, encoding, engine or model.
+    """
+    engine = _engine(found, options)
+    script = read(
+        source.data,
+        characters_max=found.characters_max,
+        form=source.reading.form,
+        encoding=source.reading.encoding,
+        cast=list(voices),
+    )
+    try:
+        return check(script, voices, engine=engine, registered=registered)
+    except EngineError:  # the checkpoint is where the workers are; they check the turns
+        return Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile, ())
+
+
+def _engine(found: Settings, options: JobOptions) -> Engine:
+    name = options.model or (found.model if options.engine == found.engine else "") or None
+    return Engines(found.engines).load(options.engine, found.checkpoint(name))
+
+
+def show(summary: Summary, console: Console, lines: Sequence[str] = ()) -> None:
+    """Print a summary for people.
+
+    Args:
+        lines: the script's lines, which are shown beside problems.
+    """
+    console.print(
+        f"{summary.form}: {_count(len(summary.speakers), 'speaker')}, {_count(summary.words, 'word')}, "
+        f"about {summary.minutes:.1f} min",
+        highlight=False,
+    )
+    if summary.speakers:
+        console.print(_speakers(summary))
+    _findings("notice", "yellow", summary.notices, console)
+    _findings("problem", "bold red", summary.problems, console, lines)
+
+
+def _speakers(summary: Summary) -> Table:
+    table = Table()
+    for name in ("speaker", "voice", "turns", "words", "min"):
+        table.add_column(name, justify="left" if name in ("speaker", "voice") else "right")
+    for speaker in summary.speakers:
+        table.add_row(
+            escape(speaker.name),
+            escape(speaker.voice) or "—",
+            str(speaker.turns),
+            str(speaker.words),
+            f"{speaker.minutes:.1f}",
+        )
+    return table
+
+
+def _findings(
+    what: str, style: str, findings: Collection[Finding], console: Console, lines: Sequence[str] = ()
+) -> None:
+    for finding in list(findings)[:_NOTICES_SHOWN] if what == "notice" else findings:
+        text = lines[finding.line - 1].strip() if 0 < finding.line <= len(lines) else ""
+        quoted = f"\n  [dim]{escape(text[:100])}[/]" if text else ""
+        console.print(
+            f"[{style}]{what}:[/] line {finding.line}: {escape(finding.reason)}{quoted}",
+            highlight=False,
+            soft_wrap=True,
+        )
+    hidden = len(findings) - _NOTICES_SHOWN if what == "notice" else 0
+    if hidden > 0:
+        console.print(f"[{style}]and {_count(hidden, 'more notice')}; `check` lists all[/]", highlight=False)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -1,0 +1,191 @@
+"""Checks of a script against its voices and its engine, and the summary of what was found."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from pipeline.engines.protocol import Engine, Profile
+from pipeline.errors import ScriptError, VoiceError
+from pipeline.planning.casting import Cast, Speaker, cast
+from pipeline.script.turns import Finding, Omission, Script
+from pipeline.script.words import spoken_words
+from pipeline.voices.library import Voices
+
+FINDINGS_STORED = 200
+"""Most notices in a stored summary; the others are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpeakerSummary:
+    """One speaker's share of a script."""
+
+    name: str
+    voice: str
+    """Empty where the speaker has none."""
+    turns: int
+    words: int
+    minutes: float
+    """Expected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """What a script is and holds. Names speakers, and quotes none of their words."""
+
+    form: str
+    speakers: tuple[SpeakerSummary, ...]
+    words: int
+    minutes: float
+    problems: tuple[Finding, ...]
+    notices: tuple[Finding, ...]
+    omitted: Mapping[str, Mapping[str, int]]
+    """By kind: how many, and how many words they have."""
+
+    def record(self) -> dict[str, Any]:
+        """Convert to plain JSON values."""
+        return asdict(self)
+
+    def stored(self) -> dict[str, Any]:
+        """Convert to what is stored with a job and returned in its manifest: notices are bounded."""
+        hidden = len(self.notices) - FINDINGS_STORED
+        record = replace(self, notices=self.notices[:FINDINGS_STORED]).record()
+        del record["problems"]  # a job that is planned has none
+        return record | ({"notices_omitted": hidden} if hidden > 0 else {})
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A script, the voices of its speakers, and everything that was found."""
+
+    script: Script
+    cast: Cast
+    profile: Profile
+    refusals: tuple[Finding, ...]
+    """Turns that the engine cannot speak."""
+
+    @property
+    def speakers(self) -> tuple[Speaker, ...]:
+        return tuple(self.cast.speakers)
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """All problems, in the order of their lines."""
+        voices = [
+            Finding(self._first_line(speaker), f"voice {voice!r}: {reason}")
+            for speaker, voice, reason in self.cast.problems
+        ]
+        found = [*self.script.problems, *self.refusals, *voices]
+        return tuple(sorted(found, key=lambda finding: finding.line))
+
+    def raise_for_problems(self) -> None:
+        """Raise what was found, all at once.
+
+        Raises:
+            VoiceError: a voice is unknown, or a speaker has none, and the script is sound.
+            ScriptError: the script cannot be spoken.
+        """
+        if self.script.problems or self.refusals:
+            raise ScriptError.of([(finding.line, finding.reason) for finding in self.problems])
+        if self.cast.problems:
+            raise VoiceError.of([(voice, reason) for _, voice, reason in self.cast.problems])
+
+    def summary(self) -> Summary:
+        """Sum up who speaks, how much, and what was found."""
+        voices = {speaker.name: speaker.voice for speaker in self.speakers}
+        turns: Counter[str] = Counter()
+        words: Counter[str] = Counter()
+        for turn in self.script.turns:
+            turns[turn.speaker] += not turn.continues
+            words[turn.speaker] += spoken_words(turn.text)
+        per_minute = self.profile.words_per_s * 60
+        speakers = tuple(
+            SpeakerSummary(
+                name, voices.get(name, ""), turns[name], words[name], round(words[name] / per_minute, 2)
+            )
+            for name in self.script.speakers
+        )
+        return Summary(
+            form=self.script.form,
+            speakers=speakers,
+            words=words.total(),
+            minutes=round(words.total() / per_minute, 2),
+            problems=self.problems,
+            notices=tuple(sorted((*self.script.notices, *left_out(self.script.omissions)), key=_line)),
+            omitted=_counted(self.script.omissions),
+        )
+
+    def _first_line(self, speaker: str) -> int:
+        return next((turn.line for turn in self.script.turns if turn.speaker == speaker), 1)
+
+
+def _line(finding: Finding) -> int:
+    return finding.line
+
+
+def check(script: Script, voices: Mapping[str, Any], *, engine: Engine, registered: Voices) -> Check:
+    """Check a script against its voices and its engine.
+
+    Raises:
+        EngineError: no usable checkpoint.
+    """
+    refusals = [
+        Finding(turn.line, refusal) for turn in script.turns if (refusal := engine.refuses(turn.text))
+    ]
+    return Check(
+        script, cast(script.speakers, voices, engine.profile, registered), engine.profile, tuple(refusals)
+    )
+
+
+def left_out(omissions: Sequence[Omission]) -> list[Finding]:
+    """Describe what is left out: line by line where it has words, once for each kind of mark.
+
+    >>> [found.reason for found in left_out([Omission(1, "stage direction", "to him")])]
+    ['stage direction of 2 words left out']
+    """
+    found: list[Finding] = []
+    marks = Counter(omission.kind for omission in omissions if not omission.words)
+    for kind, count in marks.items():
+        line = next(omission.line for omission in omissions if omission.kind == kind and not omission.words)
+        found.append(Finding(line, f"{count} {_plural(kind, count)} left out"))
+    for group in _grouped([omission for omission in omissions if omission.words]):
+        words = sum(omission.words for omission in group)
+        kind = group[0].kind if len({omission.line for omission in group}) == 1 else _over_lines(group)
+        found.append(Finding(group[0].line, f"{kind} of {words} word{'s' if words > 1 else ''} left out"))
+    return sorted(found, key=_line)
+
+
+def _plural(noun: str, count: int) -> str:
+    """The noun for a count.
+
+    >>> _plural("link address", 2), _plural("checkbox", 2), _plural("footnote mark", 1)
+    ('link addresses', 'checkboxes', 'footnote mark')
+    """
+    if count == 1:
+        return noun
+    return noun + ("es" if noun.endswith(("s", "x")) else "s")
+
+
+def _grouped(omissions: Sequence[Omission]) -> list[list[Omission]]:
+    """Omissions of one kind on the same line or on lines that follow each other."""
+    groups: list[list[Omission]] = []
+    for omission in omissions:
+        last = groups[-1][-1] if groups else None
+        if last and last.kind == omission.kind and omission.line - last.line <= 1:
+            groups[-1].append(omission)
+        else:
+            groups.append([omission])
+    return groups
+
+
+def _over_lines(group: Sequence[Omission]) -> str:
+    return f"{group[0].kind} on lines {group[0].line} to {group[-1].line}"
+
+
+def _counted(omissions: Sequence[Omission]) -> dict[str, dict[str, int]]:
+    counted: dict[str, dict[str, int]] = {}
+    for omission in omissions:
+        entry = counted.setdefault(omission.kind, {"count": 0, "words": 0})
+        entry["count"] += 1
+        entry["words"] += omission.words
+    return counted

@@ -1,0 +1,83 @@
+"""`check` as people and programs run it, and the same summary before a render and in its manifest."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Run
+
+SCRIPT = """Title: The Lamp
+
+Mia: We begin at nine. (quietly) Bring a lamp.
+rolf: I shall.[pause:1s] Yes.
+Mia: Good¹.
+
+The door closed.
+Rolf: Go.
+"""
+
+
+@pytest.fixture
+def script(tmp_path: Path) -> Path:
+    path = tmp_path / "script.txt"
+    path.write_text(SCRIPT)
+    return path
+
+
+def test_a_sound_script_is_summed_up(run: Run, script: Path) -> None:
+    done = run("check", script, "--json", "--voice", "ROLF=heron")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert set(found) >= {"form", "speakers", "words", "problems", "notices"}
+    assert found["form"] == "labels"
+    assert [
+        (speaker["name"], speaker["voice"], speaker["turns"], speaker["words"])
+        for speaker in found["speakers"]
+    ] == [("Mia", "wren", 3, 11), ("Rolf", "heron", 2, 4)]
+    assert (found["words"], found["problems"]) == (15, [])
+    assert [notice["line"] for notice in found["notices"]] == [1, 3, 4, 5, 7]
+    assert all(set(notice) == {"line", "reason"} for notice in found["notices"])
+    assert found["omitted"]["footnote mark"] == {"count": 1, "words": 0}
+
+
+def test_every_problem_is_named_at_once_with_exit_code_3(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "bad.txt"
+    path.write_text("Mia: Hello \u2603.\nRolf: [pause:9]\nMia: это\nRolf: Fine.\n")
+    done = run("check", path, "--json", "--voice", "Nobody=wren", "--voice", "Mia=unknown")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert [problem["line"] for problem in found["problems"]] == [1, 1, 1, 2, 3]
+    assert [speaker["name"] for speaker in found["speakers"]] == ["Mia", "Rolf"]
+    shown = run("check", path)
+    assert shown.returncode == 3
+    assert "line 3" in shown.stdout
+    assert "Mia: это" in shown.stdout, "the line itself stands below its problem"
+    rendered = run("render", path, "-o", tmp_path / "x.wav")
+    assert rendered.returncode == 3
+    assert rendered.stderr.count("line ") == 3
+
+
+def test_a_form_and_an_encoding_are_options(run: Run, tmp_path: Path) -> None:
+    path = tmp_path / "list.txt"
+    path.write_bytes("Butter: Schön.\nEggs: Six.\n".encode("cp1252"))
+    assert run("check", path).returncode == 3
+    done = run("check", path, "--encoding", "cp1252", "--json")
+    assert done.returncode == 3
+    assert "--form" in json.loads(done.stdout)["problems"][0]["reason"]
+    done = run("check", path, "--encoding", "cp1252", "--form", "prose", "--json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["speakers"][0]["name"] == "Narrator"
+
+
+def test_a_render_shows_the_summary_and_keeps_it_in_the_manifest(
+    run: Run, script: Path, tmp_path: Path
+) -> None:
+    done = run("render", script, "-o", tmp_path / "play.wav")
+    assert done.returncode == 0, done.stderr
+    assert "2 speakers" in done.stderr
+    assert "title block" in done.stderr
+    manifest = json.loads(run("render", script, "-o", tmp_path / "play.wav", "--json").stdout)
+    checked = json.loads(run("check", script, "--json").stdout)
+    del checked["problems"]
+    assert manifest["script"] == checked

@@ -3,14 +3,27 @@ PYTHON ?= python3.11
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test console-test kernel-test lint clean
+.PHONY: run test quick model-test console-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
 
 # Much of a test is waiting, so three processes keep two cores busy. Each reckons with one core of its own.
+PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
+SHARED := -n 3 --dist loadgroup --no-loadscope-reorder
 test: $(VENV)/.test lint
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+	$(PYTEST) $(SHARED) -m 'not slow'
+
+# The loop while you work: lint, and the tests that need neither a service nor PyTorch.
+NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice
+quick: $(VENV)/.test lint
+	$(PYTEST) -n 2 -q -m 'not slow' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
+		pipeline db tasks tests/pipeline tests/db tests/golden tests/test_docs.py tests/test_language.py tests/test_layout.py
+
+# All of the model's tests: exactness in every arrangement, memory over many segments, each check of a GPU.
+MODEL := pipeline/engines/vibevoice tests/pipeline/engines/vibevoice tests/bench tests/tasks/test_vibevoice.py
+model-test: $(VENV)/.test
+	$(PYTEST) $(MODEL)
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test

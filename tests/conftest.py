@@ -1,24 +1,46 @@
-"""Distribution of tests over processes (`make test`)."""
+"""Distribution of tests over the processes of `make test`.
+
+Tests that share a service run in one process, so that it starts once; the groups that take longest go first.
+A mark `xdist_group` on a test or a file has precedence.
+"""
 
 from pathlib import PurePosixPath
 
 import pytest
-from xdist.remote import Producer
-from xdist.scheduler import LoadFileScheduling
-from xdist.scheduler.protocol import Scheduling
 
-TOGETHER = ("db", "pipeline", "tests/db", "tests/deploy", "tests/tasks/flower")
-"""Folders whose tests run in one process: they share a slow service, or take no time."""
-
-
-class InFolders(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
-    """Scheduler that keeps the tests of a file, and of some folders, together."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = super()._split_scope(nodeid)
-        return next((name for name in TOGETHER if PurePosixPath(file).is_relative_to(name)), file)
+TOGETHER = (
+    "tests/faults/test_holes.py",
+    "tests/tasks/metering",
+    "tests/tasks/flower",
+    "tests/pipeline/engines/vibevoice/decoding",
+    "tests/db",
+    "tests/deploy",
+)
+"""Folders and files that are a group, the longest first. Any other file is one."""
+SPREAD = ("tests/cli/commands", "tests/faults/test_local.py", "tests/faults/test_fleets.py")
+"""Tests that share nothing and take long."""
 
 
-@pytest.hookimpl(optionalhook=True)  # a run in one process may do without xdist
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
-    return InFolders(config, log) if config.getoption("dist") == "loadfile" else None
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        group = group_of(item.nodeid)
+        if item.get_closest_marker("xdist_group") is None and group is not None:
+            item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=lambda item: rank_of(item.nodeid))
+
+
+def group_of(nodeid: str) -> str | None:
+    file = nodeid.partition("::")[0]
+    if _within(file, SPREAD) is not None:
+        return None
+    group = _within(file, TOGETHER)
+    return file if group is None else group
+
+
+def rank_of(nodeid: str) -> int:
+    group = _within(nodeid.partition("::")[0], TOGETHER)
+    return len(TOGETHER) if group is None else TOGETHER.index(group)
+
+
+def _within(file: str, folders: tuple[str, ...]) -> str | None:
+    return next((each for each in folders if PurePosixPath(file).is_relative_to(each)), None)

@@ -5,12 +5,18 @@ import shutil
 from pathlib import Path
 
 import pytest
+from _pytest.mark import ParameterSet
 
 _LIST = Path(__file__).parent / "debian.txt"
 
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
 )
+
+
+def slow(value: object) -> ParameterSet:
+    """Parameter of a test that `make test` leaves out."""
+    return pytest.param(value, marks=pytest.mark.slow)
 
 
 def packages() -> dict[str, str]:

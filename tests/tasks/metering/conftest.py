@@ -60,7 +60,8 @@ class Bench:
     def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
         """Run a worker, by default with one process, and stop it warmly at the end."""
         command = [sys.executable, "-m", "celery", "-A", "tests.tasks.metering.worker_app", "worker"]
-        command += ["-n", "one@%h", "-l", "INFO", "-Q", self.queue, "--without-gossip", "--without-mingle"]
+        command += ["-n", f"{self.queue}@%h", "-Q", self.queue, "-l", "INFO"]
+        command += ["--without-gossip", "--without-mingle"]
         command += options or ("-c", "1")
         with (self.folder / "worker.log").open("ab") as log:
             process = subprocess.Popen(

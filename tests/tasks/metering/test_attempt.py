@@ -19,16 +19,14 @@ def test_peaks_belong_to_their_task_in_reused_processes(bench: Bench) -> None:
     assert second["rss_peak_bytes"] - second["rss_start_bytes"] == pytest.approx(10 * MEBI, rel=0.05)
 
 
-def test_cpu_time_of_library_threads_counts(bench: Bench) -> None:
-    with bench.worker():
-        (row,) = bench.wait_for(bench.send("burn_in_own_threads", 0.3))
+def test_cpu_time_of_library_threads_counts(worker: Bench) -> None:
+    (row,) = worker.wait_for(worker.send("burn_in_own_threads", 0.3))
     assert row["cpu_user_s"] + row["cpu_system_s"] == pytest.approx(0.6, rel=0.15)
     assert row["cpu_scope"] == "process"
 
 
-def test_killed_attempts_and_their_successors_have_rows(bench: Bench) -> None:
-    with bench.worker():
-        killed, again = bench.wait_for(bench.send("die", "job-7"), count=2)
+def test_killed_attempts_and_their_successors_have_rows(worker: Bench) -> None:
+    killed, again = worker.wait_for(worker.send("die", "job-7"), count=2)
     assert (killed["state"], killed["exit_signal"], killed["stats_complete"]) == ("LOST", 9, 0)
     assert killed["job"] == "job-7"
     assert killed["rss_peak_bytes"] > 10 * MEBI
@@ -36,37 +34,33 @@ def test_killed_attempts_and_their_successors_have_rows(bench: Bench) -> None:
     assert (again["state"], again["redelivered"], again["broker_wait_s"]) == ("SUCCESS", 1, None)
 
 
-def test_attempts_killed_at_once_name_their_job(bench: Bench) -> None:
-    with bench.worker():
-        killed, _again = bench.wait_for(bench.send("die", "at once"), count=2)
+def test_attempts_killed_at_once_name_their_job(worker: Bench) -> None:
+    killed, _again = worker.wait_for(worker.send("die", "at once"), count=2)
     assert (killed["state"], killed["job"], killed["exit_signal"]) == ("LOST", "at once", 9)
 
 
-def test_hard_time_limits_have_rows(bench: Bench) -> None:
-    with bench.worker():
-        (row,) = bench.wait_for(bench.send("never_end"))
+def test_hard_time_limits_have_rows(worker: Bench) -> None:
+    (row,) = worker.wait_for(worker.send("never_end"))
     assert (row["state"], row["exc_type"], row["hard_limit_s"]) == ("TIMEOUT", "TimeLimitExceeded", 1.0)
     assert 0.9 < row["run_s"] < 5
 
 
-def test_tasks_revoked_while_running_have_rows(bench: Bench) -> None:
-    with bench.worker():
-        bench.wait_for(bench.send("sleep", 0))
-        task_id = bench.send("sleep", 60)
-        until(lambda: bench.is_running(task_id))
-        bench.app.control.revoke(task_id, terminate=True)
-        (row,) = bench.wait_for(task_id)
+def test_tasks_revoked_while_running_have_rows(worker: Bench) -> None:
+    worker.wait_for(worker.send("sleep", 0))
+    task_id = worker.send("sleep", 60)
+    until(lambda: worker.is_running(task_id))
+    worker.app.control.revoke(task_id, terminate=True)
+    (row,) = worker.wait_for(task_id)
     assert (row["state"], row["exc_type"], row["exit_signal"]) == ("REVOKED", "Terminated", 15)
 
 
-def test_tasks_revoked_before_their_start_have_rows(bench: Bench) -> None:
-    with bench.worker():
-        bench.wait_for(bench.send("sleep", 0))
-        ahead, task_id = bench.send("sleep", 2), bench.send("sleep", 0)
-        bench.app.control.revoke(task_id)
-        (row,) = bench.wait_for(task_id)
+def test_tasks_revoked_before_their_start_have_rows(worker: Bench) -> None:
+    worker.wait_for(worker.send("sleep", 0))
+    ahead, task_id = worker.send("sleep", 2), worker.send("sleep", 0)
+    worker.app.control.revoke(task_id)
+    (row,) = worker.wait_for(task_id)
     assert (row["state"], row["started_at"]) == ("REVOKED", None)
-    assert row["recorded_at"] > bench.rows(ahead)[0]["started_at"]
+    assert row["recorded_at"] > worker.rows(ahead)[0]["started_at"]
 
 
 def test_attempts_of_dead_workers_are_found_by_the_next(bench: Bench) -> None:

@@ -84,7 +84,7 @@ def sleep(seconds: float, **facts: Any) -> None:
 @app.task
 def die(job: str) -> None:
     note(job=job)
-    if _once("died"):
+    if _once(f"died {job}"):
         if job != "at once":
             time.sleep(1.8)
         os.kill(os.getpid(), signal.SIGKILL)

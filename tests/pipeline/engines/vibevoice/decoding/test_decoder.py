@@ -13,6 +13,7 @@ from pipeline.engines.vibevoice.model.kv_cache import Cache
 from pipeline.engines.vibevoice.model.language_model import LanguageModel, Piece
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
+from tests.tools import slow
 
 TOLERANCE = 1e-9
 
@@ -40,7 +41,7 @@ def test_one_segment_equals_generate(model: Reference, weights: Weights) -> None
 
 
 @pytest.mark.parametrize("cut", [True, False])
-@pytest.mark.parametrize("slots", [2, 3, 5, 8])
+@pytest.mark.parametrize("slots", [slow(2), 3, slow(5), slow(8)])
 def test_segments_that_join_late_equal_generate_one_by_one(
     model: Reference, weights: Weights, slots: int, cut: bool
 ) -> None:
@@ -89,7 +90,7 @@ def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: W
     assert_equal(model, weights, [others[0], segments.case(model, 25, 3, tokens), others[1]], 3)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [slow(0), 1, slow(2), slow(3)])
 def test_what_the_model_chooses_itself_equals_generate(untied: Path, seed: int) -> None:
     model = reference.load(untied)
     weights = Weights(open_checkpoint(str(untied)).check(), torch.float64, torch.device("cpu"))
@@ -178,7 +179,7 @@ def test_a_pass_has_only_so_many_positions(
     assert max(len(pieces) for pieces in passes) == 2
 
 
-@pytest.mark.parametrize("tiled_min", [linear.NATIVE_MIN, 1])
+@pytest.mark.parametrize("native_min", [slow(linear.NATIVE_MIN), 1])
 def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
     model: Reference, half: Path, native_min: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -17,6 +17,7 @@ from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 from tests.pipeline.engines.vibevoice.tape import Crossings, IllegalError, Tape, taped
+from tests.tools import slow
 
 TOLERANCE = 1e-9
 CROSSINGS_MAX = 1
@@ -56,7 +57,7 @@ def assert_equal(
 
 
 @pytest.mark.parametrize("capture", [uncaptured, taped])
-@pytest.mark.parametrize("slots", [1, 3, 8])
+@pytest.mark.parametrize("slots", [slow(1), 3, slow(8)])
 def test_segments_that_join_late_equal_generate_one_by_one(
     model: Reference, weights: Weights, slots: int, capture: Capture
 ) -> None:
@@ -73,13 +74,14 @@ def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: W
     assert_equal(model, weights, ones, 2)
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", [slow(0), 1, slow(2)])
 def test_tokens_that_the_model_chooses_equal_generate(untied: Path, seed: int) -> None:
     model = reference.load(untied)
     weights = Weights(open_checkpoint(str(untied)).check(), torch.float64, torch.device("cpu"))
     assert_equal(model, weights, [segments.case(model, 15 + 5 * seed, 20 + seed)], 2)
 
 
+@pytest.mark.slow
 def test_regions_traced_whole_equal_generate(model: Reference, weights: Weights) -> None:
     fusion = InductorFusion(backend="aot_eager")
     assert_equal(model, weights, cases(model, (20, 3), (30, 2)), 2, fusion=fusion)

@@ -294,10 +294,12 @@ def run_out_of_memory(talkative: Path, positions: int) -> str:
     return subprocess.run(code, check=True, capture_output=True, text=True, env=small).stdout
 
 
+@pytest.mark.slow
 def test_out_of_memory_halves_the_slots_and_no_segment_is_lost(talkative: Path) -> None:
     assert run_out_of_memory(talkative, 1 << 17) in ("1 True\n", "2 True\n", "4 True\n")
 
 
+@pytest.mark.slow
 def test_out_of_memory_with_one_slot_is_an_error_that_says_so(talkative: Path) -> None:
     assert "gave up 1 the device has no room for one slot" in run_out_of_memory(talkative, 1 << 21)
 
@@ -333,6 +335,7 @@ print(speak(36) - warm)
 """
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_segments(talkative: Path) -> None:
     code = [sys.executable, "-c", GROWTH, str(talkative)]
     grown = int(subprocess.run(code, check=True, capture_output=True, text=True).stdout)

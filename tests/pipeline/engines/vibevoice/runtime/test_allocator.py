@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.engines.vibevoice.runtime.allocator import CACHE_CAPACITIES
 
 SHAPES = """
@@ -39,6 +41,7 @@ def grown(checkpoint: Path, **environment: str) -> int:
     return int(ran.stdout)
 
 
+@pytest.mark.slow
 def test_primitive_caches_are_bounded(checkpoint: Path) -> None:
     unbounded = grown(checkpoint, **dict.fromkeys(CACHE_CAPACITIES, "1024"))
     assert grown(checkpoint) < unbounded / 3

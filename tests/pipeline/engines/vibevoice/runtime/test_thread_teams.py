@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 STAGES = """
 import sys
 import threading
@@ -44,6 +46,7 @@ with ThreadPoolExecutor(3) as pool:
 """
 
 
+@pytest.mark.slow
 def test_stages_leave_no_thread_team(talkative: Path) -> None:
     command = [sys.executable, "-c", STAGES, str(talkative)]
     environment = {**os.environ, "OPENBLAS_NUM_THREADS": "1"}  # numpy's threads are no team's

@@ -31,15 +31,30 @@ class Kernel:
     """A function for every thread of a job, at an address."""
 
     def __init__(self, name: str, **sizes: int) -> None:
-        written = ir.Module(name)
-        WRITERS[name](written, name, **sizes)
         machine = llvm.Target.from_default_triple().create_target_machine(
             cpu=llvm.get_host_cpu_name(), features=llvm.get_host_cpu_features().flatten(), opt=3, jit=True
         )
-        parsed = llvm.parse_assembly(str(written))
-        passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
-        passes.getModulePassManager().run(parsed, passes)
-        self.engine = llvm.create_mcjit_compiler(parsed, machine)
+        self.engine = llvm.create_mcjit_compiler(optimised(written(name, **sizes), machine), machine)
         self.engine.finalize_object()
         self.address: int = self.engine.get_function_address(name)
         allocator.page_out(Path(llvmlite.__file__).parent.name)
+
+
+def written(name: str, **sizes: int) -> ir.Module:
+    """A kernel in LLVM's language."""
+    module = ir.Module(name)
+    WRITERS[name](module, name, **sizes)
+    return module
+
+
+def optimised(module: ir.Module, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+    """The module as LLVM's passes leave it for a machine.
+
+    Raises:
+        RuntimeError: LLVM refuses it.
+    """
+    parsed = llvm.parse_assembly(str(module))
+    parsed.verify()
+    passes = llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(speed_level=3))
+    passes.getModulePassManager().run(parsed, passes)
+    return parsed

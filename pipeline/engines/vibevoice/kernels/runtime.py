@@ -36,10 +36,15 @@ class Library:
 
 
 @functools.cache
+def supported() -> bool:
+    """True if the processor has AVX-512 BF16 and torch brought GNU's OpenMP, so that the kernels run."""
+    return torch.cpu._is_avx512_bf16_supported() and bool(_openmp())
+
+
+@functools.cache
 def able() -> bool:
-    """Whether processor and torch's build have what it takes, and oneDNN has nothing better: AMX."""
-    cpu = torch.cpu
-    return cpu._is_avx512_bf16_supported() and not cpu._is_amx_tile_supported() and bool(_openmp())
+    """True if the kernels run and are the fastest: with AMX, oneDNN's are."""
+    return supported() and not torch.cpu._is_amx_tile_supported()
 
 
 def suits(dtype: torch.dtype, device: torch.device) -> bool:

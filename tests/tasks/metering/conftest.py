@@ -30,6 +30,14 @@ GUARANTEE_MESSAGE_CONSUMPTION_RETRY_LIMIT)."""
 collect_ignore = ["worker_app.py"]  # a worker's app: the environment tells it where to go
 
 
+@pytest.fixture(scope="package", autouse=True)
+def _stamps() -> Iterator[None]:
+    """Messages carry the time when they were published, as those of the project's own app do."""
+    before_task_publish.connect(stamp_published)
+    yield
+    before_task_publish.disconnect(stamp_published)
+
+
 @pytest.fixture(scope="package")
 def broker() -> Iterator[str]:
     with valkey() as url:
@@ -119,10 +127,8 @@ class Bench:
 
 
 def open_bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
-    before_task_publish.connect(stamp_published)
     bench = Bench(broker, folder, url, queue=f"q-{folder.name}")
     yield bench
-    before_task_publish.disconnect(stamp_published)
     bench.engine.dispose()
     bench.app.close()
 

@@ -148,6 +148,17 @@ class StoreError(RetryableError):
     """An artifact store that does not answer, refuses a write, or is full."""
 
 
+class NewerRecordError(StoreError):
+    """A record in the store that only a later release can read; a worker of that release will."""
+
+    def __init__(self, name: str, version: int, newest: int) -> None:
+        super().__init__(name, version, newest)
+        self.name, self.version, self.newest = name, version, newest
+
+    def __str__(self) -> str:
+        return f"{self.name} has version {self.version}; this release reads up to {self.newest}"
+
+
 class MissingArtifactError(RetryableError):
     """An artifact of an earlier stage that is missing or has a wrong checksum."""
 

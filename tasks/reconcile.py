@@ -10,7 +10,7 @@ once for all such jobs.
 
 import logging
 
-from pipeline.errors import CancelledError, MissingArtifactError, PipelineError, StoreError
+from pipeline.errors import CancelledError, MissingArtifactError, NewerRecordError, PipelineError, StoreError
 from pipeline.jobs.plans import Plan
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import BrokerSnapshot, snapshot
@@ -54,7 +54,11 @@ def _unfinished(resources: Resources, job: str) -> Plan | None:
     cancelled = jobs.coordination.cancelled(job) and not jobs.outcomes.closed(job)
     if not cancelled and jobs.coordination.idle_s(job) < resources.settings.stalled_s:
         return None
-    return jobs.plans.get(job)  # None if its root died before the plan was complete: it is redelivered
+    try:
+        return jobs.plans.get(job)  # None if its root died before the plan was complete: it is redelivered
+    except NewerRecordError as error:
+        log.info("job is left to a later release: %s", error, extra={"job": job})
+        return None
 
 
 def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:

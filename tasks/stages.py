@@ -141,7 +141,7 @@ def _done(task: VoxchordTask, ref: SegmentRef, stage: Stage) -> SegmentRef:
         finally:
             note(device=_device(task, work))  # this attempt may have been the first to use it
     resources.touch(job)
-    return {"job": job, "segment": segment, "ok": True}
+    return {**ref, "ok": True}
 
 
 def limit_s(words: int, profile: Profile) -> float:
@@ -205,7 +205,7 @@ def _remake(resources: Resources, ref: SegmentRef) -> None:
 def _failed(task: VoxchordTask, ref: SegmentRef, error: PipelineError) -> SegmentRef:
     task.app.resources.jobs.outcomes.fail(ref["job"], ref["segment"], str(error))
     note_failure(error)
-    return {"job": ref["job"], "segment": ref["segment"], "ok": False, "error": type(error).__name__}
+    return {**ref, "ok": False, "error": type(error).__name__}
 
 
 def _identity(plan: Plan, work: Work) -> dict[str, Any]:

@@ -4,7 +4,6 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import astuple
 from typing import Any
 
 from pipeline.arrays import Arrays, Samples
@@ -14,9 +13,12 @@ from pipeline.jobs.plans import PAGE, Plan, Plans
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.store.artifacts import Store
+from pipeline.stored_records import SEGMENT_VERSION, check_version, columns, from_rows, row
 
 _ASKED_AT_ONCE = 32
 _SPANS = "spans"
+_FIRST_COLUMNS = ("start", "samples", "line", "lines", "text", "lufs", "true_peak")
+"""Columns of spans of release 0.1.0, which names none. Later ones append theirs, so that it reads these."""
 
 
 class Artifacts:
@@ -27,8 +29,9 @@ class Artifacts:
 
     def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
         """Metadata of a finished segment; None if it is missing."""
-        found = self.store.get_json(stage_name(segment.key, _SPANS))
-        return None if found is None else _segment_audio(found)
+        name = stage_name(segment.key, _SPANS)
+        found = self.store.get_json(name)
+        return None if found is None else _segment_audio(name, found)
 
     def missing(self, plan: Plan) -> list[int]:
         """Indices of the segments without audio, in order."""
@@ -54,16 +57,18 @@ def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> 
     it is always made from these.
     """
     record = {
+        "version": SEGMENT_VERSION,
         "sample_rate_hz": audio.sample_rate_hz,
         "samples": audio.samples,
-        "spans": [astuple(span) for span in audio.spans],
+        "columns": columns(Span),
+        "spans": [row(span) for span in audio.spans],
     }
     name = stage_name(key, "audio")
     meta = {_SPANS: canonical_json(record).decode()}
     if not store.put_arrays(name, Arrays({"samples": samples}, meta)):
         record = json.loads(store.need_arrays(name).meta[_SPANS])
     store.overwrite(stage_name(key, _SPANS), canonical_json(record))
-    return _segment_audio(record)
+    return _segment_audio(name, record)
 
 
 def read_samples(store: Store, key: str) -> Samples:
@@ -98,6 +103,7 @@ def speaker_name(plan: Plan, speaker: Speaker) -> str:
     return f"speakers/{key[:2]}/{key}"
 
 
-def _segment_audio(record: Mapping[str, Any]) -> SegmentAudio:
-    spans = tuple(Span(*span) for span in record["spans"])
-    return SegmentAudio(record["sample_rate_hz"], record["samples"], spans)
+def _segment_audio(name: str, record: Mapping[str, Any]) -> SegmentAudio:
+    check_version(name, record, SEGMENT_VERSION)
+    spans = from_rows(Span, record.get("columns", _FIRST_COLUMNS), record["spans"])
+    return SegmentAudio(record["sample_rate_hz"], record["samples"], tuple(spans))

@@ -1,5 +1,6 @@
 """Outcomes: a job's failed segments, its failure, its manifest."""
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -7,6 +8,9 @@ from pipeline import errors
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import PipelineError
 from pipeline.store.artifacts import Store
+from pipeline.stored_records import FAILURE_VERSION, MANIFEST_VERSION, check_version
+
+log = logging.getLogger(__name__)
 
 
 class Outcomes:
@@ -31,7 +35,16 @@ class Outcomes:
         }
 
     def manifest(self, job: str) -> dict[str, Any] | None:
-        return self.store.get_json(f"jobs/{job}/manifest")
+        """Read the manifest; None if there is none.
+
+        Raises:
+            NewerRecordError: a later release wrote it.
+        """
+        name = f"jobs/{job}/manifest"
+        found: dict[str, Any] | None = self.store.get_json(name)
+        if found is not None:
+            check_version(name, found, MANIFEST_VERSION)
+        return found
 
     def finish(self, job: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest unless there is one; returns the stored manifest."""
@@ -46,18 +59,25 @@ class Outcomes:
 
     def error(self, job: str) -> PipelineError | None:
         """Error with which the job failed."""
-        found = self.store.get_json(f"jobs/{job}/failure")
+        name = f"jobs/{job}/failure"
+        found = self.store.get_json(name)
         if found is None:
             return None
-        kind = getattr(errors, found["kind"], PipelineError)
-        error: PipelineError = kind(*found["args"])
-        return error
+        check_version(name, found, FAILURE_VERSION)
+        kind: type[PipelineError] | None = getattr(errors, found["kind"], None)
+        try:
+            if kind is not None:
+                return kind(*found["args"])
+        except TypeError:
+            log.info("a later release gives this error more arguments", extra={"error": found["kind"]})
+        return PipelineError(found.get("message", found["kind"]))
 
     def give_up(self, job: str, error: PipelineError) -> None:
         known = type(error) is getattr(errors, type(error).__name__, None)
-        record = (
-            {"kind": type(error).__name__, "args": list(error.args)}
-            if known
-            else {"kind": "PipelineError", "args": [str(error)]}
-        )
+        record = {
+            "version": FAILURE_VERSION,
+            "kind": type(error).__name__ if known else PipelineError.__name__,
+            "args": list(error.args) if known else [str(error)],
+            "message": str(error),
+        }
         self.store.overwrite(f"jobs/{job}/failure", canonical_json(record))

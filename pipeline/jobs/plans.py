@@ -3,7 +3,7 @@
 import functools
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
@@ -15,6 +15,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.planning.request import JobOptions, Request
 from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.store.artifacts import Store
+from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
 
 PAGE = 256
 _JOB = re.compile(r"[0-9a-f]{20}")
@@ -80,8 +81,7 @@ class Plans:
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
         segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))
         for start in range(0, len(segments), PAGE):
-            page = [_packed_segment(segment) for segment in segments[start : start + PAGE]]
-            _put_twice(self.store, _page_name(job, start // PAGE), page)
+            _put_twice(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
         plan = Plan(
             job=job,
             options=request.options,
@@ -98,7 +98,7 @@ class Plans:
         self.coordination.touch(job)
         if request.summary is not None:
             self.store.put_json(_summary_name(job), request.summary.stored())
-        _put_twice(self.store, f"jobs/{job}/plan", asdict(plan))
+        _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)})
         return self.need(job)
 
     def summary(self, job: str) -> dict[str, Any] | None:
@@ -112,6 +112,10 @@ class Plans:
         return all(_get_either(self.store, name) is not None for name in names)
 
     def get(self, job: str) -> Plan | None:
+        """
+        Raises:
+            NewerRecordError: a later release wrote it.
+        """
         return _plan(self.store, job)
 
     def need(self, job: str) -> Plan:
@@ -168,16 +172,28 @@ def _get_either(store: Store, name: str) -> Any | None:
     return found
 
 
-def _packed_segment(segment: PlannedSegment) -> list[Any]:
-    lines = [[getattr(line, name) for name in PlannedLine.__slots__] for line in segment.lines]
-    return [segment.index, segment.key, segment.seed, lines, list(segment.speakers), segment.words]
+_FIRST_COLUMNS = {
+    "columns": ("index", "key", "seed", "lines", "speakers", "words"),
+    "line_columns": ("turn", "source_line", "speaker", "text", "pause_ms", "continues"),
+}
+"""Columns of the pages of release 0.1.0, which are bare lists of rows."""
 
 
-def _unpacked_segment(packed: list[Any]) -> PlannedSegment:
-    index, key, seed, lines, speakers, words = packed
-    return PlannedSegment(
-        index, key, seed, tuple(PlannedLine(*line) for line in lines), tuple(speakers), words
-    )
+def _packed(segments: list[PlannedSegment]) -> dict[str, Any]:
+    names = columns(PlannedSegment)
+    lines = names.index("lines")
+    rows = [row(segment) for segment in segments]
+    for values in rows:
+        values[lines] = [row(line) for line in values[lines]]
+    return {"version": PLAN_VERSION, "columns": names, "line_columns": columns(PlannedLine), "segments": rows}
+
+
+def _unpacked(page: Mapping[str, Any]) -> list[PlannedSegment]:
+    lines, speakers = (page["columns"].index(name) for name in ("lines", "speakers"))
+    for values in page["segments"]:
+        values[lines] = tuple(from_rows(PlannedLine, page["line_columns"], values[lines]))
+        values[speakers] = tuple(values[speakers])
+    return from_rows(PlannedSegment, page["columns"], page["segments"])
 
 
 _plans: dict[tuple[str, str], Plan] = {}
@@ -188,12 +204,14 @@ def _plan(store: Store, job: str) -> Plan | None:
     key = (store.url, job)
     plan = _plans.get(key)  # a reference, since another thread may clear the cache
     if plan is None:
-        found = _get_either(store, f"jobs/{job}/plan")
+        name = f"jobs/{job}/plan"
+        found = _get_either(store, name)
         if found is None:
             return None
-        found["options"] = JobOptions(**found["options"])
-        found["speakers"] = tuple(Speaker(**speaker) for speaker in found["speakers"])
-        plan = Plan(**found)
+        check_version(name, found, PLAN_VERSION)
+        found["options"] = known(JobOptions, found["options"])
+        found["speakers"] = tuple(known(Speaker, speaker) for speaker in found["speakers"])
+        plan = known(Plan, found)
         if len(_plans) >= 64:
             _plans.clear()
         _plans[key] = plan
@@ -206,4 +224,7 @@ def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
     found = _get_either(store, name)
     if found is None:
         raise MissingArtifactError(name)
-    return [_unpacked_segment(packed) for packed in found]
+    if isinstance(found, list):
+        found = {"segments": found, **_FIRST_COLUMNS}
+    check_version(name, found, PLAN_VERSION)
+    return _unpacked(found)

@@ -5,8 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.stitching.mixer import Gap, Loudness, Stitched
-
-VERSION = 1
+from pipeline.stored_records import MANIFEST_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +69,7 @@ def manifest(
         wall_s: seconds from the request, or the last restart, to the finished file.
     """
     return Manifest(
-        version=VERSION,
+        version=MANIFEST_VERSION,
         job=job,
         state="gaps" if stitched.gaps else "done",
         engine=engine,

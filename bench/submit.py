@@ -22,6 +22,7 @@ import redis
 from celery import Celery
 from sqlalchemy import Engine, func, select
 
+from bench.harness.waiting import until
 from db.database import open_database
 from db.queries.jobs import list_jobs
 from db.schema import task_run
@@ -68,15 +69,15 @@ def busy(folder: Path, count: int, pace: float, workers: int) -> dict[str, Any]:
             timeout=300
         )  # its segments exist now, so the next ones only stitch
         stitches = [_send(app, long, format=name) for name in ("opus", "mp3")]
-        _until(lambda: _stitching(app) == 2)
+        until(lambda: _stitching(app) == 2, 60)
         backlog = [_send(app, play, seed=seed) for seed in range(1, _BACKLOG + 1)]
-        _until(lambda: _runs(history, "voxchord.render", [one.id for one in backlog]) == _BACKLOG)
+        until(lambda: _runs(history, "voxchord.render", [one.id for one in backlog]) == _BACKLOG, 60)
         began = time.time()
         sends, seen = _measure(app, history, count, pace)
         ended = time.time()
         waiting = _waiting(url)
         audio_s = [stitch.get(timeout=300)["duration_s"] for stitch in stitches]
-        _until(lambda: _runs(history, "voxchord.stitch", [stitch.id for stitch in stitches]) == 2)
+        until(lambda: _runs(history, "voxchord.stitch", [stitch.id for stitch in stitches]) == 2, 60)
         covered = _covered(history, [stitch.id for stitch in stitches], began, ended)
         taken_in_s = _mean_run_s(history, [one.id for one in backlog])
         share = _busy_share(history, began, ended, workers)
@@ -123,10 +124,7 @@ def _measure(app: Celery, history: Engine, count: int, pace: float) -> tuple[lis
         result = _send(app, f"Alice: This is the short message with the number {number}.")
         sends.append(time.perf_counter() - start)
         called[result.id] = start
-    deadline = time.monotonic() + 30
-    while not called.keys() <= seen.keys():
-        assert time.monotonic() < deadline, "jobs never became visible"
-        time.sleep(0.01)
+    until(lambda: called.keys() <= seen.keys())
     done.set()
     watcher.join()
     return sends, [seen[task] - start for task, start in called.items()]
@@ -186,13 +184,6 @@ def _busy_share(history: Engine, began: float, ended: float, slots: int) -> floa
         ]
     inside = sum(max(0.0, min(end, ended) - max(start, began)) for start, end in spans)
     return float(inside / (slots * (ended - began)))
-
-
-def _until(true: Any, timeout_s: float = 60) -> None:
-    deadline = time.monotonic() + timeout_s
-    while not true():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.05)
 
 
 def _ms(seconds: list[float], percent: int) -> float:

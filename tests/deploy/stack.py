@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 from celery import Celery
 
+from bench.harness.waiting import until
 from tasks.metering.flight_recorder import Wreck
 from tests.deploy.compose import ROOT, SECRETS
 from tests.deploy.natively import Containers
@@ -138,10 +139,7 @@ def _work(stack: Stack, app: Celery) -> None:
 def _hold_up(recorders: Path) -> None:
     """Let the process that decodes stand still for a while, as on a machine that does: its attempt takes "
     "long."""
-    deadline = time.monotonic() + 60
-    while not (busy := list(_decoding(recorders))):
-        assert time.monotonic() < deadline, "nothing decodes"
-        time.sleep(0.01)
+    busy = until(lambda: list(_decoding(recorders)), 60)
     pid = busy[0].pid
     time.sleep(0.2)  # past the beginning, before the end: the model is yet to be loaded
     os.kill(pid, signal.SIGSTOP)
@@ -159,11 +157,11 @@ def _decoding(recorders: Path) -> Iterator[Wreck]:
 
 def _until_recorded(stack: Stack) -> None:
     """Wait until Prometheus has scraped the rows of the last job."""
-    deadline = time.monotonic() + 60
     query = 'sum(tts_task_attempts_total{task="voxchord.stitch"})'
-    while not any(
-        float(each["value"][1]) >= len(stack.jobs) for each in stack.ask("query", query=query)["result"]
-    ):
-        assert time.monotonic() < deadline, "the last job's rows did not come"
-        time.sleep(0.5)
+
+    def recorded() -> bool:
+        found = stack.ask("query", query=query)["result"]
+        return any(float(each["value"][1]) >= len(stack.jobs) for each in found)
+
+    until(recorded, 60, every_s=0.5)
     time.sleep(2)

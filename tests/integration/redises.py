@@ -2,7 +2,6 @@
 
 import contextlib
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 import redis
 
 from bench.harness.services import free_port
+from bench.harness.waiting import until
 from tests.tools import tool
 
 PASSWORD = "brokerword"  # noqa: S105 - of servers that live as long as a test
@@ -134,10 +134,9 @@ def _watched(group: Group) -> bool:
 
 
 def _until(come: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 30
-    while True:
+    def came() -> object:
         with contextlib.suppress(redis.RedisError, KeyError):
-            if come():
-                return
-        assert time.monotonic() < deadline, "Redis did not come up"
-        time.sleep(0.1)
+            return come()
+        return None
+
+    until(came)

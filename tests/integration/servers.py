@@ -8,7 +8,6 @@ Prints the settings of a worker that uses them, as one line of JSON.
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import psycopg
 
 from bench.harness.services import S3, Postgres
+from bench.harness.waiting import until
 from tasks.local.valkey import Valkey
 
 _PASSWORD = "networkword"  # noqa: S105 - of servers that live as long as a test
@@ -53,16 +53,14 @@ def database(address: str) -> Iterator[str]:
 
 
 def _until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + 30
-    while True:
+    def answers() -> bool:
         try:
             psycopg.connect(url, connect_timeout=2).close()
         except psycopg.OperationalError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.1)
-        else:
-            return
+            return False
+        return True
+
+    until(answers)
 
 
 def main(address: str, folder: Path) -> None:

@@ -4,7 +4,6 @@ import re
 import signal
 import stat
 import subprocess
-import time
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ import typer
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import ConnectionError as Gone
 
+from bench.harness.waiting import until
 from cli.delivery import deliver
 from cli.errors import told
 from pipeline.errors import OptionError
@@ -113,10 +113,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_pat
     signal.signal(signal.SIGINT, signal.default_int_handler)
     first = begun(script, out, tmp_path)
     segments = tmp_path / "state" / "store" / "segments"
-    deadline = time.monotonic() + 60
-    while not list(segments.rglob("spans")):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
+    until(lambda: list(segments.rglob("spans")), 60)
     os.kill(first.pid, signal.SIGINT)
     first.communicate(timeout=60)
     assert first.returncode == 130

@@ -9,11 +9,12 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script import dialogue, labels, marks, prose, screenplay, structure, structured, subtitles
+from pipeline.script import marks
 from pipeline.script.events import Event
+from pipeline.script.forms import dialogue, labels, prose, screenplay, structure, structured, subtitles
+from pipeline.script.forms.structure import Line
+from pipeline.script.forms.survey import Survey, Verdict, survey
 from pipeline.script.names import identity
-from pipeline.script.structure import Line
-from pipeline.script.survey import Survey, Verdict, survey
 from pipeline.script.turns import Findings
 
 FORMS = {

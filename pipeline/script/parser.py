@@ -13,9 +13,9 @@ from typing import Any
 
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import form as forms
-from pipeline.script import structured
 from pipeline.script.encoding import decode, refuse_foreign
 from pipeline.script.events import fold, named
+from pipeline.script.forms import structured
 from pipeline.script.names import identity
 from pipeline.script.plain import plain_letters
 from pipeline.script.turns import Findings, Script

@@ -4,12 +4,12 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.script import labels, structure
 from pipeline.script.events import Event, pause_between, speaker, words
-from pipeline.script.labels import Label
+from pipeline.script.forms import labels, structure
+from pipeline.script.forms.labels import Label
+from pipeline.script.forms.structure import Line
+from pipeline.script.forms.survey import Survey
 from pipeline.script.names import identity
-from pipeline.script.structure import Line
-from pipeline.script.survey import Survey
 from pipeline.script.turns import Findings
 from pipeline.script.vocabulary import Kind, is_metadata, kind, words_of
 

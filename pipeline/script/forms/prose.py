@@ -3,9 +3,10 @@
 import re
 from collections.abc import Generator, Iterator, Sequence
 
-from pipeline.script import labels, marks, structure
+from pipeline.script import marks
 from pipeline.script.events import Event, heading, pause_between, words
-from pipeline.script.structure import Line
+from pipeline.script.forms import labels, structure
+from pipeline.script.forms.structure import Line
 from pipeline.script.turns import Findings
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)\s*")

@@ -5,11 +5,11 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script import structure
 from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.forms import structure
+from pipeline.script.forms.structure import Line
+from pipeline.script.forms.survey import Verdict
 from pipeline.script.names import identity
-from pipeline.script.structure import Line
-from pipeline.script.survey import Verdict
 from pipeline.script.turns import Findings
 from pipeline.script.vocabulary import Kind, kind
 

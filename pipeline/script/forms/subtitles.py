@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from pipeline.script import labels
 from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.forms import labels
 from pipeline.script.names import identity
 from pipeline.script.turns import NARRATOR, Findings
 from pipeline.script.vocabulary import Kind, kind

@@ -9,11 +9,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
-from pipeline.script import labels, structure
 from pipeline.script.directions import names_a_sound
-from pipeline.script.labels import Label
+from pipeline.script.forms import labels, structure
+from pipeline.script.forms.labels import Label
+from pipeline.script.forms.structure import Line
 from pipeline.script.names import identity
-from pipeline.script.structure import Line
 from pipeline.script.vocabulary import Kind, kind
 
 _MOST, _HALF, _SOME = 0.8, 0.5, 0.2

@@ -21,6 +21,7 @@ from cli.errors import JobFailed, err
 from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
 from tasks.broker.queues import DOOR
+from tasks.message_headers import subject_in_headers
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -183,9 +184,9 @@ class Display:
         for task in list(self.state.tasks.values()):
             if self.root not in (task.root_id, task.uuid):
                 continue
-            words = (task.kwargs or "").split()
-            if len(words) >= 2 and words[0] == "job":
-                self.job = words[1]
+            subject = subject_in_headers(vars(task))
+            if subject:
+                self.job = subject.job
             if task.state == "STARTED" and task.name:
                 running[task.name.removeprefix("voxchord.")] += 1
         return running

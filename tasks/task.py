@@ -6,6 +6,7 @@ import celery
 from celery.exceptions import CeleryError
 
 from pipeline.errors import PipelineError
+from tasks.message_headers import subject_of_arguments
 from tasks.metering.attempt import attempt
 from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import results
@@ -14,7 +15,7 @@ from tasks.privacy.requests import shown
 
 
 class VoxchordTask(celery.Task[..., Any]):
-    """A Celery task that records every attempt and shows its arguments as job and segment."""
+    """A Celery task that records every attempt; its messages carry job and segment in their headers."""
 
     Request = "tasks.privacy.requests:PrivateRequest"
     if TYPE_CHECKING:
@@ -33,6 +34,9 @@ class VoxchordTask(celery.Task[..., Any]):
         return results.shown(result, measured)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
+        subject = subject_of_arguments(args, kwargs)
         options.setdefault("argsrepr", "()")
-        options.setdefault("kwargsrepr", shown(args or (), kwargs or {}))
+        options.setdefault("kwargsrepr", shown(subject))
+        if subject:
+            options["headers"] = {**(options.get("headers") or {}), **subject.headers()}
         return super().apply_async(args, kwargs, **options)

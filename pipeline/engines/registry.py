@@ -1,4 +1,4 @@
-"""Registry of engines. An adapter is imported when it is used, so the CPU path starts without torch."""
+"""Registry of engines by name. Adapters are imported on first use, so the CPU path starts without torch."""
 
 import contextlib
 import importlib

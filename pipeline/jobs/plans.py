@@ -18,12 +18,13 @@ from pipeline.store.artifacts import Store
 from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
 
 PAGE = 256
-_JOB = re.compile(r"[0-9a-f]{20}")
+JOB_ID = "[0-9a-f]{20}"
+"""Pattern of a job ID."""
 
 
 def is_id(job: object) -> TypeGuard[str]:
     """True for a valid job ID."""
-    return isinstance(job, str) and _JOB.fullmatch(job) is not None
+    return isinstance(job, str) and re.fullmatch(JOB_ID, job) is not None
 
 
 def checked_id(job: object) -> str:

@@ -14,12 +14,13 @@ from tornado.web import HTTPError, url
 
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import JOB_ID
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
 
 VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB; the limit of Flower's server is 100 MB."""
-JOB = r"/voxchord/jobs/([0-9a-f]{8,64})"
+JOB = rf"/voxchord/jobs/({JOB_ID})"
 _BLOCK = 1 << 20
 _TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}
 _SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}

@@ -1,18 +1,19 @@
 """State of tasks and workers in Flower, so that its tables can show, search and sort it.
 
-Flower fills these classes from events. Job and segment come from the representation of a task's arguments
-(`tasks.privacy.requests`), figures from that of its result (`tasks.privacy.results`), and a worker's queues
-and device from its heartbeat (`tasks.worker.heartbeat`). Events may come from any app on the broker, so
-nothing in them is trusted.
+Flower fills these classes from events. Job and segment are fields of a task's events
+(`tasks.privacy.events`), figures are in the representation of its result (`tasks.privacy.results`), and a
+worker's queues and device in its heartbeat (`tasks.worker.heartbeat`). Events may come from any app on the
+broker, so nothing in them is trusted.
 """
 
 import ast
 import math
-import re
 import sys
 from typing import Any
 
 from celery.events.state import Task, Worker
+
+from tasks.message_headers import subject_in_headers
 
 Row = dict[str, Any]
 
@@ -30,7 +31,6 @@ COLUMNS = {
 _TASKS: tuple[str, ...] = Task._fields  # type: ignore[attr-defined]  # missing in celery-types
 _WORKERS: tuple[str, ...] = Worker._fields  # type: ignore[attr-defined]  # as above
 _PREFIX = "voxchord."
-_SHOWN = re.compile(r"job ([0-9A-Za-z]{1,64})(?: segment (\d{1,9}))?")
 _FIGURES: dict[str, type | tuple[type, ...]] = {
     "voices": int,
     "audio_s": (int, float),
@@ -73,22 +73,21 @@ def read_older_files() -> None:
 
 
 def read(event: Row) -> Row:
-    """Parse job, segment and figures from an event's representations.
+    """Job, segment and figures of an event.
 
-    >>> read({"kwargs": "job 3f9a segment 4"})
-    {'job': '3f9a', 'segment': 4}
+    >>> read({"voxchord_job": "0123456789abcdef0123", "voxchord_segment": 4})
+    {'job': '0123456789abcdef0123', 'segment': 4}
     >>> read({"result": "{'voices': 2, 'audio_s': 61.3, 'speed': 172.0, 'more': 1}"})
     {'voices': 2, 'audio_s': 61.3, 'speed': 172.0}
     >>> read({"result": "{'audio_s': 'quick', 'speed': 1e999}"}), read({"result": "{[]: print}"})
     ({}, {})
     """
     found: Row = {}
-    kwargs, result = event.get("kwargs"), event.get("result")
-    named = _SHOWN.fullmatch(kwargs) if isinstance(kwargs, str) else None
-    if named:
-        found["job"] = named[1]
-        if named[2]:
-            found["segment"] = int(named[2])
+    subject, result = subject_in_headers(event), event.get("result")
+    if subject:
+        found["job"] = subject.job
+        if subject.segment is not None:
+            found["segment"] = subject.segment
     if isinstance(result, str) and result.startswith("{") and len(result) <= _RESULT_MAX:
         found |= _figures(result)
     return found

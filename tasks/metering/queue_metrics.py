@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tasks.broker.transport import counts
-from tasks.metering.request_identity import PUBLISHED
+from tasks.message_headers import PUBLISHED
 
 
 class Queues(Collector):

@@ -8,11 +8,10 @@ from typing import Any
 
 from celery import Task
 
+from tasks.message_headers import FIRST_PUBLISHED, PUBLISHED, RECEIVED
+
 STATS_VERSION = 2
 """Version of the way of measuring; raised when a figure changes its meaning."""
-
-PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_published", "voxchord_received"
-"""Headers: send time of this attempt; [task ID, send time of its first attempt]; receive time."""
 
 Row = dict[str, Any]
 

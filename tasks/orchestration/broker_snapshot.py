@@ -1,16 +1,16 @@
 """Snapshot of the messages a broker holds, in queues or unacknowledged by a worker."""
 
-import re
+import base64
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import counts
+from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
 from tasks.orchestration.resources import VoxchordApp
 
-_SHOWN = re.compile(rb"job ([0-9a-f]{20})(?: segment (\d+))?")
-"""Form of the representation that `tasks.privacy.requests.shown` puts into every message's headers."""
 _BLOCK = 500
 
 
@@ -47,16 +47,29 @@ def snapshot(app: VoxchordApp) -> BrokerSnapshot:
 
 
 def _found(payloads: Iterable[bytes]) -> BrokerSnapshot:
-    segments, stitches = set(), set()
-    for payload in payloads:
-        match = _SHOWN.search(payload)
-        if match:
-            job = match[1].decode()
-            if match[2] is None:
-                stitches.add(job)
-            else:
-                segments.add((job, int(match[2])))
-    return BrokerSnapshot(frozenset(segments), frozenset(stitches))
+    subjects = {subject for subject in map(subject_of_message, payloads) if subject}
+    return BrokerSnapshot(
+        segments=frozenset((each.job, each.segment) for each in subjects if each.segment is not None),
+        stitches=frozenset(each.job for each in subjects if each.segment is None),
+    )
+
+
+def subject_of_message(payload: bytes) -> Subject | None:
+    """Subject of a message as kombu stores it on Redis.
+
+    Messages of release 0.1.0 have no headers for it; then it is taken from their arguments.
+    """
+    try:
+        message = json.loads(payload)
+        if isinstance(message, list):  # unacknowledged: [message, exchange, routing key]
+            message = message[0]
+        subject = subject_in_headers(message["headers"])
+        if subject is None:
+            args, kwargs, _ = json.loads(base64.b64decode(message["body"]))
+            subject = subject_of_arguments(args, kwargs)
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return None  # a message of another program
+    return subject
 
 
 def _payloads(client: Any, channel: Any, names: Iterable[str]) -> Iterable[bytes]:

@@ -76,6 +76,11 @@ class VoxchordApp(Celery):
     """Celery app with its broker and the resources of its tasks; `tasks.make_app` makes it."""
 
     def __init__(self, settings: Settings, broker: Broker) -> None:
-        super().__init__("voxchord", task_cls="tasks.task:VoxchordTask", amqp="tasks.broker.transport:Wire")
+        super().__init__(
+            "voxchord",
+            task_cls="tasks.task:VoxchordTask",
+            amqp="tasks.broker.transport:Wire",
+            events="tasks.privacy.events:Events",
+        )
         self.settings, self.broker = settings, broker
         self.resources = Resources(settings)

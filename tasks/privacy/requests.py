@@ -5,38 +5,37 @@ may hold anything. They are replaced when the message arrives, before the first 
 """
 
 import logging
-from collections.abc import Mapping
 from typing import Any
 
 from celery.worker.consumer import consumer
 
+from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
 from tasks.metering.install import MeteredRequest
+from tasks.privacy.events import SubjectDispatcher
 
 
-def shown(args: Any, kwargs: Any) -> str:
-    """Public representation of a task's arguments: job and segment.
-
-    >>> shown([{"job": "3f9a", "segment": 4}], {})
-    'job 3f9a segment 4'
-    >>> shown([], {"script": "Alice: a secret", "voices": {}})  # not empty, or Celery shows the arguments
-    '-'
-    """
-    first = args[0] if args and isinstance(args[0], Mapping) else {}
-    found = {**first, **(kwargs if isinstance(kwargs, Mapping) else {})}
-    job, segment = found.get("job"), found.get("segment")
-    words = [f"job {job}"] if isinstance(job, str) and job.isalnum() else []
-    if isinstance(segment, int):
-        words.append(f"segment {segment}")
-    return " ".join(words) or "-"
+def shown(subject: Subject | None) -> str:
+    """Public representation of a task's arguments; not empty, or Celery shows the arguments."""
+    return str(subject) if subject else "-"
 
 
 class PrivateRequest(MeteredRequest):
-    """Request that replaces the sender's representations by job and segment."""
+    """Request that replaces the sender's representations by job and segment, also in events.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._argsrepr, self._kwargsrepr = "()", shown(self.args, self.kwargs)
+    Messages of release 0.1.0 have no headers for them; then they are taken from the arguments.
+    """
+
+    def __init__(self, message: Any, **options: Any) -> None:
+        super().__init__(message, **options)
+        self.subject = subject_in_headers(self.request_dict) or subject_of_arguments(self.args, self.kwargs)
+        self._argsrepr, self._kwargsrepr = "()", shown(self.subject)
         self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+        eventer = options.get("eventer")
+        if isinstance(eventer, SubjectDispatcher):
+            eventer.expect(self.id, self.subject)
+
+    def send_event(self, type: str, **fields: Any) -> None:
+        super().send_event(type, **fields, **(self.subject.headers() if self.subject else {}))
 
     def info(self, safe: bool = False) -> Any:
         """Description for inspection, without the arguments that Celery would include."""

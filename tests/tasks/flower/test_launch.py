@@ -150,6 +150,23 @@ def test_workers_show_queues_and_device(console: Console) -> None:
     assert {row["device"] for row in workers.values()} == {"cpu"}
 
 
+def test_events_carry_job_and_segment(console: Console, job: str) -> None:
+    ours = [event for event in console.events if event.get("voxchord_job") == job]
+    for kind in ("task-received", "task-started", "task-succeeded"):
+        events = [event for event in ours if event["type"] == kind]
+        segments = [event["voxchord_segment"] for event in events if "voxchord_segment" in event]
+        assert len(segments) == 4 * len(set(segments)), kind
+        assert len(events) == len(segments) + 1, "the stitch has no segment"
+
+
+def test_messages_of_release_0_1_0_have_job_and_segment_in_their_arguments(console: Console) -> None:
+    ref = {"job": 20 * "0", "segment": 7, "ok": False}
+    with Celery(broker=console.broker) as app:
+        sent = app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion", kwargsrepr="anything")
+    (row,) = until(lambda: listed(console, f"uuid:{sent.id} state:SUCCESS"))
+    assert (row["job"], row["segment"]) == (ref["job"], ref["segment"])
+
+
 def test_results_are_shown_as_figures_and_sent_unchanged() -> None:
     result = {"job": "3f9a", "segment": 4, "ok": True}
     shown = Shown(result, {"voices": 2})
@@ -163,7 +180,7 @@ def test_foreign_events_are_not_trusted(console: Console) -> None:
     sent = ["{'audio_s': 1e999, 'speed': 'quick'}", "{'voices': [1], 'device': {}}", "{'audio_s':", "{[]: 1}"]
     with app.connection_for_write() as connection, app.events.Dispatcher(connection, "other@host") as events:
         for number, text in enumerate(sent):
-            about = {"uuid": f"foreign-{number}"}
+            about = {"uuid": f"foreign-{number}", "voxchord_job": "../x", "voxchord_segment": 1}
             events.send("task-received", name="foreign.task", args="()", kwargs="job ../x", **about)
             events.send("task-succeeded", result=text, runtime=0.1, **about)
     app.close()

@@ -10,11 +10,10 @@ import pytest
 from celery import Celery
 
 from db.ingest import spool
+from tasks.message_headers import FIRST_PUBLISHED, PUBLISHED
 from tasks.metering import instruments
 from tasks.metering.attempt import attempt, note
 from tasks.metering.request_identity import (
-    FIRST_PUBLISHED,
-    PUBLISHED,
     identity,
     make_uid,
     stamp_published,

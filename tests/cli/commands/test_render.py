@@ -139,7 +139,7 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_pat
         (["stats", "speed", "-p", "days=inf"], 2, "parameter days must be a number"),
         (["submit", "examples/radio_play.txt"], 5, "no service is running"),
         (["voices", "add", "me", "LICENSE"], 3, "voice 'me'"),
-        (["voices", "add", "wren", "LICENSE"], 3, "an engine has a voice of that name"),
+        (["voices", "add", "wren", "LICENSE"], 3, "an engine has a preset of that name"),
         (["worker"], 5, "no service is running"),
     ],
 )

@@ -81,9 +81,9 @@ def test_voices_are_registered_by_put(console: Console) -> None:
     [
         ("ferryman", b"not audio", "not audio"),
         ("ferryman", recording(0.2), "shorter"),
-        ("..%2Fferryman", recording(), "a name has"),
-        ("%25s", recording(), "a name has"),
-        ("wren", recording(), "an engine has a voice of that name"),
+        ("..%2Fferryman", recording(), "names have"),
+        ("%25s", recording(), "names have"),
+        ("wren", recording(), "an engine has a preset of that name"),
     ],
 )
 def test_unusable_voices_are_refused(console: Console, name: str, data: bytes, reason: str) -> None:

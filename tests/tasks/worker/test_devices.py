@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import replace
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -89,3 +90,15 @@ def test_slots_come_from_the_engine() -> None:
     from pipeline.engines.vibevoice import device
 
     assert (devices.SLOTS_GPU, devices.SLOTS_CPU) == (device.SLOTS_CUDA, device.SLOTS_CPU)
+
+
+def test_compiled_kernels_are_kept_where_the_environment_says_or_in_the_state_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setenv("TRITON_CACHE_DIR", "/elsewhere")
+    settings = Settings(state=tmp_path)
+    on_gpu = commands.environment(commands.gpu("0", THREADS, 1, visible="0"), settings)
+    assert on_gpu["TORCHINDUCTOR_CACHE_DIR"] == str(tmp_path / "kernels" / "inductor")
+    assert on_gpu["TRITON_CACHE_DIR"] == "/elsewhere"
+    assert "TORCHINDUCTOR_CACHE_DIR" not in commands.environment(commands.cpu(1), settings)

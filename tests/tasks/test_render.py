@@ -2,6 +2,7 @@ import io
 import json
 import re
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from bench.harness.waiting import until
 from db.queries.jobs import get_job
 from db.reports.job_timeline import tell
 from pipeline import finalize, stages
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.stages import Work
@@ -28,14 +31,17 @@ PARAGRAPH = (
 SCRIPT = "\n".join(f"{'Alice' if i % 2 else 'Bob'}: Entry {i}. {PARAGRAPH}" for i in range(16))
 
 
-def directly(script: str, store: Store, **options: object) -> bytes:
-    """Render the same job in this process, last segment first, without a queue."""
-    jobs = Jobs(store)
+def plan_of(script: str, jobs: Jobs, **options: object) -> Plan:
     own, rest = split_options(options, engine="hibari")
     engine = Engines().load("hibari")
-    plan = jobs.plans.create(
-        checked(parse(script), {}, own, rest, engine=engine, registered=Voices(store)), engine.profile
-    )
+    request = checked(parse(script), {}, own, rest, engine=engine, registered=Voices(jobs.store))
+    return jobs.plans.create(request, engine.profile)
+
+
+def directly(script: str, store: Store, **options: object) -> bytes:
+    """Render the same job in this process, last segment first, without a queue."""
+    jobs, engine = Jobs(store), Engines().load("hibari")
+    plan = plan_of(script, jobs, **options)
     for index in reversed(range(plan.segments)):
         work = Work(store, plan, jobs.plans.segment(plan.job, index), engine)
         for stage in (stages.text, stages.semantic, stages.speaker):
@@ -121,6 +127,27 @@ def test_stages_after_a_failure_are_not_cache_hits(service: Service) -> None:
     service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
     (row,) = service.attempts(job, "diffusion")
     assert (row["segment"], row["cache_hit"]) == (0, None)
+
+
+def test_a_segments_message_with_one_more_field_is_done_and_keeps_it(service: Service) -> None:
+    manifest = service.render(SCRIPT)
+    ref = {"job": manifest["job"], "segment": 0, "take": 2}
+    sent = service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
+    assert sent.get(timeout=60) == {**ref, "ok": True}
+
+
+def test_a_job_planned_by_a_later_release_with_one_more_option(service: Service, tmp_path: Path) -> None:
+    script = SCRIPT.replace("quay", "jetty")
+    planned = Jobs(Store(str(tmp_path / "later")))
+    plan = plan_of(script, planned)
+    for name, _, _ in list(planned.store.objects.names("jobs")):
+        service.jobs.store.objects.replace(name, planned.store.objects.read(name) or b"")
+    record = json.loads(service.jobs.store.need(f"jobs/{plan.job}/plan"))
+    record["options"]["verify"] = "strict"
+    service.jobs.store.overwrite(f"jobs/{plan.job}/plan", canonical_json(record))
+    manifest = service.render(script)
+    assert (manifest["job"], manifest["state"]) == (plan.job, "done")
+    assert "verify" in json.loads(service.jobs.store.need(f"jobs/{plan.job}/plan"))["options"]
 
 
 def test_every_attempt_has_a_row_with_its_cost(service: Service) -> None:

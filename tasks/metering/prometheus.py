@@ -22,7 +22,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db.ingest import spool
-from tasks.metering.probes import linux_counters
+from pipeline.cgroup import memory_limit_bytes
+from tasks.metering.probes.linux_counters import smaps_rollup
 from tasks.metering.probes.nvml import Nvml, visible_names
 from tasks.metering.queue_metrics import Queues
 
@@ -115,7 +116,7 @@ class Here(Collector):
     def __init__(self, spool_folder: Path, written: Callable[[], int], *, slots: int, gpu: bool) -> None:
         self._folder, self._written, self._slots = spool_folder, written, slots
         self._nvml = Nvml.load() if gpu else None
-        self._limit_bytes = linux_counters.mem_limit_bytes()
+        self._limit_bytes = memory_limit_bytes()
         psutil.cpu_percent()  # the first call only sets the reference
 
     def collect(self) -> Iterable[Metric]:
@@ -161,17 +162,9 @@ class Here(Collector):
 
 def memory_bytes(process: psutil.Process) -> int | None:
     """Proportional memory (PSS) of a process and its descendants; shared pages are divided among them."""
-    shares = [_share_bytes(each.pid) for each in (process, *process.children(recursive=True))]
-    known = [share for share in shares if share is not None]
+    sizes = (smaps_rollup(each.pid) for each in (process, *process.children(recursive=True)))
+    known = [size[b"Pss"] for size in sizes if size is not None]
     return sum(known) if known else None
-
-
-def _share_bytes(pid: int) -> int | None:
-    try:
-        lines = Path(f"/proc/{pid}/smaps_rollup").read_bytes().splitlines()
-    except OSError:
-        return None  # it has ended
-    return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith(b"Pss:"))
 
 
 class Metrics:

@@ -10,6 +10,8 @@ import resource
 from collections.abc import Iterator
 from pathlib import Path
 
+from pipeline.cgroup import memory_limit_bytes, own_cgroups
+
 NAMES = (
     "cpu_user_s",
     "cpu_system_s",
@@ -37,7 +39,6 @@ UNKNOWN = math.nan
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 _ROLLUP_S_PER_BYTE = 17.6e-3 / 1.5e9
 """Measured time to read smaps_rollup, which is proportional to resident memory."""
-_UNLIMITED = 1 << 60
 
 
 class Process:
@@ -57,7 +58,7 @@ class Process:
         self._schedstat: dict[str, int | None] = {}
         self._waited_ns: dict[str, int] = {}
         self._waited_in_all_ns = 0
-        self.mem_limit_bytes = cgroup.mem_limit_bytes
+        self.mem_limit_bytes = memory_limit_bytes()
         self.cpus_allowed = len(os.sched_getaffinity(0))
 
     def read(self, *, all_of_them: bool = True) -> list[float]:
@@ -119,15 +120,8 @@ class Process:
         """Proportional (PSS) and unique (USS) memory; None if reading them would exceed `allowance_s`."""
         if rss_bytes * _ROLLUP_S_PER_BYTE > allowance_s:
             return None
-        try:
-            data = Path("/proc/self/smaps_rollup").read_bytes()
-        except OSError:
-            return None
-        sizes = {
-            name: int(rest.split(None, 1)[0]) * 1024
-            for name, _, rest in (line.partition(b":") for line in data.splitlines()[1:])
-        }
-        return sizes[b"Pss"], sizes[b"Private_Clean"] + sizes[b"Private_Dirty"]
+        sizes = smaps_rollup(self.pid)
+        return None if sizes is None else (sizes[b"Pss"], sizes[b"Private_Clean"] + sizes[b"Private_Dirty"])
 
     def cgroup_peak_bytes(self) -> float:
         """Lifetime peak of the cgroup's memory; meaningful for an attempt only if it rose meanwhile."""
@@ -199,46 +193,35 @@ class _Counter:
 
 
 class _Cgroup:
-    """Limits and counters of the process' cgroup, version 2 or 1."""
+    """Counters of the process' cgroup, version 2 or 1."""
 
     def __init__(self) -> None:
-        lines = (
-            Path("/proc/self/cgroup").read_text().splitlines() if os.path.exists("/proc/self/cgroup") else []
-        )
-        groups = {
-            kind: path
-            for _id, kinds, path in (line.split(":", 2) for line in lines)
-            for kind in kinds.split(",")
-        }
-        unified = _folder("/sys/fs/cgroup", groups.get("", "/"), "cgroup.controllers")
-        memory = _folder("/sys/fs/cgroup/memory", groups.get("memory", "/"), "memory.limit_in_bytes")
-        cpu = _folder("/sys/fs/cgroup/cpu", groups.get("cpu", "/"), "cpu.stat")
+        groups = own_cgroups()
+        unified, memory, cpu = groups.unified, groups.memory, groups.cpu
         if unified is not None:
             self.throttled = _Counter(unified / "cpu.stat", b"throttled_usec ", 1e-6)
             self.oom = _Counter(unified / "memory.events", b"oom_kill ", 1)
             self.peak = _Counter(unified / "memory.peak", b"", 1)
-            limit = _Counter(unified / "memory.max", b"", 1)
         else:
             self.throttled = _Counter(cpu and cpu / "cpu.stat", b"throttled_time ", 1e-9)
             self.oom = _Counter(memory and memory / "memory.oom_control", b"oom_kill ", 1)
             self.peak = _Counter(memory and memory / "memory.max_usage_in_bytes", b"", 1)
-            limit = _Counter(memory and memory / "memory.limit_in_bytes", b"", 1)
         pressure = unified / "cpu.pressure" if unified is not None else Path("/proc/pressure/cpu")
         self.psi = _Counter(pressure, b"total=", 1e-6)
-        bound = limit()
-        limit.close()
-        self.mem_limit_bytes = int(bound) if bound < _UNLIMITED else None
 
     def close(self) -> None:
         for counter in (self.throttled, self.oom, self.peak, self.psi):
             counter.close()
 
 
-def mem_limit_bytes() -> int | None:
-    """Memory limit of the cgroup; None if there is none."""
-    cgroup = _Cgroup()
-    cgroup.close()
-    return cgroup.mem_limit_bytes
+def smaps_rollup(pid: int) -> dict[bytes, int] | None:
+    """Read the memory of a process in bytes, by kind (`Pss`, `Private_Clean`, …); None if it has ended."""
+    try:
+        data = Path(f"/proc/{pid}/smaps_rollup").read_bytes()
+    except OSError:
+        return None
+    fields = (line.partition(b":") for line in data.splitlines()[1:])
+    return {name: int(rest.split(None, 1)[0]) * 1024 for name, _, rest in fields} or None
 
 
 def oom_kills() -> tuple[float, str]:
@@ -251,14 +234,6 @@ def oom_kills() -> tuple[float, str]:
     vmstat = Path("/proc/vmstat").read_bytes() if os.path.exists("/proc/vmstat") else b""
     start = vmstat.find(b"oom_kill ")
     return (float(vmstat[start:].split(None, 2)[1]) if start >= 0 else UNKNOWN), "host"
-
-
-def _folder(mount: str, group: str, witness: str) -> Path | None:
-    """Folder of the group. In a container its path is often the host's, and the mount is the group."""
-    for path in (Path(mount) / group.lstrip("/"), Path(mount)):
-        if (path / witness).exists():
-            return path
-    return None
 
 
 def _open(path: str | Path, flags: int = os.O_RDONLY) -> int | None:

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 from math import prod
-from pathlib import Path
 
 import psutil
 
+from pipeline import cgroup
 from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Shape, Stack
 
 TABLES = ("model.language_model.embed_tokens.weight", "lm_head.weight")
@@ -24,7 +24,6 @@ HALF = 2
 """Bytes of a number in half precision."""
 FP16_WEIGHT_MIN = 1 << 18
 """Numbers of a weight. A smaller one stays in the processor's caches, so that its size costs nothing."""
-CGROUP = Path("/sys/fs/cgroup/memory.max")
 
 
 def count(shape: Shape) -> int:
@@ -96,7 +95,7 @@ def fitting_slots(free_bytes: int, weights_bytes: int, per_slot_bytes: int, most
 
 
 def available_bytes() -> int:
-    """What this machine, or the container that we are in, can still give."""
+    """Memory that this machine, and the cgroups that this process is in, can still give."""
     free = int(psutil.virtual_memory().available)
-    limit = CGROUP.read_text().strip() if CGROUP.is_file() else "max"
-    return free if limit == "max" else min(free, max(0, int(limit) - int(psutil.Process().memory_info().rss)))
+    allowed = cgroup.memory_available_bytes()
+    return free if allowed is None else min(free, allowed)

@@ -1,6 +1,9 @@
 # Two commands: `make run` hears the result, `make test` checks everything.
-PYTHON ?= python3.11
 VENV := .venv
+# The first of these that is Python 3.11 or newer and can make an environment; `make PYTHON=…` takes another.
+PYTHONS := python3.11 python3.14 python3.13 python3.12 python3
+USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
+PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .PHONY: run test quick model-test console-test kernel-test lint clean
@@ -42,6 +45,8 @@ lint: $(VENV)/.test
 	$(VENV)/bin/lint-imports
 
 $(VENV)/bin/python:
+	@$(or $(PYTHON),false) -c '$(USABLE)' || { echo '$(if $(PYTHON),$(PYTHON) cannot,None of $(PYTHONS) can) be used: Python 3.11' \
+		'or newer is needed, with its modules venv and ensurepip (Debian: apt-get install python3-venv)' >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python

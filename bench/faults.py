@@ -308,7 +308,7 @@ def broker_away(bench: Bench) -> None:
 
 def broker_empty(bench: Bench) -> None:
     """Erase the broker's memory."""
-    until(lambda: len(bench.fleet.jobs.coordination.opened()) == 2, 20)
+    until(lambda: len(bench.fleet.planned()) == 2, 20)
     time.sleep(random.uniform(0.2, 2))
     bench.fleet.client.flushall()
     bench.struck()
@@ -354,11 +354,8 @@ def damaged(kind: str, stage: str) -> Fault:
     def strike(bench: Bench) -> None:
         folder = Path(bench.fleet.store) / "segments"
         keys: set[str] = set()
-        for job in until(bench.fleet.jobs.coordination.opened, 20):
-            until(lambda job=job: bench.fleet.jobs.plans.get(job), 20)  # type: ignore[misc]
-            keys |= {
-                segment.key for segment in bench.fleet.jobs.plans.segments(bench.fleet.jobs.plans.need(job))
-            }
+        for plan in until(lambda: list(bench.fleet.jobs.plans.open_jobs()), 20):
+            keys |= {segment.key for segment in bench.fleet.jobs.plans.segments(plan)}
         found = until(
             lambda: [path for path in folder.glob(f"*/*/{stage}") if path.parent.name in keys],
             20,

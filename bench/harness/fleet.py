@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +176,14 @@ class Fleet:
     def send(self, script: Any, options: Mapping[str, Any] | None = None, **more: Any) -> Any:
         kwargs = {"script": script, "voices": {}, "options": dict(options or {})}
         return self.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord", **more)
+
+    def job(self, known: Iterable[str] = ()) -> str:
+        """Wait until a job is planned that is not among the known; returns its ID."""
+        return until(lambda: self.planned().difference(known), 60).pop()
+
+    def planned(self) -> set[str]:
+        """IDs of the open jobs that have a plan."""
+        return {plan.job for plan in self.jobs.plans.open_jobs()}
 
     def payloads(self) -> Iterator[tuple[str, bytes]]:
         """All messages in queues, with their lists."""

@@ -61,11 +61,10 @@ def test_commands_survive_a_broker_outage(fleet: Fleet, start: Start, tmp_path: 
     source, other = tmp_path / "script.txt", tmp_path / "other.txt"
     source.write_text(script("away", *["wait1.5"] * 6))
     other.write_text(script("later", "", ""))
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     shown = start("render", source, "-o", tmp_path / "shown.wav")
     quiet = start("render", source, "-o", tmp_path / "quiet.wav", "--json")
-    job = until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S).pop()
-    until(lambda: fleet.jobs.plans.get(job), LIMIT_S)
+    job = fleet.job(known)
     watching = start("status", job, "--watch")
     until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)  # both renders have been heard
     fleet.kill_broker()
@@ -100,8 +99,9 @@ def test_render_survives_the_death_of_its_broker(start: Start, tmp_path: Path) -
     own = {"VOXCHORD_STATE": str(tmp_path / "state"), "VOXCHORD_STORE": "", "VOXCHORD_BROKER_URL": ""}
     rendering = start("render", source, "-o", tmp_path / "own.wav", "--json", **own)
     jobs = Jobs(Store(str(store)))
-    job = until(jobs.coordination.opened, LIMIT_S)[0]
-    until(lambda: jobs.plans.get(job) and len(jobs.artifacts.missing(jobs.plans.need(job))) < 4, LIMIT_S)
+    plan = until(lambda: next(jobs.plans.open_jobs(), None), LIMIT_S)
+    assert plan
+    until(lambda: len(jobs.artifacts.missing(plan)) < 4, LIMIT_S)
     family = psutil.Process(rendering.pid).children(recursive=True)
     (server,) = (each for each in family if "valkey" in each.name())
     server.kill()

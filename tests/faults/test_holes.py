@@ -51,12 +51,6 @@ def failed(result: Any) -> str:
     return f"{type(found.value).__name__} {found.value}"
 
 
-def job_of(fleet: Fleet, known: set[str]) -> str:
-    """Wait for a new job to start."""
-    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
-    return next(iter(set(fleet.jobs.coordination.opened()) - known))
-
-
 def state(fleet: Fleet) -> Path:
     return fleet.folder / "state"
 
@@ -95,9 +89,9 @@ def test_dead_children_are_replaced_and_jobs_continue(fleet: Fleet) -> None:
 
 
 def test_poison_segments_are_quarantined_and_named(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(script("poison", "", "poison", "", ""))
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     told = failed(result)
     assert "segment 1 (script line 2)" in told
     assert "its worker died 3 times" in told
@@ -133,10 +127,10 @@ def test_errors_while_remaking_artifacts_are_classified(fleet: Fleet) -> None:
 
 
 def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     text = script("page", "wait5", "")
     first = fleet.send(text)
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
     until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
@@ -152,10 +146,10 @@ def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again
 
 
 def test_cancelling_stops_decodes_answers_waiters_and_drains_queues(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     text = script("cancel", *["wait30"] * 40)
     first = fleet.send(text)
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     second = fleet.send(text)
     until(lambda: len(fleet.roots.waiting(job)) == 2, LIMIT_S)
@@ -167,9 +161,9 @@ def test_cancelling_stops_decodes_answers_waiters_and_drains_queues(fleet: Fleet
 
 
 def test_short_jobs_overtake_earlier_long_ones(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     long = fleet.send(script("long", *["wait0.1"] * 400))
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.roots.sent(job), LIMIT_S)
     done(fleet.send(script("short", *["wait0.1"] * 3)))
     assert not long.ready()
@@ -179,10 +173,10 @@ def test_short_jobs_overtake_earlier_long_ones(fleet: Fleet) -> None:
 
 
 def test_cancelled_jobs_resume_on_a_new_request(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     text = script("again", "", "", "wait3", "")
     first = fleet.send(text)
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     fleet.jobs.coordination.cancel(job)
     assert "was cancelled" in failed(first)
@@ -195,9 +189,9 @@ def test_cancelled_jobs_resume_on_a_new_request(fleet: Fleet) -> None:
 def test_repeated_messages_run_once(fleet: Fleet, task: str) -> None:
     for name in ("work0", "work1"):
         os.killpg(fleet.workers[name].pid, signal.SIGSTOP)
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(script(f"twice{task}", "wait0.2", ""))
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.roots.sent(job), LIMIT_S)
     root = fleet.roots.claimed_by(job) or ""
     ref = {"job": job, "segment": 0, "ok": True}
@@ -220,9 +214,9 @@ def test_repeated_messages_run_once(fleet: Fleet, task: str) -> None:
 
 
 def test_jobs_survive_a_broker_that_lost_its_memory(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(script("memory", *["wait0.3"] * 8))
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: 2 <= 8 - len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) <= 6, LIMIT_S)
     fleet.client.flushall()
     assert done(result)["segments"] == 8
@@ -279,9 +273,9 @@ def _replaced_by_a_file(folder: Path) -> bool:
 
 
 def test_refusing_stores_pause_the_job(fleet: Fleet) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(script("full", *["wait0.3"] * 6))
-    job = job_of(fleet, known)
+    job = fleet.job(known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     scratch = fleet.store / ".scratch"
     until(lambda: _replaced_by_a_file(scratch))
@@ -347,7 +341,7 @@ def test_stopped_thread_pools_requeue_their_segments(tmp_path: Path) -> None:
         fleet.ready()
         result = fleet.send(script("stop", "wait5", "wait5"))
         until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
-        (job,) = fleet.jobs.coordination.opened()
+        (job,) = fleet.planned()
         fleet.workers["device"].terminate()
         fleet.workers["device"].wait(LIMIT_S)
         assert len(fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job))) == 2, (

@@ -35,13 +35,14 @@ def test_local_services_survive_the_death_of_worker_and_broker(tmp_path: Path) -
             kwargs={"script": script("local", *["wait1"] * 4), "options": {"engine": "mischief"}},
             queue="voxchord",
         )
-        job = until(jobs.coordination.opened, 60)[0]
-        until(lambda: jobs.plans.get(job) and len(jobs.artifacts.missing(jobs.plans.need(job))) < 4, 60)
+        plan = until(lambda: next(jobs.plans.open_jobs(), None), 60)
+        assert plan
+        until(lambda: len(jobs.artifacts.missing(plan)) < 4, 60)
         service.processes[-1].kill()
         assert service.broker.process
         for server in psutil.Process(service.broker.process.pid).children():
             server.kill()
-        manifest = until(lambda: jobs.outcomes.manifest(job), 90)
+        manifest = until(lambda: jobs.outcomes.manifest(plan.job), 90)
         assert manifest
         assert manifest["segments"] == 4
         password = (urlsplit(url).password or "").encode()

@@ -52,8 +52,8 @@ def test_s3_output_matches_a_folder(fleet: Fleet, server: S3, expected: bytes) -
 
 def test_busy_services_pause_the_job(fleet: Fleet, server: S3, expected: bytes) -> None:
     result = fleet.send(SCRIPT, {"seed": 7})
-    job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
-    until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
+    job = fleet.job()
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
     server.busy = True
     try:
         until(lambda: result.state == "PAUSED", LIMIT_S)
@@ -70,9 +70,9 @@ def test_busy_services_raise_until_they_answer(fleet: Fleet, server: S3) -> None
     objects = fleet.jobs.store.objects
     server.busy = True
     try:
-        with pytest.raises(StoreError, match=f"can't create a in {fleet.store_url}: SlowDown: Please reduce"):
+        with pytest.raises(StoreError, match=f"cannot create a in {fleet.store_url}: SlowDown: Please"):
             objects.create("a", b"1")
-        with pytest.raises(StoreError, match=f"can't look for a in {fleet.store_url}: 503"):
+        with pytest.raises(StoreError, match=f"cannot check a in {fleet.store_url}: 503"):
             objects.size("a")
     finally:
         server.busy = False
@@ -81,8 +81,7 @@ def test_busy_services_raise_until_they_answer(fleet: Fleet, server: S3) -> None
 
 def test_work_of_killed_workers_is_redelivered(fleet: Fleet) -> None:
     result = fleet.send(SCRIPT, {"seed": 8})
-    job = until(fleet.jobs.coordination.opened, LIMIT_S)[0]
-    until(lambda: fleet.jobs.plans.get(job) and fleet.trying("diffusion"), LIMIT_S)
+    until(lambda: fleet.trying("diffusion"), LIMIT_S)
     fleet.kill("work0")
     fleet.start("work0")
     assert result.get(timeout=LIMIT_S)["state"] == "done"

@@ -92,9 +92,9 @@ def test_killed_processes_are_replaced_and_their_segments_redone(fleet: Fleet) -
 
 
 def test_cancelled_jobs_answer_at_once_and_their_messages_drain(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(deeds_of("cancelled", *["wait30"] * 8), {"engine": "mischief"})
-    job = until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S).pop()
+    job = fleet.job(known)
     until(lambda: fleet.trying("diffusion"), LIMIT_S)
     fleet.jobs.coordination.cancel(job)  # the flag alone: the reconciler finds it and answers
     with pytest.raises(Exception, match=r"cancelled"):
@@ -116,9 +116,9 @@ def test_device_jobs_use_the_device_queue(fleet: Fleet) -> None:
 
 
 def test_reconciler_finds_messages_lost_by_the_broker(fleet: Fleet, rabbit: Rabbit) -> None:
-    known = set(fleet.jobs.coordination.opened())
+    known = fleet.planned()
     result = fleet.send(deeds_of("lost", *["wait3"] * 6), {"engine": "mischief"})
-    until(lambda: set(fleet.jobs.coordination.opened()) - known, LIMIT_S)
+    fleet.job(known)
     until(lambda: len(fleet.trying("diffusion")) == 2, LIMIT_S)
     for name in WORK.split(","):
         rabbit.ask("purge_queue", name)

@@ -67,9 +67,9 @@ def test_jobs_survive_a_failover(tmp_path: Path, quiet: Quiet) -> None:
             until(lambda: fleet.trying("diffusion"), LIMIT_S)
             master = group.master()
             group.servers[master].kill()
-            assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(fleet.jobs.coordination.opened()[0]))
+            assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(fleet.job()))
             until(lambda: group.master() != master, LIMIT_S)
-            job = fleet.jobs.coordination.opened()[0]
+            job = fleet.job()
             until(lambda: fleet.jobs.outcomes.manifest(job), LIMIT_S)
             manifest = fleet.app.AsyncResult(result.id).get(timeout=LIMIT_S)
             assert audio(fleet, manifest) == quiet.audio(SCRIPT)

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli import forked
+
 ROOT = Path(__file__).parent.parent.parent
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -19,6 +21,17 @@ def environment(tmp_path: Path) -> dict[str, str]:
 
 def command(*arguments: object) -> list[str]:
     return [sys.executable, "voxchord.py", *map(str, arguments)]
+
+
+@pytest.fixture
+def ask(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Runs a command that starts no service, without the time that imports take."""
+    folder = tmp_path_factory.mktemp("output")
+
+    def ask(*arguments: object, **options: str) -> subprocess.CompletedProcess[str]:
+        return forked.run([*map(str, arguments)], {**environment(tmp_path), **options}, folder)
+
+    return ask
 
 
 @pytest.fixture

@@ -128,6 +128,7 @@ def test_worker_samples_match_transformers(settings: Settings, checkpoint: Path)
     assert_samples_are_those_of_one_call(jobs, manifest["job"], checkpoint)
 
 
+@pytest.mark.slow
 def test_real_workers_speak_with_an_adapter_as_one_call_on_merged_weights(
     settings: Settings, adapted: tuple[str, Path]
 ) -> None:

@@ -25,8 +25,8 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_a_sound_script_is_summed_up(run: Run, script: Path) -> None:
-    done = run("check", script, "--json", "--voice", "ROLF=heron")
+def test_a_sound_script_is_summed_up(ask: Run, script: Path) -> None:
+    done = ask("check", script, "--json", "--voice", "ROLF=heron")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert set(found) >= {"form", "speakers", "words", "problems", "notices"}
@@ -41,31 +41,31 @@ def test_a_sound_script_is_summed_up(run: Run, script: Path) -> None:
     assert found["omitted"]["footnote mark"] == {"count": 1, "words": 0}
 
 
-def test_every_problem_is_named_at_once_with_exit_code_3(run: Run, tmp_path: Path) -> None:
+def test_every_problem_is_named_at_once_with_exit_code_3(ask: Run, tmp_path: Path) -> None:
     path = tmp_path / "bad.txt"
     path.write_text("Mia: Hello \u2603.\nRolf: [pause:9]\nMia: это\nRolf: Fine.\n")
-    done = run("check", path, "--json", "--voice", "Nobody=wren", "--voice", "Mia=unknown")
+    done = ask("check", path, "--json", "--voice", "Nobody=wren", "--voice", "Mia=unknown")
     assert done.returncode == 3
     found = json.loads(done.stdout)
     assert [problem["line"] for problem in found["problems"]] == [1, 1, 1, 2, 3]
     assert [speaker["name"] for speaker in found["speakers"]] == ["Mia", "Rolf"]
-    shown = run("check", path)
+    shown = ask("check", path)
     assert shown.returncode == 3
     assert "line 3" in shown.stdout
     assert "Mia: это" in shown.stdout, "the line itself stands below its problem"
-    rendered = run("render", path, "-o", tmp_path / "x.wav")
+    rendered = ask("render", path, "-o", tmp_path / "x.wav")
     assert rendered.returncode == 3
     assert rendered.stderr.count("line ") == 3
 
 
-def test_a_form_and_an_encoding_are_options(run: Run, tmp_path: Path) -> None:
+def test_a_form_and_an_encoding_are_options(ask: Run, tmp_path: Path) -> None:
     path = tmp_path / "list.txt"
     path.write_bytes("Butter: Schön.\nEggs: Six.\n".encode("cp1252"))
-    assert run("check", path).returncode == 3
-    done = run("check", path, "--encoding", "cp1252", "--json")
+    assert ask("check", path).returncode == 3
+    done = ask("check", path, "--encoding", "cp1252", "--json")
     assert done.returncode == 3
     assert "--form" in json.loads(done.stdout)["problems"][0]["reason"]
-    done = run("check", path, "--encoding", "cp1252", "--form", "prose", "--json")
+    done = ask("check", path, "--encoding", "cp1252", "--form", "prose", "--json")
     assert done.returncode == 0
     assert json.loads(done.stdout)["speakers"][0]["name"] == "Narrator"
 

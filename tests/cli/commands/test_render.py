@@ -143,14 +143,14 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_pat
         (["worker"], 5, "no service is running"),
     ],
 )
-def test_exit_codes_and_messages(run: Run, arguments: list[str], code: int, words: str) -> None:
-    done = run(*arguments)
+def test_exit_codes_and_messages(ask: Run, arguments: list[str], code: int, words: str) -> None:
+    done = ask(*arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
 
 
-def test_unknown_settings_are_refused_by_name(run: Run) -> None:
-    done = run("jobs", VOXCHORD_BROKER="redis://x")
+def test_unknown_settings_are_refused_by_name(ask: Run) -> None:
+    done = ask("jobs", VOXCHORD_BROKER="redis://x")
     assert done.returncode == 3
     assert "VOXCHORD_BROKER" in done.stderr
 
@@ -164,9 +164,9 @@ def test_unknown_settings_are_refused_by_name(run: Run) -> None:
 )
 @pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
 def test_unreachable_histories_are_one_line_errors(
-    run: Run, arguments: list[str], url: str, code: int, words: str
+    ask: Run, arguments: list[str], url: str, code: int, words: str
 ) -> None:
-    done = run(*arguments, VOXCHORD_DATABASE_URL=url)
+    done = ask(*arguments, VOXCHORD_DATABASE_URL=url)
     assert (done.returncode, done.stdout) == (code, "")
     assert words in done.stderr
     assert "secretword" not in done.stderr
@@ -174,21 +174,21 @@ def test_unreachable_histories_are_one_line_errors(
 
 
 @pytest.mark.parametrize("arguments", [["jobs"], ["stats", "speed"], ["trim"], ["report", "abc"]])
-def test_damaged_histories_are_one_line_errors(run: Run, arguments: list[str], tmp_path: Path) -> None:
+def test_damaged_histories_are_one_line_errors(ask: Run, arguments: list[str], tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "history.db").write_bytes(b"no database " * 1000)
-    done = run(*arguments)
+    done = ask(*arguments)
     assert (done.returncode, done.stdout) == (5, "")
     assert done.stderr == "error: the history database is unusable: DatabaseError\n"
 
 
-def test_up_is_refused_if_it_would_start_no_worker(run: Run, tmp_path: Path) -> None:
-    done = run("up", VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+def test_up_is_refused_if_it_would_start_no_worker(ask: Run, tmp_path: Path) -> None:
+    done = ask("up", VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 3
     assert "VOXCHORD_BROKER_URL" in done.stderr
     another = EmbeddedBroker(tmp_path / "state")
     another.start()
-    done = run("up")
+    done = ask("up")
     another.stop()
     assert done.returncode == 5
     assert "is already running in" in done.stderr
@@ -216,20 +216,20 @@ def test_unreachable_brokers_are_one_line_errors(away: Exception, capsys: pytest
     assert capsys.readouterr().err == "error: the broker does not answer\n"
 
 
-def test_unsupported_stores_are_refused_at_once(run: Run) -> None:
-    done = run("worker", "--door", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
+def test_unsupported_stores_are_refused_at_once(ask: Run) -> None:
+    done = ask("worker", "--door", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
     assert done.returncode == 3
     assert "nosuch://bucket/x" in done.stderr
     assert "secretword" not in done.stderr
 
 
-def test_brackets_in_messages_are_printed(run: Run) -> None:
-    assert "'[bold]x'" in run("fetch", "[bold]x", "-o", "x.flac").stderr
+def test_brackets_in_messages_are_printed(ask: Run) -> None:
+    assert "'[bold]x'" in ask("fetch", "[bold]x", "-o", "x.flac").stderr
 
 
-def test_doctor_names_unreachable_parts(run: Run) -> None:
-    assert run("doctor").returncode == 0
-    done = run("doctor", "--json", VOXCHORD_BROKER_URL="redis://:secret@127.0.0.1:1/0")
+def test_doctor_names_unreachable_parts(ask: Run) -> None:
+    assert ask("doctor").returncode == 0
+    done = ask("doctor", "--json", VOXCHORD_BROKER_URL="redis://:secret@127.0.0.1:1/0")
     assert done.returncode == 3
     assert "secret" not in done.stdout + done.stderr
     bad = [finding for finding in json.loads(done.stdout) if finding["state"] == "bad"]

@@ -19,6 +19,7 @@ from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.pipeline.engines.vibevoice import adapters
+from tests.tools import slow
 
 SETTINGS = Settings(device="cpu", slots=2, positions=512, frames=128, prefix_bytes=1 << 20)
 SEGMENT = SegmentText((Line(0, "Hello there."), Line(1, "Hello to you.")), speakers=2, seed=7)
@@ -60,7 +61,12 @@ def adapted(talkative: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 
 @pytest.mark.parametrize(
     "options",
-    [DOUBLE, {"dtype": "float32"}, {"dtype": "bfloat16"}, {"dtype": "bfloat16", "quantize": True}],
+    [
+        DOUBLE,
+        slow({"dtype": "float32"}),
+        {"dtype": "bfloat16"},
+        slow({"dtype": "bfloat16", "quantize": True}),
+    ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
 def test_the_sound_is_that_of_a_checkpoint_merged_beforehand(

@@ -6,8 +6,6 @@ are one job: a second root of an open job waits for the same manifest and sends 
 
 from typing import Any
 
-from celery.exceptions import Ignore
-
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, reading_options, split_options
@@ -15,6 +13,7 @@ from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.metering.attempt import note
+from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
@@ -29,13 +28,17 @@ class Root(VoxchordTask):
     """A task that is replaced by its job's chord."""
 
     def on_replace(self, sig: chord.Sig) -> None:
-        """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch."""
+        """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch.
+
+        Celery asks to call super, which sends the given signature at once and raises Ignore. Here that is the
+        stitch, which a chord of all segments sends when they are done.
+        """
         resources = self.app.resources
         plan = resources.jobs.plans.need(_stitched(sig))
         root = str(self.request.id)
         resources.roots.join(plan.job, root, chord.written(sig))
         _publish(self.app, plan, root, sig)
-        raise Ignore("Replaced by new task")
+        raise Replaced("by the job's chord")
 
 
 def register(app: VoxchordApp) -> None:

@@ -7,11 +7,10 @@ its links, chain and chord. The first stitch does the work; the others return it
 import logging
 from typing import Any
 
-from celery.exceptions import Ignore
+from celery.exceptions import CeleryError, Ignore
 
 from pipeline import finalize
 from pipeline.errors import (
-    HandedBackError,
     MissingArtifactError,
     PipelineError,
     SegmentError,
@@ -19,13 +18,14 @@ from pipeline.errors import (
 )
 from pipeline.jobs.plans import Plan, checked_id
 from tasks.metering.attempt import note
+from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
+from tasks.orchestration.error_policy import Requeue, classify
 from tasks.orchestration.poison import attempt_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.stage_control import StageControl
-from tasks.orchestration.store_outage import as_stores, requeue_while_unavailable
+from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import answer, body
-from tasks.privacy.errors import redact
 from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
@@ -75,18 +75,13 @@ def _closed(app: VoxchordApp, root: str, plan: Plan) -> tuple[dict[str, Any] | N
             raise Ignore("belongs to another run of this job; it is answered at the end")
         with attempt_recorded(resources, plan.job, "stitch"):
             manifest = _joined(app, root, plan)
-    except StoreError:
-        raise
-    except PipelineError as error:
-        return None, _given_up(resources, plan, error)
-    except (HandedBackError, Ignore):
+    except CeleryError:
         raise
     except Exception as error:
-        # an unexpected error fails the job, without its message
-        full = as_stores(error)
-        if full:
-            raise full from error
-        return None, _given_up(resources, plan, redact(error))
+        verdict = classify(error)
+        if isinstance(verdict, Requeue):
+            raise
+        return None, _given_up(resources, plan, verdict.error)  # its segments are retried, it is not
     resources.job_rows.finished(plan, manifest)
     return manifest, None
 
@@ -111,7 +106,7 @@ def _joined(app: VoxchordApp, root: str, plan: Plan) -> dict[str, Any]:
         if lost:
             log.warning("segments are missing; sent again", extra={"job": plan.job, "segments": len(lost)})
             chord.send(app, plan, lost, body(app, plan, root))
-            raise Ignore("Replaced by new task")
+            raise Replaced("by the missing segments and another stitch")
         try:
             profile = resources.engine_of(plan.options).profile
             return finalize.finish(jobs, plan, profile, control, watched=control)

@@ -10,6 +10,10 @@ from celery.exceptions import Ignore, Reject, Retry, SoftTimeLimitExceeded
 from pipeline.errors import CancelledError, HandedBackError, OutOfMemoryError, PipelineError
 
 
+class Replaced(Ignore):
+    """End of a task that did its work and was replaced by others, which store the result."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """End of an attempt: a state of `db.schema.STATES` and its cause."""
@@ -46,10 +50,7 @@ def outcome_of(raised: BaseException | None, returned: BaseException | None = No
     if isinstance(raised, Reject):
         return _rejected(raised)
     if isinstance(raised, Ignore):
-        replaced = raised.args[:1] == (
-            "Replaced by new task",
-        )  # `Task.replace` ends a task that did its work
-        return Outcome("SUCCESS") if replaced else Outcome("IGNORED", returned)
+        return Outcome("SUCCESS") if isinstance(raised, Replaced) else Outcome("IGNORED", returned)
     return Outcome(_state_of(raised), raised)
 
 

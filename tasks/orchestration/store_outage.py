@@ -5,7 +5,6 @@ needs the store. Clients see the job's state PAUSED with the reason. After a whi
 that another worker may try.
 """
 
-import errno
 import logging
 import random
 import time
@@ -18,6 +17,7 @@ from celery.exceptions import Reject
 
 from pipeline.errors import HandedBackError, StoreError
 from pipeline.store.artifacts import Store
+from tasks.orchestration.error_policy import Requeue, classify
 from tasks.orchestration.resources import VoxchordApp
 from tasks.worker.shutdown import stopping
 
@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 
 PAUSED = "PAUSED"
 """State of a root whose job waits for the store; its result is `{"reason": …}`."""
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO)
 _LOOK_S = 2.0
 _HOLD_S = 30.0
 
@@ -34,25 +33,28 @@ _HOLD_S = 30.0
 def requeue_while_unavailable(app: VoxchordApp, job: str | None = None) -> Iterator[None]:
     """Run work that needs the store; if the store fails, wait until it answers and requeue the work.
 
+    Work that was interrupted by the worker's shutdown is requeued at once.
+
     Raises:
-        Reject: the work is to be done again.
-        HandedBackError: the worker stops meanwhile.
+        celery.exceptions.Reject: the work is to be done again.
     """
     try:
         yield
-    except StoreError as error:
-        log.warning("paused: %s", error, extra={"job": job})
-        _show(app, job, PAUSED, {"reason": str(error)})
-        _wait(app)
-        _show(app, job, states.STARTED, None)
-        raise Reject(error, requeue=True) from error
+    except (StoreError, HandedBackError, OSError) as error:
+        verdict = classify(error)
+        if not isinstance(verdict, Requeue):
+            raise
+        if isinstance(verdict.error, StoreError):
+            _pause(app, job, verdict.error)
+        raise Reject(verdict.error, requeue=True) from error
 
 
-def as_stores(error: Exception) -> StoreError | None:
-    """Convert an operating system error of a full or failing disk to a StoreError; else None."""
-    if isinstance(error, OSError) and error.errno in _FULL:
-        return StoreError(f"can't write: {error.strerror}")
-    return None
+def _pause(app: VoxchordApp, job: str | None, error: StoreError) -> None:
+    """Wait until the store answers, the worker shuts down, or another worker should try."""
+    log.warning("paused: %s", error, extra={"job": job})
+    _show(app, job, PAUSED, {"reason": str(error)})
+    _wait(app.resources.jobs.store)
+    _show(app, job, states.STARTED, None)
 
 
 def reason(app: VoxchordApp, job: str) -> str | None:
@@ -64,13 +66,11 @@ def reason(app: VoxchordApp, job: str) -> str | None:
     return None
 
 
-def _wait(app: VoxchordApp) -> None:
+def _wait(store: Store) -> None:
     deadline = time.monotonic() + _HOLD_S
-    while time.monotonic() < deadline:
+    while time.monotonic() < deadline and not stopping():
         time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
-        if stopping():
-            raise HandedBackError
-        if writable(app.resources.jobs.store):
+        if writable(store):
             log.warning("the store answers; work resumes")
             return
 

@@ -2,10 +2,11 @@
 
 import logging
 import os
-import signal
 import threading
 import time
 from typing import Protocol
+
+from tasks.worker import shutdown
 
 log = logging.getLogger(__name__)
 
@@ -72,4 +73,4 @@ class HangWatchdog:
                     work.stood_still(late_s)
                 elif work.idle_s(now) > self.hung_s:
                     log.critical("a decode hangs; killing this process", extra={"job": work.job})
-                    os.kill(os.getpid(), signal.SIGKILL)
+                    shutdown.kill()

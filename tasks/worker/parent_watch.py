@@ -1,13 +1,13 @@
 """Shutdown of a process with its parent, at the end of its standard input."""
 
 import os
-import signal
 import threading
-import time
 from typing import Any
 
 import click
 from celery import bootsteps
+
+from tasks.worker import shutdown
 
 OPTION = click.Option(["--with-starter"], is_flag=True, help="Shut down warmly at the end of standard input.")
 _WARM_S = 45.0
@@ -39,9 +39,4 @@ def _watch(warm_s: float) -> None:
     """
     while os.read(0, 4096):
         pass
-    own = os.getpid()
-    os.kill(own, signal.SIGTERM)
-    time.sleep(warm_s)
-    if os.getpgrp() == own:
-        os.killpg(own, signal.SIGKILL)  # with the pool's processes
-    os.kill(own, signal.SIGKILL)
+    shutdown.shut_down(warm_s)

@@ -1,15 +1,14 @@
-"""Shutdown of a worker."""
+"""Shutdown of a worker's process: warm with a time limit, or at once."""
 
-import logging
+import contextlib
 import os
 import signal
 import threading
 
-log = logging.getLogger(__name__)
+import psutil
 
-_LEAVE_S = 60.0
-"""Grace before SIGKILL: a stage that checks its control is requeued within a second."""
-
+GRACE_S = 60.0
+"""A stage that checks its control is requeued within a second; the rest is for what hangs."""
 
 _stopping = threading.Event()
 
@@ -20,16 +19,22 @@ def note_shutdown(**_: object) -> None:
 
 
 def stopping() -> bool:
+    """True once this worker is shutting down: running stages requeue their work."""
     return _stopping.is_set()
 
 
-def leave(reason: str) -> None:
-    """Shut down this worker with its thread pool; it requeues its work, and its supervisor restarts it.
-
-    A process that still hangs after the grace period is killed.
-    """
-    log.critical("%s; shutting down this worker", reason)
-    killer = threading.Timer(_LEAVE_S, os.kill, (os.getpid(), signal.SIGKILL))
+def shut_down(grace_s: float = GRACE_S) -> None:
+    """Shut this process down warmly, as SIGTERM does, and kill it if it still runs after `grace_s`."""
+    killer = threading.Timer(grace_s, kill)
     killer.daemon = True
     killer.start()
     os.kill(os.getpid(), signal.SIGTERM)
+
+
+def kill() -> None:
+    """Kill this process with its children; the broker redelivers their messages."""
+    process = psutil.Process()
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.NoSuchProcess):
+            child.kill()
+    process.kill()

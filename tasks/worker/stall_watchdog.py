@@ -10,13 +10,11 @@ the worker requeues its messages and exits.
 
 import inspect
 import logging
-import os
-import signal
 from typing import Any
 
-import psutil
 from celery.worker import state
 
+from tasks.worker import shutdown
 from tasks.worker.timer_step import TimerStep
 
 log = logging.getLogger(__name__)
@@ -85,7 +83,4 @@ def _end(consumer: Any) -> None:
             consumer.task_consumer.channel.basic_reject(tag, requeue=True)
     except consumer.connection_errors as error:
         log.warning("cannot requeue; redelivery after the visibility timeout: %s", type(error).__name__)
-    process = psutil.Process()
-    for child in process.children(recursive=True):
-        child.kill()
-    os.kill(process.pid, signal.SIGKILL)
+    shutdown.kill()

@@ -14,6 +14,7 @@ from celery.exceptions import Ignore, Reject
 from pipeline.errors import CancelledError, HandedBackError, SegmentError, StoreError
 from tasks.metering import install
 from tasks.metering.attempt import attempt, note, note_failure
+from tasks.metering.outcome import Replaced
 from tasks.metering.settings import MeterSettings
 
 
@@ -23,6 +24,10 @@ class Metered(Task):  # type: ignore[type-arg]  # generic in the stubs only
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         with attempt(self):
             return super().__call__(*args, **kwargs)
+
+    def on_replace(self, sig: Any) -> None:
+        sig.delay()
+        raise Replaced
 
 
 app = Celery("history", broker=os.environ["TEST_BROKER"], backend=os.environ["TEST_BROKER"], task_cls=Metered)

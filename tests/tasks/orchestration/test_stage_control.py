@@ -9,10 +9,10 @@ import pytest
 from pipeline.engines.registry import Engines
 from pipeline.engines.vibevoice.frame_plan import frames
 from pipeline.errors import CancelledError, DeadlineError
-from tasks import stages
 from tasks.orchestration import poison
 from tasks.orchestration.resources import Resources
 from tasks.orchestration.stage_control import StageControl
+from tasks.orchestration.stage_runner import limit_s
 from tasks.settings import Settings
 
 LIMIT_S = 0.1
@@ -33,7 +33,7 @@ def test_short_segments_have_time_for_their_maximum_of_frames() -> None:
     profile = Engines().load("vibevoice").profile
     for words in (1, 5, 250):
         _, frames_max = frames(words)
-        assert stages.limit_s(words, profile) > 1.75 * frames_max
+        assert limit_s(words, profile) > 1.75 * frames_max
 
 
 def test_quarantine_does_not_use_up_the_deadline(tmp_path: Path) -> None:

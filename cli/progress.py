@@ -20,6 +20,7 @@ from cli.broker_retry import Patience
 from cli.errors import JobFailed, err
 from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
+from pipeline.stage_names import JOB_STAGES
 from tasks.broker.queues import DOOR
 from tasks.message_headers import subject_in_headers
 
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from celery.result import AsyncResult
     from sqlalchemy import Engine
 
-STAGES = ("text", "semantic", "speaker", "diffusion", "stitch")
 _REFRESH_S = 0.4
 _LOST_S = 20.0
 """Age at which a pending request may be lost; an intake worker accepts requests within a second."""
@@ -158,7 +158,7 @@ class Display:
             return Text("planning …") if self.history is not None else self._unrecorded(running)
         table = Table.grid(padding=(0, 2))
         table.add_row("", "waiting", "running", "done", "")
-        for stage in STAGES:
+        for stage in JOB_STAGES:
             total = 1 if stage == "stitch" else row["segments"] or 0
             finished = min(total, done.get(f"voxchord.{stage}", {}).get("segments") or 0)
             active = running[stage]
@@ -176,7 +176,7 @@ class Display:
 
     @staticmethod
     def _unrecorded(running: Counter[str]) -> RenderableType:
-        now = ", ".join(f"{running[stage]} {stage}" for stage in STAGES if running[stage])
+        now = ", ".join(f"{running[stage]} {stage}" for stage in JOB_STAGES if running[stage])
         return Text(f"the history does not answer; the job continues (running: {now or 'nothing yet'})")
 
     def _running(self) -> Counter[str]:

@@ -12,6 +12,7 @@ from flower.utils import search
 from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
+from db.schema import BUCKETS_S
 from pipeline.engines.registry import Engines
 from tasks.flower import history_routes, job_routes, launch
 from tasks.flower import state as flower_state
@@ -31,7 +32,7 @@ if os.environ.get(launch.WITH_STARTER):
     parent_watch.end_with_starter()
 
 # Flower's default histogram ends at 10 s; decodes take longer. Flower starts only if all are floats.
-task_runtime_metric_buckets = [0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0]
+task_runtime_metric_buckets = list(BUCKETS_S)
 max_tasks = 20_000
 natural_time = False
 tasks_columns = "stage,job,segment,state,voices,audio_s,speed,device,received,runtime,worker,uuid"

@@ -16,7 +16,8 @@ from typing import Any
 from sqlalchemy import Connection, Engine, text
 
 _FOLDER = Path(__file__).parent
-_PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
+PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
+"""Name and default of a parameter."""
 
 _LARGE_READ = {
     "postgresql": ["SET LOCAL work_mem = '256MB'"],
@@ -68,7 +69,7 @@ def parameters(name: str) -> dict[str, Any]:
     >>> parameters("speed")
     {'days': 30}
     """
-    return {found[1]: _value(found[2]) for found in _PARAMETER.finditer(source(name))}
+    return {found[1]: _value(found[2]) for found in PARAMETER.finditer(source(name))}
 
 
 def run(engine: Engine, name: str, **given: Any) -> Answer:
@@ -87,7 +88,7 @@ def run(engine: Engine, name: str, **given: Any) -> Answer:
             f"unknown parameter {', '.join(sorted(unknown))}; {name} has {', '.join(defaults) or 'none'}"
         )
     bound = {parameter: _like(defaults[parameter], parameter, value) for parameter, value in given.items()}
-    statement = _PARAMETER.sub(
+    statement = PARAMETER.sub(
         lambda found: f":{found[1]}" if found[1] in bound else found[2], _code(source(name))
     )
     with _reading(engine) as connection:

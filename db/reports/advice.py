@@ -14,6 +14,18 @@ Row = dict[str, Any]
 
 _SHORT_S = 0.5
 """Jobs that took less are not judged: their figures are noise."""
+WASTED_MAX = 0.02
+"""Share of unsuccessful work; as the limits below, the most that is ordinary. The dashboards use the same."""
+BUSY_MAX = 0.85
+"""Share of the slots in use."""
+STARVED_MAX = 0.15
+"""Share of a stage's time when it was runnable with no free core."""
+LOADING_MAX = 0.05
+"""Share of work that waited for a model to load."""
+TAIL_MAX = 0.15
+"""Share of the job when its last stage ran alone."""
+MEMORY_MAX = 0.85
+"""Share of a memory limit, or of the machine's memory."""
 
 
 def advise(story: Story) -> list[str]:
@@ -59,7 +71,7 @@ def _speed(story: Story) -> Iterator[str]:
 def _waste(story: Story) -> Iterator[str]:
     wasted = [row for row in story.attempts if row["state"] not in {"SUCCESS", "IGNORED"}]
     lost_s, all_s = _total(wasted, "run_s"), _total(story.attempts, "run_s")
-    if wasted and (lost_s > 0.02 * all_s or len(wasted) > 0.05 * len(story.attempts)):
+    if wasted and (lost_s > WASTED_MAX * all_s or len(wasted) > 0.05 * len(story.attempts)):
         reasons = Counter(f"{row['state']} {row['exc_type'] or ''}".strip() for row in wasted)
         named = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
         yield (
@@ -72,7 +84,7 @@ def _slots(story: Story) -> Iterator[str]:
     slots, work_s = story.slots(), _total(story.attempts, "run_s")
     used = work_s / story.span_s
     queued_s = _total(story.attempts, "queue_wait_s")
-    if used > 0.85 * slots and queued_s > story.span_s:
+    if used > BUSY_MAX * slots and queued_s > story.span_s:
         shorter_s = work_s / slots - work_s / (slots + 1)
         yield (
             f"All {slots} slots were in use ({used:.1f} on average) while tasks waited: one more slot "
@@ -105,7 +117,7 @@ def _starved(story: Story) -> Iterator[str]:
     for name, rows in story.by_stage().items():
         measured = [row for row in rows if row["cpu_wait_s"] is not None and row["share_s"]]
         waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "share_s")
-        if run_s > _SHORT_S and waited_s > 0.15 * run_s:
+        if run_s > _SHORT_S and waited_s > STARVED_MAX * run_s:
             starved[stage_name(name)] = (waited_s, run_s)
     if starved:
         worst = max(starved, key=lambda name: starved[name][0])
@@ -152,7 +164,7 @@ def _ending(story: Story) -> Iterator[str]:
     stages = story.by_stage()
     name, rows = list(stages.items())[-1]
     tail_s = max(row["end"] for row in rows) - min(row["start"] for row in rows)
-    if len(stages) > 1 and len(rows) <= 2 and tail_s > 0.15 * story.span_s:
+    if len(stages) > 1 and len(rows) <= 2 and tail_s > TAIL_MAX * story.span_s:
         share = _percent(tail_s, story.span_s)
         yield f"{stage_name(name)} ran last and alone: {seconds(tail_s)}, {share} of the job."
 
@@ -160,7 +172,7 @@ def _ending(story: Story) -> Iterator[str]:
 def _loading(story: Story) -> Iterator[str]:
     loads = [row for row in story.attempts if row["model_load_s"]]
     load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
-    if load_s > 0.05 * all_s:
+    if load_s > LOADING_MAX * all_s:
         yield (
             f"{len(loads)} attempt{'s' * (len(loads) > 1)} waited for a model to load, "
             f"{seconds(load_s)} in total, {_percent(load_s, all_s)} of all work: "
@@ -180,13 +192,13 @@ def _memory(story: Story) -> Iterator[str]:
         return
     top = max(peaks, key=lambda row: int(row["rss_peak_bytes"]))
     peak, limit = top["rss_peak_bytes"], top["mem_limit_bytes"]
-    if limit and peak > 0.85 * limit:
+    if limit and peak > MEMORY_MAX * limit:
         yield (
             f"{stage_name(top['task_name'])} reached {_percent(peak, limit)} of its memory limit of "
             f"{limit >> 20} MiB: raise the limit before the process is killed."
         )
     ram = max((machine["ram_bytes"] or 0 for machine in story.machines), default=0)
-    if ram and peak * story.slots() > 0.85 * ram:
+    if ram and peak * story.slots() > MEMORY_MAX * ram:
         yield (
             f"{story.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) do not fit "
             f"safely into the machine's {ram >> 20} MiB."

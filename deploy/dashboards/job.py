@@ -1,5 +1,6 @@
 """The One job dashboard: a job's attempts on a timeline, their waits and their cost."""
 
+from db.reports.advice import BUSY_MAX, LOADING_MAX, MEMORY_MAX, STARVED_MAX, TAIL_MAX, WASTED_MAX
 from db.schema import STATES
 from deploy.dashboards import panels
 from deploy.dashboards.panels import (
@@ -14,9 +15,9 @@ from deploy.dashboards.panels import (
     table,
     variable,
 )
+from pipeline.stage_names import JOB_STAGES, SEGMENT_STAGES
 
 JOB = "job = ${job:sqlstring}"
-_STAGES = ("render", "text", "semantic", "speaker", "diffusion", "stitch")
 _COLORS = ("purple", "blue", "light-blue", "orange", "green", "yellow")
 _MADE = "state IN ('SUCCESS', 'IGNORED')"
 _DONE = f"""CONCAT(
@@ -117,7 +118,7 @@ def _in_short() -> list[Json]:
 
 
 def _line_of_time() -> list[Json]:
-    colors = dict(zip(_STAGES, _COLORS, strict=True)) | {"waits": "semi-dark-red"}
+    colors = dict(zip(("render", *JOB_STAGES), _COLORS, strict=True)) | {"waits": "semi-dark-red"}
     colors |= {state: "text" for state in STATES if state not in {"SUCCESS", "IGNORED"}}
     mapping = {name: {"color": color, "index": place} for place, (name, color) in enumerate(colors.items())}
     return [
@@ -274,14 +275,14 @@ slots AS (
 )
 SELECT what, figure, bound, CASE WHEN figure > bound THEN advice ELSE '' END AS advice
 FROM whole, slots, LATERAL (VALUES
-    ('slots in use', run_s / NULLIF(span_s * slots.n, 0), 0.85,
+    ('slots in use', run_s / NULLIF(span_s * slots.n, 0), {BUSY_MAX},
         'all slots were in use: more slots would make it faster'),
-    ('unsuccessful work', wasted_s / NULLIF(run_s, 0), 0.02, 'the attempts below show what failed'),
-    ('runnable with no free core', starved_s / NULLIF(starvable_s, 0), 0.15,
+    ('unsuccessful work', wasted_s / NULLIF(run_s, 0), {WASTED_MAX}, 'the attempts below show what failed'),
+    ('runnable with no free core', starved_s / NULLIF(starvable_s, 0), {STARVED_MAX},
         'other programs, or too many slots or threads'),
-    ('loading models', loading_s / NULLIF(run_s, 0), 0.05, 'long-running workers load them once'),
-    ('stitch alone at the end', stitch_s / NULLIF(span_s, 0), 0.15, 'use a faster format or disk'),
-    ('memory, of its limit', of_limit, 0.85, 'raise the limit before the process is killed'),
+    ('loading models', loading_s / NULLIF(run_s, 0), {LOADING_MAX}, 'long-running workers load them once'),
+    ('stitch alone at the end', stitch_s / NULLIF(span_s, 0), {TAIL_MAX}, 'use a faster format or disk'),
+    ('memory, of its limit', of_limit, {MEMORY_MAX}, 'raise the limit before the process is killed'),
     ('device idle while decoding', 1 - gpu_active_s / NULLIF(on_device_s, 0), 0.5,
         'decode more segments at once, if the device memory allows')
 ) facts (what, figure, bound, advice)
@@ -389,5 +390,6 @@ LIMIT 5000
 
 def _per_stage() -> str:
     return ",\n    ".join(
-        f"SUM(CASE WHEN task_name = 'voxchord.{stage}' THEN run_s END) AS {stage}_s" for stage in _STAGES[1:5]
+        f"SUM(CASE WHEN task_name = 'voxchord.{stage}' THEN run_s END) AS {stage}_s"
+        for stage in SEGMENT_STAGES
     )

@@ -18,7 +18,6 @@ COLUMNS = 24
 _SINCE = re.compile(
     r"(\w*started_epoch) >= \(SELECT MAX\(started_epoch\) FROM task_run\) - /\*:days\*/ 30 \* 86400"
 )
-_PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+|'[^']*')")
 
 
 def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = False) -> Json:
@@ -64,7 +63,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
     lines = catalog.source(name).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
-    text = _PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
+    text = catalog.PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
     if over_time:
         text = f'SELECT {over_time}\nFROM (\n{text}\n) asked\nORDER BY "time"'
     return sql(text, over_time=bool(over_time))

@@ -13,11 +13,12 @@ from typing import Any
 
 from celery.events.state import Task, Worker
 
+from pipeline.stage_names import JOB_STAGES
 from tasks.message_headers import subject_in_headers
 
 Row = dict[str, Any]
 
-FLOW = ("render", "text", "semantic", "speaker", "diffusion", "stitch", "reconcile")
+FLOW = ("render", *JOB_STAGES, "reconcile")
 COLUMNS = {
     "stage": "Stage",
     "job": "Job",

@@ -22,6 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db.ingest import spool
+from db.schema import BUCKETS_S
 from pipeline.cgroup import memory_limit_bytes
 from tasks.metering.probes.linux_counters import smaps_rollup
 from tasks.metering.probes.nvml import Nvml, visible_names
@@ -29,7 +30,6 @@ from tasks.metering.queue_metrics import Queues
 
 log = logging.getLogger(__name__)
 
-SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 RATIO = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5)
 """Buckets of run seconds per second of audio; 1 is real time."""
 BYTES = tuple(float(2**power) for power in range(26, 37))
@@ -53,9 +53,9 @@ class Attempts:
 
         self.attempts = counter("tts_task_attempts", "Finished attempts.", "task", "queue", "state")
         self.retries = counter("tts_task_retries", "Attempts that will be retried.", "task")
-        self.run = histogram("tts_task_run_seconds", "Run time of attempts.", SECONDS, "task", "engine")
+        self.run = histogram("tts_task_run_seconds", "Run time of attempts.", BUCKETS_S, "task", "engine")
         self.wait = histogram(
-            "tts_task_queue_wait_seconds", "Wait before the run, by stage.", SECONDS, "task", "stage"
+            "tts_task_queue_wait_seconds", "Wait before the run, by stage.", BUCKETS_S, "task", "stage"
         )
         self.cpu = counter("tts_task_cpu_seconds", "CPU time of attempts.", "task", "mode")
         self.rss = histogram("tts_task_rss_peak_bytes", "Peak resident memory.", BYTES, "task")

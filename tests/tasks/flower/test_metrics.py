@@ -14,8 +14,8 @@ from sqlalchemy import Table, select
 
 from bench.harness.waiting import until
 from db.database import open_database
-from db.schema import STATES, job, task_run
-from tasks.metering.prometheus import BYTES, RATIO, SECONDS, Attempts
+from db.schema import BUCKETS_S, STATES, job, task_run
+from tasks.metering.prometheus import BYTES, RATIO, Attempts
 from tests.console import Console
 
 LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}
@@ -153,6 +153,6 @@ def test_labels_are_few_and_buckets_reach_15_minutes() -> None:
     for family in registry.collect():
         for sample in family.samples:
             assert sample.labels.keys() <= LABELS | {"le"}
-    assert (SECONDS[0], SECONDS[-1]) == (0.05, 900)
+    assert (BUCKETS_S[0], BUCKETS_S[-1]) == (0.05, 900)
     assert 1 in RATIO, "real time is a boundary"
     assert (BYTES[0], BYTES[-1]) == (2**26, 2**36)

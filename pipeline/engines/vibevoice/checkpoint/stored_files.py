@@ -12,10 +12,18 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipeline.engines.vibevoice.checkpoint.architecture import Shape
 from pipeline.errors import EngineError
 
-ITEM_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2}
+DTYPES: dict[str, np.dtype[np.generic]] = {
+    "F64": np.dtype(np.float64),
+    "F32": np.dtype(np.float32),
+    "F16": np.dtype(np.float16),
+    "BF16": np.dtype(np.uint16),
+}
+"""numpy has no bfloat16: its bits travel as whole numbers."""
 SAMPLE_BYTES = 64
 POINTER = b"version https://git-lfs"
 """First bytes of the text that Git LFS leaves in place of a file (https://git-lfs.com/spec/v1)."""
@@ -27,14 +35,14 @@ class Tensor:
 
     file: Path
     kind: str
-    """A key of `ITEM_BYTES`."""
+    """A key of `DTYPES`."""
     shape: Shape
     offset: int
     """First byte, from the start of the file."""
 
     @property
     def size_bytes(self) -> int:
-        return prod(self.shape) * ITEM_BYTES[self.kind]
+        return prod(self.shape) * DTYPES[self.kind].itemsize
 
     def map(self) -> tuple[mmap.mmap, int]:
         """Its pages, private to this process and read when touched, and the first byte's place in them."""
@@ -121,7 +129,7 @@ def truncated(tensors: Mapping[str, Tensor]) -> Iterator[str]:
 
 
 def _tensor(file: Path, name: str, entry: Mapping[str, Any], data: int) -> Tensor:
-    if entry["dtype"] not in ITEM_BYTES:
+    if entry["dtype"] not in DTYPES:
         raise EngineError(
             f"{file}: the tensor {name} is of type {entry['dtype']}, a quantised or foreign checkpoint; "
             "use the one in bfloat16"

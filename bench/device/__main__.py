@@ -1,8 +1,9 @@
-"""Checks of the VibeVoice engine on a GPU, in the order of what they are worth: `python -m bench.device`.
+"""Checks of the VibeVoice engine on a GPU, the most important first: `python -m bench.device`.
 
-One line of JSON for each check, a table, and a line of JSON for all of them last. A check that fails does not
-stop the next; one that has no time left is skipped and says so. `--dry` runs all of it small on a CPU, so
-that a GPU never meets a typo. Weights are random: speed and exactness do not depend on them.
+Prints one line of JSON for each check, a table, and one line of JSON for all checks. A check that fails does
+not stop the next; one without enough time left is skipped, and its result says so. `--dry` runs everything
+small on a CPU, to find mistakes before a GPU is used. Weights are random: speed and exactness do not depend
+on them.
 """
 
 import argparse
@@ -43,12 +44,12 @@ CHECKS: dict[str, tuple[float, Check]] = {
     "frames_16": (50, speed.frames(16)),
     "frames_32": (50, speed.frames(32)),
 }
-"""By name: seconds that it needs on a GPU, and the check."""
+"""Seconds on a GPU and function of each check."""
 
 
 @contextmanager
 def small(given: Path | None) -> Iterator[Path]:
-    """The small checkpoint: as given, or made for this run."""
+    """Yield the small checkpoint: the given one, or one made for this run."""
     if given is not None:
         yield given
         return
@@ -59,11 +60,11 @@ def small(given: Path | None) -> Iterator[Path]:
 
 
 def run(name: str, bench: Bench) -> dict[str, Any]:
-    """One check; its failure is its result."""
+    """Run one check; an error becomes its result."""
     start = time.monotonic()
     try:
         found = {"ok": True, **CHECKS[name][1](bench)}
-    except Exception as error:  # noqa: BLE001  # whatever it is, the next check must run
+    except Exception as error:  # noqa: BLE001  # the next check must run after any error
         frames = traceback.extract_tb(error.__traceback__)[-6:]
         at = [f"{frame.filename.rpartition('/')[2]}:{frame.lineno}" for frame in frames]
         found = {"ok": False, "error": f"{type(error).__name__}: {str(error)[:300]}", "at": at}

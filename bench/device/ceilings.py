@@ -1,4 +1,4 @@
-"""What the machine itself can do: bandwidth, arithmetic, launches."""
+"""Limits of the machine itself: bandwidth, arithmetic, kernel launches."""
 
 import os
 import sys
@@ -15,7 +15,7 @@ Found = dict[str, Any]
 
 
 def machine(bench: Bench) -> Found:
-    """Name the card and measure its ceilings."""
+    """Name the card and measure its limits."""
     found: Found = {"torch": torch.__version__, "cpus": os.cpu_count(), "switch_s": sys.getswitchinterval()}
     if bench.dry:
         return found
@@ -44,7 +44,7 @@ def machine(bench: Bench) -> Found:
 
 
 def chained(bench: Bench, work: Callable[[int], object], count: int) -> float:
-    """Milliseconds of one piece of work in a CUDA graph of so many."""
+    """Milliseconds of one operation in a CUDA graph of many."""
     for number in range(2):
         work(number)
     bench.synchronize()

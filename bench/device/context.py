@@ -1,4 +1,4 @@
-"""Tools that every check of a device shares: clocks, a full-size model on random weights, filled decoders."""
+"""Tools of all device checks: clocks, a full-size model with random weights, decoders with full slots."""
 
 import gc
 import time
@@ -21,7 +21,7 @@ from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
 PROMPT = 360
-"""Positions of a prompt: some 200 words with their labels and two voices' frames."""
+"""Positions of a prompt: about 200 words with their labels, and the frames of two voices."""
 VOICE_END = 300
 GIB = 2**30
 
@@ -33,11 +33,11 @@ class Bench:
     tiny: Path
     """A small checkpoint of the real classes."""
     dry: bool
-    """On the CPU and small, to see that the checks themselves are right."""
+    """Small models on the CPU, to test the checks themselves."""
     seven: bool = False
     """The dimensions of 7B."""
     own_kernels: bool = True
-    """Our own Triton kernels in place of some regions."""
+    """Our Triton kernels replace some of torch's."""
     table: list[str] = field(default_factory=list)
     models: list[Model] = field(default_factory=list)
 
@@ -46,12 +46,12 @@ class Bench:
         return torch.device("cpu" if self.dry else "cuda")
 
     def synchronize(self) -> None:
-        """Wait until the device has done what was asked of it."""
+        """Wait until the device has finished all submitted work."""
         if not self.dry:
             torch.cuda.synchronize()
 
     def device_ms(self, work: Callable[[], object], times: int = 20, warm_up: int = 3) -> float:
-        """Median milliseconds by the device's events; by the clock on a CPU."""
+        """Median milliseconds, measured by the device's events, or by the clock on a CPU."""
         if self.dry:
             return self.wall_ms(work, 2, 1)
         for _ in range(warm_up):
@@ -68,7 +68,7 @@ class Bench:
         return float(sorted(took)[len(took) // 2])
 
     def wall_ms(self, work: Callable[[], object], times: int = 20, warm_up: int = 3) -> float:
-        """Median milliseconds by the clock, the device's work included."""
+        """Median milliseconds by the clock, including the device's work."""
         for _ in range(warm_up):
             work()
         self.synchronize()
@@ -81,15 +81,15 @@ class Bench:
         return sorted(took)[len(took) // 2]
 
     def capture(self) -> Capture:
-        """How a decoder is captured here."""
+        """Capture settings of a decoder on this device."""
         return uncaptured if self.dry else CudaGraphs(self.device)
 
     def fusion(self) -> InductorFusion:
-        """Fused kernels; traced only where there is no device."""
+        """Fused kernels; only traced on a machine without a device."""
         return InductorFusion("aot_eager") if self.dry else InductorFusion(own_kernels=self.own_kernels)
 
     def model(self) -> Model:
-        """The full-size model, made where it is used."""
+        """The full-size model, created on the device."""
         if not self.models:
             self.models.append(Model(Synthetic(self.architecture(), self.device), 4097))
         return self.models[0]
@@ -103,7 +103,7 @@ class Bench:
     def decoder(
         self, slots: int, *, fused: bool = True, idle: int = 0, captured: bool = True
     ) -> FrameDecoder:
-        """A decoder whose slots, but for the last `idle`, all speak on."""
+        """A decoder with a segment in every slot except the last `idle`; none ends."""
         loop = FrameDecoder(
             self.model(),
             Limits(slots),
@@ -116,7 +116,7 @@ class Bench:
         return loop
 
     def request(self, seed: int, frames: int = 2000, positions: int = PROMPT) -> Request:
-        """A segment that speaks so many frames."""
+        """A segment of this many frames."""
         model = self.model()
         generator = torch.Generator().manual_seed(seed)
         hidden = model.embeddings.shape[1]
@@ -128,7 +128,7 @@ class Bench:
         return Request(prompt, (cut,), generator, frames, forced=forced)
 
     def memory(self) -> dict[str, float]:
-        """GiB that torch holds and that are free on the device."""
+        """GiB held by torch, and GiB free on the device."""
         if self.dry:
             return {}
         return {
@@ -138,17 +138,17 @@ class Bench:
         }
 
     def tidy(self) -> None:
-        """Give back what the last check held."""
+        """Free the memory of the last check."""
         gc.collect()
         if not self.dry:
             torch.cuda.empty_cache()
 
 
 class Synthetic(Weights):
-    """Random weights of an architecture, made on the device when asked for: no disk, and under a second."""
+    """Random weights of an architecture, made on the device on demand: no disk, and under a second."""
 
     def __init__(self, architecture: Architecture, device: torch.device) -> None:
-        # On a CPU double precision: its other kernels are not what a GPU has.
+        # Double precision on a CPU: its kernels of lower precision differ from those of a GPU.
         self.dtype = torch.float64 if device.type == "cpu" else torch.bfloat16
         self.device = device
         whole: Any = SimpleNamespace(architecture=architecture, generation={}, hearing={}, half=True)

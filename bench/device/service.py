@@ -1,4 +1,4 @@
-"""Beside others and when things break: other threads, no memory, a lost device, the driver's accounts."""
+"""Checks of the engine in a worker: other threads, exhausted memory, a lost device, the driver's metering."""
 
 import subprocess
 import sys
@@ -21,7 +21,7 @@ from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.model.speaker_encoder import SpeakerEncoder
 
 SECONDS = 30
-"""Of the recording that another thread encodes."""
+"""Length of the recording that another thread encodes."""
 
 LOST = """
 import torch
@@ -42,7 +42,7 @@ tried("copy", lambda: x.cpu())
 
 
 def beside(bench: Bench) -> dict[str, Any]:
-    """Milliseconds of a frame alone, beside a voice encoder, and beside a busy Python thread."""
+    """Measure milliseconds of a frame: alone, beside a voice encoder, and beside a busy Python thread."""
     encoder = SpeakerEncoder(Synthetic(bench.architecture(), bench.device))
     seconds = 1 if bench.dry else SECONDS
     sound = np.random.default_rng(0).normal(0, 0.1, 24000 * seconds).astype(np.float32)
@@ -93,7 +93,7 @@ def _measured(
 
 
 def memory_runs_out(bench: Bench) -> dict[str, Any]:
-    """The scheduler on a card with room for a few slots: it takes fewer, and no segment is lost."""
+    """Run the scheduler on a card with memory for a few slots: it uses fewer, and no segment is lost."""
     model = bench.model()
     made: list[int] = []
 
@@ -125,7 +125,7 @@ def memory_runs_out(bench: Bench) -> dict[str, Any]:
 
 
 def device_lost(bench: Bench) -> dict[str, Any]:
-    """Every error that a broken device raises is recognised as its loss."""
+    """Check that every error of a broken device is recognised as its loss."""
     if bench.dry:
         return {}
     done = subprocess.run(
@@ -136,7 +136,7 @@ def device_lost(bench: Bench) -> dict[str, Any]:
 
 
 def accounts(bench: Bench) -> dict[str, Any]:
-    """NVML's and torch's columns of a task row around seconds of decoding."""
+    """Measure the task columns of NVML and torch during some seconds of decoding."""
     from tasks.metering.probes.gpu import Gpu
 
     run = Gpu.probe().begin(alone=True)

@@ -1,4 +1,4 @@
-"""Is it right: equal to the CPU in double precision, and the same bits in any company."""
+"""Checks of exactness: equal to the CPU in double precision, and the same bits in any batch."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -19,7 +19,7 @@ from pipeline.engines.vibevoice.model.streaming_conv import Block
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
 SEGMENTS = ((5, 20, 10), (0, 20, 10), (9, 20, 10), (2, 40, 5), (7, 25, 10))
-"""Frames, positions of the prompt and solver steps of each."""
+"""Frames, prompt positions and solver steps of each segment."""
 TOLERANCE = 1e-9
 HALF_TOLERANCE = 1e-2
 LIMITS = {"positions": 128, "frames": 64, "prefix_bytes": 1 << 20}
@@ -28,7 +28,7 @@ Sound = npt.NDArray[np.floating]
 
 
 def exact(bench: Bench) -> dict[str, Any]:
-    """Largest relative error in float64 against the CPU's decoder, by slots, eager and captured."""
+    """Measure the largest relative error in float64 against the CPU, by slots, eager and captured."""
     parts = _weights(bench, torch.float64, torch.device("cpu"))
     expected = run(Decoder(Model(parts, 256), Limits(1, **LIMITS)), requests(Model(parts, 256)))
     found: dict[str, Any] = {}
@@ -44,7 +44,7 @@ def exact(bench: Bench) -> dict[str, Any]:
 
 
 def company(bench: Bench) -> dict[str, Any]:
-    """How many kinds of bits one segment has in half precision, over orders of its company."""
+    """Count the distinct results of one segment in half precision over orders of its batch."""
     kinds = set()
     orders = [0, 1, 2, 3, 4], [4, 3, 2, 0, 1], [2, 4, 0], [2]
     for captured in (False, True):
@@ -57,7 +57,7 @@ def company(bench: Bench) -> dict[str, Any]:
 
 
 def fused_company(bench: Bench) -> dict[str, Any]:
-    """The same at full size with fused kernels: alone, in another slot, among segments that come and go."""
+    """Count them at full size with fused kernels: alone, in another slot, among other segments."""
     kinds = set()
     slots = 2 if bench.dry else 8
     loop = bench.decoder(slots, idle=slots)
@@ -73,7 +73,7 @@ def fused_company(bench: Bench) -> dict[str, Any]:
 
 
 def kernels(bench: Bench) -> dict[str, Any]:
-    """Relative error of our own Triton kernels in half precision against torch."""
+    """Measure the relative error of our Triton kernels in half precision against torch."""
     if bench.dry:
         return {}
     loop, found = bench.decoder(4, fused=False), dict[str, Any]()
@@ -95,13 +95,13 @@ def kernels(bench: Bench) -> dict[str, Any]:
 
 
 def _block_error(layer: Block) -> float:
-    """Of one block and of what it remembers, on random input."""
+    """Relative error of one block and of its state on random input."""
     steps, channels = 102400 // layer.memory[1], layer.memory[1]
     x = torch.randn(3, steps, channels, device="cuda", dtype=layer.wide.weight.dtype)
     past = torch.randn(3, *layer.memory, device="cuda", dtype=x.dtype)
     moved = past.clone()
     ours = layer.in_one_kernel(x, moved)
-    right = layer(x, past)  # which moves `past` on too
+    right = layer(x, past)  # also updates `past`
     return max(_distance(ours, right), _distance(moved, past))
 
 
@@ -123,7 +123,7 @@ def requests(model: Model) -> list[Request]:
 
 
 def run(loop: Decoder | FrameDecoder, asked: Sequence[Request]) -> list[Sound]:
-    """All requests through the slots, each entering as soon as one is free."""
+    """Decode all requests; each starts as soon as a slot is free."""
     waiting, rows = list(enumerate(asked)), {}
     while waiting or loop.active:
         entering = dict(zip(loop.free, waiting, strict=False))
@@ -138,7 +138,7 @@ def run(loop: Decoder | FrameDecoder, asked: Sequence[Request]) -> list[Sound]:
 
 
 def relative_error(found: Sound, expected: Sound) -> float:
-    """Largest difference over the largest sample; infinite where the lengths differ."""
+    """Largest difference divided by the largest sample; infinite if the lengths differ."""
     if found.shape != expected.shape:
         return float("inf")
     return float(np.abs(found - expected).max() / np.abs(expected).max()) if found.size else 0.0

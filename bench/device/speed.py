@@ -1,4 +1,4 @@
-"""How fast: frames per second by slots, what the time goes to, prefill, and transformers in the same run."""
+"""Checks of speed: frames per second by slots, time by kernel, prefill, and transformers in the same run."""
 
 import time
 from collections import Counter
@@ -14,11 +14,11 @@ from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 
 FRAME_RATE_HZ = 7.5
 KERNELS = 16
-"""So many kernels a profile names."""
+"""Kernels that a profile lists."""
 
 
 def frames(slots: int, *, fused: bool = True, captured: bool = True) -> Callable[[Bench], dict[str, Any]]:
-    """A check of the frames per second with so many slots, all at work."""
+    """Create a check of the frames per second with this many busy slots."""
 
     def check(bench: Bench) -> dict[str, Any]:
         count = min(slots, 3) if bench.dry else slots
@@ -58,7 +58,7 @@ def _steps(bench: Bench, loop: FrameDecoder) -> dict[str, Any]:
 
 
 def paced_ms(bench: Bench, loop: FrameDecoder, count: int) -> float:
-    """Mean milliseconds of a step, the host running a frame ahead as it does when it serves."""
+    """Mean milliseconds of a step, with the host one frame ahead as in a worker."""
     count = 3 if bench.dry else count
     for _ in range(3):
         loop.step()
@@ -71,7 +71,7 @@ def paced_ms(bench: Bench, loop: FrameDecoder, count: int) -> float:
 
 
 def _profile(bench: Bench, loop: FrameDecoder) -> dict[str, Any]:
-    """One frame by kernel."""
+    """Profile one frame by kernel."""
     if bench.dry:
         return {}
     from torch.profiler import ProfilerActivity, profile
@@ -91,7 +91,7 @@ def _profile(bench: Bench, loop: FrameDecoder) -> dict[str, Any]:
 
 
 def prefill(bench: Bench) -> dict[str, Any]:
-    """Milliseconds to read pieces of prompts, the first time and again."""
+    """Measure milliseconds to read pieces of prompts, the first time and again."""
     loop, scale = bench.decoder(1, fused=False), 30 if bench.dry else 1
     hidden, found = loop.model.embeddings.shape[1], dict[str, Any]()
     for start, count in ((0, 30), (0, 225), (300, 300), (900, 331), (900, 512)):
@@ -111,7 +111,7 @@ def prefill(bench: Bench) -> dict[str, Any]:
 
 
 def generate(bench: Bench) -> dict[str, Any]:
-    """Steps of transformers' `generate()` with 1 and 8 rows, with a dynamic cache and with a static one."""
+    """Measure steps of transformers' `generate()` with 1 and 8 rows, with a dynamic and a static cache."""
     from transformers import LogitsProcessor, LogitsProcessorList, VibeVoiceForConditionalGeneration
 
     if bench.dry:
@@ -131,7 +131,7 @@ def generate(bench: Bench) -> dict[str, Any]:
         settings.pad_token_id = settings.eos_token_id = whole.config.eos_token_id
     audio, steps = whole.config.audio_token_id, 4 if bench.dry else 12
 
-    class Enough(Exception):  # ends a run that is right
+    class Enough(Exception):  # ends a run after enough steps
         pass
 
     class Turns(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped

@@ -242,20 +242,20 @@ def whole(stage: str, restart_s: float = 2.0) -> Fault:
     return strike
 
 
-def door(how: str) -> Fault:
+def intake(how: str) -> Fault:
     """Kill an intake worker while it plans and publishes, just after the jobs were sent."""
 
     def strike(bench: Bench) -> None:
         time.sleep(random.uniform(0.0, 0.4))
         if how == "child":
-            for process in bench.fleet.children("door"):
+            for process in bench.fleet.children("intake"):
                 process.kill()
             bench.struck()
             return
-        bench.fleet.kill("door")
+        bench.fleet.kill("intake")
         bench.struck()
         time.sleep(2)
-        bench.fleet.start("door")
+        bench.fleet.start("intake")
 
     return strike
 
@@ -405,8 +405,8 @@ def quick_faults(short: bool) -> list[tuple[str, Fault]]:
     kills = [(f"SIGKILL of a child in {stage}", child(stage)) for stage in STAGES]
     kills += [(f"SIGKILL of a worker in {stage}", whole(stage)) for stage in STAGES]
     others: list[tuple[str, Fault]] = [
-        ("SIGKILL of a child in render", door("child")),
-        ("SIGKILL of a worker in render", door("whole")),
+        ("SIGKILL of a child in render", intake("child")),
+        ("SIGKILL of a worker in render", intake("whole")),
         ("SIGKILL of a main process alone", main_only),
         ("SIGTERM of the GPU worker", terminate("gpu0")),
         ("SIGTERM of the CPU worker", terminate("cpu")),
@@ -437,12 +437,12 @@ def shipped_faults(short: bool) -> list[tuple[str, Fault]]:
     faults: list[tuple[str, Fault]] = [
         ("SIGKILL of a worker in diffusion", whole("diffusion")),
         ("SIGKILL of a worker in stitch", whole("stitch")),
-        ("SIGKILL of a worker in render", door("whole")),
+        ("SIGKILL of a worker in render", intake("whole")),
         ("SIGKILL of a worker in semantic", whole("semantic")),
         ("SIGKILL of a worker in diffusion", whole("diffusion", restart_s=20)),
         ("SIGKILL of a worker in text", whole("text")),
         ("SIGKILL of a worker in diffusion", whole("diffusion")),
-        ("SIGKILL of a worker in render", door("whole")),
+        ("SIGKILL of a worker in render", intake("whole")),
         ("SIGKILL of a worker in stitch", whole("stitch")),
         ("SIGKILL of a worker in diffusion", whole("diffusion", restart_s=20)),
     ]

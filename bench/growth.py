@@ -27,7 +27,7 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
         "MALLOC_ARENA_MAX": "1",  # as in `tasks.worker.commands.environment`
     }
     layout = {
-        "door": "voxchord",
+        "intake": "voxchord",
         "cpu": "cpu.stitch,cpu.semantic,cpu.text",
         "gpu0": "gpu.diffusion,gpu.speaker",
     }

@@ -165,7 +165,7 @@ def main() -> None:
     }
     stages = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
     two = ("-P", "prefork", "-c", "2")
-    layout, pools = {"door": "voxchord", "work": stages}, {"door": two, "work": two}
+    layout, pools = {"intake": "voxchord", "work": stages}, {"intake": two, "work": two}
     try:
         with Fleet(folder, settings=settings, layout=layout, pools=pools) as fleet:
             fleet.start()

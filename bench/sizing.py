@@ -33,7 +33,7 @@ from db.ingest.writer import Writer
 from db.schema import task_run
 
 _LAYOUT = {
-    "door": "voxchord",
+    "intake": "voxchord",
     "work0": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text",
     "work1": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text",
 }
@@ -55,8 +55,8 @@ def main() -> None:
 
 def warm(fleet: Fleet, segments: int) -> int:
     """Warm up all workers; returns the broker's memory per waiting segment, in bytes."""
-    fleet.start("door")
-    fleet.ready("door")
+    fleet.start("intake")
+    fleet.ready("intake")
     before = fleet.client.info("memory")["used_memory"]
     sent = fleet.send(script("first", segments), {"engine": "silence"})
     until(lambda: sum(1 for _ in fleet.payloads()) >= min(segments, 50), _LIMIT_S)
@@ -81,11 +81,14 @@ def through_folder(segments: int) -> dict[str, Any]:
             database = f"sqlite:///{folder}/state/history.db"
         engine = open_database(database)
         rows = select(func.count()).select_from(task_run).where(task_run.c.job == manifest["job"])
-        door = select(task_run.c.run_s).where(
+        intake = select(task_run.c.run_s).where(
             task_run.c.job == manifest["job"], task_run.c.task_name == "voxchord.render"
         )
         with engine.connect() as connection:
-            attempts, planned_s = connection.execute(rows).scalar_one(), connection.execute(door).scalar_one()
+            attempts, planned_s = (
+                connection.execute(rows).scalar_one(),
+                connection.execute(intake).scalar_one(),
+            )
         engine.dispose()
     cpu_ms = 1000 * (after["cpu_s"] - before["cpu_s"]) / segments
     return {
@@ -96,7 +99,7 @@ def through_folder(segments: int) -> dict[str, Any]:
         "broker_cpu_ms_per_segment": round(cpu_ms, 3),
         "broker_segments_per_s": round(1000 / cpu_ms),
         "rows_per_segment": round(attempts / segments, 2),
-        "door_ms_per_segment": round(1000 * planned_s / segments, 2),
+        "intake_ms_per_segment": round(1000 * planned_s / segments, 2),
     }
 
 

@@ -21,7 +21,7 @@ from cli.errors import JobFailed, err
 from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
 from pipeline.stage_names import JOB_STAGES
-from tasks.broker.queues import DOOR
+from tasks.broker.queues import INTAKE
 from tasks.message_headers import subject_in_headers
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ class Awaited:
         if now - self.pending_since > self.nobody_s and not self.told:
             self.told = True
             err.print(
-                "no worker has accepted the script; check that one is running (`worker --door`). Waiting.",
+                "no worker has accepted the script; check that one is running (`worker --intake`). Waiting.",
                 style="yellow",
             )
         return state in states.READY_STATES
@@ -113,7 +113,7 @@ def waiting(app: "Celery") -> int:
     from tasks.broker.transport import counts
 
     with app.connection_for_read() as connection:
-        return sum(counts(connection, DOOR).values())
+        return sum(counts(connection, INTAKE).values())
 
 
 def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:

@@ -29,7 +29,7 @@ QUICK = {
 }
 """Timeouts shorter than the defaults, so that a fault takes seconds."""
 LAYOUT: Mapping[str, str] = {
-    "door": "voxchord",
+    "intake": "voxchord",
     "cpu": "cpu.stitch,cpu.semantic,cpu.text",
     "gpu0": "gpu.diffusion,gpu.speaker",
     "gpu1": "gpu.diffusion,gpu.speaker",

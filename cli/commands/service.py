@@ -51,23 +51,25 @@ def worker(
     gpu: Annotated[
         str, typer.Option(help="Device to pin the worker to: an index among the visible ones, or a UUID.")
     ] = "",
-    door: Annotated[int, typer.Option(help="Intake processes (queue `voxchord`).")] = 0,
+    intake: Annotated[int, typer.Option(help="Intake processes (queue `voxchord`).")] = 0,
     slots: Annotated[int, typer.Option(help="Segments decoded at once on a device.")] = 0,
+    door: Annotated[int, typer.Option(hidden=True, help="Former name of `--intake`.")] = 0,
 ) -> None:
-    """Run one worker of a deployment: `--door 2`, `--cpu 4` or `--gpu 0`."""
+    """Run one worker of a deployment: `--intake 2`, `--cpu 4` or `--gpu 0`."""
     with told():
         found = context.settings()
         context.jobs(found)
         found = replace(found, broker_url=context.broker_url(found), slots=slots or found.slots)
-        if [bool(cpu), bool(gpu), bool(door)].count(True) != 1:
-            raise OptionError("worker", "needs exactly one of --door, --cpu and --gpu")
+        intake = intake or door
+        if [bool(cpu), bool(gpu), bool(intake)].count(True) != 1:
+            raise OptionError("worker", "needs exactly one of --intake, --cpu and --gpu")
         if gpu:
             engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
             visible = os.environ.get("CUDA_VISIBLE_DEVICES")
             at_once = found.slots or devices.default_slots(engine.profile, visible)
             spec = commands.gpu(gpu, engine.profile, at_once, visible)
         else:
-            spec = commands.cpu(cpu) if cpu else commands.door(door)
+            spec = commands.cpu(cpu) if cpu else commands.intake(intake)
     os.chdir(ROOT)
     command = commands.command(spec, log_level=found.log_level)
     environment = commands.environment(spec, found)

@@ -9,7 +9,7 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "gpu.diffusion": ("voxchord.diffusion",),
 }
 
-DOOR = ("voxchord",)
+INTAKE = ("voxchord",)
 CPU = ("cpu.stitch", "cpu.semantic", "cpu.text")
 GPU = ("gpu.diffusion", "gpu.speaker")
 

@@ -20,7 +20,7 @@ from amqp.exceptions import ChannelError, NotFound
 from celery.app import amqp
 from kombu import Queue
 
-from tasks.broker.queues import DOOR, PRIORITY_STEPS
+from tasks.broker.queues import INTAKE, PRIORITY_STEPS
 from tasks.settings import Settings
 
 _AMQP = ("amqp://", "amqps://", "pyamqp://")
@@ -39,7 +39,7 @@ def speaks_amqp(url: str) -> bool:
 
 def queue(name: str) -> Queue:
     """Queue with the arguments that all clients must declare."""
-    if name in DOOR:
+    if name in INTAKE:
         return Queue(name, routing_key=name)
     arguments = {"x-max-priority": len(PRIORITY_STEPS) - 1, "x-consumer-timeout": _HOLD_MS}
     return Queue(name, routing_key=name, queue_arguments=arguments)

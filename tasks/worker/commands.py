@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.engines.protocol import Profile
-from tasks.broker.queues import CPU, DOOR, GPU, device_queue
+from tasks.broker.queues import CPU, GPU, INTAKE, device_queue
 from tasks.settings import Settings, child_environment
 from tasks.worker import devices
 
@@ -27,9 +27,9 @@ class WorkerSpec:
     """Devices visible to CUDA, e.g. '0'; None leaves the environment unchanged, '' hides all devices."""
 
 
-def door(concurrency: int = 2) -> WorkerSpec:
+def intake(concurrency: int = 2) -> WorkerSpec:
     """Intake worker: accepts and reconciles jobs, and runs no stage."""
-    return WorkerSpec("door", DOOR, "prefork", concurrency, device="")
+    return WorkerSpec("intake", INTAKE, "prefork", concurrency, device="")
 
 
 def cpu(concurrency: int) -> WorkerSpec:
@@ -66,8 +66,8 @@ def local(
     A process that decodes one segment at a time runs all stages; one that decodes many runs no other stage.
     """
     if profile.pool == "prefork":
-        return door(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
-    return door(), cpu(concurrency), gpu("0", profile, slots, visible)
+        return intake(), WorkerSpec("work", (*GPU, *CPU), profile.pool, concurrency)
+    return intake(), cpu(concurrency), gpu("0", profile, slots, visible)
 
 
 def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> list[str]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from kombu.exceptions import OperationalError
 
-from tasks.broker.queues import DOOR
+from tasks.broker.queues import INTAKE
 from tasks.worker.timer_step import TimerStep
 
 log = logging.getLogger(__name__)
@@ -15,7 +15,7 @@ class SendReconcile(TimerStep):
     """Sends the reconcile task at the start and at every interval; messages expire after one interval."""
 
     def interval_s(self, consumer: Any) -> float:
-        takes_jobs_in = DOOR[0] in consumer.app.amqp.queues.consume_from
+        takes_jobs_in = INTAKE[0] in consumer.app.amqp.queues.consume_from
         return float(consumer.app.settings.reconcile_s) if takes_jobs_in else 0
 
     def start(self, consumer: Any) -> None:
@@ -28,7 +28,7 @@ class SendReconcile(TimerStep):
         try:
             expires_s = consumer.app.settings.reconcile_s
             consumer.app.send_task(
-                "voxchord.reconcile", queue=DOOR[0], expires=expires_s, priority=0, retry=False
+                "voxchord.reconcile", queue=INTAKE[0], expires=expires_s, priority=0, retry=False
             )
         except (OperationalError, *consumer.connection.connection_errors) as error:
             log.info("cannot send the reconcile task: %s", type(error).__name__)

@@ -25,7 +25,7 @@ from tests.deploy.natively import Containers
 from tests.tools import tool
 
 SERVICES = (
-    *("redis", "postgres", "door", "cpu", "decode", "gpu0", "flower"),
+    *("redis", "postgres", "intake", "cpu", "decode", "gpu0", "flower"),
     *("node-exporter", "dcgm-exporter", "prometheus"),
 )
 """Services of Compose without Grafana, which is not available. `gpu0` uses a stub of the driver."""

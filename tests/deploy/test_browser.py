@@ -97,7 +97,7 @@ def test_compose_services_show_workers_report_and_targets(stack: Stack, driver: 
     seen = walked(driver, "stack.mjs", environment, stack.jobs[-1])
     assert seen["complaints"] == []
     workers = {row.split()[0]: row for row in seen["workers"]}
-    assert workers.keys() == {"door@door", "cpu@cpu", "gpu0@decode", "gpu0@gpu0"}
+    assert workers.keys() == {"intake@intake", "cpu@cpu", "gpu0@decode", "gpu0@gpu0"}
     assert "cpu.stitch" in workers["cpu@cpu"]
     for host in ("decode", "gpu0"):
         queues = ", ".join(sorted((f"gpu.{host}.0", "gpu.diffusion", "gpu.speaker")))

@@ -125,11 +125,11 @@ def became(process: subprocess.Popen[bytes]) -> list[str]:
     return arguments()
 
 
-@pytest.mark.parametrize("service", ["door", "cpu", "decode", "gpu0"])
+@pytest.mark.parametrize("service", ["intake", "cpu", "decode", "gpu0"])
 def test_worker_commands_match_the_local_service(console: Console, service: str, tmp_path: Path) -> None:
     profile = Engines().load("hibari").profile
     spec = {
-        "door": commands.door(2),
+        "intake": commands.intake(2),
         "cpu": commands.cpu(2),
         "decode": commands.gpu("0", profile, 2),
         "gpu0": commands.gpu("0", profile, 1),

@@ -88,7 +88,7 @@ def test_kustomization_lists_every_file_and_no_namespace() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "service"), [("door", "door"), ("cpu", "cpu"), ("gpu", "gpu0"), ("flower", "flower")]
+    ("name", "service"), [("intake", "intake"), ("cpu", "cpu"), ("gpu", "gpu0"), ("flower", "flower")]
 )
 def test_manifests_start_the_commands_and_probes_of_compose(name: str, service: str) -> None:
     ours, theirs = container(of_kind("Deployment")[name]), COMPOSE["services"][service]
@@ -129,7 +129,7 @@ def test_pods_are_confined_and_have_a_grace_period() -> None:
                 own = COMPOSE["services"].get("gpu0" if name == "gpu" else name)["stop_grace_period"]
                 assert name == "flower" or f"{pod['terminationGracePeriodSeconds']}s" == own
     assert container(of_kind("Deployment")["gpu"])["resources"]["limits"]["nvidia.com/gpu"] == "1"
-    assert set(of_kind("PodDisruptionBudget")) == {"door", "cpu", "gpu"}
+    assert set(of_kind("PodDisruptionBudget")) == {"intake", "cpu", "gpu"}
 
 
 def test_flower_state_is_on_a_persistent_volume() -> None:

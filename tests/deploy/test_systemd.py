@@ -14,7 +14,7 @@ from tests.tools import thorough, tool
 FOLDER = ROOT / "deploy" / "systemd"
 HOME = "/opt/voxchord"
 SERVICES = {
-    "voxchord-door.service": "door",
+    "voxchord-intake.service": "intake",
     "voxchord-cpu.service": "cpu",
     "voxchord-gpu@.service": "gpu0",
     "voxchord-flower.service": "flower",
@@ -46,7 +46,7 @@ def test_units_start_the_commands_of_compose(name: str, service: str) -> None:
 def test_units_stop_the_main_process_with_enough_time(name: str) -> None:
     service = unit(name)["Service"]
     assert service["KillMode"] == "mixed", "a child of the pool that gets SIGTERM dies of it"
-    assert f"{service['TimeoutStopSec']}s" == COMPOSE["services"]["door"]["stop_grace_period"]
+    assert f"{service['TimeoutStopSec']}s" == COMPOSE["services"]["intake"]["stop_grace_period"]
     assert (service["Restart"], service["OOMPolicy"]) == ("always", "continue")
 
 
@@ -54,7 +54,7 @@ def test_example_environment_is_valid() -> None:
     lines = (FOLDER / "environment.example").read_text().splitlines()
     given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
     found = load({name: value for name, value in given.items() if name.startswith(PREFIX)})
-    state = f"/var/lib/{unit('voxchord-door.service')['Service']['StateDirectory']}"
+    state = f"/var/lib/{unit('voxchord-intake.service')['Service']['StateDirectory']}"
     assert str(found.state) == state
 
 

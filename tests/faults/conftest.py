@@ -23,7 +23,7 @@ STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
 
 @pytest.fixture(scope="package")
 def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    layout = {"door": "voxchord", "work0": STAGES, "work1": STAGES}
+    layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
     with Fleet(tmp_path_factory.mktemp("fleet"), settings=SETTINGS, layout=layout) as fleet:
         fleet.start()
         fleet.ready()

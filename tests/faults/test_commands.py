@@ -84,11 +84,11 @@ def test_commands_survive_a_broker_outage(fleet: Fleet, start: Start, tmp_path: 
 def test_render_repeats_requests_lost_by_the_broker(fleet: Fleet, start: Start, tmp_path: Path) -> None:
     source = tmp_path / "script.txt"
     source.write_text(script("lost", "", ""))
-    fleet.kill("door")
+    fleet.kill("intake")
     rendering = start("render", source, "-o", tmp_path / "lost.wav", "--json")
     until(lambda: any(b"voxchord.render" in payload for _, payload in fleet.payloads()), LIMIT_S)
     fleet.client.flushall()
-    fleet.start("door")
+    fleet.start("intake")
     assert json.loads(ended(rendering))["segments"] == 2
 
 

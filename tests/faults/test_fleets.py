@@ -18,10 +18,10 @@ _FLEET = """
 import sys, time
 from pathlib import Path
 from bench.harness.fleet import Fleet
-fleet = Fleet(Path(sys.argv[1]), layout={"door": "voxchord"})
+fleet = Fleet(Path(sys.argv[1]), layout={"intake": "voxchord"})
 fleet.start()
 fleet.ready()
-print(fleet.workers["door"].pid, fleet.broker_pid, flush=True)
+print(fleet.workers["intake"].pid, fleet.broker_pid, flush=True)
 time.sleep(600)
 """
 
@@ -64,8 +64,8 @@ def test_workers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
     )
     with run:
         assert run.stdout
-        door, broker = map(psutil.Process, map(int, run.stdout.readline().split()))
-        family = [door, *door.children(recursive=True)]
+        intake, broker = map(psutil.Process, map(int, run.stdout.readline().split()))
+        family = [intake, *intake.children(recursive=True)]
         run.kill()
     until(lambda: all(ended(process) for process in family), _LIMIT_S)
     broker.kill()

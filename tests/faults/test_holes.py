@@ -244,13 +244,13 @@ def test_slow_downloads_of_models_are_not_hangs(fleet: Fleet) -> None:
 
 
 def test_workers_that_start_no_message_requeue_and_exit(fleet: Fleet) -> None:
-    (child,) = fleet.children("door")
+    (child,) = fleet.children("intake")
     child.suspend()  # it hangs where no task is that could be watched
     result = fleet.send(script("still", ""))
-    assert fleet.workers["door"].wait(LIMIT_S) == -signal.SIGKILL
+    assert fleet.workers["intake"].wait(LIMIT_S) == -signal.SIGKILL
     until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
     assert fleet.client.hlen("voxchord.unacked") == 0, "nobody has to wait for what it held"
-    fleet.start("door")
+    fleet.start("intake")
     assert done(result)["segments"] == 1
 
 
@@ -334,7 +334,7 @@ def test_messages_with_invalid_job_ids_touch_nothing(fleet: Fleet, ref: object) 
 
 
 def test_stopped_thread_pools_requeue_their_segments(tmp_path: Path) -> None:
-    layout = {"door": "voxchord", "device": STAGES}
+    layout = {"intake": "voxchord", "device": STAGES}
     pools = {"device": ("-P", "threads", "-c", "2")}
     with Fleet(tmp_path, settings=SETTINGS, layout=layout, pools=pools) as fleet:
         fleet.start()

@@ -65,7 +65,7 @@ def up(state: Path) -> Iterator[tuple["subprocess.Popen[bytes]", list[psutil.Pro
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)
     started: list[psutil.Process] = []
     try:
-        for name in ("door", "work"):
+        for name in ("intake", "work"):
             until(lambda name=name: b" ready." in log(state, name), 90)  # type: ignore[misc]  # its default
         until(lambda: listens(port), 90)
         started = psutil.Process(process.pid).children(recursive=True)

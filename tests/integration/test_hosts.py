@@ -53,10 +53,10 @@ def three(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Host, Host
             settings = {**json.loads(servers.stdout.readline()), **QUICK, "VOXCHORD_LOG_LEVEL": "INFO"}
             for host in (a, b, c):
                 host.environment = settings
-            work(a, folder, "--door", "1")
+            work(a, folder, "--intake", "1")
             work(a, folder, "--cpu", "1")
             work(b, folder, "--gpu", "0")
-            for name in ("vox-a--door", "vox-a--cpu", "vox-b--gpu"):
+            for name in ("vox-a--intake", "vox-a--cpu", "vox-b--gpu"):
                 until(lambda name=name: b" ready." in (folder / name).read_bytes(), LIMIT_S)  # type: ignore[misc]
             yield a, b, c
         finally:

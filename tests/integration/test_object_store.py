@@ -103,11 +103,11 @@ def test_wrong_buckets_and_keys_pause_the_job_without_leaking_secrets(
     bucket = "s3://no-such-bucket-here" if wrong == "bucket" else server.new_bucket()
     if wrong == "key":
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER")
-    with Fleet(tmp_path, settings=QUICK, store_url=bucket, layout={"door": "voxchord"}) as fleet:
+    with Fleet(tmp_path, settings=QUICK, store_url=bucket, layout={"intake": "voxchord"}) as fleet:
         fleet.start()
         result = fleet.send("Anna: velvet.")
         until(lambda: result.state == "PAUSED", LIMIT_S)
         why = "NoSuchBucket: no such bucket" if wrong == "bucket" else "403: Forbidden"
         assert f"in {bucket}: {why}" in result.info["reason"]
-        assert b"secretword" not in fleet.log("door")
-        assert b"velvet" not in fleet.log("door")
+        assert b"secretword" not in fleet.log("intake")
+        assert b"velvet" not in fleet.log("intake")

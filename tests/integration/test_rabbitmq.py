@@ -31,7 +31,7 @@ def rabbit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbit]:
 @pytest.fixture(scope="module")
 def fleet(rabbit: Rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     settings = {**QUICK, "VOXCHORD_ENGINES": SETTING, "VOXCHORD_METERING": "1"}
-    layout = {"door": "voxchord", "work0": WORK, "work1": f"{WORK},gpu.here.7"}
+    layout = {"intake": "voxchord", "work0": WORK, "work1": f"{WORK},gpu.here.7"}
     folder = tmp_path_factory.mktemp("fleet")
     with Fleet(folder, settings=settings, broker_url=rabbit.url, layout=layout) as fleet:
         fleet.start()
@@ -67,7 +67,7 @@ def test_queues_are_durable_and_urgent_messages_overtake(fleet: Fleet, rabbit: R
     for name in (*QUEUES, "gpu.here.7"):
         assert "\ttrue\t" in rows[name]
         assert ("x-max-priority" in rows[name]) == (name != "voxchord"), (
-            "other apps declare the door, plainly"
+            "other apps declare the intake, plainly"
         )
     numbers = [Broker(rabbit.url, 60, "", "").priority(step) for step in PRIORITY_STEPS]
     assert numbers == [3, 2, 1, 0], "on AMQP the highest is served first"

@@ -97,7 +97,7 @@ def test_concurrent_renders_in_a_folder_share_a_service(script: Path, tmp_path: 
     assert [render.returncode for render in renders] == [0, 0, 0], printed
     assert all(out.exists() for out in outs)
     logs = tmp_path / "state" / "logs"
-    assert sorted(path.name for path in logs.iterdir()) == ["door.log", "work.log"]
+    assert sorted(path.name for path in logs.iterdir()) == ["intake.log", "work.log"]
     assert not (tmp_path / "state" / "broker.url").exists()
 
 
@@ -217,7 +217,7 @@ def test_unreachable_brokers_are_one_line_errors(away: Exception, capsys: pytest
 
 
 def test_unsupported_stores_are_refused_at_once(ask: Run) -> None:
-    done = ask("worker", "--door", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
+    done = ask("worker", "--intake", "1", VOXCHORD_STORE="nosuch://me:secretword@bucket/x")
     assert done.returncode == 3
     assert "nosuch://bucket/x" in done.stderr
     assert "secretword" not in done.stderr

@@ -145,7 +145,7 @@ def test_tasks_show_audio_and_speed(console: Console, job: str) -> None:
 
 def test_workers_show_queues_and_device(console: Console) -> None:
     workers = {row["hostname"].split("@")[0]: row for row in console.ask("/workers?json=1").json["data"]}
-    assert workers["door"]["queues"] == "voxchord"
+    assert workers["intake"]["queues"] == "voxchord"
     assert workers["work"]["queues"] == "cpu.semantic, cpu.stitch, cpu.text, gpu.diffusion, gpu.speaker"
     assert {row["device"] for row in workers.values()} == {"cpu"}
 

@@ -29,9 +29,9 @@ class Stranger:
     def _knock(self) -> None:
         while not self._ended.is_set():
             try:
-                with socket.create_connection(("127.0.0.1", self._port), timeout=1) as door:
-                    door.sendall(_SET)
-                    self.answers += [answer] if (answer := door.recv(64)) else []
+                with socket.create_connection(("127.0.0.1", self._port), timeout=1) as connection:
+                    connection.sendall(_SET)
+                    self.answers += [answer] if (answer := connection.recv(64)) else []
             except OSError:
                 continue
 

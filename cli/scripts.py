@@ -19,6 +19,7 @@ from pipeline.planning.request import JobOptions, ReadingOptions
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.parser import read
+from pipeline.script.plain import SYMBOLS
 from pipeline.script.turns import Finding
 from pipeline.voices.library import Voices, name_of
 from tasks.settings import Settings
@@ -36,6 +37,10 @@ FormOption = Annotated[
 ]
 EncodingOption = Annotated[
     str | None, typer.Option(help="Encoding of the file, where it is not UTF-8: `windows-1252`, …")
+]
+SymbolsOption = Annotated[
+    str,
+    typer.Option(help=f"Emoji and other pictures: {', '.join(SYMBOLS)} (read by name)."),
 ]
 _NOTICES_SHOWN = 20
 
@@ -57,6 +62,12 @@ class Source:
             return self.text().splitlines()
         except PipelineError:
             return []
+
+
+def source_options(form: str | None, symbols: str) -> dict[str, str]:
+    """Options that the service needs to read the script's text in the same way."""
+    given = {"form": form, "symbols": symbols if symbols != "refuse" else None}
+    return {name: value for name, value in given.items() if value}
 
 
 def read_source(path: Path, reading: ReadingOptions) -> Source:
@@ -125,12 +136,13 @@ def examine(
         characters_max=found.characters_max,
         form=source.reading.form,
         encoding=source.reading.encoding,
+        symbols=source.reading.symbols,
         cast=list(voices),
     )
     try:
         return check(script, voices, engine=engine, registered=registered)
     except EngineError:  # the checkpoint is where the workers are; they check the turns
-        return Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile, ())
+        return Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
 
 
 def _engine(found: Settings, options: JobOptions) -> Engine:

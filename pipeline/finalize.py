@@ -48,6 +48,7 @@ def finish(
                 words_per_s=profile.words_per_s,
                 control=control,
                 title=plan.options.title,
+                written=jobs.plans.written(plan.job),
             )
         # named by its content, so that two concurrent stitches do not change each other's file
         name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"

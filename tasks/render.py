@@ -140,6 +140,7 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any) -> Plan
         characters_max=resources.settings.characters_max,
         form=reading.form,
         encoding=reading.encoding,
+        symbols=reading.symbols,
         cast=[str(name) for name in voices],
     )
     registered = Voices(resources.jobs.store)

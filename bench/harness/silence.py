@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pipeline.arrays import Arrays
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
 from pipeline.errors import OptionError
 
 SETTING = "silence=bench.harness.silence:Silence"
@@ -45,8 +45,8 @@ class Silence:
     def revision(self) -> str:
         return "silence 1"
 
-    def refuses(self, text: str) -> str | None:
-        return None
+    def wording(self, text: str) -> Wording:
+        return Wording(text)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         words = [len(line.text.split()) for line in segment.lines]

@@ -10,6 +10,7 @@ from cli.scripts import (
     EncodingOption,
     FormOption,
     ScriptArgument,
+    SymbolsOption,
     VoiceOption,
     examine,
     read_source,
@@ -28,6 +29,7 @@ def check(
     model: Annotated[str | None, typer.Option(help="Checkpoint, by its name in the settings.")] = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
+    symbols: SymbolsOption = "refuse",
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
@@ -38,7 +40,7 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding))
+        source = read_source(script, ReadingOptions(form, encoding, symbols))
         registered = Voices(context.jobs(found).store)
         voices = register(split_voices(voice or []), registered)
         summary = examine(source, voices, options, registered, found).summary()

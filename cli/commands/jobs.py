@@ -16,10 +16,12 @@ from cli.scripts import (
     EncodingOption,
     FormOption,
     ScriptArgument,
+    SymbolsOption,
     VoiceOption,
     examine,
     read_source,
     register,
+    source_options,
     split_voices,
 )
 from cli.submission import read_option, request, send
@@ -43,6 +45,7 @@ def submit(
     ] = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
+    symbols: SymbolsOption = "refuse",
     json: JsonOption = False,
 ) -> None:
     """Send a script to the service and return at once; prints the task ID."""
@@ -50,9 +53,9 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        options |= {"form": form} if form else {}
+        options |= source_options(form, symbols)
         own, _ = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding))
+        source = read_source(script, ReadingOptions(form, encoding, symbols))
         registered = Voices(context.jobs(found).store)
         voices = register(split_voices(voice or []), registered)
         examine(source, voices, own, registered, found).raise_for_problems()

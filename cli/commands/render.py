@@ -16,11 +16,13 @@ from cli.scripts import (
     EncodingOption,
     FormOption,
     ScriptArgument,
+    SymbolsOption,
     VoiceOption,
     examine,
     read_source,
     register,
     show,
+    source_options,
     split_voices,
 )
 from cli.submission import read_option, request, send
@@ -52,6 +54,7 @@ def render(
     ] = "fail",
     form: FormOption = None,
     encoding: EncodingOption = None,
+    symbols: SymbolsOption = "refuse",
     workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
@@ -63,9 +66,9 @@ def render(
     with told():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        options |= {"form": form} if form else {}
+        options |= source_options(form, symbols)
         own, _ = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding))
+        source = read_source(script, ReadingOptions(form, encoding, symbols))
         writable(output)
         registered = Voices(context.jobs(found).store)
         voices = register(split_voices(voice or []), registered)

@@ -43,6 +43,16 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class Wording:
+    """Text as an engine reads it right: symbols in words, unusual words respelt."""
+
+    text: str
+    problems: tuple[str, ...] = ()
+    """Reasons why it cannot be spoken; they name characters, and quote no words."""
+    notices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Line:
     """One speaker's words in a segment: a turn, or the part of a turn between two pauses."""
 
@@ -141,8 +151,8 @@ class Engine(Protocol):
         """
         ...
 
-    def refuses(self, text: str) -> str | None:
-        """Reason why the engine cannot speak a text; None if it can. Called for every turn of a job."""
+    def wording(self, text: str) -> Wording:
+        """Write a turn's text as the engine is to be given it. Called for every turn of a job."""
         ...
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

@@ -80,7 +80,7 @@ class Plans:
             "seed": request.options.seed,
         }
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
-        segments = list(plan_segments(request.script.turns, profile, speakers=voices, identity=identity))
+        segments = list(plan_segments(request.spoken_turns, profile, speakers=voices, identity=identity))
         for start in range(0, len(segments), PAGE):
             _put_twice(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
         plan = Plan(
@@ -99,6 +99,8 @@ class Plans:
         self.coordination.touch(job)
         if request.summary is not None:
             self.store.put_json(_summary_name(job), request.summary.stored())
+        if request.wordings:
+            self.store.put_json(_written_name(job), request.written)
         _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)})
         return self.need(job)
 
@@ -106,6 +108,11 @@ class Plans:
         """Read what the script of a job was found to be; None for plans of older releases."""
         found: dict[str, Any] | None = self.store.get_json(_summary_name(job))
         return found
+
+    def written(self, job: str) -> dict[int, str]:
+        """Read the texts of turns that are spoken in other words, by the turn's index."""
+        found = self.store.get_json(_written_name(job)) or {}
+        return {int(turn): text for turn, text in found.items()}
 
     def _whole(self, plan: Plan) -> bool:
         """True if every page of a plan, or its copy, can be read."""
@@ -150,6 +157,10 @@ class Plans:
         for name, _, _ in self.store.objects.names("jobs"):
             if name.endswith("/plan"):
                 yield name.split("/")[1]
+
+
+def _written_name(job: str) -> str:
+    return f"jobs/{job}/written"
 
 
 def _summary_name(job: str) -> str:

@@ -2,12 +2,13 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
 from pipeline.planning.casting import Cast, Speaker, cast
+from pipeline.script.languages import foreign_turns
 from pipeline.script.turns import Finding, Omission, Script
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
@@ -61,8 +62,12 @@ class Check:
     script: Script
     cast: Cast
     profile: Profile
-    refusals: tuple[Finding, ...]
+    refusals: tuple[Finding, ...] = ()
     """Turns that the engine cannot speak."""
+    notices: tuple[Finding, ...] = ()
+    """What the engine says of turns that it speaks."""
+    wordings: Mapping[int, str] = field(default_factory=dict)
+    """What is spoken for turns whose text the engine would misread, by the turn's index."""
 
     @property
     def speakers(self) -> tuple[Speaker, ...]:
@@ -111,7 +116,9 @@ class Check:
             words=words.total(),
             minutes=round(words.total() / per_minute, 2),
             problems=self.problems,
-            notices=tuple(sorted((*self.script.notices, *left_out(self.script.omissions)), key=_line)),
+            notices=tuple(
+                sorted((*self.script.notices, *left_out(self.script.omissions), *self.notices), key=_line)
+            ),
             omitted=_counted(self.script.omissions),
         )
 
@@ -129,11 +136,21 @@ def check(script: Script, voices: Mapping[str, Any], *, engine: Engine, register
     Raises:
         EngineError: no usable checkpoint.
     """
-    refusals = [
-        Finding(turn.line, refusal) for turn in script.turns if (refusal := engine.refuses(turn.text))
-    ]
+    refusals, notices, wordings = [], [], {}
+    for index, turn in enumerate(script.turns):
+        found = engine.wording(turn.text)
+        refusals += [Finding(turn.line, reason) for reason in found.problems]
+        notices += [Finding(turn.line, reason) for reason in found.notices]
+        if found.text != turn.text and not found.problems:
+            wordings[index] = found.text
+    notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
-        script, cast(script.speakers, voices, engine.profile, registered), engine.profile, tuple(refusals)
+        script,
+        cast(script.speakers, voices, engine.profile, registered),
+        engine.profile,
+        tuple(refusals),
+        tuple(notices),
+        wordings,
     )
 
 

@@ -4,7 +4,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.canonical_json import canonical_json
@@ -12,7 +12,7 @@ from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Summary, check
-from pipeline.script.turns import Script
+from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
 FORMATS = ("flac", "wav", "opus", "mp3")
@@ -45,6 +45,8 @@ class ReadingOptions:
     """A key of `pipeline.script.form.FORMS`; None recognises it."""
     encoding: str | None = None
     """Encoding of a script in bytes; None is UTF-8, or UTF-16 and UTF-32 with a byte order mark."""
+    symbols: str = "refuse"
+    """One of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,17 +61,34 @@ class Request:
     """Revision of the weights and version of the stages."""
     summary: Summary | None = None
     """Not part of the job ID."""
+    wordings: Mapping[int, str] = field(default_factory=dict)
+    """What is spoken for turns whose text the engine would misread, by the turn's index."""
+
+    @property
+    def spoken_turns(self) -> tuple[Turn, ...]:
+        """The turns in the words that are spoken."""
+        return tuple(
+            replace(turn, text=self.wordings[index]) if index in self.wordings else turn
+            for index, turn in enumerate(self.script.turns)
+        )
+
+    @property
+    def written(self) -> dict[int, str]:
+        """Texts of the turns that are spoken in other words, by the turn's index."""
+        return {index: self.script.turns[index].text for index in self.wordings}
 
     @property
     def job(self) -> str:
         """Job ID, a hash of the request; equal requests are one job."""
-        content = {
+        content: dict[str, Any] = {
             "turns": [(t.speaker, t.text, t.pause_ms, t.continues) for t in self.script.turns],
             "speakers": [(s.name, s.hash) for s in self.speakers],
             "options": {name: getattr(self.options, name) for name in JobOptions.__slots__},
             "engine": dict(self.engine_options),
             "revision": self.revision,
         }
+        if self.wordings:  # absent where nothing is reworded: such requests keep their IDs
+            content["wordings"] = [list(item) for item in sorted(self.wordings.items())]
         return hashlib.sha256(canonical_json(content)).hexdigest()[:20]
 
 
@@ -93,7 +112,15 @@ def checked(
     found = check(script, voices, engine=engine, registered=registered)
     found.raise_for_problems()
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
-    return Request(script, found.speakers, options, engine.options(engine_options), revision, found.summary())
+    return Request(
+        script,
+        found.speakers,
+        options,
+        engine.options(engine_options),
+        revision,
+        found.summary(),
+        found.wordings,
+    )
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:

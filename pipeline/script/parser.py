@@ -17,7 +17,7 @@ from pipeline.script.encoding import decode, refuse_foreign
 from pipeline.script.events import fold, named
 from pipeline.script.forms import structured
 from pipeline.script.names import identity
-from pipeline.script.plain import plain_letters
+from pipeline.script.plain import SYMBOLS, plain_letters
 from pipeline.script.turns import Findings, Script
 
 CHARACTERS_MAX = 2_000_000
@@ -30,14 +30,17 @@ def parse(
     form: str | None = None,
     encoding: str | None = None,
     cast: Collection[str] = (),
+    symbols: str = "refuse",
 ) -> Script:
     """Read a script that can be spoken.
 
     Raises:
         ScriptError: it can't be; names every problem with its line.
-        OptionError: no such form or encoding.
+        OptionError: no such form, encoding or way to treat symbols.
     """
-    script = read(source, characters_max=characters_max, form=form, encoding=encoding, cast=cast)
+    script = read(
+        source, characters_max=characters_max, form=form, encoding=encoding, cast=cast, symbols=symbols
+    )
     if script.problems:
         raise ScriptError.of([(problem.line, problem.reason) for problem in script.problems])
     return script
@@ -50,6 +53,7 @@ def read(
     form: str | None = None,
     encoding: str | None = None,
     cast: Collection[str] = (),
+    symbols: str = "refuse",
 ) -> Script:
     """Read a script in whatever form it is, with its problems.
 
@@ -57,13 +61,16 @@ def read(
         form: one of `pipeline.script.form.FORMS`; None recognises it.
         encoding: of bytes.
         cast: names of speakers known beside the script, which are evidence for its labels.
+        symbols: one of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures.
 
     Raises:
-        OptionError: no such form or encoding.
+        OptionError: no such form, encoding or way to treat symbols.
     """
     if form is not None and form not in forms.FORMS:
         raise OptionError("form", f"{form[:40]!r} is unknown; there are {', '.join(forms.FORMS)}")
-    findings = Findings()
+    if symbols not in SYMBOLS:
+        raise OptionError("symbols", f"{symbols[:40]!r} is unknown; there are {', '.join(SYMBOLS)}")
+    findings = Findings(symbols)
     try:
         return _read(source, characters_max, form, encoding, {identity(name) for name in cast}, findings)
     except ScriptError as error:

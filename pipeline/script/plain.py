@@ -19,7 +19,12 @@ _PLAIN = str.maketrans(
         **dict.fromkeys("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069", None),
     }
 )
-_UNREADABLE = ("Cc", "Cs", "Co", "Cn", "So")
+_UNREADABLE = ("Cc", "Cs", "Co", "Cn")
+_WORDED_BLOCKS = ((0x2100, 0x214F), (0x2190, 0x21FF), (0x2460, 0x24FF), (0x3300, 0x33FF))
+_WORDED = frozenset("°✓✔✗✘★☆♂♀♭♮⌀⌘⌥⏎■□▪▫●○◦◆◇¦")
+"""Symbols that engines have words for, or that are silent as bullets are; all others are pictures."""
+SYMBOLS = ("refuse", "omit", "name")
+"""Ways to treat pictures such as emoji: a problem, left out, or read by their Unicode names."""
 
 
 def plain_letters(text: str) -> str:
@@ -40,17 +45,47 @@ def plain(text: str, line: int, findings: Findings) -> str:
 
 
 def readable(text: str, line: int, findings: Findings) -> str:
-    """The text without control characters, surrogates, unassigned characters and pictures: problems."""
-    bad = dict.fromkeys(c for c in text if not (c.isascii() and c.isprintable()) and _is_unreadable(c))
-    if not bad:
+    """The text without characters that nobody can read aloud: control characters, surrogates, pictures."""
+    if text.isascii() and text.isprintable():
         return text
-    findings.problem(line, f"has {_named(bad)}, which can't be spoken; take it out or write it in words")
-    return text.translate(dict.fromkeys(map(ord, bad), " "))
+    bad = dict.fromkeys(character for character in text if _is_unreadable(character))
+    pictures = dict.fromkeys(character for character in text if is_picture(character))
+    if bad:
+        findings.problem(line, f"has {_named(bad)}, which cannot be spoken; take it out")
+    if pictures and findings.symbols == "refuse":
+        findings.problem(
+            line,
+            f"has {_named(pictures)}, which cannot be spoken; take it out, write it in words, or give "
+            "`--symbols omit` or `--symbols name`",
+        )
+    for picture in pictures if findings.symbols == "omit" else ():
+        findings.omit(line, "symbol", picture * text.count(picture))
+    words = {ord(character): " " for character in bad}
+    named = findings.symbols == "name"
+    words |= {ord(picture): f" {_name(picture)} " if named else " " for picture in pictures}
+    return text.translate(words) if words else text
+
+
+def is_picture(character: str) -> bool:
+    """Tell whether a character is a picture, such as an emoji.
+
+    >>> [is_picture(character) for character in "🎉☃→✓°a"]
+    [True, True, False, False, False, False]
+    """
+    if character < "\xa1" or character in _WORDED:
+        return False
+    category = unicodedata.category(character)
+    if category != "So":
+        return category == "Sk" and character > "\uffff"
+    return not any(first <= ord(character) <= last for first, last in _WORDED_BLOCKS)
 
 
 def _is_unreadable(character: str) -> bool:
-    category = unicodedata.category(character)
-    return category in _UNREADABLE and character != "°" and not character.isspace()
+    return unicodedata.category(character) in _UNREADABLE and not character.isspace()
+
+
+def _name(character: str) -> str:
+    return unicodedata.name(character, "symbol").lower().replace("-", " ")
 
 
 def _named(characters: dict[str, None]) -> str:

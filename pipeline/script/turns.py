@@ -33,7 +33,7 @@ class Finding:
 MARKS = frozenset(
     {
         *("footnote mark", "emphasis mark", "heading mark", "link address", "markup tag", "time", "cue time"),
-        *("page number", "table rule", "checkbox", "code fence"),
+        *("page number", "table rule", "checkbox", "code fence", "symbol"),
     }
 )
 """Kinds of omissions that are signs on paper and no words."""
@@ -83,7 +83,9 @@ class Script:
 class Findings:
     """Collects problems, notices and omissions while a script is read."""
 
-    def __init__(self) -> None:
+    def __init__(self, symbols: str = "refuse") -> None:
+        self.symbols = symbols
+        """One of `pipeline.script.plain.SYMBOLS`."""
         self.problems: list[Finding] = []
         self.notices: list[Finding] = []
         self.omissions: list[Omission] = []

@@ -5,7 +5,7 @@ reads samples one segment at a time, the next one while one is encoded, so memor
 """
 
 import hashlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -103,6 +103,7 @@ def stitch(
     words_per_s: float,
     control: Control,
     title: str = "",
+    written: Mapping[int, str] | None = None,
     levels: Levels = LEVELS,
     pauses: Pauses = PAUSES,
     progress: Progress = lambda done, of: None,
@@ -117,6 +118,7 @@ def stitch(
         file_format: one of `encoders.FORMATS`.
         words_per_s: the engine's expected rate, for gaps in a job without any audio.
         control: checked before each segment.
+        written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         progress: called with (finished segments, all segments).
 
     Raises:
@@ -142,9 +144,9 @@ def stitch(
     ):
         for block in blocks:
             file.write(encoders.pcm(block))
-    cues = subtitles.cues(timeline)
-    with out.open("rb") as written:
-        digest = hashlib.file_digest(written, "sha256").hexdigest()
+    cues = subtitles.cues(timeline, written)
+    with out.open("rb") as finished:
+        digest = hashlib.file_digest(finished, "sha256").hexdigest()
     return Stitched(
         duration_s=timeline.samples / sample_rate_hz,
         sample_rate_hz=sample_rate_hz,

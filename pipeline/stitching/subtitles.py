@@ -1,16 +1,18 @@
 """Subtitles in SubRip and WebVTT: one cue per sentence, or per part of a long sentence.
 
 Cues have at most two lines of 42 characters, the usual limit of broadcasters. Times within a span are not
-measured but divided by characters.
+measured but divided by how long the text is spoken.
 """
 
 import html
 import re
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from pipeline.planning.records import PlannedLine
 from pipeline.script import sentences
+from pipeline.stitching.alignment import Caption, Captions
 from pipeline.stitching.timeline import Piece, Timeline, line_times
 
 LINE_CHARACTERS = 42
@@ -28,32 +30,58 @@ class Cue:
     text: str
 
 
-def cues(timeline: Timeline) -> tuple[Cue, ...]:
-    """Cues of the timeline, in order and without overlap; gaps have none."""
-    return tuple(
-        cue
-        for piece in timeline.pieces
-        if piece.span is not None
-        for start, end, speaker, text in _spoken(piece, piece.span.text)
-        for cue in _shared_out(start, end, timeline.sample_rate_hz, speaker, text)
-    )
+def cues(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[Cue, ...]:
+    """Cues of the timeline, in order and without overlap; gaps have none.
+
+    Args:
+        written: texts of turns that are spoken in other words, by the turn's index.
+    """
+    captions = Captions(written or {}, _lines(timeline) if written else ())
+    return tuple(cue for piece in timeline.pieces for cue in _cues(piece, captions, timeline.sample_rate_hz))
 
 
-def _spoken(piece: Piece, text: str) -> list[tuple[int, int, str, str]]:
-    """Yield (first sample, last, speaker, words), one per line of the piece."""
+def _lines(timeline: Timeline) -> list[PlannedLine]:
+    """All lines in order, each once: a line of several sentences has several pieces."""
+    lines: list[PlannedLine] = []
+    for piece in timeline.pieces:
+        lines += [line for line in piece.lines if not lines or line is not lines[-1]]
+    return lines
+
+
+def _cues(piece: Piece, captions: Captions, sample_rate_hz: int) -> Iterator[Cue]:
+    if piece.span is None:
+        captions.skip(piece)
+        return
+    for start, end, line, text in _spoken(piece, piece.span.text):
+        caption = captions.of(line.turn, text)
+        yield from _shared_out(start, end, sample_rate_hz, line.speaker, caption)
+
+
+def _spoken(piece: Piece, text: str) -> list[tuple[int, int, PlannedLine, str]]:
+    """Yield (first sample, last, line, words), one per line of the piece."""
     if len(piece.lines) == 1:
-        return [(piece.start, piece.start + piece.samples, piece.lines[0].speaker, text)]
-    return [(time.start, time.end, time.line.speaker, time.line.text) for time in line_times(piece)]
+        return [(piece.start, piece.start + piece.samples, piece.lines[0], text)]
+    return [(time.start, time.end, time.line, time.line.text) for time in line_times(piece)]
 
 
-def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, text: str) -> Iterator[Cue]:
-    parts = [part for sentence in sentences.split(text) for part in readable(sentence)]
-    total, passed = sum(map(len, parts)), 0
-    for part in parts:
+def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, caption: Caption) -> Iterator[Cue]:
+    parts = [part for sentence in sentences.split(caption.text) for part in readable(sentence)]
+    weights = list(_weights(parts, caption))
+    total, passed = sum(weights), 0
+    for part, weight in zip(parts, weights, strict=True):
         first = start + (end - start) * passed // total
-        passed += len(part)
+        passed += weight
         last = start + (end - start) * passed // total
         yield Cue(first * 1000 // sample_rate_hz, last * 1000 // sample_rate_hz, speaker, part)
+
+
+def _weights(parts: Sequence[str], caption: Caption) -> Iterator[int]:
+    """How long each part is spoken, in comparison; at least 1."""
+    position = 0
+    for part in parts:
+        position = max(position, caption.text.find(part, position))
+        yield max(1, sum(caption.weights[position : position + len(part)]))
+        position += len(part)
 
 
 def readable(sentence: str) -> list[str]:

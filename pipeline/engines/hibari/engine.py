@@ -8,16 +8,16 @@ so that the timing of the words is unchanged.
 import functools
 import gc
 import json
-import unicodedata
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from pipeline.arrays import Arrays, Samples
+from pipeline.engines.hibari import normalizer
 from pipeline.engines.hibari.vocal_tract import OWN_TEXT, Print, VocalTract, estimate, voiceprint
 from pipeline.engines.load_timing import loading
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
 from pipeline.errors import EngineError, OptionError
 
 if TYPE_CHECKING:
@@ -75,17 +75,8 @@ class Hibari:
 
         return f"hibari-tts {version('hibari-tts')}"
 
-    def refuses(self, text: str) -> str | None:
-        """Refuse letters of other scripts, which the voice would skip.
-
-        >>> Hibari().refuses("a naïve idea")
-        >>> Hibari().refuses("это")
-        "contains 'э', which the English voice of hibari cannot speak"
-        """
-        for character in text:
-            if character.isalpha() and not unicodedata.name(character, "").startswith("LATIN"):
-                return f"contains {character!r}, which the English voice of hibari cannot speak"
-        return None
+    def wording(self, text: str) -> Wording:
+        return normalizer.wording(text)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """Split lines into sentences, each with the number of its line."""

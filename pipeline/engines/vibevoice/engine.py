@@ -1,6 +1,7 @@
 """VibeVoice as an engine. Importing this module imports no torch; the device stages do when first used."""
 
 import threading
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -10,13 +11,14 @@ import numpy as np
 
 from pipeline.arrays import Arrays
 from pipeline.engines.load_timing import loading
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance
+from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
 from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.settings import Settings
 from pipeline.engines.vibevoice.text import embedding_table
 from pipeline.errors import EngineError
+from pipeline.script.plain import character_name
 from pipeline.script.words import count_words
 
 if TYPE_CHECKING:
@@ -72,10 +74,17 @@ class VibeVoice:
         """Segments decoded at once on this machine, in the default type."""
         return self.device.slots(self.device.precision("auto", quantized=False))
 
-    def refuses(self, text: str) -> str | None:
-        """The tokenizer's control tokens, and nothing else: it knows every character."""
-        token = next((token for token in self.control_tokens if token in text), None)
-        return token and f"{token} is no text to the model"
+    def wording(self, text: str) -> Wording:
+        """Refuse control tokens, and symbols that the model has never heard; it knows all other text."""
+        found = [token for token in self.control_tokens if token in text]
+        symbols = dict.fromkeys(c for c in text if c != "°" and unicodedata.category(c) == "So")
+        return Wording(
+            text,
+            (
+                *(f"{token} is no text to the model" for token in found),
+                *(f"has {character_name(symbol)}; write it in words" for symbol in symbols),
+            ),
+        )
 
     def options(self, given: Options) -> Options:
         return rules.canonical(given)
@@ -120,7 +129,7 @@ class VibeVoice:
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """`ids` (n,) int32 of the prompt, each voice one token."""
         texts = [line.text for line in segment.lines]
-        for reason in filter(None, map(self.refuses, texts)):
+        for reason in (reason for text in texts for reason in self.wording(text).problems):
             raise EngineError(reason)
         tokenizer = self.tokenizer
         from pipeline.engines.vibevoice.text import prompt

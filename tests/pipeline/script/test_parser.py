@@ -60,7 +60,7 @@ def test_what_cannot_be_seen_does_not_hide_a_speaker(label: str) -> None:
 def test_lines_end_where_unicode_says(end: str) -> None:
     script = end.join(["Alice: One.", "Bob: Two.", "Alice: Three."])
     assert spoken(script) == ALICE_BOB_ALICE
-    with pytest.raises(ScriptError, match="can't be spoken") as found:
+    with pytest.raises(ScriptError, match="cannot be spoken") as found:
         parse(f"{script}{end}\u2603")
     assert found.value.line == 4
 
@@ -186,7 +186,7 @@ def test_the_json_form_says_the_same() -> None:
         (f"Alice: Hi.\nBob: [pause:{'9' * 400}s]x", 2, "outside"),
         ("Alice: Hi.\nBob: [pause:1s", 2, "not a pause"),
         ("Alice: Hi.\nAlice: Ho.[pause:1s]", 2, "nothing after it"),
-        ("Alice: Hi.\nBob: a \x07 b", 2, "can't be spoken"),
+        ("Alice: Hi.\nBob: a \x07 b", 2, "cannot be spoken"),
         ("Alice: Hi.\nBob: great 😀", 2, "grinning face"),
         ("A title\n\nAlice: Hi.\nBob: Ho.\nAlice: Ha.", 1, "begin with a speaker"),
         (b"Alice: Hi.\nBob: \xff", 2, "UTF-8"),
@@ -196,9 +196,9 @@ def test_the_json_form_says_the_same() -> None:
         ('[{"speaker": 1, "txt": "a"}]', 1, "has a speaker and a text"),
         ('[{"speaker": null, "text": "a"}]', 1, "not a name"),
         ('[{"speaker": "\u200b", "text": "a"}]', 1, "not a name"),
-        (r'[{"speaker": "\ud83d", "text": "a"}]', 1, "can't be spoken"),
-        (r'[{"speaker": 1, "text": "a \ud83d"}]', 1, "can't be spoken"),
-        ("Alice: a \ud83d", 1, "can't be spoken"),
+        (r'[{"speaker": "\ud83d", "text": "a"}]', 1, "cannot be spoken"),
+        (r'[{"speaker": 1, "text": "a \ud83d"}]', 1, "cannot be spoken"),
+        ("Alice: a \ud83d", 1, "cannot be spoken"),
         ('[{"speaker": 1, "text": "a"', 1, "not: "),
         (f'[{{"speaker": {"1" * 5000}, "text": "a"}}]', 1, "too long"),
     ],

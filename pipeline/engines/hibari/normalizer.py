@@ -1,0 +1,189 @@
+"""Text normalisation for hibari: what its front end skips, spells or misreads is written in words.
+
+The front end (hibari-tts 0.2.1) expands numbers, dates, units and abbreviations. It skips characters that it
+does not know, reads "King Charles" as "King the zeroth Charles", spells "Shh", and cuts words of more than 24
+letters. A text that it reads right stays as it is, so that segments of such texts keep their keys.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable
+
+from pipeline.engines.hibari import respelling
+from pipeline.engines.hibari.symbols import CURRENCIES, FRACTIONS, GREEK, words_of
+from pipeline.engines.protocol import Wording
+from pipeline.script.plain import character_name
+
+_DIGITS_MAX = 33
+"""A number with more digits is read digit by digit: there are no words for it."""
+_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
+_SIGNS = "".join(map(re.escape, CURRENCIES))
+_PLAIN = re.compile(r"[A-Za-z0-9 .,;!?'\"()&%—-]*")
+_BEFORE_NUMBER = re.compile(
+    rf"([{_SIGNS}])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion)\b)?"
+)
+_AFTER_NUMBER = re.compile(rf"({_NUMBER})\s?([{_SIGNS}])(?![\w])")
+_ALONE = re.compile(rf"[{_SIGNS}]")
+_READ_SIGNS = "$£€¥₹₩"
+"""Signs that the front end reads before a number."""
+_MIXED = re.compile(rf"(\d)\s?([{''.join(FRACTIONS)}])")
+_EXPONENT = re.compile(r"(?<=[\w)])(⁻?)([⁰¹²³⁴-⁹]+)")
+_INDEX = re.compile(r"(?<=\w)([₀-₉]+)")
+_FEET = re.compile(r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|''|(?=[\s.,;!?]|$))")
+_RATIO = re.compile(r"(?<![\d:.,])(\d{1,4}):(\d{1,4})(?![\d:])")
+_TIME_LIKE = re.compile(r"\d{1,2}:\d{2}")
+_ZEROS = re.compile(r"(?<![\w.,:/'#$£€¥-])0+\d+(?![\w:/'%°-]|[.,]\d)")
+_TIMES = re.compile(r"(?<=[\w)]) \* (?=[\w(])|(?<=\d)\*(?=\d)")
+_LONG_NUMBER = re.compile(rf"\d{{{_DIGITS_MAX + 1},}}")
+_CARDINAL = (
+    "Chapter|chapter|Part|part|Act|Scene|Section|section|Volume|volume|Book|book|Phase|phase|Article|article|"
+    "World War|Mark|Type|type|Level|level|Stage|stage|Class|class|Grade|grade|Super Bowl|Apollo|Gemini|"
+    "Final Fantasy|Episode|Round|round|Rocky|Star Wars Episode"
+)
+_ORDINAL = (
+    "Pope|King|Queen|Henry|Louis|Edward|George|William|Charles|James|Richard|Elizabeth|Napoleon|Pius|Benedict|"
+    "Leo|John Paul|Ramses|Frederick|Philip|Alexander|Nicholas|Peter|Catherine|Ivan|Umberto|Victor Emmanuel|"
+    "Gustav|Christian|Ferdinand"
+)
+_ZERO = re.compile(rf"\b({_CARDINAL}|{_ORDINAL}) ([IVXLC]\w*)")
+_LETTER = re.compile(r"\b(Type|type|Class|class|Grade|grade|Level|level|Stage|stage|Mark) ([CL])\b")
+_NUMERAL = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_OVERRIDE = re.compile(r"\]\(")
+_SPACES = re.compile(r" +(?=[.,;:!?])")
+_FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
+_APART = "\ue000"
+"""A space that stays before a full stop."""
+_SHARP = re.compile(r"\b([A-G])#(?!\w)")
+_LIST = re.compile(r"(?<=\d),(?=\d{1,2}(?!\d)|\d{4,})")
+_NO = re.compile(r"(?<![\w.])(no|fig|ed|ch|est)\.(?!\w)(?!\s?[\d(#])")
+"""Words that the front end takes for abbreviations wherever a full stop follows: "number", "figure", …"""
+_SUN = re.compile(r"\b([Tt]he|a) Sun\.(?!\w)")
+_JAN = re.compile(r"(?<!\bin )(?<!\bof )(?<!\bsince )(?<!\buntil )(?<!\d )\b(Jan)\.(?!\w)(?!,?\s?\d)")
+_ALL_DAY = re.compile(r"(?<![\d/])24/7(?![\d/])")
+
+
+def wording(text: str) -> Wording:
+    """Write a text as the front end reads it right.
+
+    >>> wording("Add ⅓ cup; x ≤ 5.").text
+    'Add one third cup; x less than or equal to 5.'
+    >>> wording("King Charles read Chapter II.").text
+    'king Charles read Chapter II.'
+    >>> wording("a naïve idea").text, wording("э").problems
+    ('a naïve idea', ("contains 'э', which the English voice of hibari cannot speak",))
+    """
+    if _PLAIN.fullmatch(text) and not _needs_words(text):
+        return Wording(text)
+    problems: list[str] = []
+    notices: list[str] = []
+    words = _OVERRIDE.sub("] (", text.translate(_FULL_WIDTH))
+    for rule in _RULES:
+        words = rule(words)
+    words = _signs(words, problems)
+    words = respelling.respelt(words, notices)
+    if words != text:
+        words = _SPACES.sub("", " ".join(words.split())).replace(_APART, " ")
+    return Wording(words, tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notices)))
+
+
+def _needs_words(text: str) -> bool:
+    return respelling.is_needed(text) or any(pattern.search(text) for pattern in _TRIGGERS)
+
+
+def _money(text: str) -> str:
+    """Write currencies out that the front end reads nowhere, or not behind a number."""
+    text = _BEFORE_NUMBER.sub(_amount, text)
+    text = _AFTER_NUMBER.sub(lambda found: f"{found[1]} {_unit(found[1], found[2])}", text)
+    return _ALONE.sub(_alone, text)
+
+
+def _amount(found: re.Match[str]) -> str:
+    sign, number, scale = found[1], found[2], found[3]
+    if sign in _READ_SIGNS and not (scale and sign in "¥₹₩"):
+        return found[0]
+    return f"{number} {scale} {CURRENCIES[sign][1]}" if scale else f"{number} {_unit(number, sign)}"
+
+
+def _unit(number: str, sign: str) -> str:
+    return CURRENCIES[sign][number not in ("1", "1.0")]
+
+
+def _alone(found: re.Match[str]) -> str:
+    if found[0] in _READ_SIGNS and re.match(r"\s?\d", found.string[found.end() :]):
+        return found[0]
+    before = found.string[found.start() - 1 : found.start()]
+    return f"{' ' if before.isalnum() else ''}{CURRENCIES[found[0]][1]} "
+
+
+def _numbers(text: str) -> str:
+    """Write fractions behind numbers, exponents, indices, ratios and very long numbers out."""
+    text = _MIXED.sub(lambda found: f"{found[1]} and {FRACTIONS[found[2]]}", text)
+    text = _EXPONENT.sub(_power, text)
+    text = _INDEX.sub(lambda found: f" {unicodedata.normalize('NFKC', found[1])} ", text)
+    text = _FEET.sub(r"\1 feet \2 inches", text)
+    text = _RATIO.sub(
+        lambda found: found[0] if _TIME_LIKE.fullmatch(found[0]) else f"{found[1]} to {found[2]}", text
+    )
+    text = _ALL_DAY.sub("24 7", _LIST.sub(", ", text))
+    text = _TIMES.sub(" times ", _ZEROS.sub(lambda found: " ".join(found[0]), text))
+    return _LONG_NUMBER.sub(lambda found: " ".join(found[0]), text)
+
+
+def _power(found: re.Match[str]) -> str:
+    if not found[1] and found[2] in ("²", "³"):  # the front end says "squared" and "cubed"
+        return found[0]
+    digits = unicodedata.normalize("NFKC", found[2])
+    return f" to the power of {'minus ' if found[1] else ''}{digits} "
+
+
+def _phrases(text: str) -> str:
+    """Keep the front end from reading numbers and abbreviations into words."""
+    text = _ZERO.sub(_without_zero, text)
+    text = _LETTER.sub(lambda found: f"{found[1]} {found[2].lower()}", text)
+    text = _SHARP.sub(r"\1 sharp", text)
+    for pattern in (_NO, _JAN):
+        text = pattern.sub(rf"\1{_APART}.", text)
+    return _SUN.sub(rf"\1 sun{_APART}.", text)
+
+
+def _without_zero(found: re.Match[str]) -> str:
+    trigger, word = found[1], found[2]
+    if _NUMERAL.fullmatch(word):
+        return found[0]
+    if re.fullmatch(_ORDINAL, trigger):
+        return f"{trigger[0].lower()}{trigger[1:]} {word}"
+    return f"{trigger} {word[0].lower()}{word[1:]}"
+
+
+_RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)
+_TRIGGERS = (_ZEROS, _ZERO, _LETTER, _LONG_NUMBER, _FEET, _LIST, _NO, _SUN, _JAN, _ALL_DAY)
+
+
+def _signs(text: str, problems: list[str]) -> str:
+    """Write characters out that the front end skips; those without words are problems."""
+    written = []
+    for position, character in enumerate(text):
+        if character.isascii() or character == _APART:
+            written.append(_ASCII.get(character, character))
+            continue
+        words = _words_for(character, text, position)
+        if words is None:
+            problems.append(_refusal(character))
+        written.append(words or "")
+    return "".join(written)
+
+
+_ASCII = {"*": " asterisk ", "\\": " backslash "}
+
+
+def _words_for(character: str, text: str, position: int) -> str | None:
+    if character in GREEK:
+        near = text[max(0, position - 1) : position] + text[position + 1 : position + 2]
+        if any(letter.isalpha() for letter in near):
+            return None
+    return words_of(character)
+
+
+def _refusal(character: str) -> str:
+    shown = repr(character) if character.isalpha() else character_name(character)
+    return f"contains {shown}, which the English voice of hibari cannot speak"

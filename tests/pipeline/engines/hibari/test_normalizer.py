@@ -1,0 +1,188 @@
+"""Everything that people write is spoken by hibari, silent by rule, or refused: never dropped."""
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+import pytest
+from hibari.g2p import G2P
+from hibari.g2p.normalize import ABBREV, ROMAN_CARDINAL, ROMAN_ORDINAL
+
+from pipeline.engines.hibari.normalizer import wording
+from pipeline.script.plain import plain_letters
+
+BLOCKS = {
+    "Basic Latin and Latin-1": (0x20, 0xFF),
+    "Latin Extended": (0x100, 0x24F),
+    "Greek": (0x370, 0x3FF),
+    "Latin Extended Additional": (0x1E00, 0x1EFF),
+    "General Punctuation": (0x2000, 0x206F),
+    "Superscripts and Subscripts": (0x2070, 0x209F),
+    "Currency Symbols": (0x20A0, 0x20CF),
+    "Letterlike Symbols": (0x2100, 0x214F),
+    "Number Forms": (0x2150, 0x218F),
+    "Arrows": (0x2190, 0x21FF),
+    "Mathematical Operators": (0x2200, 0x22FF),
+    "Miscellaneous Technical": (0x2300, 0x23FF),
+    "Enclosed Alphanumerics": (0x2460, 0x24FF),
+    "Geometric Shapes to Dingbats": (0x25A0, 0x27BF),
+    "Supplemental Arrows and Mathematics": (0x27C0, 0x2BFF),
+    "CJK Symbols and Punctuation": (0x3000, 0x303F),
+    "Ligatures": (0xFB00, 0xFB06),
+    "Full-width Forms": (0xFF01, 0xFF5E),
+}
+SILENT = re.compile(
+    r"[\s\"'()\[\]{}<>«»‹›“”‘’‚‛„‟_/|!?.,;:`´¨¯¸·¡¿¦‐‑‒–—―-]"
+    r"|[†‡•‣‧‖‗‾‿⁀⁁⁂⁃⁅⁆⁊⁋⁎⁏⁐⁑⁓⁔⁕⁖⁗⁘⁙⁚⁛⁜⁝⁞″‴‶‷‸※‥․‵′⁽⁾₍₎。、‽⌈⌉⌊⌋〈〉❨❩❪❫❬❭❮❯❰❱❲❳❴❵■□▪▫●○◦◆◇]"
+)
+"""The stated rule: punctuation, brackets and bullets have no words."""
+
+
+@pytest.fixture(scope="module")
+def g2p() -> G2P:
+    return G2P()
+
+
+def said(g2p: G2P, text: str) -> str:
+    """Phonemes without spaces and stress."""
+    return re.sub(r"[\sˈˌ]+", "", str(g2p(wording(text).text)))
+
+
+def characters(block: str) -> Iterator[str]:
+    first, last = BLOCKS[block]
+    for code in range(first, last + 1):
+        if unicodedata.category(chr(code)) not in ("Cn", "Cc") and not (
+            chr(code).isascii() and chr(code).isalnum()
+        ):
+            yield chr(code)
+
+
+def is_silent(character: str) -> bool:
+    if unicodedata.category(character) in ("Cf", "Mn", "Me", "Ps", "Pe", "Pi", "Pf", "Pd", "Zs", "Zl", "Zp"):
+        return True
+    plain = unicodedata.normalize("NFKC", plain_letters(character))
+    return bool(SILENT.fullmatch(character)) or all(map(SILENT.fullmatch, plain))
+
+
+@pytest.mark.parametrize("block", BLOCKS)
+@pytest.mark.parametrize("place", ["see {} now", "see 5{} now", "see x {}5 now"])
+def test_every_character_is_words_or_silent_by_rule_or_refused(g2p: G2P, block: str, place: str) -> None:
+    without = said(g2p, place.format("").replace("  ", " "))
+    dropped = []
+    for character in characters(block):
+        text = plain_letters(place.format(character))
+        if wording(text).problems or is_silent(character):
+            continue
+        if said(g2p, text) == without:
+            dropped.append(character)
+    assert dropped == []
+
+
+def test_what_is_refused_is_named() -> None:
+    assert wording("a ☃ b").problems == (
+        "contains ☃ (snowman), which the English voice of hibari cannot speak",
+    )
+    assert wording("это").problems == tuple(
+        f"contains {letter!r}, which the English voice of hibari cannot speak" for letter in "это"
+    )
+
+
+WORDS = [
+    *("Charles", "Victoria", "Lear", "Club", "Ideal", "Introduction", "Louis", "Ivan", "Lewis", "Vincent"),
+    *("Chief", "Candles", "Light", "X-ray", "Isaac", "Lincoln", "Collins", "Cat", "India", "Vienna", "Lane"),
+]
+
+
+@pytest.mark.parametrize("trigger", [*ROMAN_CARDINAL, *ROMAN_ORDINAL])
+def test_no_number_is_invented_behind_a_title_or_a_heading(g2p: G2P, trigger: str) -> None:
+    for word in WORDS:
+        text = f"We met {trigger} {word} there."
+        assert "zɪɹO" not in said(g2p, text), text
+    assert "tˈu" in g2p(wording(f"We met {trigger} II there.").text) or "sˈɛkənd" in g2p(
+        wording(f"We met {trigger} II there.").text
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["He said no.", "She ate a fig.", "We like the Sun.", "I met Jan. She left.", "No, no. Not now."],
+)
+def test_words_at_the_end_of_a_sentence_are_no_abbreviations(g2p: G2P, text: str) -> None:
+    spoken = said(g2p, text)
+    for expansion in ("nʌmbəɹ", "fɪɡjəɹ", "sʌndA", "ʤænjuɛɹi", "ʤænjəwˌɛɹi"):
+        assert expansion not in spoken
+
+
+def test_abbreviations_stay(g2p: G2P) -> None:
+    assert "nʌmbəɹ" in said(g2p, "See no. 5 now.")
+    assert "fɪɡjəɹ" in said(g2p, "See fig. 5 now.")
+    assert "ʤænjəw" in said(g2p, "It was in Jan. 1999.")
+    assert "no." in ABBREV, "the front end's own rule, for which this one exists"
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Add ⅓ cup and 2⅔ spoons.", "Add one third cup and 2 and two thirds spoons."),
+        ("If x ≤ 5 and y ≠ 3 it is ∞.", "If x less than or equal to 5 and y not equal to 3 it is infinity."),
+        ("Salt is 35‰ of it.", "Salt is 35 per mille of it."),
+        ("It costs 5€, ₽500, ₺1 or ₫2 million.", "It costs 5 euros, 500 rubles, 1 lira or 2 million dong."),
+        ("The ratio is 4:1, at 16:9.", "The ratio is 4 to 1, at 16 to 9."),
+        ("Open 24/7, rooms 1,2,3.", "Open 24 7, rooms 1, 2, 3."),
+        ("He is 5'10\" tall.", "He is 5 feet 10 inches tall."),
+        ("Use C# and 2 * 3.", "Use C sharp and 2 times 3."),
+        ("x⁴ and H₂O, m⁻¹", "x to the power of 4 and H 2 O, m to the power of minus 1"),
+        ("α is not π.", "alpha is not pi."),
+        ("Ģirts and Ễva ate crème brûlée.", "Girts and Eva ate crème brûlée."),
+        ("It is ①②, Ⅳ or ﬁne.", "It is 1 2, IV or ﬁne."),
+        ("Noooo! Sooo goooood. Aaaaargh.", "No! so good. Aargh."),
+        ("Type C, Class L.", "Type c, Class l."),
+        ("Agent 007 in room 05 at 05:30.", "Agent 0 0 7 in room 0 5 at 05:30."),
+    ],
+)
+def test_what_the_front_end_misreads_is_written_in_words(text: str, spoken: str) -> None:
+    assert wording(text).text.casefold() == spoken.casefold()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "It costs $5.3 million, or €2.50 each, or £1,200.99; ¥500 and ₹2,000.",
+        "The train leaves at 9:30PM on 12/05/2026, and arrives at 14:05.",
+        "Henry VIII and Louis XIV met in World War II, in chapter IV.",
+        "It weighs 2.5 kg, is 10 cm wide, and holds 3/4 of a 1.5 L bottle, 5 m².",
+        "Mail me at sam.lee@example.org or visit www.example.org/roses?id=7 today.",
+        "Add ½ cup, 2¾ spoons, and 1,000,000 grains; that is -3 degrees, 25°C.",
+        "A naïve café in Łódź — “quite so” — [sic] {so}. Hmm. Ugh! I?",
+        "Mr. and Mrs. Fox of St. James St. met Dr. Hall at 5 p.m., e.g. on Mon.",
+    ],
+)
+def test_what_the_front_end_reads_right_stays_as_it_is(text: str) -> None:
+    assert wording(plain_letters(text)).text == plain_letters(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["Shh!", "Shhhhh.", "Brr.", "Grrr!", "Pfft.", "Zzz.", "Psh!", "Tsss.", "Hmph."]
+)
+def test_sounds_without_vowels_are_not_spelled(g2p: G2P, text: str) -> None:
+    phonemes = g2p(wording(text).text)
+    assert phonemes.strip(" .!")
+    assert not re.search("ˌɛs|ˈAʧ|ˌɑɹˈɑɹ|ˌɛf|ˌizˌi|pˌi", phonemes)
+
+
+def test_long_words_are_spoken_to_the_end(g2p: G2P) -> None:
+    found = wording("The Donaudampfschifffahrtsgesellschaft paid.")
+    assert found.text == "The Donaudampf schifffahrts gesellschaft paid."
+    assert found.notices == ("a word of 34 letters is spoken in parts",)
+    known = "pneumonoultramicroscopicsilicovolcanoconiosis"
+    assert wording(known).text == known
+    assert len(g2p(known)) > 40
+
+
+@pytest.mark.parametrize("digits", [33, 34, 70, 400])
+def test_numbers_without_words_are_read_digit_by_digit(g2p: G2P, digits: int) -> None:
+    assert len(said(g2p, f"See {'7' * digits} now.")) > digits
+
+
+def test_a_users_brackets_are_no_phonemes(g2p: G2P) -> None:
+    assert "ðə" in said(g2p, "See [the](/zzz/) now.")

@@ -124,7 +124,7 @@ class _StageRun:
             finally:
                 note(device=self._device(work))  # this attempt may have been the first to use it
         self.resources.touch(self.job)
-        return {"job": self.job, "segment": self.segment, "ok": True}
+        return {**self.ref, "ok": True}
 
     def _again(self, error: RetryableError) -> SegmentRef:
         """Retry later, on any worker; after the last attempt the segment has failed."""
@@ -174,7 +174,7 @@ class _StageRun:
         if isinstance(error, BugError):
             log.error("a stage failed: %s", error, extra={"job": self.job, "segment": self.segment})
         self.resources.jobs.outcomes.fail(self.job, self.segment, str(error))
-        return {"job": self.job, "segment": self.segment, "ok": False, "error": type(error).__name__}
+        return {**self.ref, "ok": False, "error": type(error).__name__}
 
     def _device(self, work: Work) -> str | None:
         """Device of the stage; None while its process has not chosen one."""

@@ -162,7 +162,7 @@ def test_the_text_stages_start_without_torch(checkpoint: Path) -> None:
     code = (
         "import sys\n"
         "from pipeline.engines.protocol import Line, SegmentText\n"
-        "from pipeline.engines.registry import load\n"
+        "from pipeline.engines.registry import Engines\n"
         f"engine = Engines().load('vibevoice', {str(checkpoint)!r})\n"
         "options = engine.options({})\n"
         "tokens = engine.text(SegmentText((Line(0, 'Hello there.'),), 1, 0), options)\n"

@@ -98,7 +98,7 @@ def _caption(text: str, words: Iterable[Sequence[int]]) -> Caption:
 
 
 def _weights(word: str) -> list[int]:
-    """How long each character of a word is spoken, in letters.
+    """Length of each character of a word as spoken, in letters.
 
     >>> _weights("5%,"), _weights("BBC")
     ([240, 360, 60], [150, 150, 150])

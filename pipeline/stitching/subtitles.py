@@ -76,7 +76,7 @@ def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, caption
 
 
 def _weights(parts: Sequence[str], caption: Caption) -> Iterator[int]:
-    """How long each part is spoken, in comparison; at least 1."""
+    """Relative length of each part as spoken, at least 1."""
     position = 0
     for part in parts:
         position = max(position, caption.text.find(part, position))

@@ -11,7 +11,7 @@ from pipeline.errors import StoreError
 from pipeline.store.objects import MISSING, answering, checked
 
 SCRATCH = ".scratch"
-_PLACED_MAX = 5
+_PLACED_MAX = 100
 
 
 class LocalObjects:

@@ -161,18 +161,22 @@ _TRIGGERS = (_ZEROS, _ZERO, _LETTER, _LONG_NUMBER, _FEET, _LIST, _NO, _SUN, _JAN
 
 def _signs(text: str, problems: list[str]) -> str:
     """Write characters out that the front end skips; those without words are problems."""
-    written = []
+    written, refused = list[str](), list[str]()
     for position, character in enumerate(text):
         if character.isascii() or character == _APART:
             written.append(_ASCII.get(character, character))
             continue
         words = _words_for(character, text, position)
         if words is None:
-            problems.append(_refusal(character))
+            refused.append(character)
         written.append(words or "")
+    if refused:
+        problems.append(_refusal(list(dict.fromkeys(refused))))
     return "".join(written)
 
 
+_SHOWN_MAX = 5
+"""Characters that a problem shows."""
 _ASCII = {"*": " asterisk ", "\\": " backslash "}
 
 
@@ -184,6 +188,8 @@ def _words_for(character: str, text: str, position: int) -> str | None:
     return words_of(character)
 
 
-def _refusal(character: str) -> str:
-    shown = repr(character) if character.isalpha() else character_name(character)
-    return f"contains {shown}, which the English voice of hibari cannot speak"
+def _refusal(characters: list[str]) -> str:
+    """One problem for all characters of a turn."""
+    shown = [repr(one) if one.isalpha() else character_name(one) for one in characters[:_SHOWN_MAX]]
+    more = f" and {len(characters) - _SHOWN_MAX} more" if len(characters) > _SHOWN_MAX else ""
+    return f"contains {', '.join(shown)}{more}, which the English voice of hibari cannot speak"

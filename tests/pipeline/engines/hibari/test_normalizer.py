@@ -82,8 +82,13 @@ def test_what_is_refused_is_named() -> None:
     assert wording("a ☃ b").problems == (
         "contains ☃ (snowman), which the English voice of hibari cannot speak",
     )
-    assert wording("это").problems == tuple(
-        f"contains {letter!r}, which the English voice of hibari cannot speak" for letter in "это"
+    assert wording("это").problems == (
+        "contains 'э', 'т', 'о', which the English voice of hibari cannot speak",
+    )
+    (problem,) = wording("съешь ещё").problems
+    assert (
+        problem
+        == "contains 'с', 'ъ', 'е', 'ш', 'ь' and 2 more, which the English voice of hibari cannot speak"
     )
 
 

@@ -61,15 +61,17 @@ def progress(engine: Engine, job_id: str) -> dict[str, Row]:
         .group_by(run.task_name, run.state)
         .order_by(run.task_name, run.state)
     )
+    # Rows come at any time: what is done is read first, so that every stage in it is among the attempts.
+    done = {row["task_name"]: row for row in _rows(engine, _done(job_id))}
     result: dict[str, Row] = {}
     for row in _rows(engine, query):
+        ended = done.get(row["task_name"], {"segments": 0, "audio_s": None})
         stage = result.setdefault(
-            row["task_name"], {"states": {}, "segments": 0, "run_s": 0.0, "audio_s": None}
+            row["task_name"],
+            {"states": {}, "segments": ended["segments"], "run_s": 0.0, "audio_s": ended["audio_s"]},
         )
         stage["states"][row["state"]] = row["n"]
         stage["run_s"] += row["run_s"] or 0.0
-    for row in _rows(engine, _done(job_id)):
-        result[row["task_name"]] |= {"segments": row["segments"], "audio_s": row["audio_s"]}
     return result
 
 

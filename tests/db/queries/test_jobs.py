@@ -1,8 +1,9 @@
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 
 from bench.harness.rows import attempt
 from db.database import writing
@@ -46,6 +47,28 @@ def test_progress_counts_attempts_by_state_and_audio_once_per_segment(done: Engi
         "run_s": 8.0,
         "audio_s": 100.0,
     }
+
+
+@pytest.mark.parametrize("read", [jobs.progress, jobs.costs])
+def test_rows_that_come_between_two_queries_break_no_reader(
+    engine: Engine, read: Callable[[Engine, str], object]
+) -> None:
+    store(engine, "task_run", stage("text", 0))
+    queries: list[str] = []
+
+    def meanwhile(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
+        if statement.startswith("SELECT") and "task_run" in statement:
+            queries.append(statement)
+            if len(queries) == 1:
+                store(engine, "task_run", stage("diffusion", 0, audio_s=1.0))
+
+    event.listen(engine, "after_cursor_execute", meanwhile)
+    try:
+        read(engine, "j")
+    finally:
+        event.remove(engine, "after_cursor_execute", meanwhile)
+    assert len(queries) == 2
+    assert jobs.progress(engine, "j")["voxchord.diffusion"]["segments"] == 1
 
 
 def test_costs_sum_all_attempts_most_expensive_first(done: Engine) -> None:

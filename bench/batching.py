@@ -37,7 +37,7 @@ from bench.harness.fleet import Fleet
 from bench.harness.scaled import SCALE, SETTING
 from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
-from pipeline.engines.vibevoice.decoding.request import Request, Spoken, assemble
+from pipeline.engines.vibevoice.decoding.request import SegmentInputs, SegmentRequest, assemble_prompt
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 from pipeline.jobs.artifacts import stage_name
@@ -141,11 +141,11 @@ def within(batch: Scheduler, work: Callable[[Decoder], T]) -> T:
     """Run a function in the idle decoding thread, so that its speed is comparable."""
     found: list[T] = []
 
-    def make() -> Request:
+    def make() -> SegmentRequest:
         assert batch.decoder is not None
         decoder = fullsize.on_cpu(batch.decoder)
         found.append(work(decoder))
-        return Request(talkative(decoder), (), torch.Generator(), tokens_max=1)
+        return SegmentRequest(talkative(decoder), (), torch.Generator(), tokens_max=1)
 
     batch.decode(make, 1, Watch())
     return found[0]
@@ -163,7 +163,7 @@ def step_times(decoder: Decoder, frames: int = 6) -> list[float]:
     rows, found = talkative(decoder), []
     for slot in range(decoder.limits.slots):
         noise = torch.Generator().manual_seed(slot)
-        decoder.admit({slot: Request(rows, (30,), noise, tokens_max=500)})
+        decoder.admit({slot: SegmentRequest(rows, (30,), noise, tokens_max=500)})
         took = []
         for _ in range(frames + 1):
             start = time.perf_counter()
@@ -193,7 +193,7 @@ def static_s(lengths: Sequence[int], times: Sequence[float], read_s: float, *, l
     return total
 
 
-def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int) -> list[Request]:
+def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int) -> list[SegmentRequest]:
     """One prompt per slot, of that many words and with the same voices."""
     same = tuple(torch.randn(frames, 1536).mul(0.02).to(decoder.dtype) for _ in range(voices))
     options, made = engine.options({}), []
@@ -202,12 +202,12 @@ def prompts(engine: Any, decoder: Decoder, words: int, voices: int, frames: int)
         semantic = engine.semantic(engine.text(SegmentText(lines, voices, slot), options), options)
         places = tuple(int(place) for place in semantic.arrays["voices"])
         vectors = unpack(semantic.arrays["vectors"], semantic.meta["kind"])
-        rows, cuts = assemble(Spoken(vectors, places, same, 1, 1, slot, 1.3, 10))
-        made.append(Request(rows, cuts, torch.Generator(), tokens_max=1))
+        rows, cuts = assemble_prompt(SegmentInputs(vectors, places, same, 1, 1, slot, 1.3, 10))
+        made.append(SegmentRequest(rows, cuts, torch.Generator(), tokens_max=1))
     return made
 
 
-def reading_s(decoder: Decoder, requests: Sequence[Request], *, together: bool = False) -> float:
+def reading_s(decoder: Decoder, requests: Sequence[SegmentRequest], *, together: bool = False) -> float:
     """Seconds of prefill, one by one or in one pass."""
     batches = [dict(enumerate(requests))] if together else [{0: request} for request in requests]
     took = 0.0

@@ -26,12 +26,12 @@ from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.footprint import HALF
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.layers.linear import has_fp16_weight_kernel
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from tasks.metering.probes.linux_counters import Process
 
 PROMPT = 360
@@ -134,7 +134,9 @@ def filled(model: Model, rows: int) -> Decoder:
     forced = fullsize.always(loop, 500)
     for slot in range(rows):
         noise = torch.Generator().manual_seed(slot)
-        loop.admit({slot: Request(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS, forced=forced)})
+        loop.admit(
+            {slot: SegmentRequest(prompt, (PROMPT - 1,), noise, tokens_max=500, steps=STEPS, forced=forced)}
+        )
     return loop
 
 
@@ -202,7 +204,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     rows = [int(count) for count in args.rows.split(",")]
     with fullsize.checkpoint(args.folder) as folder:
-        dtype = Device(open_checkpoint(str(folder)), Settings(device="cpu")).dtype(args.dtype)
+        dtype = Device(open_checkpoint(str(folder)), EngineSettings(device="cpu")).dtype(args.dtype)
         sides: list[Side] = [partial(theirs, frozen=args.frozen), ours]
         lines = [start(side, folder, dtype, args.threads) for side in sides]
         print(json.dumps(run(lines, folder, dtype, rows, args.frames) | {"threads": args.threads}))

@@ -17,7 +17,7 @@ import numpy.typing as npt
 import torch
 
 from bench.harness.controls import Watch
-from pipeline.engines.vibevoice.decoding.request import Request
+from pipeline.engines.vibevoice.decoding.request import SegmentRequest
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.device import SWITCH_S
 from pipeline.stitching.loudness import measure
@@ -30,7 +30,7 @@ class Row:
     """A segment that ends after so many frames."""
 
     def __init__(self, frames: int) -> None:
-        self.frames, self.spoken, self.done = frames, 0, False
+        self.frames, self.frames_done, self.done = frames, 0, False
 
     def samples(self) -> npt.NDArray[np.floating]:
         return np.zeros(1, np.float32)
@@ -47,7 +47,7 @@ class Device:
     def free(self) -> list[int]:
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
-    def admit(self, requests: Mapping[int, Request]) -> dict[int, Row]:
+    def admit(self, requests: Mapping[int, SegmentRequest]) -> dict[int, Row]:
         for slot, request in requests.items():
             self.rows[slot] = Row(request.tokens_max)
         return {slot: self.row(slot) for slot in requests}
@@ -64,8 +64,8 @@ class Device:
         time.sleep(FRAME_S)
         for row in self.rows:
             if row is not None:
-                row.spoken += 1
-                row.done = row.spoken >= row.frames
+                row.frames_done += 1
+                row.done = row.frames_done >= row.frames
 
 
 def frame_ms(slots: int, frames: int, *, python: bool = False, loudness: bool = False) -> float:
@@ -81,8 +81,8 @@ def frame_ms(slots: int, frames: int, *, python: bool = False, loudness: bool = 
         while not stop.is_set():
             measure(sound, RATE_HZ)
 
-    def request() -> Request:
-        return Request(torch.zeros(1, 1), (), torch.Generator(), frames)
+    def request() -> SegmentRequest:
+        return SegmentRequest(torch.zeros(1, 1), (), torch.Generator(), frames)
 
     others = [
         threading.Thread(target=work) for work, wanted in ((compute, python), (level, loudness)) if wanted

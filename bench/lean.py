@@ -22,10 +22,10 @@ from bench.harness import fullsize
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.engine import VibeVoice
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from tasks.metering.probes.linux_counters import Process
 
 SLOTS = 8
@@ -37,14 +37,16 @@ Stage = Callable[[Path, float], dict[str, Any]]
 def decode(folder: Path, seconds: float) -> dict[str, Any]:
     """Decode with full slots for that long; caches count as far as they were written."""
     limits = Limits(SLOTS, positions=2048, frames=1024)
-    device = Device(open_checkpoint(str(folder)).check(), Settings(device="cpu", slots=SLOTS, positions=2048))
+    device = Device(
+        open_checkpoint(str(folder)).check(), EngineSettings(device="cpu", slots=SLOTS, positions=2048)
+    )
     precision = device.precision("auto", quantized=False)
     decoder = fullsize.on_cpu(device.decoder(precision, SLOTS))
     rows = torch.full((PROMPT, 1536), 0.02, dtype=precision.dtype)
     for slot in range(SLOTS):
         noise = torch.Generator().manual_seed(slot)
         forced = fullsize.always(decoder, limits.frames)
-        request = Request(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, forced=forced)
+        request = SegmentRequest(rows, (PROMPT - 1,), noise, tokens_max=limits.frames, forced=forced)
         decoder.admit({slot: request})
     end, frames = time.monotonic() + seconds, 0
     while time.monotonic() < end and frames < limits.frames - 1:
@@ -53,7 +55,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
     architecture, item_bytes = device.checkpoint.architecture, precision.dtype.itemsize
     weights = device.decoder_bytes(precision)
     caches = SLOTS * footprint.slot_bytes(architecture, PROMPT + frames, frames, item_bytes)
-    caches += decoder.prefixes.size_bytes
+    caches += decoder.prefix_cache.size_bytes
     return {
         "dtype": str(precision.dtype),
         "frames": frames,
@@ -65,7 +67,7 @@ def decode(folder: Path, seconds: float) -> dict[str, Any]:
 
 def speaker(folder: Path, seconds: float) -> dict[str, Any]:
     """Embed a reference of 30 seconds."""
-    engine = VibeVoice(str(folder), Settings(device="cpu"))
+    engine = VibeVoice(str(folder), EngineSettings(device="cpu"))
     samples = np.random.default_rng(0).normal(0, 0.1, 30 * 24_000).astype(np.float32)
     made = engine.speaker(Reference(samples=samples, sample_rate_hz=24_000), engine.options({}))
     return {"voice": list(made.arrays["voice"].shape)}

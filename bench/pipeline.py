@@ -23,7 +23,7 @@ from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.stages import Work
+from pipeline.stages import SegmentWork
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
@@ -80,7 +80,7 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
     request = checked(parse(script), {}, options, rest, engine=engine, registered=Voices(jobs.store))
     plan = jobs.plans.create(request, engine.profile)
     for segment in jobs.plans.segments(plan):
-        work = Work(jobs.store, plan, segment, engine)
+        work = SegmentWork(jobs.store, plan, segment, engine)
         stages.text(work)
         stages.semantic(work)
         stages.speaker(work)

@@ -51,7 +51,7 @@ def main() -> None:
     wanted.add_argument("--threads", type=int, default=os.cpu_count())
     wanted.add_argument("--rows", default="1,2,4,8,12,16,64,256", help="rows that are multiplied")
     args = wanted.parse_args()
-    if not runtime.able():
+    if not runtime.supported():
         sys.exit("needs a processor with AVX-512 BF16 and without AMX")
     torch.set_num_threads(args.threads)
     weights = [torch.randn(OUTER, INNER).bfloat16() for _ in range(WEIGHTS)]

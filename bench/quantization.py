@@ -20,9 +20,9 @@ import torch
 from bench.harness import fullsize
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
-from pipeline.engines.vibevoice.decoding.request import Precision, Request
+from pipeline.engines.vibevoice.decoding.request import Precision, SegmentRequest
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 
 PROMPT = 360
 VARIANTS = {
@@ -43,12 +43,12 @@ class Heard:
 
 
 def speak(checkpoint: Checkpoint, precision: Precision, frames: int) -> Heard:
-    device = Device(checkpoint, Settings(device="cpu", positions=1024, frames=512))
+    device = Device(checkpoint, EngineSettings(device="cpu", positions=1024, frames=512))
     decoder = fullsize.on_cpu(device.decoder(precision, 1))
     prompt = torch.randn(PROMPT, 1536, generator=torch.Generator().manual_seed(0)) * 0.02
     noise = torch.Generator().manual_seed(1)
     forced = fullsize.always(decoder, frames)
-    asked = Request(prompt.to(precision.dtype), (), noise, tokens_max=frames, forced=forced)
+    asked = SegmentRequest(prompt.to(precision.dtype), (), noise, tokens_max=frames, forced=forced)
     row = decoder.admit({0: asked})[0]
     states, took = decoder.states[0, 0].float().numpy().copy(), []
     for _ in range(frames):

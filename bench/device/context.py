@@ -11,12 +11,18 @@ from typing import Any
 import torch
 
 from bench.harness import fullsize
-from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Head, Language, Stack, Tokens
+from pipeline.engines.vibevoice.checkpoint.architecture import (
+    Architecture,
+    ConvStackConfig,
+    DiffusionHeadConfig,
+    GeneratedTokens,
+    LanguageConfig,
+)
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, CudaGraphs, uncaptured
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
@@ -111,11 +117,11 @@ class Bench:
             fusion=self.fusion() if fused else None,
         )
         loop.admit({slot: self.request(slot) for slot in range(slots - idle)})
-        while loop.readings:
+        while loop.prefills:
             loop.step()
         return loop
 
-    def request(self, seed: int, frames: int = 2000, positions: int = PROMPT) -> Request:
+    def request(self, seed: int, frames: int = 2000, positions: int = PROMPT) -> SegmentRequest:
         """A segment of this many frames."""
         model = self.model()
         generator = torch.Generator().manual_seed(seed)
@@ -125,7 +131,7 @@ class Bench:
         cut = 7 if self.dry else VOICE_END
         prompt[:cut] = 0.02
         forced = (model.tokens.audio,) * frames
-        return Request(prompt, (cut,), generator, frames, forced=forced)
+        return SegmentRequest(prompt, (cut,), generator, frames, forced=forced)
 
     def memory(self) -> dict[str, float]:
         """GiB held by torch, and GiB free on the device."""
@@ -151,7 +157,9 @@ class Synthetic(Weights):
         # Double precision on a CPU: its kernels of lower precision differ from those of a GPU.
         self.dtype = torch.float64 if device.type == "cpu" else torch.bfloat16
         self.device = device
-        whole: Any = SimpleNamespace(architecture=architecture, generation={}, hearing={}, half=True)
+        whole: Any = SimpleNamespace(
+            architecture=architecture, generation={}, feature_extractor={}, is_half_precision=True
+        )
         self.checkpoint, self.shapes = whole, architecture.shapes()
 
     def __call__(self, name: str) -> torch.Tensor:
@@ -167,14 +175,18 @@ def published(*, seven: bool) -> Architecture:
     """The dimensions of the published checkpoints."""
     filters: dict[str, Any] = {"channels": 1, "filters": 32, "kernel": 7, "ratios": (2, 2, 4, 5, 5, 8)}
     stack: dict[str, Any] = {**filters, "depths": (3, 3, 3, 3, 3, 3, 8), "expansion": 4, "epsilon": 1e-5}
-    small = Language(151936, 1536, 8960, 28, 12, 2, 1e-6, 1e6, 65536, True)
-    large = Language(152064, 3584, 18944, 28, 28, 4, 1e-6, 1e6, 32768, False)
-    head = Head(3584, 10752, 4, 64, 1e-5, 256, 1e4) if seven else Head(1536, 4608, 4, 64, 1e-5, 256, 1e4)
+    small = LanguageConfig(151936, 1536, 8960, 28, 12, 2, 1e-6, 1e6, 65536, True)
+    large = LanguageConfig(152064, 3584, 18944, 28, 28, 4, 1e-6, 1e6, 32768, False)
+    head = (
+        DiffusionHeadConfig(3584, 10752, 4, 64, 1e-5, 256, 1e4)
+        if seven
+        else DiffusionHeadConfig(1536, 4608, 4, 64, 1e-5, 256, 1e4)
+    )
     return Architecture(
-        Tokens(151652, 151653, 151654, 151643),
+        GeneratedTokens(151652, 151653, 151654, 151643),
         large if seven else small,
         head,
-        Stack("model.audio_tower.encoder.", 64, **stack),
-        Stack("model.audio_tower.decoder.", 64, upward=True, **stack),
-        Stack("model.semantic_tokenizer_encoder.", 128, **stack),
+        ConvStackConfig("model.audio_tower.encoder.", 64, **stack),
+        ConvStackConfig("model.audio_tower.decoder.", 64, upward=True, **stack),
+        ConvStackConfig("model.semantic_tokenizer_encoder.", 128, **stack),
     )

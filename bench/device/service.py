@@ -16,7 +16,7 @@ from bench.device.context import Bench, Synthetic
 from bench.device.speed import paced_ms
 from bench.harness.controls import Watch
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.model.speaker_encoder import SpeakerEncoder
 
@@ -110,7 +110,7 @@ def memory_runs_out(bench: Bench) -> dict[str, Any]:
         room = torch.cuda.memory_allocated() + 24 * (210 << 20) + (1 << 30)
         torch.cuda.set_per_process_memory_fraction(min(1.0, room / total))
 
-    def request(seed: int) -> Callable[[], Request]:
+    def request(seed: int) -> Callable[[], SegmentRequest]:
         return lambda: replace(bench.request(seed, 6, 40), cuts=())
 
     try:

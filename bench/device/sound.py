@@ -13,9 +13,9 @@ from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import uncaptured
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.model.streaming_conv import Block
+from pipeline.engines.vibevoice.model.streaming_conv import ConvNextBlock
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 
 SEGMENTS = ((5, 20, 10), (0, 20, 10), (9, 20, 10), (2, 40, 5), (7, 25, 10))
@@ -78,10 +78,10 @@ def kernels(bench: Bench) -> dict[str, Any]:
         return {}
     loop, found = bench.decoder(4, fused=False), dict[str, Any]()
     with torch.inference_mode():
-        for index, layer in enumerate(loop.model.speech.layers):
-            if isinstance(layer, Block) and layer.memory[1] <= 128 and index % 4 == 0:
+        for index, layer in enumerate(loop.model.acoustic_decoder.layers):
+            if isinstance(layer, ConvNextBlock) and layer.memory[1] <= 128 and index % 4 == 0:
                 found[f"conv_{layer.memory[1]}"] = _block_error(layer)
-        cache, heads = loop.frame.cache, loop.model.language.language.heads
+        cache, heads = loop.frame.cache, loop.model.language.config.heads
         cache.store[1].normal_()
         queries = torch.randn(8, heads, cache.store.shape[-1], device="cuda", dtype=cache.store.dtype)
         lengths = torch.tensor([1, 7, 64, 4096, 65, 1000, 2049, 300], device="cuda", dtype=torch.int32)
@@ -94,7 +94,7 @@ def kernels(bench: Bench) -> dict[str, Any]:
     return found | {"ok": len(found) > 3 and max(found.values()) < HALF_TOLERANCE}
 
 
-def _block_error(layer: Block) -> float:
+def _block_error(layer: ConvNextBlock) -> float:
     """Relative error of one block and of its state on random input."""
     steps, channels = 102400 // layer.memory[1], layer.memory[1]
     x = torch.randn(3, steps, channels, device="cuda", dtype=layer.wide.weight.dtype)
@@ -109,7 +109,7 @@ def _distance(found: torch.Tensor, right: torch.Tensor) -> float:
     return float(f"{float((found.double() - right.double()).norm() / right.double().norm()):.1e}")
 
 
-def requests(model: Model) -> list[Request]:
+def requests(model: Model) -> list[SegmentRequest]:
     """The segments of these checks."""
     found = []
     for number, (frames, positions, steps) in enumerate(SEGMENTS):
@@ -118,11 +118,11 @@ def requests(model: Model) -> list[Request]:
         prompt = torch.randn(positions + 3 * number, hidden, generator=noise, dtype=torch.float64)
         tokens = (*(model.tokens.audio,) * frames, model.tokens.audio_end, model.tokens.end)
         speech = torch.Generator().manual_seed(number)
-        found.append(Request(prompt, (7,), speech, 60, steps=steps, forced=tokens))
+        found.append(SegmentRequest(prompt, (7,), speech, 60, steps=steps, forced=tokens))
     return found
 
 
-def run(loop: Decoder | FrameDecoder, asked: Sequence[Request]) -> list[Sound]:
+def run(loop: Decoder | FrameDecoder, asked: Sequence[SegmentRequest]) -> list[Sound]:
     """Decode all requests; each starts as soon as a slot is free."""
     waiting, rows = list(enumerate(asked)), {}
     while waiting or loop.active:

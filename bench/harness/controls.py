@@ -10,7 +10,7 @@ class Free(Control):
     def check(self) -> None:
         return
 
-    def frames(self, done: int, together: int = 1) -> None:
+    def frames(self, done: int, batch_size: int = 1) -> None:
         return
 
     def waited(self, seconds: float) -> None:
@@ -24,15 +24,15 @@ class Watch:
     """Records the segment's progress."""
 
     def __init__(self) -> None:
-        self.looks = self.done = self.together = 0
+        self.checks = self.done = self.batch_size = 0
         self.waited_s = 0.0
         self.refused: int | None = None
 
     def check(self) -> None:
-        self.looks += 1
+        self.checks += 1
 
-    def frames(self, done: int, together: int = 1) -> None:
-        self.done, self.together = done, together
+    def frames(self, done: int, batch_size: int = 1) -> None:
+        self.done, self.batch_size = done, batch_size
 
     def waited(self, seconds: float) -> None:
         self.waited_s = seconds

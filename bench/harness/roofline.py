@@ -8,7 +8,7 @@ from math import prod
 
 import torch
 
-from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, Stack
+from pipeline.engines.vibevoice.checkpoint.architecture import Architecture, ConvStackConfig
 from pipeline.engines.vibevoice.layers.linear import make_linear
 
 
@@ -75,7 +75,7 @@ def _sum(sizes: dict[str, int], start: str, part: str = "") -> int:
     return sum(size for name, size in sizes.items() if name.startswith(start) and part in name)
 
 
-def _stack_parts(stack: Stack, item_bytes: int) -> list[Part]:
+def _stack_parts(stack: ConvStackConfig, item_bytes: int) -> list[Part]:
     """Weights of a stage by use per step, at the stage's own rate."""
     sizes = {name: prod(shape) for name, shape in stack.shapes()}
     ratios = stack.ratios[::-1] if stack.upward else stack.ratios

@@ -1,11 +1,11 @@
 """Time that work spends waiting for models to load.
 
-    with counted(tell):        # in the caller that measures the work
+    with measured(report):     # in the caller that measures the work
         ...
             with loading():    # in the engine, around a load
                 ...
 
-`tell` is called after every load with the total seconds so far. Timers are per thread. If another thread is
+`report` is called after every load with the total seconds so far. Timers are per thread. If another thread is
 already loading the model, the wait counts from when this thread asked for it: `Load.since`, `add`.
 """
 
@@ -25,56 +25,60 @@ class Load:
     began: float
     ended: float
 
-    def since(self, came: float) -> float:
+    def since(self, asked: float) -> float:
         """Seconds that a thread waited for this load from a time on."""
-        return max(0.0, self.ended - max(self.began, came))
+        return max(0.0, self.ended - max(self.began, asked))
 
 
 @dataclass(slots=True)
-class _Account:
-    tell: Callable[[float], None]
+class _Timer:
+    report: Callable[[float], None]
     total_s: float = 0.0
     within: bool = False
     """True while a load is running; nested loads are part of it."""
 
 
-_account: contextvars.ContextVar[_Account | None] = contextvars.ContextVar("loads", default=None)
+_timer: contextvars.ContextVar[_Timer | None] = contextvars.ContextVar("loads", default=None)
 
 
 @contextmanager
-def counted(tell: Callable[[float], None]) -> Iterator[None]:
-    """Count loads within the context."""
-    token = _account.set(_Account(tell))
+def measured(report: Callable[[float], None]) -> Iterator[None]:
+    """Measure the loads within the body.
+
+    Args:
+        report: called with the total seconds so far.
+    """
+    token = _timer.set(_Timer(report))
     try:
         yield
     finally:
-        _account.reset(token)
+        _timer.reset(token)
 
 
 @contextmanager
 def loading() -> Iterator[None]:
     """Mark the body as loading a model, or waiting for one that loads."""
-    account = _account.get()
-    if account is None or account.within:
+    timer = _timer.get()
+    if timer is None or timer.within:
         yield
         return
-    account.within, came = True, now()
+    timer.within, asked = True, now()
     try:
         yield
     finally:
-        account.within = False
-        add(now() - came)
+        timer.within = False
+        add(now() - asked)
 
 
 def watched() -> Callable[[], bool]:
-    """Function for other threads that tells if a load is running in this thread's timer."""
-    account = _account.get()
-    return lambda: account is not None and account.within
+    """Return a function that other threads can call to learn if a load is running in this thread's timer."""
+    timer = _timer.get()
+    return lambda: timer is not None and timer.within
 
 
 def add(seconds: float) -> None:
     """Add seconds of waiting for a model."""
-    account = _account.get()
-    if account is not None and not account.within and seconds > 0:
-        account.total_s += seconds
-        account.tell(account.total_s)
+    timer = _timer.get()
+    if timer is not None and not timer.within and seconds > 0:
+        timer.total_s += seconds
+        timer.report(timer.total_s)

@@ -38,7 +38,7 @@ class Profile:
     """Expected speaking rate, for plans and deadlines."""
     presets: tuple[str, ...] = ()
     """Voices without recordings, in the order in which speakers get them."""
-    tells_lines_apart: bool = True
+    separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
 
 
@@ -113,7 +113,7 @@ class Control(Protocol):
         """
         ...
 
-    def frames(self, done: int, together: int = 1) -> None:
+    def frames(self, done: int, batch_size: int = 1) -> None:
         """Report the decoded frames of the segment, and the number of segments in its last step."""
         ...
 
@@ -122,7 +122,7 @@ class Control(Protocol):
         ...
 
     def graphs_refused(self, count: int) -> None:
-        """Take how many parts of the decoder could not be captured as CUDA graphs."""
+        """Report the number of parts of the decoder that could not be captured as CUDA graphs."""
         ...
 
 

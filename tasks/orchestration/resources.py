@@ -11,7 +11,7 @@ from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import JobOptions
-from pipeline.stages import Work
+from pipeline.stages import SegmentWork
 from pipeline.store.artifacts import Store
 from tasks.broker.transport import Broker
 from tasks.metering.settings import MeterSettings
@@ -58,9 +58,9 @@ class Resources:
             options.engine, settings.checkpoint(name), settings.slots or None, settings.own_kernels
         )
 
-    def work_of(self, plan: Plan, segment: int) -> Work:
+    def work_of(self, plan: Plan, segment: int) -> SegmentWork:
         planned = self.jobs.plans.segment(plan.job, segment)
-        return Work(self.jobs.store, plan, planned, self.engine_of(plan.options))
+        return SegmentWork(self.jobs.store, plan, planned, self.engine_of(plan.options))
 
     def touch(self, job: str) -> None:
         """Record progress of the job, at most every few seconds."""

@@ -56,10 +56,10 @@ class StageControl:
             self.looked = now
             self._look(now)
 
-    def frames(self, done: int, together: int = 1) -> None:
+    def frames(self, done: int, batch_size: int = 1) -> None:
         if done and self.first_s is None:
             self.first_s = time.monotonic() - self.started
-        self.shared += (done - self.done) * together
+        self.shared += (done - self.done) * batch_size
         self.done = done
 
     def waited(self, seconds: float) -> None:

@@ -24,7 +24,7 @@ from pipeline.errors import (
     RetryableError,
 )
 from pipeline.jobs.plans import Plan, checked_id
-from pipeline.stages import Facts, Work
+from pipeline.stages import Facts, SegmentWork
 from tasks.metering.attempt import note, note_failure
 from tasks.metering.probes import gpu
 from tasks.orchestration.chord import SegmentRef
@@ -44,7 +44,7 @@ _SHORTEST_S = 10.0
 """Shortest length at which engines cut a segment off."""
 _CPU_ONLY = ("text", "semantic")
 
-Stage = Callable[[Work, StageControl], Facts]
+Stage = Callable[[SegmentWork, StageControl], Facts]
 
 
 def run_stage(app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
@@ -59,7 +59,7 @@ def run_stage(app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: St
         return ref
     with (
         requeue_while_unavailable(app, job),
-        load_timing.counted(lambda seconds: note(model_load_s=seconds)),
+        load_timing.measured(lambda seconds: note(model_load_s=seconds)),
     ):
         return _StageRun(app, task, ref, stage).run()
 
@@ -176,14 +176,14 @@ class _StageRun:
         self.resources.jobs.outcomes.fail(self.job, self.segment, str(error))
         return {**self.ref, "ok": False, "error": type(error).__name__}
 
-    def _device(self, work: Work) -> str | None:
+    def _device(self, work: SegmentWork) -> str | None:
         """Device of the stage; None while its process has not chosen one."""
         if work.engine.profile.pool == "prefork" or self.stage_name in _CPU_ONLY:
             return "cpu"
         return gpu.device()
 
 
-def _identity(plan: Plan, work: Work) -> dict[str, Any]:
+def _identity(plan: Plan, work: SegmentWork) -> dict[str, Any]:
     dtype = plan.engine_options.get("dtype")
     return {
         "job": plan.job,

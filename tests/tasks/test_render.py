@@ -19,7 +19,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
-from pipeline.stages import Work
+from pipeline.stages import SegmentWork
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.tasks.conftest import Service
@@ -43,7 +43,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
     jobs, engine = Jobs(store), Engines().load("hibari")
     plan = plan_of(script, jobs, **options)
     for index in reversed(range(plan.segments)):
-        work = Work(store, plan, jobs.plans.segment(plan.job, index), engine)
+        work = SegmentWork(store, plan, jobs.plans.segment(plan.job, index), engine)
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
         stages.diffusion(work, Free())

@@ -15,7 +15,7 @@ import numpy as np
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.engines.hibari import normalizer
-from pipeline.engines.hibari.vocal_tract import OWN_TEXT, Print, VocalTract, estimate, voiceprint
+from pipeline.engines.hibari.vocal_tract import OWN_TEXT, VocalTract, Voiceprint, estimate, voiceprint
 from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
 from pipeline.errors import EngineError, OptionError
@@ -160,7 +160,7 @@ def _tract(reference: Reference) -> VocalTract:
 
 
 @functools.cache
-def _own_print() -> Print:
+def _own_print() -> Voiceprint:
     """Measure the model's own voice on a known text."""
     model = _model()
     noise = np.random.default_rng(0)

@@ -54,7 +54,7 @@ _FRAMES_MAX = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Print:
+class Voiceprint:
     """Features of a recording for comparison."""
 
     envelopes: Frames
@@ -77,7 +77,7 @@ class VocalTract:
     """Additional scale of pitch (0.65 to 1.25), if the engine supports it."""
 
 
-def voiceprint(samples: Samples, sample_rate_hz: int) -> Print:
+def voiceprint(samples: Samples, sample_rate_hz: int) -> Voiceprint:
     """Extract the features of a recording.
 
     Args:
@@ -87,10 +87,10 @@ def voiceprint(samples: Samples, sample_rate_hz: int) -> Print:
     frames = _frames(speech, _WINDOW)
     power = np.square(frames).sum(axis=1)
     loud = power > 0.02 * np.quantile(power, 0.95)
-    return Print(_envelopes(frames[loud]), _pitch_hz(speech), _swings_per_s(frames))
+    return Voiceprint(_envelopes(frames[loud]), _pitch_hz(speech), _swings_per_s(frames))
 
 
-def estimate(recording: Print, own: Print) -> VocalTract:
+def estimate(recording: Voiceprint, own: Voiceprint) -> VocalTract:
     """Estimate a speaker's factors from a recording.
 
     Args:
@@ -133,7 +133,7 @@ def _cepstra(envelopes: Frames, stretch: float) -> Frames:
     return np.asarray(cepstra - cepstra.mean(axis=0))
 
 
-def vocal_tract(recording: Print, own: Print) -> float:
+def vocal_tract(recording: Voiceprint, own: Voiceprint) -> float:
     """Measure the frequency scale that brings the model's voice closest to the recording."""
     target = _cepstra(recording.envelopes, 1.0)
     distances = [_nearest(target, _cepstra(own.envelopes, stretch)) for stretch in _STRETCHES]

@@ -1,4 +1,4 @@
-"""The stages that run on a device, with what they hold there."""
+"""The stages that run on a device, with the weights and caches that they hold there."""
 
 import hashlib
 import logging
@@ -20,10 +20,10 @@ from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import (
     Limits,
     Precision,
-    Request,
+    SegmentInputs,
+    SegmentRequest,
     SlotDecoder,
-    Spoken,
-    assemble,
+    assemble_prompt,
 )
 from pipeline.engines.vibevoice.decoding.scheduler import Scheduler
 from pipeline.engines.vibevoice.kernels import runtime
@@ -36,23 +36,23 @@ from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, r
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from pipeline.engines.vibevoice.runtime.idle_unload import LazyResource
 from pipeline.engines.vibevoice.runtime.thread_teams import run_in_transient_thread
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.errors import EngineError
 
 log = logging.getLogger(__name__)
 
 SLOTS_CUDA, SLOTS_CPU = 64, 8
-"""Most slots that are taken unasked: a GPU gains up to 64, a CPU nothing past 8."""
+"""Default limits of slots: throughput grows up to 64 on a GPU and up to 8 on a CPU."""
 SWITCH_S = 0.0005
-"""How long another thread may keep the interpreter while the decoding thread wants it; Python's own 5 ms are
+"""Interpreter switch interval, so that the decoding thread gets the GIL in time; Python's default of 5 ms is
 longer than a frame.
 """
 
 
 class Device:
-    """One accelerator, or the CPU."""
+    """Device stages on one accelerator, or the CPU."""
 
-    def __init__(self, checkpoint: Checkpoint, settings: Settings) -> None:
+    def __init__(self, checkpoint: Checkpoint, settings: EngineSettings) -> None:
         self.checkpoint, self.settings = checkpoint, settings
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self.device.type == "cpu":
@@ -66,8 +66,9 @@ class Device:
         self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
 
     def dtype(self, name: str) -> torch.dtype:
-        """The type of that name; 'auto' is bfloat16 where the device computes in it, else float16 on CUDA
-        (where bfloat16 is emulated) and float32 elsewhere.
+        """Resolve the name of a type.
+
+        'auto' is bfloat16 if the device supports it natively, else float16 on CUDA and float32 elsewhere.
         """
         if name != "auto":
             found: torch.dtype = getattr(torch, name)
@@ -79,19 +80,24 @@ class Device:
         return torch.bfloat16 if able else torch.float32
 
     def precision(self, dtype: str, *, quantized: bool) -> Precision:
-        """
+        """Resolve the precision of a decoder.
+
+        Args:
+            dtype: the name of a type, or 'auto'.
+            quantized: use int8 weights.
+
         Raises:
-            EngineError: the device doesn't compute in bfloat16, and eight-bit weights are asked for.
+            EngineError: the device does not support int8 weights.
         """
         found = Precision(self.dtype(dtype), quantized)
         if quantized and self.device.type == "cuda":
-            raise EngineError("eight-bit weights have no fast kernel on CUDA; leave out `quantize`")
+            raise EngineError("int8 weights have no fast kernel on CUDA; leave out `quantize`")
         if quantized and found.dtype != torch.bfloat16:
-            raise EngineError("eight-bit weights compute in bfloat16, which this device has not")
+            raise EngineError(f"int8 weights need bfloat16, not {_name(found.dtype)}; leave out `quantize`")
         return found
 
     def slots(self, precision: Precision) -> int:
-        """Segments decoded at once: as set, or as many as fit beside the speaker stage."""
+        """Segments decoded at once: the setting, or as many as fit beside the speaker stage."""
         settings = self.settings
         if settings.slots is not None:
             return settings.slots
@@ -101,11 +107,11 @@ class Device:
         )
 
     def slots_max(self) -> int:
-        """Most slots where as many as fit are taken."""
+        """Limit of slots where their number is not set."""
         return self.settings.slots_max or (SLOTS_CUDA if self.device.type == "cuda" else SLOTS_CPU)
 
     def decoder_bytes(self, precision: Precision) -> int:
-        """Weights of the diffusion stage."""
+        """Size of the diffusion stage's weights."""
         return footprint.decoder_bytes(
             self.checkpoint.architecture,
             precision.dtype.itemsize,
@@ -114,13 +120,13 @@ class Device:
         )
 
     def speaker_bytes(self, precision: Precision) -> int:
-        """Weights of the speaker stage."""
+        """Size of the speaker stage's weights."""
         return footprint.speaker_bytes(
             self.checkpoint.architecture, precision.dtype.itemsize, fp16_weights=self._fp16_weights(precision)
         )
 
     def slot_bytes(self, precision: Precision) -> int:
-        """Caches of one slot, and on an accelerator what its frames are kept and computed in."""
+        """Size of one slot's KV caches and streaming state; on an accelerator also audio and workspace."""
         settings, architecture = self.settings, self.checkpoint.architecture
         item_bytes = precision.dtype.itemsize
         caches = footprint.slot_bytes(architecture, settings.positions, settings.frames, item_bytes)
@@ -129,7 +135,7 @@ class Device:
         return caches + footprint.frame_bytes(architecture, settings.frames, item_bytes)
 
     def free_bytes(self) -> int:
-        """What the device can give, or what the settings allow."""
+        """Free memory of the device, or the limit in the settings."""
         if self.settings.memory_bytes is not None:
             return self.settings.memory_bytes
         if self.device.type == "cuda":
@@ -137,62 +143,69 @@ class Device:
         return footprint.available_bytes()
 
     def _fp16_weights(self, precision: Precision) -> bool:
-        return self.checkpoint.half and has_fp16_weight_kernel(precision.dtype, self.device)
+        return self.checkpoint.is_half_precision and has_fp16_weight_kernel(precision.dtype, self.device)
 
     def embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
-        """(frames, hidden) of a voice; once for each recording, however many ask at the same time.
+        """Embed a voice, once per recording, even if several threads ask at the same time.
+
+        Returns:
+            (frames, hidden).
 
         Raises:
-            VoiceError: there is no recording, or nothing is heard in it.
-            OutOfMemoryError, DeviceLostError: worth another try.
+            VoiceError: there is no recording, or it is silent.
+            OutOfMemoryError, DeviceLostError: transient; retry.
         """
         with torch_errors.translate():
             return run_in_transient_thread(lambda: self._embed(reference, dtype))
 
     def _embed(self, reference: Reference, dtype: torch.dtype) -> torch.Tensor:
-        """Embed a recording that was not embedded before; preparing one takes longer than recognising it."""
+        """Embed a recording unless it is cached; the lookup is cheaper than preparing the samples."""
         key = _recording_key(reference, dtype)
         with self._encoder(dtype).use() as encode:
             found = self.voices.get(key)
             if found is None:
-                hearing, seconds_max = self.checkpoint.hearing, self.settings.reference_s
-                found = encode(speaker_encoder.prepare(reference, hearing, seconds_max))
-            self._keep(key, found)
+                feature_extractor, seconds_max = self.checkpoint.feature_extractor, self.settings.reference_s
+                found = encode(speaker_encoder.prepare(reference, feature_extractor, seconds_max))
+            self._cache_voice(key, found)
         return found
 
-    def _keep(self, key: bytes, voice: torch.Tensor) -> None:
+    def _cache_voice(self, key: bytes, voice: torch.Tensor) -> None:
         with self.lock:
             self.voices[key] = voice
             self.voices.move_to_end(key)
             while sum(voice.nbytes for voice in self.voices.values()) > self.settings.voices_bytes:
                 self.voices.popitem(last=False)
 
-    def speak(self, spoken: Spoken, precision: Precision, control: Control) -> npt.NDArray[np.float32]:
-        """(n,) samples; blocks until they are there.
+    def speak(self, inputs: SegmentInputs, precision: Precision, control: Control) -> npt.NDArray[np.float32]:
+        """Decode a segment, and block until it is done.
+
+        Returns:
+            (n,) float32 samples.
 
         Raises:
-            EngineError: the segment is too long for a slot.
+            EngineError: the segment does not fit a slot, or was made for another model.
+            OutOfMemoryError, DeviceLostError: transient; retry.
         """
-        prompt, cuts = run_in_transient_thread(lambda: assemble(spoken))
+        prompt, cuts = run_in_transient_thread(lambda: assemble_prompt(inputs))
         hidden = self.checkpoint.architecture.language.hidden
         if prompt.shape[1] != hidden:
-            raise EngineError(f"the segment was made for a model of width {prompt.shape[1]}, not {hidden}")
+            raise EngineError(f"the segment is for a model of width {prompt.shape[1]}, not {hidden}")
         room = min(self.settings.positions - len(prompt), self.settings.frames)
-        if room < spoken.frames:
+        if room < inputs.frames:
             raise EngineError(
-                f"the segment needs {len(prompt)} positions and about {spoken.frames} frames; a slot has "
+                f"the segment needs {len(prompt)} positions and about {inputs.frames} frames; a slot has "
                 f"{self.settings.positions} positions and {self.settings.frames} frames"
             )
 
-        most = min(spoken.frames_max, room)
+        most = min(inputs.frames_max, room)
 
-        def make() -> Request:
-            noise = torch.Generator().manual_seed(spoken.seed)
-            return Request(prompt, cuts, noise, most, spoken.guidance, spoken.steps)
+        def make() -> SegmentRequest:
+            noise = torch.Generator().manual_seed(inputs.seed)
+            return SegmentRequest(prompt, cuts, noise, most, inputs.guidance, inputs.steps)
 
-        samples = self.scheduler(precision).decode(make, spoken.frames, control)
+        samples = self.scheduler(precision).decode(make, inputs.frames, control)
         if len(samples) >= most * self.checkpoint.architecture.hop:
-            log.warning("segment cut at its most frames", extra={"frames": most})
+            log.warning("segment cut at its frame limit", extra={"frames": most})
         return samples.astype(np.float32, copy=False)
 
     def _weights(self, dtype: torch.dtype) -> Weights:
@@ -207,23 +220,23 @@ class Device:
             return self.encoders[dtype]
 
     def scheduler(self, precision: Precision) -> Scheduler:
-        """The one that decodes in that precision."""
+        """Return the scheduler of that precision, made once."""
         with self.lock:
             if precision not in self.schedulers:
                 settings, slots = self.settings, self.slots(precision)
                 self.schedulers[precision] = Scheduler(
-                    lambda slots: self.decoder(precision, slots), slots, settings.idle_s, settings.still_s
+                    lambda slots: self.decoder(precision, slots), slots, settings.idle_s, settings.stall_s
                 )
             return self.schedulers[precision]
 
     def decoder(self, precision: Precision, slots: int) -> SlotDecoder:
-        """Load the parts that speak."""
+        """Load a decoder."""
         sys.setswitchinterval(SWITCH_S)
         settings = self.settings
         limits = Limits(slots, settings.positions, settings.frames, settings.prefix_bytes)
         linear = Int8Linear if precision.quantized else make_linear
         model = Model(self._weights(precision.dtype), max(settings.positions, settings.frames) + 1, linear)
-        trim_heap()  # what the conversion of each weight has left
+        trim_heap()  # freed by the conversion of each weight
         if self.device.type == "cpu":
             return Decoder(model, limits)
         if self.device.type == "cuda":
@@ -238,8 +251,12 @@ class Device:
 
 
 def _recording_key(reference: Reference, dtype: torch.dtype) -> bytes:
-    """Key of a recording's embedding."""
+    """Compute the cache key of a recording's embedding."""
     found = hashlib.sha256(f"{dtype} {reference.sample_rate_hz}".encode())
     if reference.samples is not None:
         found.update(reference.samples.tobytes())
     return found.digest()
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

@@ -1,4 +1,4 @@
-"""VibeVoice as an engine. Importing this module imports no torch; the device stages do when first used."""
+"""VibeVoice as an engine. Importing this module does not import torch; the device stages do on first use."""
 
 import threading
 import unicodedata
@@ -15,7 +15,7 @@ from pipeline.engines.protocol import Control, Options, Profile, Reference, Segm
 from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.engines.vibevoice.text import embedding_table
 from pipeline.errors import EngineError
 from pipeline.script.plain import character_name
@@ -24,7 +24,7 @@ from pipeline.script.words import count_words
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-    from pipeline.engines.vibevoice.decoding.request import Spoken
+    from pipeline.engines.vibevoice.decoding.request import SegmentInputs
     from pipeline.engines.vibevoice.device import Device
 
 DEFAULT_MODEL = "vibevoice/VibeVoice-1.5B-hf"
@@ -40,25 +40,26 @@ PROFILE = Profile(
     pool="threads",
     stage_version=1,
     words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
-    tells_lines_apart=False,
+    separates_lines=False,
 )
 
 
 class VibeVoice:
-    """The four stages over one checkpoint. May be called from any number of threads."""
+    """The four stages over one checkpoint. Thread-safe."""
 
     def __init__(
         self,
         model: str | None = None,
-        settings: Settings | None = None,
+        settings: EngineSettings | None = None,
         slots: int | None = None,
         own_kernels: bool | None = None,
     ) -> None:
-        """Args:
-        model: a folder, or an id on the hub.
-        slots, own_kernels: in place of the settings' own.
         """
-        self.model, self.settings = model or DEFAULT_MODEL, settings or Settings()
+        Args:
+            model: a folder, or an ID on the hub; see `checkpoint.source`.
+            slots, own_kernels: override the settings.
+        """
+        self.model, self.settings = model or DEFAULT_MODEL, settings or EngineSettings()
         if slots is not None:
             self.settings = replace(self.settings, slots=slots)
         if own_kernels is not None:
@@ -71,7 +72,7 @@ class VibeVoice:
 
     @property
     def slots(self) -> int:
-        """Segments decoded at once on this machine, in the default type."""
+        """Segments decoded at once on this machine, in the default precision."""
         return self.device.slots(self.device.precision("auto", quantized=False))
 
     def wording(self, text: str) -> Wording:
@@ -81,7 +82,7 @@ class VibeVoice:
         return Wording(
             text,
             (
-                *(f"{token} is no text to the model" for token in found),
+                *(f"{token} is a control token of the model; remove it" for token in found),
                 *(f"has {character_name(symbol)}; write it in words" for symbol in symbols),
             ),
         )
@@ -94,7 +95,11 @@ class VibeVoice:
 
     @cached_property
     def checkpoint(self) -> Checkpoint:
-        """Raises: EngineError if there is none, or it is foreign or incomplete."""
+        """The checkpoint.
+
+        Raises:
+            EngineError: there is none, or it is incomplete or of another model.
+        """
         with loading():
             return open_checkpoint(self.model).check()
 
@@ -114,7 +119,7 @@ class VibeVoice:
 
     @property
     def device(self) -> "Device":
-        """What runs on the device; one, however many threads ask first. All of them wait for torch."""
+        """The device stages, made once; threads that ask meanwhile wait for torch to be imported."""
         if "_device" in vars(self):
             return self._device
         with loading(), self.lock:
@@ -127,7 +132,14 @@ class VibeVoice:
         return Device(self.checkpoint, self.settings)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
-        """`ids` (n,) int32 of the prompt, each voice one token."""
+        """Tokenize the prompt.
+
+        Returns:
+            `ids` (n,) int32, with one placeholder per voice.
+
+        Raises:
+            EngineError: a line has a control token.
+        """
         texts = [line.text for line in segment.lines]
         for reason in (reason for text in texts for reason in self.wording(text).problems):
             raise EngineError(reason)
@@ -140,8 +152,11 @@ class VibeVoice:
         )
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
-        """`vectors` (n, hidden), the prompt's rows of the embedding table; `voices` (speakers,), their
-        places.
+        """Embed the prompt, and plan its frames.
+
+        Returns:
+            `vectors` (n, hidden), rows of the embedding table; `voices` (speakers,) int32, positions of the
+            placeholders.
         """
         ids = np.asarray(tokens.arrays["ids"], np.int32)
         vectors, kind = embedding_table.rows(self.checkpoint, ids)
@@ -154,7 +169,11 @@ class VibeVoice:
         )
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:
-        """`voice` (frames, hidden)."""
+        """Embed a reference recording.
+
+        Returns:
+            `voice` (frames, hidden).
+        """
         device = self.device
         from pipeline.engines.vibevoice.runtime import tensor_arrays
 
@@ -164,32 +183,33 @@ class VibeVoice:
     def diffusion(
         self, semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options, control: Control
     ) -> Sequence[Utterance]:
-        """One utterance with all lines: the model doesn't say where one ends."""
+        """Decode a segment to one utterance with all lines: the model does not mark where a line ends."""
         device = self.device
         from pipeline.engines.vibevoice.runtime.thread_teams import run_in_transient_thread
 
-        spoken = run_in_transient_thread(lambda: _spoken(semantic, speakers, seed, options))
+        inputs = run_in_transient_thread(lambda: _segment_inputs(semantic, speakers, seed, options))
         precision = device.precision(str(options["dtype"]), quantized=bool(options["quantize"]))
-        samples = device.speak(spoken, precision, control)
+        samples = device.speak(inputs, precision, control)
         if not samples.size:
-            raise EngineError("the model ended the segment before its first frame")
+            raise EngineError("the model ended the segment before its first frame; try another seed")
         return [Utterance(0, semantic.meta["text"], samples, lines=int(semantic.meta["lines"]))]
 
 
-def _spoken(semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options) -> "Spoken":
-    """
+def _segment_inputs(
+    semantic: Arrays, speakers: Sequence[Arrays], seed: int, options: Options
+) -> "SegmentInputs":
+    """Convert the results of the earlier stages to tensors.
+
     Raises:
-        EngineError: it has not as many embeddings as speakers.
+        EngineError: the numbers of speakers and embeddings differ.
     """
-    from pipeline.engines.vibevoice.decoding.request import Spoken
+    from pipeline.engines.vibevoice.decoding.request import SegmentInputs
     from pipeline.engines.vibevoice.runtime.tensor_arrays import unpack
 
     places = tuple(int(place) for place in np.asarray(semantic.arrays["voices"]))
     if len(places) != len(speakers):
-        raise EngineError(
-            f"the segment has {len(places)} speakers, and {len(speakers)} embeddings were given"
-        )
-    return Spoken(
+        raise EngineError(f"the segment has {len(places)} speakers, but {len(speakers)} speaker embeddings")
+    return SegmentInputs(
         words=unpack(semantic.arrays["vectors"], semantic.meta["kind"]),
         places=places,
         voices=tuple(unpack(one.arrays["voice"], one.meta["kind"]) for one in speakers),

@@ -1,17 +1,17 @@
-"""How long a segment will be, known before it is spoken."""
+"""Frame plan: the expected and the largest number of frames of a segment, from its words."""
 
 import math
 
 FRAMES_PER_WORD = 2.4
-"""At 7.5 frames a second, about 190 words a minute."""
+"""Frames per word; at 7.5 frames a second, about 190 words a minute."""
 FRAMES_MIN = 8
 RUNAWAY = 2.0
-"""A segment is cut at so many times its expected length, and no sooner than ten seconds."""
+"""Factor of the expected length at which a segment is cut, but not before ten seconds."""
 FRAMES_CAP_MIN = 75
 
 
 def frames(words: float) -> tuple[int, int]:
-    """Expected frames, and the most that will be decoded.
+    """Plan the frames of a number of words: expected, and most that will be decoded.
 
     >>> frames(200)
     (480, 960)

@@ -1,4 +1,4 @@
-"""Is a checkpoint complete, and does it fit this machine: asked before any job, without loading it."""
+"""Inspection of a checkpoint: completeness, and fit to this machine, without loading it."""
 
 from dataclasses import dataclass, replace
 
@@ -6,17 +6,17 @@ from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.merging import Merge
 from pipeline.engines.vibevoice.device import Device
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.errors import EngineError
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What is known of a checkpoint. Sizes are None where it can't be read."""
+    """Facts of a checkpoint. Sizes are None if it can't be read."""
 
     model: str
     problems: tuple[str, ...]
-    """Why it can't be used, a sentence each; empty if it can."""
+    """Problems that prevent its use, one sentence each."""
     folder: str | None = None
     converted: bool = False
     """Set where it is in the original layout on disk."""
@@ -30,32 +30,36 @@ class Report:
     checkpoint_bytes: int | None = None
     device: str | None = None
     dtype: str | None = None
-    """What the device computes with."""
+    """Type that the device computes in."""
     decoder_bytes: int | None = None
     """Weights of the diffusion stage, as the device holds them."""
     speaker_bytes: int | None = None
     """Weights of the speaker stage."""
     slot_bytes: int | None = None
-    """Caches of one slot."""
+    """KV caches and streaming state of one slot."""
     free_bytes: int | None = None
-    """Of the device."""
+    """Free memory of the device."""
     slots: int | None = None
-    """As many as fit, at least one."""
+    """Slots that fit, at least one."""
 
     @property
     def usable(self) -> bool:
         return not self.problems
 
 
-def inspect_checkpoint(model: str, settings: Settings | None = None) -> Report:
-    """Look at the checkpoint in that folder or of that id, and at the device that would run it."""
+def inspect_checkpoint(model: str, settings: EngineSettings | None = None) -> Report:
+    """Inspect a checkpoint, in a folder or on the hub, and the device that would run it.
+
+    Args:
+        model: a folder, or an ID on the hub; see `checkpoint.source`.
+    """
     try:
         checkpoint = open_checkpoint(model)
         problems = checkpoint.problems()
         merge = _merge(checkpoint) if not problems else None
     except EngineError as reason:
         return Report(model, (str(reason),))
-    report = _report(model, checkpoint, tuple(problems), Device(checkpoint, settings or Settings()))
+    report = _report(model, checkpoint, tuple(problems), Device(checkpoint, settings or EngineSettings()))
     if merge is None or checkpoint.adapter is None:
         return report
     folder, scale = str(checkpoint.adapter.folder), checkpoint.adapter.scale
@@ -63,7 +67,8 @@ def inspect_checkpoint(model: str, settings: Settings | None = None) -> Report:
 
 
 def _merge(checkpoint: Checkpoint) -> Merge | None:
-    """
+    """Prepare the merge of the checkpoint's adapter, if it has one.
+
     Raises:
         EngineError: the adapter does not fit the checkpoint.
     """
@@ -76,7 +81,7 @@ def _report(model: str, checkpoint: Checkpoint, problems: tuple[str, ...], devic
     weights, slot = device.decoder_bytes(precision), device.slot_bytes(precision)
     if not problems and free < weights + slot + footprint.RESERVE_BYTES:
         needed = (weights + slot + footprint.RESERVE_BYTES) / 1e9
-        problems = (f"it needs {needed:.1f} GB with one slot, and {free / 1e9:.1f} GB are free",)
+        problems = (f"needs {needed:.1f} GB with one slot, but {free / 1e9:.1f} GB are free",)
     return Report(
         model=model,
         problems=problems,

@@ -1,4 +1,4 @@
-"""The options that shape VibeVoice's sound."""
+"""Options of a job that change VibeVoice's audio."""
 
 from pipeline.engines.protocol import Options
 from pipeline.errors import OptionError
@@ -8,17 +8,17 @@ DTYPES = ("auto", "bfloat16", "float16", "float32", "float64")
 
 
 def canonical(given: Options) -> Options:
-    """With defaults filled in, in the order of their names.
+    """Fill in defaults and validate, in alphabetical order.
 
     >>> canonical({"steps": 5})
     {'dtype': 'auto', 'guidance': 1.3, 'quantize': False, 'steps': 5}
 
     Raises:
-        OptionError: unknown, or outside its range.
+        OptionError: an unknown option, or a value outside its range.
     """
     for name in given:
         if name not in DEFAULTS:
-            raise OptionError(name, f"unknown; vibevoice has {', '.join(DEFAULTS)}")
+            raise OptionError(name, f"is unknown; vibevoice has {', '.join(DEFAULTS)}")
     found = {**DEFAULTS, **given}
     dtype = _dtype(found["dtype"])
     return {
@@ -31,25 +31,25 @@ def canonical(given: Options) -> Options:
 
 def _dtype(value: object) -> str:
     if value not in DTYPES:
-        raise OptionError("dtype", f"{value!r} is none of {', '.join(DTYPES)}")
+        raise OptionError("dtype", f"{value!r} is not one of {', '.join(DTYPES)}")
     return str(value)
 
 
 def _quantize(value: object, dtype: str) -> bool:
     if not isinstance(value, bool):
-        raise OptionError("quantize", f"{value!r} is neither true nor false")
+        raise OptionError("quantize", f"{value!r} is not true or false")
     if value and dtype not in ("auto", "bfloat16"):
-        raise OptionError("quantize", f"eight-bit weights compute in bfloat16, not in {dtype}")
+        raise OptionError("quantize", f"int8 weights need bfloat16, not {dtype}")
     return value
 
 
 def _number(name: str, value: object, low: float, high: float) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-        raise OptionError(name, f"{value!r} is no number from {low} to {high}")
+        raise OptionError(name, f"{value!r} is not a number from {low} to {high}")
     return float(value)
 
 
 def _count(name: str, value: object, low: int, high: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-        raise OptionError(name, f"{value!r} is no whole number from {low} to {high}")
+        raise OptionError(name, f"{value!r} is not a whole number from {low} to {high}")
     return value

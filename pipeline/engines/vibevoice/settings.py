@@ -1,33 +1,33 @@
-"""How the engine runs on this machine: nothing here changes what a segment is."""
+"""Settings of the engine on this machine, none of which is part of a segment's key."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """Arguments of the engine that are no options of a job."""
+class EngineSettings:
+    """Settings of the engine that are not options of a job."""
 
     device: str | None = None
-    """As torch names it; the first GPU if there is one, else the CPU."""
+    """Name of a torch device; by default the first GPU if there is one, else the CPU."""
     slots: int | None = None
-    """Segments decoded at once; if not given as many as fit, up to `slots_max`."""
+    """Segments decoded at once; by default as many as fit, up to `slots_max`."""
     slots_max: int | None = None
-    """Most slots that are taken unasked; if not given 64 on CUDA and 8 elsewhere."""
+    """Most slots by default: 64 on CUDA and 8 elsewhere if not given."""
     memory_bytes: int | None = None
-    """How much of the device the engine may take; what is free there if not given."""
+    """Memory of the device that the engine may use; by default what is free."""
     positions: int = 4096
-    """Most positions of a segment, its prompt and its frames; a slot's cache is of that size."""
+    """Most positions of a segment, its prompt and its frames: the size of a slot's KV cache."""
     frames: int = 2048
-    """Most frames of a segment; the cache of a slot's negative branch is of that size."""
+    """Most frames of a segment: the size of the KV cache of a slot's negative branch."""
     prefix_bytes: int = 256 << 20
-    """Keys and values of voices that are kept for other segments."""
+    """Size of the prefix cache, which holds keys and values of voices."""
     voices_bytes: int = 64 << 20
-    """Speaker embeddings that are kept."""
+    """Size of the cache of speaker embeddings."""
     reference_s: float = 30.0
-    """A longer reference is cut."""
+    """Seconds to which a longer reference is cut."""
     own_kernels: bool = True
-    """Use this project's own kernels (LLVM on CPUs, Triton on CUDA) where they fit."""
+    """Use this project's own kernels (LLVM on CPUs, Triton on CUDA) where they support the shapes."""
     idle_s: float = 300.0
-    """After so long without work the weights and caches are dropped."""
-    still_s: float = 600.0
-    """After so long without a step the device counts as lost."""
+    """Seconds without work after which weights and caches are dropped."""
+    stall_s: float = 600.0
+    """Seconds without progress after which the device counts as lost."""

@@ -3,13 +3,13 @@ import time
 
 import pytest
 
-from pipeline.engines.load_timing import Load, add, counted, loading
+from pipeline.engines.load_timing import Load, add, loading, measured
 from pipeline.errors import EngineError
 
 
 def test_timers_report_the_sum_after_every_load() -> None:
     told: list[float] = []
-    with counted(told.append):
+    with measured(told.append):
         with loading():
             time.sleep(0.02)
         add(1.0)
@@ -19,7 +19,7 @@ def test_timers_report_the_sum_after_every_load() -> None:
 
 def test_nested_loads_are_part_of_the_outer_load() -> None:
     told: list[float] = []
-    with counted(told.append), loading(), loading():
+    with measured(told.append), loading(), loading():
         add(60.0)
         time.sleep(0.02)
     assert len(told) == 1
@@ -28,7 +28,7 @@ def test_nested_loads_are_part_of_the_outer_load() -> None:
 
 def test_failed_loads_count_as_waiting() -> None:
     told: list[float] = []
-    with counted(told.append):
+    with measured(told.append):
         with pytest.raises(EngineError), loading():
             raise EngineError("no checkpoint")
         with loading():
@@ -43,7 +43,7 @@ def test_loads_outside_a_timer_are_not_reported() -> None:
         add(1.0)
 
     told: list[float] = []
-    with counted(told.append):
+    with measured(told.append):
         thread = threading.Thread(target=load)
         thread.start()
         thread.join()
@@ -53,7 +53,7 @@ def test_loads_outside_a_timer_are_not_reported() -> None:
 
 def test_zero_waits_are_not_reported() -> None:
     told: list[float] = []
-    with counted(told.append):
+    with measured(told.append):
         add(0.0)
     assert told == []
 

@@ -111,7 +111,7 @@ def test_segments_respect_the_maximum_of_speakers() -> None:
 def test_engines_without_lines_get_pauses_between_segments() -> None:
     script = turns(12)
     script[5] = replace(script[5], pause_ms=1000)
-    segments = planned(script, replace(PROFILE, tells_lines_apart=False))
+    segments = planned(script, replace(PROFILE, separates_lines=False))
     assert [segment.lines[0].pause_ms for segment in segments] == [0, 1000]
     assert len(planned(script)) == 1
 

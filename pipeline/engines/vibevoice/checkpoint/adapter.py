@@ -43,19 +43,19 @@ ReadShapes = Callable[[Path], Shapes]
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """A low-rank change of a weight: its factor times B A."""
+    """Low-rank update of a weight: W + factor * B A."""
 
     file: Path
     a: str
-    """The name of A, (rank, inner), in the file."""
+    """Name of A, (rank, inner), in the file."""
     b: str
-    """The name of B, (outer, rank)."""
+    """Name of B, (outer, rank), in the file."""
     factor: float
 
 
 @dataclass(frozen=True, slots=True)
 class Replacement:
-    """A weight in place of the checkpoint's."""
+    """Weight that replaces the checkpoint's."""
 
     file: Path
     name: str
@@ -66,29 +66,29 @@ Change = Update | Replacement
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """The change of one part of the model."""
+    """Change of one part of the model."""
 
     root: str
     """The prefix of its tensors in the original layout."""
     file: Path
-    """Its tensors."""
+    """File of its tensors."""
     settings: Path | None = None
-    """Its `adapter_config.json`; None where the file has whole weights."""
+    """Its `adapter_config.json`; None if the file has whole weights."""
 
     @property
     def pickled(self) -> bool:
-        """Tell a file that only torch can read."""
+        """True if only torch can read the file."""
         return self.file.suffix == ".bin"
 
     def changes(self, read: ReadShapes, weights: Shapes) -> Iterator[tuple[str, Change]]:
-        """Names of the checkpoint's weights, each with its change.
+        """Yield the names of changed weights in the checkpoint, each with its change.
 
         Args:
             read: reads the shapes of a file's tensors.
             weights: shapes of the checkpoint's tensors.
 
         Raises:
-            EngineError: it does not fit the checkpoint, or is of a kind that is not merged here.
+            EngineError: it does not fit the checkpoint, or its kind is not supported.
         """
         tensors = read(self.file)
         if self.settings is None:
@@ -117,13 +117,13 @@ class Part:
             yield found, Update(self.file, sides["A"], sides["B"], settings.factor_of(module))
 
     def _pairs(self, tensors: Shapes) -> dict[str, dict[str, str]]:
-        """The names of A and B by module."""
+        """Group the names of A and B by module."""
         pairs: dict[str, dict[str, str]] = {}
         for name in tensors:
             match = FACTOR.fullmatch(name)
             if match is None:
                 raise EngineError(
-                    f"the adapter's {self.file} has {name}, and only LoRA of linear layers is merged here"
+                    f"the adapter's {self.file} has {name}, but only LoRA of linear layers is supported"
                 )
             pairs.setdefault(match["module"], {})[match["side"]] = name
         return pairs
@@ -133,7 +133,7 @@ class Part:
     ) -> None:
         found = tensors[sides["A"]], tensors[sides["B"]]
         if len(weight) != 2:
-            raise EngineError(f"the adapter changes {module}, which is no linear layer")
+            raise EngineError(f"the adapter changes {module}, which is not a linear layer")
         if found != ((rank, weight[1]), (weight[0], rank)):
             raise EngineError(
                 f"the adapter's {module} has A {found[0]} and B {found[1]}; for rank {rank} and the model's "
@@ -142,7 +142,7 @@ class Part:
             )
 
     def _weight(self, module: str, tensor: str, weights: Shapes) -> str:
-        """The checkpoint's name of a tensor, whose name may begin at the part, the model or the whole."""
+        """Find the checkpoint's name of a tensor, which may be relative to the part or the model."""
         bare = tensor.removeprefix("base_model.model.").removeprefix("base.")  # a wrapper around the head
         inner = bare.removeprefix("model.")
         for path in (self.root + bare, self.root + inner, bare, f"model.{bare}"):
@@ -164,7 +164,7 @@ class Adapter:
     parts: tuple[Part, ...]
 
     def changes(self, read: ReadShapes, weights: Shapes) -> dict[str, Change]:
-        """The changes of all parts by the name of the checkpoint's weight; `Part.changes` says more."""
+        """Collect the changes of all parts by name of the checkpoint's weight; see `Part.changes`."""
         found: dict[str, Change] = {}
         for part in self.parts:
             for name, change in part.changes(read, weights):
@@ -174,7 +174,7 @@ class Adapter:
         return found
 
     def problems(self, weights: Shapes) -> list[str]:
-        """Reasons why it cannot be merged, as far as they can be found without torch."""
+        """List reasons why it cannot be merged, as far as they can be found without torch."""
         found: list[str] = []
         for part in self.parts:
             try:
@@ -189,7 +189,7 @@ class Adapter:
 
     @cached_property
     def revision(self) -> str:
-        """A hash of its files and its scale; the same on every machine."""
+        """Hash of its files and its scale, the same on every machine."""
         digest = hashlib.sha256(repr(self.scale).encode())
         for part in self.parts:
             for file in filter(None, (part.settings, part.file)):
@@ -200,19 +200,19 @@ class Adapter:
 
 
 def open_adapter(folder: Path, scale: float) -> Adapter:
-    """The adapter in a folder, or in the `lora` folder of a training's output.
+    """Open the adapter in a folder, or in the `lora` folder of a training's output.
 
     Raises:
         EngineError: there is none, or one of its files is missing.
     """
     parts = tuple(_parts(_root(folder)))
     if not parts:
-        raise EngineError(f"{folder} is no LoRA adapter: it has no {SETTINGS} and no folder {_folders()}")
+        raise EngineError(f"{folder} is not a LoRA adapter: it has no {SETTINGS} and no folder {_folders()}")
     return Adapter(_root(folder), scale, parts)
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell an adapter's folder from a checkpoint's."""
+    """Return True if the folder is an adapter's, not a checkpoint's."""
     root = _root(folder)
     return any((root / name).is_file() for name in (SETTINGS, *LOW_RANK)) or any(
         (root / name).is_dir() for name in ROOTS if name
@@ -220,7 +220,7 @@ def is_adapter(folder: Path) -> bool:
 
 
 def shapes(file: Path) -> Shapes:
-    """Shapes of the tensors of a safetensors file."""
+    """Read the shapes of a safetensors file's tensors."""
     return {name: tensor.shape for name, tensor in read_tensors(file).items()}
 
 

@@ -1,4 +1,4 @@
-"""The dimensions of a checkpoint, read from its `config.json` without torch or transformers."""
+"""Dimensions of a checkpoint, read from its `config.json` without torch or transformers."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,25 +14,25 @@ MODEL_TYPE = "vibevoice"
 
 
 @dataclass(frozen=True, slots=True)
-class Tokens:
-    """The four ids that the model can generate, of its whole vocabulary."""
+class GeneratedTokens:
+    """IDs of the four tokens that the model can generate."""
 
     audio_start: int
     audio_end: int
     audio: int
-    """One frame of sound, and in a prompt one frame of a voice."""
+    """One frame of audio; in a prompt, one frame of a voice."""
     end: int
 
     @property
     def legal(self) -> tuple[int, int, int, int]:
-        """In the order of their ids: the lowest wins a tie, as it does in the whole vocabulary."""
+        """IDs in ascending order: the lowest wins a tie, as in the whole vocabulary."""
         first, second, third, fourth = sorted((self.audio_start, self.audio_end, self.audio, self.end))
         return first, second, third, fourth
 
 
 @dataclass(frozen=True, slots=True)
-class Language:
-    """The Qwen2 decoder."""
+class LanguageConfig:
+    """Dimensions of the language model, a Qwen2 decoder."""
 
     vocabulary: int
     hidden: int
@@ -44,7 +44,7 @@ class Language:
     rope_theta: float
     positions_max: int
     tied: bool
-    """Whether the head that scores tokens is the embedding table."""
+    """True if the LM head is the embedding table."""
 
     @property
     def head_size(self) -> int:
@@ -52,7 +52,7 @@ class Language:
 
     @property
     def position_values(self) -> int:
-        """Numbers that one position of one row keeps in the caches: a key and a value in every layer."""
+        """Elements of one position in the KV cache: a key and a value in every layer."""
         return 2 * self.layers * self.key_heads * self.head_size
 
     def shapes(self) -> Iterator[tuple[str, Shape]]:
@@ -75,8 +75,8 @@ class Language:
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
-    """The diffusion head."""
+class DiffusionHeadConfig:
+    """Dimensions of the diffusion head."""
 
     hidden: int
     intermediate: int
@@ -104,19 +104,19 @@ class Head:
 
 
 @dataclass(frozen=True, slots=True)
-class Stack:
-    """A streaming convolutional encoder, or (with `upward`) a decoder."""
+class ConvStackConfig:
+    """Dimensions of a streaming convolutional encoder, or (with `upward`) a decoder."""
 
     root: str
-    """The prefix of its tensors."""
+    """Prefix of its tensors."""
     latent: int
     channels: int
     filters: int
     kernel: int
     ratios: tuple[int, ...]
-    """In the order in which an encoder goes down."""
+    """Resampling factors, in the encoder's order."""
     depths: tuple[int, ...]
-    """In the order in which an encoder goes down; a decoder goes up through them backwards."""
+    """Blocks per stage, in the encoder's order; a decoder has them in reverse."""
     expansion: int
     epsilon: float
     upward: bool = False
@@ -128,11 +128,11 @@ class Stack:
 
     @property
     def widths(self) -> tuple[int, ...]:
-        """Channels from the samples' side to the latents' side."""
+        """Channels per stage, from the samples to the latents."""
         return tuple(self.filters << stage for stage in range(len(self.depths)))
 
     def stages(self) -> list[tuple[str, int, int]]:
-        """(prefix of its blocks, blocks, channels), in the order of the computation."""
+        """List (prefix of the blocks, number of blocks, channels) in the order of computation."""
         order = list(zip(self.depths, self.widths, strict=True))
         if self.upward:
             order.reverse()
@@ -172,21 +172,21 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Architecture:
-    """All that the loop needs to know of a checkpoint beside its numbers."""
+    """Dimensions of a checkpoint."""
 
-    tokens: Tokens
-    language: Language
-    head: Head
-    acoustic_encoder: Stack
-    acoustic_decoder: Stack
-    semantic_encoder: Stack
+    tokens: GeneratedTokens
+    language: LanguageConfig
+    head: DiffusionHeadConfig
+    acoustic_encoder: ConvStackConfig
+    acoustic_decoder: ConvStackConfig
+    semantic_encoder: ConvStackConfig
 
     @property
     def hop(self) -> int:
         return self.acoustic_encoder.hop
 
     def shapes(self) -> dict[str, Shape]:
-        """Every tensor that a complete checkpoint has."""
+        """List the tensors of a complete checkpoint, with their shapes."""
         found = dict(self.language.shapes()) | dict(self.head.shapes())
         for stack in (self.acoustic_encoder, self.acoustic_decoder, self.semantic_encoder):
             found |= dict(stack.shapes())
@@ -199,10 +199,10 @@ class Architecture:
 
 
 def read(config: Config) -> Architecture:
-    """The dimensions that a `config.json` states.
+    """Read the dimensions from a `config.json`.
 
     Raises:
-        EngineError: another kind of model, or a variant that the loop does not compute.
+        EngineError: another kind of model, or an unsupported variant.
     """
     kind = config.get("model_type")
     if kind != MODEL_TYPE:
@@ -222,8 +222,8 @@ def read(config: Config) -> Architecture:
         raise EngineError(f"the checkpoint's config.json has no {missing}") from missing
 
 
-def _tokens(config: Config) -> Tokens:
-    return Tokens(
+def _tokens(config: Config) -> GeneratedTokens:
+    return GeneratedTokens(
         audio_start=config["audio_bos_token_id"],
         audio_end=config["audio_eos_token_id"],
         audio=config["audio_token_id"],
@@ -231,9 +231,9 @@ def _tokens(config: Config) -> Tokens:
     )
 
 
-def _language(text: Config) -> Language:
+def _language(text: Config) -> LanguageConfig:
     rope = text.get("rope_parameters") or text
-    return Language(
+    return LanguageConfig(
         vocabulary=text["vocab_size"],
         hidden=text["hidden_size"],
         intermediate=text["intermediate_size"],
@@ -247,8 +247,8 @@ def _language(text: Config) -> Language:
     )
 
 
-def _head(head: Config, config: Config) -> Head:
-    return Head(
+def _head(head: Config, config: Config) -> DiffusionHeadConfig:
+    return DiffusionHeadConfig(
         hidden=config["text_config"]["hidden_size"],
         intermediate=head["intermediate_size"],
         layers=head["num_hidden_layers"],
@@ -259,8 +259,8 @@ def _head(head: Config, config: Config) -> Head:
     )
 
 
-def _stack(root: str, config: Config, *, upward: bool = False) -> Stack:
-    return Stack(
+def _stack(root: str, config: Config, *, upward: bool = False) -> ConvStackConfig:
+    return ConvStackConfig(
         root=root,
         latent=config["hidden_size"],
         channels=config["channels"],
@@ -275,7 +275,7 @@ def _stack(root: str, config: Config, *, upward: bool = False) -> Stack:
 
 
 def _refuse_variants(text: Config, head: Config, *stacks: Config) -> None:
-    """Raise for what the configuration classes allow and no published checkpoint has."""
+    """Reject variants that the configuration allows and no published checkpoint uses."""
     rope = (text.get("rope_parameters") or {}).get("rope_type", "default")
     found = {
         "text_config.rope_type": (rope, "default"),
@@ -289,7 +289,7 @@ def _refuse_variants(text: Config, head: Config, *stacks: Config) -> None:
         found[f"{stack['model_type']}.channels"] = (stack["channels"], 1)
     for name, (value, known) in found.items():
         if value != known:
-            raise EngineError(f"the checkpoint's {name} is {value!r}; only {known!r} is known here")
+            raise EngineError(f"the checkpoint's {name} is {value!r}; only {known!r} is supported")
 
 
 def _convolution(name: str, shape: Shape) -> Iterator[tuple[str, Shape]]:

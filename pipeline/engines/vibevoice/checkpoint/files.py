@@ -1,4 +1,4 @@
-"""A checkpoint on disk: found, read without torch, and known by a hash."""
+"""Checkpoints on disk: located, read without torch, checked, and identified by a hash."""
 
 import hashlib
 import json
@@ -32,13 +32,13 @@ class Checkpoint:
 
     folder: Path
     config: Config
-    """In transformers' terms, whatever the layout."""
+    """The `config.json` in transformers' layout."""
     tensors: Mapping[str, Tensor]
-    """By their names in transformers' layout."""
+    """Tensors by name in transformers' layout."""
     adapter: Adapter | None = None
-    """Merged into the weights when they are loaded."""
+    """LoRA adapter, merged into the weights when they are loaded."""
     converted: bool = False
-    """Set where it is in the original layout on disk."""
+    """True if the files have the original layout."""
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -46,14 +46,14 @@ class Checkpoint:
 
     @cached_property
     def generation(self) -> Config:
-        """The settings that the checkpoint ships with, empty where it has none."""
+        """Settings of generation, empty if the checkpoint has none."""
         path = self.folder / "generation_config.json"
         found: Config = read_json(path) if path.is_file() else {}
         return {**original.GENERATION, **found} if self.converted else found
 
     @cached_property
-    def hearing(self) -> Config:
-        """The settings of its feature extractor, empty where it has none."""
+    def feature_extractor(self) -> Config:
+        """Settings of the feature extractor, empty if the checkpoint has none."""
         for name in ("processor_config.json", "preprocessor_config.json"):
             path = self.folder / name
             if path.is_file():
@@ -64,18 +64,22 @@ class Checkpoint:
         return {}
 
     @property
-    def half(self) -> bool:
-        """Whether all its numbers have sixteen bits."""
+    def is_half_precision(self) -> bool:
+        """True if all tensors have 16 bits."""
         return all(tensor.kind in ("BF16", "F16") for tensor in self.tensors.values())
 
     def tensor(self, name: str) -> Tensor:
-        """Raises: EngineError if there is none of that name."""
+        """Return a tensor by name.
+
+        Raises:
+            EngineError: there is none.
+        """
         if name not in self.tensors:
             raise EngineError(f"the checkpoint in {self.folder} has no tensor {name!r}")
         return self.tensors[name]
 
     def problems(self) -> list[str]:
-        """What keeps it from being used, one sentence each; empty if nothing does."""
+        """List the problems that prevent its use, one sentence each."""
         found = self._tokenizer_problems()
         shapes = self.architecture.shapes()
         for name, shape in shapes.items():
@@ -98,10 +102,10 @@ class Checkpoint:
         return []
 
     def check(self) -> "Checkpoint":
-        """Itself.
+        """Check that the checkpoint is usable, and return it.
 
         Raises:
-            EngineError: it is incomplete or damaged; says what is wrong first and how much more there is.
+            EngineError: it is incomplete or damaged; names the first problem and counts the others.
         """
         problems = self.problems()
         if problems:
@@ -110,10 +114,11 @@ class Checkpoint:
         return self
 
     def revision(self) -> str:
-        """A hash of all that shapes the sound: its configuration, its tokenizer, its feature extractor's
-        settings, its headers, a few bytes of every tensor, and its adapter; the same on every machine.
+        """Hash everything that shapes the audio; the same on every machine.
+
+        Covers configuration, tokenizer, feature extractor, headers, a few bytes of every tensor, and adapter.
         """
-        digest = hashlib.sha256(json.dumps([self.config, self.hearing], sort_keys=True).encode())
+        digest = hashlib.sha256(json.dumps([self.config, self.feature_extractor], sort_keys=True).encode())
         digest.update(hashlib.sha256((self.folder / TOKENIZER).read_bytes()).digest())
         for name in sorted(self.tensors):
             tensor = self.tensors[name]
@@ -125,8 +130,10 @@ class Checkpoint:
 
 
 def open_checkpoint(model: str) -> Checkpoint:
-    """The checkpoint in that folder, or of that id on the hub (from its cache, else downloaded), with the
-    adapter that the name may have (`source.parse`).
+    """Open a checkpoint in a folder or on the hub (from its cache, else downloaded), with its adapter.
+
+    Args:
+        model: a folder or hub ID, alone or with an adapter; see `source.parse`.
 
     Raises:
         EngineError: there is none, or it can't be read; says what was tried and how to get one.
@@ -148,9 +155,10 @@ def open_checkpoint(model: str) -> Checkpoint:
 
 
 def _config(folder: Path) -> Config:
-    """
+    """Read and check the `config.json`.
+
     Raises:
-        EngineError: there is none, or it is not of a model that can be run.
+        EngineError: there is none, or it is of an unsupported model.
     """
     path = folder / "config.json"
     config: Config = read_json(path) if path.is_file() else {}
@@ -160,10 +168,10 @@ def _config(folder: Path) -> Config:
             f"MODEL{source.MARK}{folder}"
         )
     if not config:
-        raise EngineError(f"{folder} is no checkpoint: it has no config.json{_other_format(folder)}")
+        raise EngineError(f"{folder} is not a checkpoint: it has no config.json{_other_format(folder)}")
     if "quantization_config" in config:
         raise EngineError(
-            f"the checkpoint in {folder} is quantised, which is not read here; use the one in bfloat16, and "
+            f"the checkpoint in {folder} is quantised, which is not supported; use the one in bfloat16, and "
             "`quantize` for 8-bit weights"
         )
     read_architecture(original.convert(config, folder) if original.is_original(config) else config)
@@ -183,7 +191,7 @@ def _weight_files(folder: Path) -> list[Path]:
 
 
 def _remedy(folder: Path, missing: list[str]) -> str:
-    """The end of the sentence that names missing weights."""
+    """Advise what to do about missing weights, as the end of a sentence."""
     if missing == [SINGLE] and any(folder.glob("model-*-of-*.safetensors")):
         return f" and no {INDEX}, which lists the shards that are there; download it"
     more = f" and {len(missing) - SHARDS_NAMED} more" if len(missing) > SHARDS_NAMED else ""
@@ -191,9 +199,9 @@ def _remedy(folder: Path, missing: list[str]) -> str:
 
 
 def _other_format(folder: Path) -> str:
-    """A note on weights in a format that is not read here."""
+    """Name weights in an unsupported format, as the end of a sentence."""
     for pattern in ("*.gguf", "*.bin", "*.pt"):
         found = next(iter(sorted(folder.glob(pattern))), None)
         if found is not None:
-            return f"; {found.name} is not read here: use the model's safetensors"
+            return f"; {found.name} is not supported: use the model's safetensors"
     return ""

@@ -1,4 +1,4 @@
-"""Stored tensors as torch's, over the file's pages."""
+"""Memory-mapped torch tensors of safetensors files."""
 
 import torch
 
@@ -8,13 +8,13 @@ KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16
 
 
 def mapped(tensor: Tensor) -> torch.Tensor:
-    """A stored tensor whose memory is the file's, private to this process and read when touched."""
+    """Map a stored tensor: its pages are those of the file, copy-on-write and read when touched."""
     pages, start = tensor.map()
     kind = KINDS[tensor.kind]
     flat = torch.frombuffer(pages, dtype=kind, offset=start, count=tensor.size_bytes // kind.itemsize)
     return flat.view(tensor.shape)
 
 
-def wide(dtype: torch.dtype) -> torch.dtype:
-    """The type for what half precision would spoil: angles, solver states, merged weights."""
+def at_least_float32(dtype: torch.dtype) -> torch.dtype:
+    """Return the type itself or float32, whichever is wider: for angles, solver states, merged weights."""
     return torch.float64 if dtype == torch.float64 else torch.float32

@@ -6,16 +6,16 @@ from pathlib import Path
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.adapter import Adapter, Change, Replacement, Shapes
-from pipeline.engines.vibevoice.checkpoint.mapped_tensor import mapped, wide
+from pipeline.engines.vibevoice.checkpoint.mapped_tensor import at_least_float32, mapped
 from pipeline.engines.vibevoice.checkpoint.stored_files import read_tensors, refuse_pointer
 from pipeline.errors import EngineError
 
 
 class Merge:
-    """The changes of an adapter, each made when its weight is loaded.
+    """Changes of an adapter, each applied when its weight is loaded.
 
     A merged weight is rounded to the type of the checkpoint's own before any conversion, so that it equals
-    that of a checkpoint which was merged and saved beforehand.
+    that of a checkpoint that was merged and saved beforehand.
     """
 
     def __init__(self, adapter: Adapter, weights: Shapes) -> None:
@@ -31,11 +31,11 @@ class Merge:
         self.changes = adapter.changes(self._shapes, weights)
 
     def __call__(self, name: str, weight: torch.Tensor) -> torch.Tensor:
-        """The weight with its change, on the device and in the type of `weight`."""
+        """Apply the change of a weight, if any, on the device and in the type of `weight`."""
         change = self.changes.get(name)
         if change is None:
             return weight
-        return self._changed(change, weight, wide(weight.dtype)).to(weight.dtype)
+        return self._changed(change, weight, at_least_float32(weight.dtype)).to(weight.dtype)
 
     def _changed(self, change: Change, weight: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
         if isinstance(change, Replacement):
@@ -53,9 +53,10 @@ class Merge:
 
 
 def _opened(file: Path) -> dict[str, torch.Tensor]:
-    """
+    """Open a file of tensors, safetensors or pickled.
+
     Raises:
-        EngineError: it holds no tensors, or more than tensors.
+        EngineError: it is damaged, or has other objects than tensors.
     """
     if file.suffix != ".bin":
         return {name: mapped(tensor) for name, tensor in read_tensors(file).items()}
@@ -63,7 +64,7 @@ def _opened(file: Path) -> dict[str, torch.Tensor]:
     try:
         found = torch.load(file, map_location="cpu", mmap=True, weights_only=True)
     except (RuntimeError, pickle.UnpicklingError, EOFError) as reason:
-        raise EngineError(f"the adapter's {file} is damaged or no file of tensors") from reason
+        raise EngineError(f"the adapter's {file} is damaged, or not a file of tensors") from reason
     if not isinstance(found, dict) or not all(isinstance(one, torch.Tensor) for one in found.values()):
-        raise EngineError(f"the adapter's {file} is no dictionary of tensors")
+        raise EngineError(f"the adapter's {file} is not a dictionary of tensors")
     return found

@@ -1,4 +1,4 @@
-"""The original layout, as Microsoft published it: its names and its `config.json` in transformers' terms.
+"""Conversion of the original layout (Microsoft's) to tensor names and `config.json` of transformers.
 
 Follows transformers' own conversion
 (`models/vibevoice/convert_vibevoice_to_hf.py` of transformers at commit 001abfd), with the
@@ -61,7 +61,7 @@ GENERATION: Mapping[str, Any] = {
 
 
 def rename(name: str) -> str:
-    """The name of a tensor in transformers' layout; one that is in that layout stays as it is.
+    """Convert the name of a tensor to transformers' layout; a name in that layout is unchanged.
 
     >>> rename("model.acoustic_tokenizer.decoder.stages.3.0.mixer.conv.conv.conv.bias")
     'model.audio_tower.decoder.conv_layers.2.stage.0.mixer.conv.bias'
@@ -82,7 +82,7 @@ def is_original(config: Config) -> bool:
 
 
 def convert(config: Config, folder: Path) -> dict[str, Any]:
-    """The same `config.json` in transformers' terms.
+    """Convert an original `config.json` to that of transformers.
 
     Raises:
         EngineError: an entry is missing, or a variant that no published checkpoint has.
@@ -106,7 +106,7 @@ def convert(config: Config, folder: Path) -> dict[str, Any]:
 
 
 def advice(folder: Path) -> str:
-    """A sentence on the tokenizer, which the original layout has not."""
+    """Advise how to get the tokenizer, which the original layout lacks."""
     path = folder / "preprocessor_config.json"
     settings = read_json(path) if path.is_file() else {}
     language = settings.get("language_model_pretrained_name") or "Qwen/Qwen2.5-1.5B"
@@ -172,9 +172,9 @@ def _depths(value: str | list[int]) -> list[int]:
 
 
 def _refuse(name: str, value: object, known: object) -> None:
-    """Raise for a variant; an entry that is missing is at the original's default, which is the known one."""
+    """Reject a variant; a missing entry has the original's default, which is supported."""
     if value not in (None, known):
-        raise EngineError(f"the checkpoint's {name} is {value!r}; only {known!r} is known here")
+        raise EngineError(f"the checkpoint's {name} is {value!r}; only {known!r} is supported")
 
 
 def _tokens(folder: Path) -> dict[str, int]:

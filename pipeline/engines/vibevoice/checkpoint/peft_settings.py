@@ -1,4 +1,4 @@
-"""The `adapter_config.json` of an adapter, as peft writes it, and what is refused of it."""
+"""The `adapter_config.json` that peft writes for an adapter, and the variants that are rejected."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -22,7 +22,7 @@ WITHOUT_EFFECT = {
     *("megatron_core", "qalora_group_size", "runtime_config", "ensure_weight_tying"),
     "fan_in_fan_out",  # peft turns it off for linear layers, and there are no others here
 }
-"""Entries of `adapter_config.json` that change nothing in what is merged."""
+"""Entries of `adapter_config.json` without effect on merging."""
 READ = {
     *("peft_type", "bias", "init_lora_weights"),
     *("r", "lora_alpha", "use_rslora", "rank_pattern", "alpha_pattern", "target_modules"),
@@ -31,7 +31,7 @@ READ = {
 
 @dataclass(frozen=True, slots=True)
 class LowRank:
-    """The entries of an `adapter_config.json` that shape what is merged."""
+    """Entries of an `adapter_config.json` that determine the merge."""
 
     rank: int
     alpha: float
@@ -60,7 +60,7 @@ def read_settings(path: Path) -> LowRank:
     """Read an `adapter_config.json`.
 
     Raises:
-        EngineError: damaged, or of a kind that is not merged here.
+        EngineError: it is damaged, or its kind is not supported.
     """
     found = read_json(path)
     _refuse_variants(path, found)
@@ -79,11 +79,11 @@ def read_settings(path: Path) -> LowRank:
 
 
 def _refuse_variants(path: Path, found: Config) -> None:
-    """Raise for what peft can do and is not merged here, known today or not."""
+    """Reject every variant of peft that is not supported, including unknown entries."""
     if found.get("peft_type") != "LORA":
         raise EngineError(f"{path}: an adapter of type {found.get('peft_type')!r}; only 'LORA' can be merged")
     for name, value in _variants(found):
-        raise EngineError(f"{path}: {name} = {value!r} is not merged here; train without it")
+        raise EngineError(f"{path}: {name} = {value!r} is not supported; train without it")
 
 
 def _variants(found: Config) -> Iterator[tuple[str, object]]:
@@ -95,5 +95,5 @@ def _variants(found: Config) -> Iterator[tuple[str, object]]:
 
 
 def _of_pattern(patterns: Mapping[str, T], module: str, default: T) -> T:
-    """The value of the first pattern that ends the module's name, found as by peft's `get_pattern_key`."""
+    """Look up the first pattern that matches the end of the module's name, like peft's `get_pattern_key`."""
     return next((patterns[key] for key in patterns if re.match(rf"(.*\.)?({key})$", module)), default)

@@ -1,4 +1,4 @@
-"""Names of models: a folder or hub ID, alone or with a LoRA adapter, found on disk or fetched."""
+"""Names of models: a folder or hub ID, alone or with a LoRA adapter, located on disk or downloaded."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,26 +13,26 @@ ADAPTER_FILES = ("*.safetensors", "*.json", "*.bin")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A checkpoint, and the adapter that is merged into it."""
+    """Name of a checkpoint, and of the adapter that is merged into it."""
 
     base: str
     """A folder, or an ID on the hub."""
     adapter: str | None = None
-    """As `base`."""
+    """A folder, or an ID on the hub."""
     scale: float = 1.0
-    """Factor of all that the adapter changes."""
+    """Factor of the adapter's changes."""
 
     def __str__(self) -> str:
         return self.base if self.adapter is None else f"{self.base}{MARK}{self.adapter}{AT}{self.scale!r}"
 
     @property
     def name(self) -> str:
-        """A short name: that of the folder, with the adapter's and its scale."""
+        """Short name: the folder's, with the adapter's and its scale."""
         base = Path(self.base).name
         return base if self.adapter is None else f"{base}-{Path(self.adapter).name}-{self.scale!r}"
 
     def absolute(self) -> "Source":
-        """The same with absolute paths, for a process in another folder."""
+        """Make paths absolute, for a process in another folder."""
         return replace(
             self, base=_absolute(self.base), adapter=None if self.adapter is None else _absolute(self.adapter)
         )
@@ -47,7 +47,7 @@ def parse(model: str) -> Source:
     'base+lora:alice@1.0'
 
     Raises:
-        EngineError: a scale that is no number from 0 to 10, or more than one adapter.
+        EngineError: a scale that is not a number from 0 to 10, or more than one adapter.
     """
     base, mark, rest = model.partition(MARK)
     if not mark:
@@ -59,12 +59,12 @@ def parse(model: str) -> Source:
 
 
 def locate(name: str, kind: str = "checkpoint", files: tuple[str, ...] = FILES) -> Path:
-    """The folder of a checkpoint or an adapter; one of the hub from its cache, else downloaded.
+    """Locate the folder of a checkpoint or an adapter; one on the hub is downloaded if not cached.
 
     Args:
         name: a folder, or an ID on the hub.
-        kind: its kind, for the reader of an error.
-        files: patterns of what is downloaded.
+        kind: 'checkpoint' or 'adapter', for error messages.
+        files: patterns of the files to download.
 
     Raises:
         EngineError: there is none; says what was tried and how to get one.
@@ -89,10 +89,10 @@ def _scale(model: str, text: str) -> float:
         scale = float(text)
     except ValueError:
         raise EngineError(
-            f"{model!r}: the adapter's scale {text!r} is no number; a folder with {AT!r} in its name needs "
-            f"its scale behind it, as in {model}{AT}1"
+            f"{model!r}: the adapter's scale {text!r} is not a number; a folder with {AT!r} in its name "
+            f"needs its scale appended, as in {model}{AT}1"
         ) from None
-    if not 0 <= scale <= SCALE_MAX:  # not a number is refused, too
+    if not 0 <= scale <= SCALE_MAX:  # NaN is rejected, too
         raise EngineError(f"{model!r}: the adapter's scale {text} is not from 0 to {SCALE_MAX:g}")
     return scale
 

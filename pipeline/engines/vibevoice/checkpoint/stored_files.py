@@ -1,4 +1,4 @@
-"""Read JSON and safetensors files without torch, and refuse what is no such file with the remedy.
+"""JSON and safetensors files, read without torch; anything else is rejected with advice.
 
 Format of a safetensors file: eight bytes, little endian, the length of a JSON header; the header, that names
 each tensor's type, shape and place; the numbers (https://github.com/huggingface/safetensors#format).
@@ -23,7 +23,7 @@ DTYPES: dict[str, np.dtype[np.generic]] = {
     "F16": np.dtype(np.float16),
     "BF16": np.dtype(np.uint16),
 }
-"""numpy has no bfloat16: its bits travel as whole numbers."""
+"""Types of safetensors in numpy, which has no bfloat16: its bits are passed as integers."""
 SAMPLE_BYTES = 64
 POINTER = b"version https://git-lfs"
 """First bytes of the text that Git LFS leaves in place of a file (https://git-lfs.com/spec/v1)."""
@@ -31,7 +31,7 @@ POINTER = b"version https://git-lfs"
 
 @dataclass(frozen=True, slots=True)
 class Tensor:
-    """Location of a tensor's numbers."""
+    """Location of a tensor's elements in a file."""
 
     file: Path
     kind: str
@@ -45,7 +45,7 @@ class Tensor:
         return prod(self.shape) * DTYPES[self.kind].itemsize
 
     def map(self) -> tuple[mmap.mmap, int]:
-        """Its pages, private to this process and read when touched, and the first byte's place in them."""
+        """Map its pages copy-on-write; also returns the offset of the first byte in them."""
         start = self.offset - self.offset % mmap.ALLOCATIONGRANULARITY
         with self.file.open("rb") as file:
             pages = mmap.mmap(
@@ -54,7 +54,7 @@ class Tensor:
         return pages, self.offset - start
 
     def sample(self) -> bytes:
-        """A few bytes from the start, the middle and the end of its numbers."""
+        """Read a few bytes from the start, the middle and the end."""
         last = max(0, self.size_bytes - SAMPLE_BYTES)
         with self.file.open("rb") as stream:
             parts = []
@@ -65,9 +65,10 @@ class Tensor:
 
 
 def refuse_pointer(path: Path) -> None:
-    """
+    """Reject the pointer that Git LFS leaves in place of a file.
+
     Raises:
-        EngineError: Git LFS has left a pointer in place of the file.
+        EngineError: it is such a pointer.
     """
     with path.open("rb") as stream:
         if stream.read(len(POINTER)) == POINTER:
@@ -78,22 +79,23 @@ def refuse_pointer(path: Path) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """
+    """Read a JSON file.
+
     Raises:
-        EngineError: a Git LFS pointer, or no JSON.
+        EngineError: a Git LFS pointer, or not JSON.
     """
     refuse_pointer(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as reason:
-        raise EngineError(f"{path} is damaged: it is no JSON; download it again") from reason
+        raise EngineError(f"{path} is damaged: it is not JSON; download it again") from reason
 
 
 def read_tensors(file: Path) -> dict[str, Tensor]:
-    """The tensors of a safetensors file by name. Only its header is read.
+    """List the tensors of a safetensors file by name. Only its header is read.
 
     Raises:
-        EngineError: a Git LFS pointer, a damaged header, or numbers of a type that is not read here.
+        EngineError: a Git LFS pointer, a damaged header, or an unsupported type.
     """
     refuse_pointer(file)
     size = file.stat().st_size
@@ -107,7 +109,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
         try:
             header = json.loads(stream.read(length))
         except ValueError as reason:
-            raise EngineError(f"{file} is damaged: its header is no JSON; download it again") from reason
+            raise EngineError(f"{file} is damaged: its header is not JSON; download it again") from reason
     return {
         name: _tensor(file, name, entry, 8 + length)
         for name, entry in header.items()
@@ -116,7 +118,7 @@ def read_tensors(file: Path) -> dict[str, Tensor]:
 
 
 def truncated(tensors: Mapping[str, Tensor]) -> Iterator[str]:
-    """A sentence for every file that ends before its last tensor does."""
+    """Yield a sentence for every file that ends before its last tensor does."""
     ends: dict[Path, int] = {}
     for tensor in tensors.values():
         ends[tensor.file] = max(ends.get(tensor.file, 0), tensor.offset + tensor.size_bytes)

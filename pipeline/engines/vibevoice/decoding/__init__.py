@@ -1,1 +1,1 @@
-"""Continuous batching: requests, scheduler, decoder, prefill, caches."""
+"""Continuous batching: requests, scheduler, decoders, batched prefill, prefix cache, CUDA graphs."""

@@ -1,7 +1,7 @@
-"""CUDA graphs: work on fixed memory is captured once, then launched as one.
+"""CUDA graphs: work on fixed memory is captured once, then replayed in one launch.
 
-A frame is a thousand kernels and more, and launching them one by one takes a GPU's host longer than they run.
-What is captured always reads and writes the same memory and asks nothing of the host.
+A frame has over a thousand kernels, and launching them one by one takes the host longer than they run. A
+captured graph always reads and writes the same memory and never consults the host.
 """
 
 import logging
@@ -16,8 +16,8 @@ from pipeline.engines.vibevoice.runtime import torch_errors
 
 log = logging.getLogger(__name__)
 
-Work = Callable[[], None]
-"""Reads and writes memory that stays where it is; running it more than once harms nothing."""
+Capturable = Callable[[], None]
+"""Work on memory at fixed addresses; it must be safe to run more than once."""
 
 WARM_UP = 2
 _CAPTURING = threading.Lock()
@@ -25,31 +25,30 @@ _CAPTURING = threading.Lock()
 
 
 class Capture(Protocol):
-    """Turns work into what runs it again on whatever its memory then holds."""
+    """Captures work; calling the result runs it again on the current contents of its memory."""
 
-    def __call__(self, work: Work) -> Work: ...
+    def __call__(self, work: Capturable) -> Capturable: ...
 
 
 class CudaGraphs:
-    """Captures on a stream of its own, all graphs in one memory pool: they never run at the same time."""
+    """Captures graphs on one stream and in one memory pool: they never run at the same time."""
 
     def __init__(self, device: torch.device) -> None:
         self.stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self.pool: Any = None
 
-    def __call__(self, work: Work) -> Work:
-        """As torch's documentation says: some runs first, so that kernels and workspaces are there, then the
-        capture. Must be called on `stream`.
+    def __call__(self, work: Capturable) -> Capturable:
+        """Warm up, then capture the work, as torch's documentation describes. Must be called on `stream`.
 
         Raises:
             RuntimeError: the work can't be captured.
         """
-        with _CAPTURING, torch.cuda.stream(self.stream):  # also where a failed capture ends it
+        with _CAPTURING, torch.cuda.stream(self.stream):  # also where a failed capture leaves it
             for _ in range(WARM_UP):
                 work()
             self.stream.synchronize()
             graph = torch.cuda.CUDAGraph()
-            # Other threads encode voices meanwhile.
+            # Other threads may encode voices during the capture.
             how: Any = {"stream": self.stream, "capture_error_mode": "thread_local"}
             with torch.cuda.graph(graph, pool=self.pool, **how):
                 work()
@@ -58,47 +57,48 @@ class CudaGraphs:
         return graph.replay
 
 
-def uncaptured(work: Work) -> Work:
-    """The work as it is."""
+def uncaptured(work: Capturable) -> Capturable:
+    """Return the work uncaptured."""
     return work
 
 
 class Captured:
-    """Captured work by its shape, the most recently used ones, and how often it could not be captured."""
+    """LRU cache of captured work by shape, and the number of failed captures."""
 
-    def __init__(self, capture: Capture, most: int) -> None:
-        self.capture, self.most = capture, most
-        self.replays: dict[int, Work] = {}
+    def __init__(self, capture: Capture, graphs_max: int) -> None:
+        self.capture, self.graphs_max = capture, graphs_max
+        self.replays: dict[int, Capturable] = {}
         self.refusals = 0
 
-    def __call__(self, shape: int, work: Work) -> None:
-        """Run the work; the first time for a shape it is captured too.
+    def __call__(self, shape: int, work: Capturable) -> None:
+        """Run the work; on the first call for a shape, capture it.
 
         Raises:
-            torch.OutOfMemoryError: there is no room for it.
+            torch.OutOfMemoryError: no memory is left for the capture.
         """
         replay = self.replays.pop(shape, None)
         if replay is None:
             replay = self._capture(work)
-            if len(self.replays) == self.most:
+            if len(self.replays) == self.graphs_max:
                 del self.replays[next(iter(self.replays))]
         self.replays[shape] = replay
         replay()
 
-    def _capture(self, work: Work) -> Work:
+    def _capture(self, work: Capturable) -> Capturable:
         try:
             return self.capture(work)
         except RuntimeError as error:
             if torch_errors.is_out_of_memory(error) or torch_errors.device_is_lost(error):
                 raise
             self.refusals += 1
-            log.warning("no CUDA graph: %s", torch_errors.first_line(error.__context__ or error))
+            cause = torch_errors.first_line(error.__context__ or error)
+            log.warning("CUDA graph capture failed, running uncaptured: %s", cause)
             return work
 
 
 @contextmanager
 def on_stream(capture: Capture) -> Iterator[None]:
-    """The stream on which that captures, if it has one."""
+    """Run the body on the stream of a capture, if it has one."""
     if isinstance(capture, CudaGraphs):
         with torch.cuda.stream(capture.stream):
             yield

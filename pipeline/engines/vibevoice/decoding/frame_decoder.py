@@ -1,7 +1,7 @@
-"""Continuous batching on an accelerator: one launch and one wait for a frame of all slots.
+"""Continuous batching on an accelerator: one launch and one synchronisation per frame of all slots.
 
-What a row does is decided on the device (`frame`). The host is a frame behind: it launches a frame, then
-takes note of the one before: which token each row took. A row that has ended costs its slot one more frame.
+Rows are controlled on the device (`frame`). The host runs one frame behind: it launches a frame, then reads
+the tokens of the frame before. So a finished row occupies its slot for one more frame.
 """
 
 from collections import deque
@@ -13,25 +13,25 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from pipeline.engines.vibevoice.checkpoint.weights import wide
+from pipeline.engines.vibevoice.checkpoint.weights import at_least_float32
 from pipeline.engines.vibevoice.decoding import frame
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, Captured, on_stream, uncaptured
 from pipeline.engines.vibevoice.decoding.frame import Frame
-from pipeline.engines.vibevoice.decoding.prefill import Prompt, Reading
-from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
+from pipeline.engines.vibevoice.decoding.prefill import Prompt, PromptProgress
+from pipeline.engines.vibevoice.decoding.prefix_cache import PrefixCache
 from pipeline.engines.vibevoice.decoding.prompt_reader import BUCKETS, PromptReader, pinned
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion, NoFusion
 
 STEPS = 10
-"""Solver steps that are captured before the first segment comes."""
+"""Number of solver steps for which a frame is captured at start."""
 GRAPHS_MAX = 2
-"""Frames of different numbers of solver steps that stay captured."""
+"""Most captured frames, one per number of solver steps."""
 
 
-class Download:
-    """A copy of a device's tensor to the host, under way until `wait` returns."""
+class HostCopy:
+    """Asynchronous copy of a device tensor to the host, complete once `wait` returns."""
 
     def __init__(self, source: torch.Tensor) -> None:
         self.held = torch.empty(source.shape, dtype=source.dtype, pin_memory=source.is_cuda)
@@ -43,7 +43,7 @@ class Download:
             self.event.record()
 
     def wait(self) -> torch.Tensor:
-        """The copy, complete."""
+        """Wait for the copy and return it."""
         if self.event is not None:
             self.event.synchronize()
         return self.held
@@ -51,29 +51,29 @@ class Download:
 
 @dataclass(slots=True, eq=False)
 class FrameRow:
-    """A segment in a slot."""
+    """Segment in a slot."""
 
-    request: Request
-    reading: bool = True
-    """Its prompt is not read yet."""
+    request: SegmentRequest
+    prefilling: bool = True
+    """True until the whole prompt is in the KV cache."""
     tokens: list[int] = field(default_factory=list)
-    spoken: int = 0
-    """Frames so far."""
-    sound: Download | None = None
-    """(frames, hop), from when it has ended."""
+    frames_done: int = 0
+    """Frames decoded so far."""
+    sound: HostCopy | None = None
+    """(frames, hop); None until the segment has ended."""
     done: bool = False
 
     def samples(self) -> npt.NDArray[np.floating]:
-        """All that was spoken, (n,), in the precision of the model but at least float32."""
+        """Return all samples, (n,), in the precision of the model but at least float32."""
         if self.sound is None:
-            raise RuntimeError("a segment that has not ended has no samples yet")
+            raise RuntimeError("no samples: the segment has not ended")
         sound = self.sound.wait()
-        found: npt.NDArray[np.floating] = sound.to(wide(sound.dtype)).flatten().numpy()
+        found: npt.NDArray[np.floating] = sound.to(at_least_float32(sound.dtype)).flatten().numpy()
         return found
 
 
 class FrameDecoder:
-    """The slots of one accelerator."""
+    """Decoder for accelerators: every frame has the same shapes, and computes all slots."""
 
     def __init__(
         self,
@@ -85,19 +85,19 @@ class FrameDecoder:
     ) -> None:
         """
         Args:
-            capture: how a frame is made one launch.
-            fusion: compiles regions of the frame; None runs them as they are.
+            capture: turns a frame into one launch.
+            fusion: compiles regions of the frame; None runs them uncompiled.
         """
         self.model, self.limits, self.capture, self.fusion = model, limits, capture, fusion
         self.tokens, self.dtype, self.device = model.tokens, model.dtype, model.device
         self.rows: list[FrameRow | None] = [None] * limits.slots
-        self.readings: deque[Reading] = deque()
-        self.read_positions = 0
-        """Of the first reading's piece, those that were read."""
-        self.flights: deque[tuple[Download, dict[int, FrameRow]]] = deque()
-        self.prefixes = Prefixes(limits.prefix_bytes)
+        self.prefills: deque[PromptProgress] = deque()
+        self.prefilled_positions = 0
+        """Positions done of the current piece of the first prompt in `prefills`."""
+        self.in_flight: deque[tuple[HostCopy, dict[int, FrameRow]]] = deque()
+        self.prefix_cache = PrefixCache(limits.prefix_bytes)
         self.passes = 0
-        """Passes over prompts so far."""
+        """Prefill passes so far."""
         with torch.inference_mode(), on_stream(capture):
             self.frame = Frame(model, limits, NoFusion() if fusion is None else fusion)
             self.reader = PromptReader(model.language, self.frame.cache, capture)
@@ -110,80 +110,89 @@ class FrameDecoder:
 
     @property
     def active(self) -> list[int]:
-        """The slots that hold a segment."""
+        """Slots with a segment."""
         return [slot for slot, row in enumerate(self.rows) if row is not None]
 
     @property
     def free(self) -> list[int]:
+        """Slots without a segment."""
         return [slot for slot, row in enumerate(self.rows) if row is None]
 
     @property
     def refusals(self) -> int | None:
-        """How much could not be captured and runs kernel by kernel; None where nothing is captured."""
+        """Number of parts that run uncaptured because capturing failed; None where nothing is captured."""
         if self.capture is uncaptured:
             return None
         return self.frames.refusals + self.reader.captured.refusals
 
     def row(self, slot: int) -> FrameRow:
-        """The segment in that slot."""
+        """Return the segment in a slot.
+
+        Raises:
+            KeyError: the slot is free.
+        """
         row = self.rows[slot]
         if row is None:
             raise KeyError(f"slot {slot} is free")
         return row
 
     @torch.inference_mode()
-    def admit(self, requests: Mapping[int, Request]) -> dict[int, FrameRow]:
-        """Put segments into free slots; their prompts are read between frames."""
+    def admit(self, requests: Mapping[int, SegmentRequest]) -> dict[int, FrameRow]:
+        """Put segments into free slots; their prompts are prefilled between frames.
+
+        Args:
+            requests: by slot.
+        """
         for slot, request in requests.items():
             with on_stream(self.capture):
                 self.frame.cache.clear(slot)
             self.rows[slot] = FrameRow(request)
-            self.readings.append(Reading(slot, Prompt(request.prompt.to(self.dtype), request.cuts)))
+            self.prefills.append(PromptProgress(slot, Prompt(request.prompt.to(self.dtype), request.cuts)))
         return {slot: self.row(slot) for slot in requests}
 
     @torch.inference_mode()
     def release(self, slot: int) -> None:
-        """Free a slot, whatever its segment's state."""
+        """Free a slot, finished or not."""
         row, self.rows[slot] = self.rows[slot], None
         if row is None or row.done:
             return
-        if self.readings and self.readings[0].slot == slot:
-            self.read_positions = 0
-        self.readings = deque(one for one in self.readings if one.slot != slot)
+        if self.prefills and self.prefills[0].slot == slot:
+            self.prefilled_positions = 0
+        self.prefills = deque(one for one in self.prefills if one.slot != slot)
         with on_stream(self.capture):
             self.frame.control[slot, frame.ALIVE] = 0
 
     @torch.inference_mode()
     def step(self) -> None:
-        """Read at most one piece of a prompt, launch a frame, and take note of the one before.
+        """Run at most one prefill pass, launch a frame, and read the tokens of the one before.
 
-        A segment whose row is `done` needs no further step and must be released before the next.
+        A segment whose row is `done` must be released before the next step.
         """
         with on_stream(self.capture):
-            if self.readings:
-                self._read()
+            if self.prefills:
+                self._prefill()
             working = {
                 slot: row
                 for slot, row in enumerate(self.rows)
-                if row is not None and not row.reading and row.sound is None
+                if row is not None and not row.prefilling and row.sound is None
             }
             ended = [row for row in self.rows if row is not None and row.sound is not None]
             if working:
                 self._launch(working)
             for row in ended:
                 row.done = True
-            if len(self.flights) > (1 if working else 0):
-                self._land()
+            if len(self.in_flight) > (1 if working else 0):
+                self._collect_frame()
 
     def _prepare(self, steps: int) -> None:
-        """Compile and capture a frame before it is needed; without a compiler regions run as they are."""
+        """Compile and capture a frame before it is needed; without a compiler regions run uncompiled."""
         with self.frame.idle():
             while not self._compiles(steps):
                 pass
             self.frames(steps, lambda: self.frame(steps))
 
     def _compiles(self, steps: int) -> bool:
-        """Run a frame, so that all is compiled; False if less must be compiled and it is to be run again."""
+        """Run a frame to compile its regions; return False if it must run again with fewer compiled."""
         try:
             self.frame(steps)
         except Exception as error:
@@ -197,45 +206,45 @@ class FrameDecoder:
         if steps not in self.frames.replays:
             self._prepare(steps)
         self.frames(steps, lambda: self.frame(steps))
-        self.flights.append((Download(self.frame.chosen), working))
+        self.in_flight.append((HostCopy(self.frame.chosen), working))
 
-    def _land(self) -> None:
-        """Take note of the oldest frame under way."""
-        download, rows = self.flights.popleft()
+    def _collect_frame(self) -> None:
+        """Read the tokens of the oldest frame in flight."""
+        download, rows = self.in_flight.popleft()
         chosen = download.wait().tolist()
         for slot, row in rows.items():
             if chosen[slot] < 0 or row.sound is not None:
                 continue
             token = self.tokens.legal[chosen[slot]]
             row.tokens.append(token)
-            row.spoken += token == self.tokens.audio
+            row.frames_done += token == self.tokens.audio
             if token == self.tokens.end or len(row.tokens) >= self._tokens_max(row.request):
-                row.sound = Download(self.frame.sound[slot, : row.spoken])
+                row.sound = HostCopy(self.frame.sound[slot, : row.frames_done])
 
-    def _read(self) -> None:
-        """At most one pass over a prompt; a voice that was read before is copied."""
-        reading = self.readings[0]
-        while not reading.last and (pairs := self.prefixes.get(reading.key)) is not None:
-            self.frame.cache.copy_in(reading.slot, reading.piece.start, pairs)
-            reading.advance()
-        piece = reading.piece
-        chunk = piece.x[self.read_positions :][: BUCKETS[-1]]
-        self.reader(reading.slot, piece.start + self.read_positions, chunk)
+    def _prefill(self) -> None:
+        """Run one prefill pass; pieces in the prefix cache are copied first."""
+        progress = self.prefills[0]
+        while not progress.last and (pairs := self.prefix_cache.get(progress.key)) is not None:
+            self.frame.cache.copy_in(progress.slot, progress.piece.start, pairs)
+            progress.advance()
+        piece = progress.piece
+        chunk = piece.x[self.prefilled_positions :][: BUCKETS[-1]]
+        self.reader(progress.slot, piece.start + self.prefilled_positions, chunk)
         self.passes += 1
-        self.read_positions += len(chunk)
-        if self.read_positions < len(piece.x):
+        self.prefilled_positions += len(chunk)
+        if self.prefilled_positions < len(piece.x):
             return
-        self.read_positions = 0
-        if not reading.last:
-            pairs = self.frame.cache.copy_out(reading.slot, piece.start, piece.end)
-            self.prefixes.put(reading.key, pairs)
-        reading.advance()
-        if reading.finished:
-            self.readings.popleft()
-            self._begin(reading.slot, len(reading.prompt.x))
+        self.prefilled_positions = 0
+        if not progress.last:
+            pairs = self.frame.cache.copy_out(progress.slot, piece.start, piece.end)
+            self.prefix_cache.put(progress.key, pairs)
+        progress.advance()
+        if progress.finished:
+            self.prefills.popleft()
+            self._start(progress.slot, len(progress.prompt.x))
 
-    def _begin(self, slot: int, positions: int) -> None:
-        """Put a segment whose prompt is read to work."""
+    def _start(self, slot: int, positions: int) -> None:
+        """Activate a segment whose prompt is in the KV cache."""
         row, state, tables = self.row(slot), self.frame, self.frame.tables
         request = row.request
         state.states[slot] = self.reader.state
@@ -254,8 +263,8 @@ class FrameDecoder:
         control = torch.zeros(6, dtype=torch.int64)
         control[frame.POSITION], control[frame.TOKENS_MAX], control[frame.ALIVE] = positions, frames, 1
         state.control[slot].copy_(pinned(control, state.control), non_blocking=True)
-        row.reading = False
+        row.prefilling = False
 
-    def _tokens_max(self, request: Request) -> int:
+    def _tokens_max(self, request: SegmentRequest) -> int:
         """Most tokens of a segment: as asked for, and no more than its slot has room for."""
         return min(request.tokens_max, self.limits.frames)

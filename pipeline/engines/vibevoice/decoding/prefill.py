@@ -1,125 +1,139 @@
-"""Prompts into a cache: several in one pass, and a voice that was read before is copied."""
+"""Batched prefill on a CPU: several prompts per pass, with voices copied from the prefix cache."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
 
-from pipeline.engines.vibevoice.decoding.prefix_cache import Prefixes
-from pipeline.engines.vibevoice.model.kv_cache import Cache
-from pipeline.engines.vibevoice.model.language_model import LanguageModel, Piece
+from pipeline.engines.vibevoice.decoding.prefix_cache import PrefixCache
+from pipeline.engines.vibevoice.model.kv_cache import KvCache
+from pipeline.engines.vibevoice.model.language_model import LanguageModel, PromptPiece
 
 POSITIONS_MAX = 1024
-"""Of a pass. With so many a product computes at full speed, and more would only need more memory."""
+"""Most positions of a pass. GEMMs run at full speed from here on; more would only need more memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What a segment starts with."""
+    """Prompt of a segment."""
 
     x: torch.Tensor
     """(positions, hidden), on the model's device."""
     cuts: tuple[int, ...]
-    """Positions after each voice, ascending: what lies before one may be shared with other segments."""
+    """Positions after each voice, ascending; the prefix up to one can be shared with other segments."""
 
 
 @dataclass(slots=True)
-class Reading:
-    """A prompt, read up to some position, piece by piece."""
+class PromptProgress:
+    """Prefill progress of a prompt, piece by piece."""
 
     slot: int
     prompt: Prompt
     done: int = 0
-    """Pieces that were read."""
+    """Pieces already in the KV cache."""
     key: bytes = b""
-    """Of the next piece, if it is a voice."""
+    """Key of the next piece in the prefix cache, if it is a voice."""
 
     def __post_init__(self) -> None:
-        self._know()
+        self._update_key()
 
     @property
     def ends(self) -> tuple[int, ...]:
+        """Position after each piece."""
         return (*self.prompt.cuts, len(self.prompt.x))
 
     @property
     def finished(self) -> bool:
+        """True once every piece is in the KV cache."""
         return self.done == len(self.ends)
 
     @property
     def last(self) -> bool:
-        """Whether the next piece is the segment's own words, which nobody shares."""
+        """True if the next piece is the last: the segment's own words, which are not shared."""
         return self.done == len(self.prompt.cuts)
 
     @property
-    def piece(self) -> Piece:
-        """The next."""
+    def piece(self) -> PromptPiece:
+        """Next piece."""
         start = self.ends[self.done - 1] if self.done else 0
-        return Piece(self.slot, start, self.prompt.x[start : self.ends[self.done]])
+        return PromptPiece(self.slot, start, self.prompt.x[start : self.ends[self.done]])
 
     def advance(self) -> None:
+        """Count the next piece as done."""
         self.done += 1
-        self._know()
+        self._update_key()
 
-    def _know(self) -> None:
+    def _update_key(self) -> None:
         if self.done < len(self.prompt.cuts):
-            self.key = Prefixes.key(self.key, self.piece.x)
+            self.key = PrefixCache.key(self.key, self.piece.x)
 
 
 class Prefill:
-    """Reads prompts with one language model, into one cache."""
+    """Runs batched prefill of one language model into one KV cache."""
 
     def __init__(
-        self, language: LanguageModel, cache: Cache, prefixes: Prefixes, positions_max: int = POSITIONS_MAX
+        self,
+        language: LanguageModel,
+        cache: KvCache,
+        prefix_cache: PrefixCache,
+        positions_max: int = POSITIONS_MAX,
     ) -> None:
-        """`positions_max`: of one pass; a piece that is longer by itself has a pass of its own."""
-        self.language, self.cache, self.prefixes = language, cache, prefixes
+        """
+        Args:
+            positions_max: most positions of a pass; a longer piece has a pass of its own.
+        """
+        self.language, self.cache, self.prefix_cache = language, cache, prefix_cache
         self.positions_max = positions_max
         self.passes = 0
-        """So far: who watches sees that it moves."""
+        """Passes so far, by which a stalled device is detected."""
 
     def __call__(self, prompts: Mapping[int, Prompt]) -> dict[int, torch.Tensor]:
-        """The state after each prompt, (hidden,), by its slot. A piece that several have is read once."""
-        readings = [Reading(slot, prompt) for slot, prompt in prompts.items()]
+        """Prefill prompts, by slot. A piece that several share is computed once.
+
+        Returns:
+            The hidden state (hidden,) after each prompt, by slot.
+        """
+        prefills = [PromptProgress(slot, prompt) for slot, prompt in prompts.items()]
         states: dict[int, torch.Tensor] = {}
-        while readings:
-            for batch in self._passes(self._due(readings)):
-                pieces = [reading.piece for reading in batch]
-                for reading, state in zip(batch, self.language.prefill(pieces, self.cache), strict=True):
-                    states[reading.slot] = state
-                    self._keep(reading)
-                    reading.advance()
+        while prefills:
+            for batch in self._batches(self._due(prefills)):
+                pieces = [progress.piece for progress in batch]
+                for progress, state in zip(batch, self.language.prefill(pieces, self.cache), strict=True):
+                    states[progress.slot] = state
+                    self._cache_piece(progress)
+                    progress.advance()
                 self.passes += 1
-            readings = [reading for reading in readings if not reading.finished]
+            prefills = [progress for progress in prefills if not progress.finished]
         return states
 
-    def _due(self, readings: Sequence[Reading]) -> list[Reading]:
-        """Those whose next piece is to be read now: not one that another of them reads."""
-        due, coming = list[Reading](), set[bytes]()
-        for reading in readings:
-            while not reading.last and (pairs := self.prefixes.get(reading.key)) is not None:
-                self.cache.copy_in(reading.slot, reading.piece.start, pairs)
-                reading.advance()
-            if reading.last:
-                due.append(reading)
-            elif reading.key not in coming:
-                coming.add(reading.key)
-                due.append(reading)
+    def _due(self, prefills: Sequence[PromptProgress]) -> list[PromptProgress]:
+        """Select the prompts whose next piece is computed now; a piece that several share is taken once."""
+        due, coming = list[PromptProgress](), set[bytes]()
+        for progress in prefills:
+            while not progress.last and (pairs := self.prefix_cache.get(progress.key)) is not None:
+                self.cache.copy_in(progress.slot, progress.piece.start, pairs)
+                progress.advance()
+            if progress.last:
+                due.append(progress)
+            elif progress.key not in coming:
+                coming.add(progress.key)
+                due.append(progress)
         return due
 
-    def _passes(self, readings: Sequence[Reading]) -> Iterator[list[Reading]]:
-        batch: list[Reading] = []
+    def _batches(self, prefills: Sequence[PromptProgress]) -> Iterator[list[PromptProgress]]:
+        batch: list[PromptProgress] = []
         positions = 0
-        for reading in readings:
-            count = len(reading.piece.x)
+        for progress in prefills:
+            count = len(progress.piece.x)
             if batch and positions + count > self.positions_max:
                 yield batch
                 batch, positions = [], 0
-            batch.append(reading)
+            batch.append(progress)
             positions += count
         if batch:
             yield batch
 
-    def _keep(self, reading: Reading) -> None:
-        piece = reading.piece
-        if not reading.last:
-            self.prefixes.put(reading.key, self.cache.copy_out(piece.slot, piece.start, piece.end))
+    def _cache_piece(self, progress: PromptProgress) -> None:
+        piece = progress.piece
+        if not progress.last:
+            self.prefix_cache.put(progress.key, self.cache.copy_out(piece.slot, piece.start, piece.end))

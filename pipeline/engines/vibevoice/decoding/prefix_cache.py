@@ -1,4 +1,4 @@
-"""Keys and values of voices that were read before, so that segments with the same speakers read them once."""
+"""Prefix cache: keys and values of voices, shared by segments that begin with the same speakers."""
 
 import hashlib
 from collections import OrderedDict
@@ -6,11 +6,11 @@ from collections import OrderedDict
 import torch
 
 
-class Prefixes:
-    """The most recently used pieces of prompts, bounded by bytes.
+class PrefixCache:
+    """LRU cache of the keys and values of prompt pieces, bounded by bytes.
 
-    A piece is known by its own vectors and by all that came before it, since its keys and values depend on
-    both.
+    A piece is identified by a hash of its own embeddings and all before it, since its keys and values depend
+    on both.
     """
 
     def __init__(self, bytes_max: int) -> None:
@@ -19,16 +19,17 @@ class Prefixes:
 
     @staticmethod
     def key(before: bytes, piece: torch.Tensor) -> bytes:
-        """The key of a piece (positions, hidden) after what has the key `before` (empty at the start)."""
+        """Compute the key of a piece (positions, hidden) from that of its prefix (empty at the start)."""
         return hashlib.sha256(before + piece.cpu().contiguous().view(torch.uint8).numpy().tobytes()).digest()
 
     def get(self, key: bytes) -> torch.Tensor | None:
+        """Look up a piece's keys and values."""
         if key in self.pieces:
             self.pieces.move_to_end(key)
         return self.pieces.get(key)
 
     def put(self, key: bytes, pairs: torch.Tensor) -> None:
-        """Keep a piece's keys and values; the longest unused go. One larger than the bound is not kept."""
+        """Store a piece's keys and values, unless they are too large, and evict the least recently used."""
         if pairs.nbytes > self.bytes_max or key in self.pieces:
             return
         self.pieces[key] = pairs

@@ -1,4 +1,4 @@
-"""Requests to a decoder, and the decoder as the scheduler sees it."""
+"""Requests to a decoder, and the protocol between scheduler and decoder."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,73 +13,77 @@ from pipeline.errors import EngineError
 
 @dataclass(frozen=True, slots=True)
 class Precision:
-    """What a decoder computes with."""
+    """Number format of a decoder."""
 
     dtype: torch.dtype
     quantized: bool = False
-    """Whether the language model's weights are held in eight bits: half its memory, another sound."""
+    """True if the language model's weights are int8: half the memory, and different audio."""
 
 
 @dataclass(frozen=True, slots=True)
-class Spoken:
-    """What is to be spoken, and how."""
+class SegmentInputs:
+    """Inputs of the diffusion stage for one segment."""
 
     words: torch.Tensor
-    """(positions, hidden): the prompt's vectors with one place for each voice."""
+    """(positions, hidden): embeddings of the prompt, with one placeholder per voice."""
     places: tuple[int, ...]
-    """Where the voices go, ascending."""
+    """Positions of the placeholders, ascending."""
     voices: tuple[torch.Tensor, ...]
-    """Each (frames, hidden)."""
+    """Speaker embeddings, each (frames, hidden)."""
     frames: int
-    """Expected."""
+    """Expected frames."""
     frames_max: int
+    """Frames after which the segment is cut."""
     seed: int
     guidance: float
+    """Scale of classifier-free guidance; 1 follows the text alone."""
     steps: int
+    """Solver steps per frame."""
 
 
 @dataclass(slots=True)
-class Request:
-    """One segment to be spoken."""
+class SegmentRequest:
+    """One segment to be decoded."""
 
     prompt: torch.Tensor
-    """(positions, hidden): the words' vectors with the voices' between them."""
+    """(positions, hidden): embeddings of the words with the voices inserted."""
     cuts: tuple[int, ...]
-    """Positions after each voice, ascending: what lies before one may be shared with other segments."""
+    """Positions after each voice, ascending; the prefix up to one can be shared with other segments."""
     noise: torch.Generator
+    """The only source of randomness."""
     tokens_max: int
-    """It ends after so many tokens, whatever the model says."""
+    """Tokens after which the segment is cut."""
     guidance: float = 1.3
     steps: int = 10
     forced: Sequence[int] = ()
-    """Token IDs that are taken whatever the scores; after the last one the model chooses. For tests."""
+    """Token IDs taken regardless of the logits (teacher forcing), for tests; then the model chooses."""
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How much the decoder may hold at once."""
+    """Capacity of a decoder."""
 
     slots: int = 1
     positions: int = 4096
-    """Most positions of a segment: its prompt and its frames."""
+    """Most positions of a segment, its prompt and its frames."""
     frames: int = 2048
     """Most frames of a segment."""
     prefix_bytes: int = 256 << 20
-    """Keys and values of voices, kept for other segments."""
+    """Size of the prefix cache."""
 
 
 class SlotRow(Protocol):
-    """A segment in a slot, as whoever waits for it sees it."""
+    """Segment in a slot, as seen by the thread that waits for it."""
 
     done: bool
 
     @property
-    def spoken(self) -> int:
-        """Frames so far."""
+    def frames_done(self) -> int:
+        """Frames decoded so far."""
         ...
 
     def samples(self) -> npt.NDArray[np.floating]:
-        """All that was spoken, (n,), once it is done."""
+        """Return all samples, (n,), once the segment is done."""
         ...
 
 
@@ -87,44 +91,63 @@ class SlotDecoder(Protocol):
     """Decodes many segments at once, each in a slot; a slot may be refilled before any step."""
 
     @property
-    def free(self) -> list[int]: ...
+    def free(self) -> list[int]:
+        """Slots without a segment."""
+        ...
 
     @property
     def passes(self) -> int:
-        """Passes over prompts so far."""
+        """Prefill passes so far."""
         ...
 
     @property
     def refusals(self) -> int | None:
-        """How many parts could not be captured as CUDA graphs; None where nothing is captured."""
+        """Number of parts that could not be captured as CUDA graphs; None where nothing is captured."""
         ...
 
-    def admit(self, requests: Mapping[int, Request]) -> Mapping[int, SlotRow]:
-        """Put segments into free slots."""
+    def admit(self, requests: Mapping[int, SegmentRequest]) -> Mapping[int, SlotRow]:
+        """Put segments into free slots.
+
+        Args:
+            requests: by slot.
+        """
         ...
 
     def step(self) -> None:
-        """Move every segment at work on by a token."""
+        """Decode one token of every active segment."""
         ...
 
-    def row(self, slot: int) -> SlotRow: ...
+    def row(self, slot: int) -> SlotRow:
+        """Return the segment in a slot.
+
+        Raises:
+            KeyError: the slot is free.
+        """
+        ...
 
     def release(self, slot: int) -> None:
-        """Free a slot, whatever its segment's state."""
+        """Free a slot, finished or not."""
         ...
 
 
-def assemble(spoken: Spoken) -> tuple[torch.Tensor, tuple[int, ...]]:
-    """The prompt with its voices in their places, (positions, hidden), and the positions after each voice."""
+def assemble_prompt(inputs: SegmentInputs) -> tuple[torch.Tensor, tuple[int, ...]]:
+    """Insert the speaker embeddings into the prompt.
+
+    Returns:
+        The prompt (positions, hidden), and the position after each voice.
+
+    Raises:
+        EngineError: a speaker embedding has another width than the prompt.
+    """
     pieces: list[torch.Tensor] = []
     cuts, start, length = [], 0, 0
-    for place, voice in zip(spoken.places, spoken.voices, strict=True):
-        if voice.shape[1] != spoken.words.shape[1]:
+    for place, voice in zip(inputs.places, inputs.voices, strict=True):
+        if voice.shape[1] != inputs.words.shape[1]:
             raise EngineError(
-                f"a voice has {voice.shape[1]} numbers a frame, the words have {spoken.words.shape[1]}"
+                f"a speaker embedding has width {voice.shape[1]}, but the words have {inputs.words.shape[1]}"
             )
-        pieces += [spoken.words[start:place], voice]
+        pieces += [inputs.words[start:place], voice]
         length += place - start + len(voice)
         cuts.append(length)
         start = place + 1
-    return torch.cat([*pieces, spoken.words[start:]]), tuple(cuts)
+    return torch.cat([*pieces, inputs.words[start:]]), tuple(cuts)

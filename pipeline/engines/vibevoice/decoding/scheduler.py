@@ -1,8 +1,8 @@
-"""Segments of many threads, decoded by one: continuous batching.
+"""Scheduler of continuous batching: one decoding thread serves segments of many threads.
 
-A segment's own thread waits here and looks at its control every frame; the decoding thread never waits for
-it. A slot that falls free takes, before the next frame, the longest segment that waits; but none is passed
-over for ever, or a short job would wait for the end of a long one.
+A segment's own thread waits here and checks its control; the decoding thread never waits for it. A free slot
+takes the longest waiting segment before the next frame. A segment is overtaken a limited number of times, or
+a short job would wait for the end of a long one.
 """
 
 import gc
@@ -20,107 +20,114 @@ import torch
 
 from pipeline.engines import load_timing
 from pipeline.engines.protocol import Control
-from pipeline.engines.vibevoice.decoding.request import Request, SlotDecoder, SlotRow
+from pipeline.engines.vibevoice.decoding.request import SegmentRequest, SlotDecoder, SlotRow
 from pipeline.engines.vibevoice.runtime import allocator, torch_errors
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
 log = logging.getLogger(__name__)
 
-LOOK_S = 0.2
-"""How often a segment that waits, or whose frame takes long, looks at its control."""
-TIDY_S = 30.0
-"""How often the holes between blocks are given back; the pages that are needed again cost some 20 ms."""
-PASSED_MAX = 4
-"""So many later segments go before one that waits; then it is its turn."""
+CHECK_EVERY_S = 0.2
+"""Seconds between checks of a waiting segment's control."""
+TRIM_EVERY_S = 30.0
+"""Seconds between trims of the heap, each of which costs some 20 ms of page faults."""
+OVERTAKEN_MAX = 4
+"""Most later segments that may overtake a waiting one."""
 
 
 @dataclass(slots=True, eq=False)
-class Entry:
-    """A segment on its way through."""
+class ScheduledSegment:
+    """Segment that waits or is being decoded."""
 
-    make: Callable[[], Request]
-    """Makes the request anew: it is decoded from its start again if the device ran out of memory."""
+    make: Callable[[], SegmentRequest]
+    """Makes the request. Called again if the device ran out of memory: the segment then starts over."""
     length: int
-    """Its expected frames."""
-    passed: int = 0
-    """How many segments that came later went before it."""
+    """Expected frames."""
+    overtaken: int = 0
+    """Number of later segments that were admitted first."""
     row: SlotRow | None = None
     frames: int = 0
-    together: int = 1
-    """Segments at work in its last step."""
+    batch_size: int = 1
+    """Segments in its last step."""
     finished: bool = False
-    came: float = field(default_factory=load_timing.now)
+    arrived: float = field(default_factory=load_timing.now)
     load_s: float = 0.0
-    """How long it waited for a decoder to be loaded."""
+    """Seconds spent waiting for a decoder to load."""
     spent_s: float = 0.0
-    """Time of the steps that it was part of. All else, a load, prompts, others before it, is not its own."""
-    pulse: tuple[int, int | None] = (0, None)
-    """Steps and passes over prompts at its last look; `looks` were made since they changed."""
-    looks: int = 0
+    """Seconds of the steps that it was part of; excludes loading, prefill and waiting for a slot."""
+    progress: tuple[int, int | None] = (0, None)
+    """Steps and prefill passes of the decoder at the last check; `checks` counts those without a change."""
+    checks: int = 0
     refusals: int | None = None
-    """Parts of its decoder that could not be captured as CUDA graphs."""
-    given_up: bool = False
+    """Parts of the decoder that could not be captured as CUDA graphs; None where nothing is captured."""
+    abandoned: bool = False
     error: Exception | None = None
 
 
 class Scheduler:
-    """One decoder, made on first use and dropped when idle."""
+    """Decoding thread with one decoder, which is loaded on first use and dropped when idle."""
 
     def __init__(
-        self, make: Callable[[int], SlotDecoder], slots: int, idle_s: float, still_s: float = 600.0
+        self, make: Callable[[int], SlotDecoder], slots: int, idle_s: float, stall_s: float = 600.0
     ) -> None:
         """
         Args:
-            make: loads a decoder with that many slots.
-            idle_s: after so long without work all that it holds is dropped.
-            still_s: after so long without a step, a pass over prompts or a load the device counts as lost.
+            make: loads a decoder with the given number of slots.
+            idle_s: seconds without work after which the decoder is dropped.
+            stall_s: seconds without a step, a prefill pass or a load after which the device counts as lost.
         """
-        self.make, self.slots, self.slots_most = make, slots, slots
-        self.idle_s, self.still_s = idle_s, still_s
+        self.make, self.slots, self.slots_max = make, slots, slots
+        self.idle_s, self.stall_s = idle_s, stall_s
         self.changed = threading.Condition()
-        self.waiting: list[Entry] = []
-        """In the order in which they came."""
-        self.active: dict[int, Entry] = {}
+        self.waiting: list[ScheduledSegment] = []
+        """Waiting segments, in order of arrival."""
+        self.active: dict[int, ScheduledSegment] = {}
         self.thread: threading.Thread | None = None
         self.decoder: SlotDecoder | None = None
         self.steps = self.filled = 0
-        self.tidied = time.monotonic()
+        self.trimmed = time.monotonic()
 
-    def decode(self, make: Callable[[], Request], length: int, control: Control) -> npt.NDArray[np.floating]:
-        """Block until that segment is spoken; returns its samples, (n,).
+    def decode(
+        self, make: Callable[[], SegmentRequest], length: int, control: Control
+    ) -> npt.NDArray[np.floating]:
+        """Decode a segment, and block until it is done.
 
         Args:
-            length: its expected frames.
+            make: makes the request; may be called more than once.
+            length: expected frames.
+            control: checked and informed several times a second.
+
+        Returns:
+            (n,) samples.
 
         Raises:
             OutOfMemoryError: not even one slot fits the device.
-            DeviceLostError: the accelerator reported a fault, or hangs.
-            Exception: what `control.check` raised; only this segment leaves.
+            DeviceLostError: the accelerator reported a fault, or stalled.
+            Exception: whatever `control.check` raises; only this segment is abandoned.
         """
-        entry = Entry(make, length)
-        self._enter(entry)
+        entry = ScheduledSegment(make, length)
+        self._enqueue(entry)
         try:
             while not self._wait(entry):
-                control.waited(load_timing.now() - entry.came - entry.spent_s)
+                control.waited(load_timing.now() - entry.arrived - entry.spent_s)
                 control.check()
-                control.frames(entry.frames, entry.together)
-                self._feel(entry)
+                control.frames(entry.frames, entry.batch_size)
+                self._raise_if_stalled(entry)
         except BaseException:
             with self.changed:
-                entry.given_up = True
+                entry.abandoned = True
             raise
         finally:
             load_timing.add(entry.load_s)
         if entry.error is not None:
             raise entry.error
-        control.frames(entry.frames, entry.together)
+        control.frames(entry.frames, entry.batch_size)
         if entry.refusals is not None:
             control.graphs_refused(entry.refusals)
         if entry.row is None:
             raise RuntimeError("a finished segment has a row")
         return entry.row.samples()
 
-    def _enter(self, entry: Entry) -> None:
+    def _enqueue(self, entry: ScheduledSegment) -> None:
         with self.changed:
             self.waiting.append(entry)
             if self.thread is None or not self.thread.is_alive():
@@ -128,54 +135,58 @@ class Scheduler:
                 self.thread.start()
             self.changed.notify_all()
 
-    def _feel(self, entry: Entry) -> None:
-        """Whether the decoding thread still moves. Looks are counted and not seconds, so that a process that
-        was stopped and continued isn't taken for one that hangs.
+    def _raise_if_stalled(self, entry: ScheduledSegment) -> None:
+        """Check that the decoding thread makes progress.
+
+        Checks are counted instead of seconds, so that a process that was stopped and continued does not count
+        as stalled.
 
         Raises:
-            DeviceLostError: it has not for `still_s`.
+            DeviceLostError: no progress for `stall_s`.
         """
-        with self.changed:  # where it is let go of too: nobody may hold it while the next is loaded
-            pulse = (self.steps, None if self.decoder is None else self.decoder.passes)
-        entry.looks = entry.looks + 1 if pulse == entry.pulse else 0
-        entry.pulse = pulse
-        if entry.looks * LOOK_S > self.still_s:
-            raise DeviceLostError(f"the device has done nothing for {self.still_s:.0f} s")
+        with self.changed:  # no reference to the decoder may outlive this, or it is kept while the next loads
+            progress = (self.steps, None if self.decoder is None else self.decoder.passes)
+        entry.checks = entry.checks + 1 if progress == entry.progress else 0
+        entry.progress = progress
+        if entry.checks * CHECK_EVERY_S > self.stall_s:
+            raise DeviceLostError(f"the device made no progress for {self.stall_s:.0f} s")
 
-    def _wait(self, entry: Entry) -> bool:
-        """Wait until the entry is finished (True) or it is time to look. Frames wake nobody: with 64 segments
-        that would cost more of the interpreter than the frame itself.
+    def _wait(self, entry: ScheduledSegment) -> bool:
+        """Wait until the segment is finished (True) or the next check is due.
+
+        Frames do not wake the waiting threads: with 64 segments that would take more interpreter time than
+        the frame itself.
         """
         with self.changed:
-            self.changed.wait_for(lambda: entry.finished, LOOK_S)
+            self.changed.wait_for(lambda: entry.finished, CHECK_EVERY_S)
             return entry.finished
 
     def _run(self) -> None:
         while self._has_work():
             try:
-                self._turn()
+                self._iterate()
             except (torch.OutOfMemoryError, RuntimeError) as error:
-                _let_go(error)
+                _clear_frames(error)
                 self._recover(error)
-            except Exception as error:  # noqa: BLE001  # the segments' own threads raise it
-                _let_go(error)
+            except Exception as error:  # noqa: BLE001  # raised in the segments' own threads
+                _clear_frames(error)
                 self._fail(error)
 
     def _has_work(self) -> bool:
-        """Wait for work; False, and nothing is held any more, if there is none for long."""
+        """Wait for work; after `idle_s` without any, drop the decoder and return False."""
         with self.changed:
             if self.changed.wait_for(lambda: self.waiting or self.active, self.idle_s):
                 return True
             self.decoder = self.thread = None
-            self.slots = self.slots_most
-        _give_back()
+            self.slots = self.slots_max
+        _release_memory()
         return False
 
-    def _turn(self) -> None:
-        """Let segments leave, let others in, and make one step."""
+    def _iterate(self) -> None:
+        """Release abandoned segments, admit waiting ones, and run one step."""
         if self.decoder is None:
             self.decoder = self._load()
-        self._dismiss(self.decoder)
+        self._release_abandoned(self.decoder)
         self._admit(self.decoder)
         if self.active:
             began = load_timing.now()
@@ -183,12 +194,12 @@ class Scheduler:
             self.steps += 1
             self.filled += len(self.active)
             self._collect(self.decoder, load_timing.now() - began)
-        if time.monotonic() - self.tidied > TIDY_S:
-            self.tidied = time.monotonic()
+        if time.monotonic() - self.trimmed > TRIM_EVERY_S:
+            self.trimmed = time.monotonic()
             allocator.trim_heap()
 
     def _load(self) -> SlotDecoder:
-        """A decoder; all that wait have waited for it, also if it can't be had."""
+        """Load a decoder, and charge the time to all waiting segments, even if loading fails."""
         began = load_timing.now()
         try:
             return self.make(self.slots)
@@ -196,47 +207,49 @@ class Scheduler:
             load = load_timing.Load(began, load_timing.now())
             with self.changed:
                 for entry in self.waiting:
-                    entry.load_s += load.since(entry.came)
+                    entry.load_s += load.since(entry.arrived)
 
-    def _dismiss(self, decoder: SlotDecoder) -> None:
+    def _release_abandoned(self, decoder: SlotDecoder) -> None:
         for slot, entry in list(self.active.items()):
-            if entry.given_up:
+            if entry.abandoned:
                 decoder.release(slot)
                 del self.active[slot]
 
     def _admit(self, decoder: SlotDecoder) -> None:
-        """Fill the free slots, all prompts in one go."""
-        came: dict[int, Entry] = {}
+        """Fill the free slots; all prompts are prefilled in one batch."""
+        admitted: dict[int, ScheduledSegment] = {}
         for slot in decoder.free:
             entry = self._next()
             if entry is None:
                 break
-            came[slot] = self.active[slot] = entry
-        if came:
-            rows = decoder.admit({slot: entry.make() for slot, entry in came.items()})
+            admitted[slot] = self.active[slot] = entry
+        if admitted:
+            rows = decoder.admit({slot: entry.make() for slot, entry in admitted.items()})
             for slot, row in rows.items():
-                came[slot].row = row
+                admitted[slot].row = row
 
-    def _next(self) -> Entry | None:
-        """Of those that wait the longest, unless the first of them has been passed over often enough."""
+    def _next(self) -> ScheduledSegment | None:
+        """Pop the longest waiting segment, or the first if it has been overtaken often enough."""
         with self.changed:
-            self.waiting = [entry for entry in self.waiting if not entry.given_up]
+            self.waiting = [entry for entry in self.waiting if not entry.abandoned]
             if not self.waiting:
                 return None
             first = self.waiting[0]
-            chosen = first if first.passed >= PASSED_MAX else max(self.waiting, key=lambda one: one.length)
+            chosen = (
+                first if first.overtaken >= OVERTAKEN_MAX else max(self.waiting, key=lambda one: one.length)
+            )
             for entry in self.waiting[: self.waiting.index(chosen)]:
-                entry.passed += 1
+                entry.overtaken += 1
             self.waiting.remove(chosen)
             return chosen
 
     def _collect(self, decoder: SlotDecoder, step_s: float) -> None:
         with self.changed:
-            together, ended = len(self.active), False
+            batch_size, ended = len(self.active), False
             for slot, entry in list(self.active.items()):
                 row = decoder.row(slot)
                 entry.spent_s += step_s
-                entry.frames, entry.together, entry.refusals = row.spoken, together, decoder.refusals
+                entry.frames, entry.batch_size, entry.refusals = row.frames_done, batch_size, decoder.refusals
                 if row.done:
                     decoder.release(slot)
                     del self.active[slot]
@@ -245,27 +258,27 @@ class Scheduler:
                 self.changed.notify_all()
 
     def _recover(self, error: RuntimeError) -> None:
-        """Out of memory: half the slots, and the segments start again. Any other error fails them."""
+        """Halve the slots and start over if out of memory; fail the segments after any other error."""
         if not torch_errors.is_out_of_memory(error):
             lost = torch_errors.device_is_lost(error)
             self._fail(DeviceLostError(torch_errors.first_line(error)) if lost else error)
         elif self.slots == 1:
             self._fail(
-                OutOfMemoryError("the device has no room for one slot: " + torch_errors.first_line(error))
+                OutOfMemoryError("out of memory even with one slot: " + torch_errors.first_line(error))
             )
         else:
             self.slots = max(1, self.slots // 2)
-            log.warning("out of memory", extra={"slots": self.slots})
+            log.warning("out of memory, halving the slots", extra={"slots": self.slots})
             with self.changed:
                 for entry in self.active.values():
-                    entry.row, entry.passed = None, PASSED_MAX
+                    entry.row, entry.overtaken = None, OVERTAKEN_MAX
                 self.waiting[:0] = self.active.values()
                 self.active.clear()
                 self.decoder = None
-            _give_back()
+            _release_memory()
 
     def _fail(self, error: Exception) -> None:
-        """Every segment at work fails with that error; without any, those that wait for the decoder."""
+        """Fail every active segment with the error, or the waiting ones if none is active."""
         with self.changed:
             failed = list(self.active.values()) or self.waiting[:]
             if not self.active:
@@ -275,17 +288,17 @@ class Scheduler:
                 entry.error, entry.finished = error, True
             self.changed.notify_all()
             self.decoder = None
-        _give_back()
+        _release_memory()
 
 
-def _let_go(error: BaseException) -> None:
-    """Of what the frames of its traceback hold, such as a decoder: the next one needs that memory."""
+def _clear_frames(error: BaseException) -> None:
+    """Drop the local variables of a traceback, such as a decoder: the next one needs that memory."""
     traceback.clear_frames(error.__traceback__)
     if error.__context__ is not None:
-        _let_go(error.__context__)
+        _clear_frames(error.__context__)
 
 
-def _give_back() -> None:
+def _release_memory() -> None:
     gc.collect()
     allocator.trim_heap()
     if torch.cuda.is_available():

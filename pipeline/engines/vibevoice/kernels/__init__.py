@@ -1,6 +1,6 @@
-"""Kernels of our own, compiled for the processor that runs them: for bfloat16 with AVX-512 BF16.
+"""Our own kernels: JIT-compiled ones for CPUs with AVX-512 BF16, and Triton kernels for CUDA.
 
-`gemm`, `rms_norm` and `attention` are what the engine calls. `runtime` has what their `…_ir` modules write in
-LLVM's language (`ir_builder`) compiled (`jit`), and runs it with torch's threads. Nothing of LLVM is loaded
-where they can't run.
+The engine calls `gemm`, `rms_norm` and `attention`. Their `…_ir` modules generate LLVM IR with `ir_builder`,
+`jit` compiles it, and `runtime` runs it in torch's OpenMP threads. LLVM is not loaded where the CPU lacks
+AVX-512 BF16. `triton_attention` and `triton_conv_block` are for CUDA.
 """

@@ -1,4 +1,4 @@
-"""Arguments and tile sizes that a kernel and its caller agree on. Imports nothing."""
+"""Arguments and tile sizes shared by a kernel and its caller. Imports nothing."""
 
 ATTENTION_ARGUMENTS = (
     "queries", "pairs", "cache", "slots", "positions", "scores", "y",
@@ -6,22 +6,23 @@ ATTENTION_ARGUMENTS = (
     "score_row_bytes", "scale",
 )  # fmt: skip
 SCORES = 16
-"""Positions are scored in multiples of these."""
+"""Multiple of positions to which scores are padded."""
 
 RMS_NORM_ARGUMENTS = (
     "x", "scale", "shift", "y",
-    "rows", "vectors", "scale_row_bytes", "shift_row_bytes", "group", "y_group_bytes", "epsilon", "share",
+    "rows", "vectors", "scale_row_bytes", "shift_row_bytes", "group", "y_group_bytes",
+    "epsilon", "inverse_width",
 )  # fmt: skip
 
 GEMM_ARGUMENTS = (
     "weight", "bias", "x", "other", "y",
-    "rows", "pairs", "x_row_bytes", "panels", "block_rows", "activation", "joining",
+    "rows", "pairs", "x_row_bytes", "panels", "block_rows", "activation", "post_op",
 )  # fmt: skip
 PANEL = 32
-"""Outer numbers of a weight that lie together."""
+"""Output channels of a weight that are packed together."""
 ROWS = 12
-"""Rows that are multiplied at once."""
-NOTHING, SILU, GELU = range(3)
-"""Activation of a product."""
-ALONE, TIMES, PLUS = range(3)
-"""Joining of a product with another tensor."""
+"""Rows of a register tile."""
+NO_ACTIVATION, SILU, GELU = range(3)
+"""Activation in the epilogue of a GEMM."""
+NO_POST_OP, MULTIPLY, ADD = range(3)
+"""Binary operation in the epilogue of a GEMM, after the activation."""

@@ -1,4 +1,4 @@
-"""Doctests pass Triton's kernels by where Triton is not installed: it comes with torch for a GPU."""
+"""Excludes the Triton kernels from doctests where Triton is not installed; it comes with torch for CUDA."""
 
 from importlib.util import find_spec
 

@@ -1,13 +1,12 @@
-"""What the processor runs for a `product`.
+"""LLVM IR of the GEMM.
 
-    rows that stay in a cache            threads share the panels, and these blocks where rows are many
-    a panel of 32 outer numbers
-        12 rows                          24 registers of totals
-            a pair of inner numbers      2 registers of weights; each row's pair goes to all lanes
-        what follows                     bias, activation, another factor or term; rounded once
+    a block of rows that fits the cache  threads divide panels, and blocks if there are many rows
+    a panel of 32 output channels
+        12 rows                          24 accumulator registers
+            a pair of inputs             2 registers of weights; each row's pair is broadcast
+        epilogue                         bias, activation, post-op; rounded once
 
-Each total is one chain of additions in the order of the pairs, whatever the rows beside it: a row has the
-same bits in any company.
+Each accumulator adds up its pairs in order, so results per row are independent of the batch.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from pipeline.engines.vibevoice.kernels.abi import GELU, GEMM_ARGUMENTS, PANEL, PLUS, ROWS, SILU, TIMES
+from pipeline.engines.vibevoice.kernels.abi import ADD, GELU, GEMM_ARGUMENTS, MULTIPLY, PANEL, ROWS, SILU
 from pipeline.engines.vibevoice.kernels.ir_builder import (
     COUNT,
     FLOATS,
@@ -24,92 +23,92 @@ from pipeline.engines.vibevoice.kernels.ir_builder import (
     PAIR,
     PAIRS,
     POINTER,
-    Writer,
-    declared,
+    KernelBuilder,
+    declare,
     function,
     kernel,
 )
 
 VECTORS = PANEL // LANES
 AHEAD_BYTES = 256
-"""How far before their use weights are fetched. Of 128 to 8192, near is best."""
+"""Prefetch distance of weights. Of 128 to 8192, small ones are best."""
 PANEL_PAIR_BYTES, PANEL_BYTES = 2 * HALF_BYTES * PANEL, HALF_BYTES * PANEL
 
 
 def write(module: ir.Module, name: str) -> None:
-    """One thread's part: blocks of rows, and of each some panels."""
-    finish = _finish(module)
-    blocks = [_block(module, finish, rows) for rows in range(1, ROWS + 1)]
-    job = kernel(module, name, GEMM_ARGUMENTS)
-    b, number, address = job.b, job.number, job.address
+    """Generate the kernel; each thread computes some panels of some blocks of rows."""
+    epilogue = _epilogue(module)
+    blocks = [_block(module, epilogue, rows) for rows in range(1, ROWS + 1)]
+    thread = kernel(module, name, GEMM_ARGUMENTS)
+    b, number, address = thread.b, thread.number, thread.address
     y_row_bytes = b.mul(number["panels"], COUNT(PANEL_BYTES))
     blocks_of_rows = b.udiv(
         b.sub(b.add(number["rows"], number["block_rows"]), COUNT(1)), number["block_rows"]
     )
-    with b.counted(*job.share(b.mul(number["panels"], blocks_of_rows))) as part:
+    with b.loop(*thread.partition(b.mul(number["panels"], blocks_of_rows))) as part:
         panel = b.urem(part, number["panels"])
         start = b.mul(b.udiv(part, number["panels"]), number["block_rows"])
-        weight = b.at(address["weight"], b.mul(panel, b.mul(number["pairs"], COUNT(PANEL_PAIR_BYTES))))
+        weight = b.offset(address["weight"], b.mul(panel, b.mul(number["pairs"], COUNT(PANEL_PAIR_BYTES))))
         column = b.mul(panel, COUNT(PANEL_BYTES))
-        end = b.least(number["rows"], b.add(start, number["block_rows"]))
-        with b.counted(start, end, ROWS) as row:
+        end = b.minimum(number["rows"], b.add(start, number["block_rows"]))
+        with b.loop(start, end, ROWS) as row:
             place = b.add(column, b.mul(row, y_row_bytes))
             arguments = [
                 weight,
-                b.at(address["bias"], column),
-                b.at(address["x"], b.mul(row, number["x_row_bytes"])),
-                b.at(address["other"], place),
-                b.at(address["y"], place),
+                b.offset(address["bias"], column),
+                b.offset(address["x"], b.mul(row, number["x_row_bytes"])),
+                b.offset(address["other"], place),
+                b.offset(address["y"], place),
                 y_row_bytes,
-                *(number[word] for word in ("x_row_bytes", "pairs", "activation", "joining")),
+                *(number[word] for word in ("x_row_bytes", "pairs", "activation", "post_op")),
             ]
-            _call_one(b, b.least(b.sub(end, row), COUNT(ROWS)), blocks, arguments)
+            _call_block(b, b.minimum(b.sub(end, row), COUNT(ROWS)), blocks, arguments)
     b.ret_void()
 
 
-def _call_one(b: Writer, count: Any, blocks: Sequence[Any], arguments: Sequence[Any]) -> None:
-    """The block of so many rows."""
+def _call_block(b: KernelBuilder, count: Any, blocks: Sequence[Any], arguments: Sequence[Any]) -> None:
+    """Call the function for the given number of rows."""
     for rows, block in enumerate(blocks, 1):
         with b.if_then(b.icmp_unsigned("==", count, COUNT(rows))):
             b.call(block, arguments)
 
 
-def _block(module: ir.Module, finish: Any, rows: int) -> Any:
-    """So many rows with one panel, all inner numbers."""
-    fetch = declared(module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, PAIR, PAIR, PAIR])
+def _block(module: ir.Module, epilogue: Any, rows: int) -> Any:
+    """Generate the function that multiplies a fixed number of rows with one panel."""
+    fetch = declare(module, "llvm.prefetch.p0", ir.VoidType(), [POINTER, PAIR, PAIR, PAIR])
     types = [POINTER] * 5 + [COUNT] * 5
-    b, (weight, bias, x, other, y, y_row_bytes, x_row_bytes, pairs, activation, joining) = function(
+    b, (weight, bias, x, other, y, y_row_bytes, x_row_bytes, pairs, activation, post_op) = function(
         module, f"block_{rows}", types, inside=True
     )
-    starts = [b.at(x, b.mul(x_row_bytes, COUNT(row))) for row in range(rows)]
-    totals = [[b.cell(FLOATS(None)) for _ in range(VECTORS)] for _ in range(rows)]
-    with b.counted(COUNT(0), pairs) as pair:
-        here = b.at(weight, b.mul(pair, COUNT(PANEL_PAIR_BYTES)))
-        vectors = [b.at(here, COUNT(PANEL_PAIR_BYTES // VECTORS * place)) for place in range(VECTORS)]
+    starts = [b.offset(x, b.mul(x_row_bytes, COUNT(row))) for row in range(rows)]
+    totals = [[b.variable(FLOATS(None)) for _ in range(VECTORS)] for _ in range(rows)]
+    with b.loop(COUNT(0), pairs) as pair:
+        here = b.offset(weight, b.mul(pair, COUNT(PANEL_PAIR_BYTES)))
+        vectors = [b.offset(here, COUNT(PANEL_PAIR_BYTES // VECTORS * place)) for place in range(VECTORS)]
         weights = [b.load(vector, typ=PAIRS, align=64) for vector in vectors]
         for vector in vectors:
-            b.call(fetch, [b.at(vector, COUNT(AHEAD_BYTES)), PAIR(0), PAIR(3), PAIR(1)])
+            b.call(fetch, [b.offset(vector, COUNT(AHEAD_BYTES)), PAIR(0), PAIR(3), PAIR(1)])
         for start, sums in zip(starts, totals, strict=True):
-            numbers = b.load(b.at(start, b.mul(pair, COUNT(2 * HALF_BYTES))), typ=PAIR, align=HALF_BYTES)
-            to_all = b.bitcast(b.spread(numbers), PAIRS)
+            numbers = b.load(b.offset(start, b.mul(pair, COUNT(2 * HALF_BYTES))), typ=PAIR, align=HALF_BYTES)
+            to_all = b.bitcast(b.broadcast(numbers), PAIRS)
             for total, vector in zip(sums, weights, strict=True):
                 b.store(b.dot(b.load(total, typ=FLOATS), vector, to_all), total)
     for row, sums in enumerate(totals):
         for place, total in enumerate(sums):
             across = COUNT(HALF_BYTES * LANES * place)
             offset = b.add(b.mul(y_row_bytes, COUNT(row)), across)
-            places = [b.at(bias, across), b.at(other, offset), b.at(y, offset)]
-            b.call(finish, [b.load(total, typ=FLOATS), *places, activation, joining])
+            places = [b.offset(bias, across), b.offset(other, offset), b.offset(y, offset)]
+            b.call(epilogue, [b.load(total, typ=FLOATS), *places, activation, post_op])
     b.ret_void()
     return b.function
 
 
-def _finish(module: ir.Module) -> Any:
-    """What follows a product: 16 totals to 16 results."""
+def _epilogue(module: ir.Module) -> Any:
+    """Generate the epilogue, from 16 accumulators to 16 results."""
     types = [FLOATS, POINTER, POINTER, POINTER, COUNT, COUNT]
-    b, (total, bias, other, y, activation, joining) = function(module, "finish", types, inside=True)
-    b.function.attributes.add("noinline")  # called from many places, and once for thousands of additions
-    value = b.cell(b.fadd(total, b.wide(bias)))
+    b, (total, bias, other, y, activation, post_op) = function(module, "epilogue", types, inside=True)
+    b.function.attributes.add("noinline")  # called from many places, once per thousands of additions
+    value = b.variable(b.fadd(total, b.load_bf16(bias)))
 
     def changed(kind: Any, which: int, change: Callable[[Any], Any]) -> None:
         with b.if_then(b.icmp_unsigned("==", kind, COUNT(which))):
@@ -117,8 +116,8 @@ def _finish(module: ir.Module) -> Any:
 
     changed(activation, SILU, b.silu)
     changed(activation, GELU, b.gelu)
-    changed(joining, TIMES, lambda numbers: b.fmul(numbers, b.wide(other)))
-    changed(joining, PLUS, lambda numbers: b.fadd(numbers, b.wide(other)))
-    b.keep(b.load(value, typ=FLOATS), y)
+    changed(post_op, MULTIPLY, lambda numbers: b.fmul(numbers, b.load_bf16(other)))
+    changed(post_op, ADD, lambda numbers: b.fadd(numbers, b.load_bf16(other)))
+    b.store_bf16(b.load(value, typ=FLOATS), y)
     b.ret_void()
     return b.function

@@ -1,4 +1,4 @@
-"""The compiled kernels of this process, and how their threads are started."""
+"""Compiled kernels of this process, launched in torch's OpenMP threads."""
 
 import ctypes
 import functools
@@ -13,64 +13,66 @@ import torch
 _off = threading.Event()
 
 
-class Library:
-    """Kernels by name. Their threads are torch's: OpenMP is asked as a compiler would ask it."""
+class KernelLibrary:
+    """Kernels by name, launched with libgomp's `GOMP_parallel` like compiled OpenMP code."""
 
     def __init__(self, openmp: ctypes.CDLL) -> None:
         from pipeline.engines.vibevoice.kernels import jit
 
-        jit.begin({name: _address(openmp, name) for name in jit.OUTSIDE})
+        jit.initialise({name: _address(openmp, name) for name in jit.EXTERNALS})
         self.kernel = functools.cache(jit.Kernel)
         self.start: Any = openmp.GOMP_parallel
         self.start.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_uint, ctypes.c_uint]
         self.start.restype = None
 
-    def run(self, name: str, told: Sequence[int], threads: int, **sizes: int) -> None:
-        """Do a job, whose addresses and numbers are told in the order that the kernel names.
+    def run(self, name: str, arguments: Sequence[int], threads: int, **sizes: int) -> None:
+        """Launch a kernel, which is compiled at its first use.
 
         Args:
-            sizes: for which the kernel is compiled, when it is first asked for.
+            arguments: addresses and integers, in the order of the kernel's arguments in `abi`.
+            sizes: compile-time constants of the kernel.
         """
-        job = (ctypes.c_int64 * len(told))(*told)
-        self.start(self.kernel(name, **sizes).address, ctypes.addressof(job), threads, 0)
+        block = (ctypes.c_int64 * len(arguments))(*arguments)
+        self.start(self.kernel(name, **sizes).address, ctypes.addressof(block), threads, 0)
 
 
 @functools.cache
 def supported() -> bool:
-    """True if the processor has AVX-512 BF16 and torch brought GNU's OpenMP, so that the kernels run."""
+    """Return True if the CPU has AVX-512 BF16 and torch comes with libgomp, so that the kernels run."""
     return torch.cpu._is_avx512_bf16_supported() and bool(_openmp())
 
 
 @functools.cache
-def able() -> bool:
-    """True if the kernels run and are the fastest: with AMX, oneDNN's are."""
+def preferred() -> bool:
+    """Return True if the kernels run and are the fastest; on CPUs with AMX, oneDNN's are."""
     return supported() and not torch.cpu._is_amx_tile_supported()
 
 
-def suits(dtype: torch.dtype, device: torch.device) -> bool:
-    """Whether the kernels are for such numbers there."""
-    return not _off.is_set() and device.type == "cpu" and dtype == torch.bfloat16 and able()
+def usable(dtype: torch.dtype, device: torch.device) -> bool:
+    """Return True if the kernels support that type on that device, and are not switched off."""
+    return not _off.is_set() and device.type == "cpu" and dtype == torch.bfloat16 and preferred()
 
 
 def switch_off() -> None:
-    """Leave everything to torch's kernels in this process, from the next model on."""
+    """Use torch's kernels only in this process, for models loaded from now on."""
     _off.set()
 
 
 @functools.cache
-def library() -> Library:
+def library() -> KernelLibrary:
+    """Return the kernels of this process."""
     (path,) = _openmp()
-    return Library(ctypes.CDLL(str(path)))
+    return KernelLibrary(ctypes.CDLL(str(path)))
 
 
-def bits(number: float) -> int:
-    """A float32 as a job is told it."""
+def float_bits(number: float) -> int:
+    """Convert a float to the bits of a float32, as kernels take it."""
     found: int = struct.unpack("i", struct.pack("f", number))[0]
     return found
 
 
 def _openmp() -> list[Path]:
-    """The library of the threads that torch computes with, if it brought GNU's."""
+    """Find the libgomp that comes with torch, if there is one."""
     return sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*"))[:1]
 
 

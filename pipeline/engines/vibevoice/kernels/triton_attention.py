@@ -1,8 +1,8 @@
-"""One position of every row looks at its past, in two Triton kernels: parts of the past, then their sum.
+"""Decode attention as Flash-Decoding, in two Triton kernels: parts of the past in parallel, then their sum.
 
-As Flash-Decoding: the past of a row is cut into parts that run side by side, and the number of parts depends
-on the capacity and the number of slots alone, so a row's bits do not depend on its company. All queries that
-share a key head are one tile. torch's own kernel needs four more for its layout.
+The number of parts depends on the capacity and the number of slots alone, so results per row are independent
+of the batch. All queries that share a key head are one tile. torch's kernel needs four more launches for its
+layout. Source: https://pytorch.org/blog/flash-decoding/.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -12,14 +12,15 @@ import triton
 import triton.language as tl
 
 QUERIES = 16
-"""Rows of a tile; the queries of a key head are fewer and are padded."""
+"""Queries of a tile; those of a key head are padded to it."""
 TOKENS = 64
-"""Of the past at a time."""
+"""Positions of the past per tile."""
 PARTS_MAX = 16
+"""Most parts of a row's past."""
 
 
-def takes(queries: torch.Tensor, key_heads: int) -> bool:
-    """True if queries (rows, heads, size) are of a shape and type for the kernels."""
+def supports(queries: torch.Tensor, key_heads: int) -> bool:
+    """Return True if the kernels support queries (rows, heads, size)."""
     size = queries.shape[2]
     group = queries.shape[1] // key_heads
     half = queries.dtype in (torch.bfloat16, torch.float16)
@@ -29,17 +30,17 @@ def takes(queries: torch.Tensor, key_heads: int) -> bool:
 def attend(
     queries: torch.Tensor, store: torch.Tensor, first: torch.Tensor, lengths: torch.Tensor, capacity: int
 ) -> torch.Tensor:
-    """Attention of one query position a row.
+    """Attend from one position of every row to its past.
 
     Args:
         queries: (rows, heads, head size), contiguous.
         store: (tokens, 2, key heads, head size), keys and values.
-        first: (rows,) int64, where each row's tokens begin.
-        lengths: (rows,) int32, how many of them it sees, at least 1.
+        first: (rows,) int64, first token of each row.
+        lengths: (rows,) int32, tokens that each row sees, at least 1.
         capacity: most tokens of a row.
 
     Returns:
-        As queries.
+        (rows, heads, head size).
     """
     rows, heads, size = queries.shape
     key_heads = store.shape[2]

@@ -1,7 +1,7 @@
-"""A ConvNeXt block of few channels in one Triton kernel: norm, convolution within channels, norm, perceptron.
+"""ConvNeXt block of few channels in one Triton kernel: norm, depthwise convolution, norm, MLP.
 
-The blocks nearest to the samples have 32 to 128 channels and hundreds to thousands of steps: they are bound
-by reading and writing activations, which here happens once. Accumulation is in float32.
+The blocks nearest to the samples have 32 to 128 channels and hundreds to thousands of steps. They are bound
+by the bandwidth of activations, which are read and written once here. Accumulation is in float32.
 """
 
 # mypy: disable-error-code="no-untyped-def"
@@ -11,15 +11,15 @@ import triton
 import triton.language as tl
 
 CHANNELS_MAX = 128
-"""More channels have fewer steps, and weights that a program would read too often."""
+"""Most channels. Blocks with more have fewer steps, and programs would read their weights too often."""
 STEPS = 64
-"""Steps of a program."""
+"""Steps per program."""
 HIDDEN = 64
-"""Hidden channels of the perceptron at a time."""
+"""Hidden channels of the MLP per tile."""
 
 
-def takes(x: torch.Tensor) -> bool:
-    """True if x (rows, time, channels) is of a shape and type for the kernel."""
+def supports(x: torch.Tensor) -> bool:
+    """Return True if the kernel supports x (rows, time, channels)."""
     channels = x.shape[2]
     few = 32 <= channels <= CHANNELS_MAX and channels & (channels - 1) == 0
     return few and x.shape[1] >= STEPS and x.dtype in (torch.bfloat16, torch.float16)
@@ -38,13 +38,15 @@ def conv_block(
 
     Args:
         x: (rows, time, channels), contiguous.
-        past: (rows, width - 1, channels), the normed steps before x; moved on in place.
+        past: (rows, width - 1, channels), the normalised steps before x; updated in place.
         kernel: (channels, width) and bias (channels,), in float32.
         wide: weight (hidden, channels) and bias (hidden,).
         narrow: weight (channels, hidden) and bias (channels,).
 
+        epsilon: of both norms.
+
     Returns:
-        As x.
+        (rows, time, channels).
     """
     rows, time, channels = x.shape
     out, moved = torch.empty_like(x), torch.empty(past.shape, dtype=past.dtype, device=past.device)
@@ -81,7 +83,7 @@ def _conv_block(
         kept = tl.load(past + before, mask=(source < 0)[:, None], other=0.0).to(tl.float32)
         heard = tl.where((source >= 0)[:, None], normed, kept)
         total += heard * tl.load(kernel + channels * WIDTH + tap)[None, :]
-    # After the last tap `now` is x itself and `heard` is it normed.
+    # After the last tap, `now` is x itself and `heard` is x normalised.
     last = steps - (time - (WIDTH - 1))
     places = (row * (WIDTH - 1) + last)[:, None] * CHANNELS + channels[None, :]
     tl.store(moved + places, heard.to(kind), mask=((last >= 0) & (steps < time))[:, None])

@@ -103,7 +103,7 @@ class NativeLinear(Linear):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)
-        self.weight = gemm.packed(weight)
+        self.weight = gemm.pack_weight(weight)
         self.added = weight.new_zeros(self.outer) if bias is None else bias
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -113,21 +113,21 @@ class NativeLinear(Linear):
         return self._product(x, activation=abi.SILU if activation == "silu" else abi.GELU)
 
     def times(self, x: torch.Tensor, factor: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=abi.TIMES, other=factor)
+        return self._product(x, post_op=abi.MULTIPLY, other=factor)
 
     def plus(self, x: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        return self._product(x, joining=abi.PLUS, other=term)
+        return self._product(x, post_op=abi.ADD, other=term)
 
     def _product(
         self,
         x: torch.Tensor,
-        activation: int = abi.NOTHING,
-        joining: int = abi.ALONE,
+        activation: int = abi.NO_ACTIVATION,
+        post_op: int = abi.NO_POST_OP,
         other: torch.Tensor | None = None,
     ) -> torch.Tensor:
         rows = x.reshape(-1, self.inner)
         other = None if other is None else other.reshape(-1, self.outer)
-        y = gemm.product(rows, self.weight, self.added, activation, joining, other)
+        y = gemm.product(rows, self.weight, self.added, activation, post_op, other)
         return y.view(*x.shape[:-1], self.outer)
 
 
@@ -194,7 +194,7 @@ class SwiGlu:
         made = linear(weights(gate))
         self.joined: Linear | None = None
         if type(made) is Linear:
-            self.joined = Linear(weights.joined(gate, up))
+            self.joined = Linear(weights.concatenated(gate, up))
         else:
             self.gate, self.up = made, linear(weights(up))
 
@@ -231,7 +231,7 @@ def make_linear(
         weight = weight * before
     if after is not None:
         weight, bias = weight * after[:, None], None if bias is None else bias * after
-    if runtime.suits(weight.dtype, weight.device) and suits_native_kernel(weight):
+    if runtime.usable(weight.dtype, weight.device) and suits_native_kernel(weight):
         return NativeLinear(weight, bias)
     return (
         OneDnnLinear(weight, bias) if has_onednn_kernel(weight.dtype, weight.device) else Linear(weight, bias)
@@ -240,7 +240,7 @@ def make_linear(
 
 def suits_native_kernel(weight: torch.Tensor) -> bool:
     """Return True if our own kernel is the fastest for the weight's shape."""
-    return weight.numel() >= NATIVE_MIN and gemm.takes(*weight.shape)
+    return weight.numel() >= NATIVE_MIN and gemm.supports(*weight.shape)
 
 
 def has_onednn_kernel(dtype: torch.dtype, device: torch.device) -> bool:

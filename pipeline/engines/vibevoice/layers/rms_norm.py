@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.checkpoint.weights import wide
+from pipeline.engines.vibevoice.checkpoint.weights import at_least_float32
 from pipeline.engines.vibevoice.kernels import rms_norm, runtime
 
 
@@ -36,7 +36,7 @@ def plain(x: torch.Tensor, epsilon: float, out: torch.Tensor | None = None) -> t
 
 
 def _native(x: torch.Tensor) -> bool:
-    return runtime.suits(x.dtype, x.device) and rms_norm.takes(x.shape[-1])
+    return runtime.usable(x.dtype, x.device) and rms_norm.supports(x.shape[-1])
 
 
 def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
@@ -44,5 +44,5 @@ def _inverse_rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:
 
     Multiplying x by it gives `torch.rms_norm(x)` in fewer passes over x and without a copy in another type.
     """
-    found: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=wide(x.dtype))
+    found: torch.Tensor = torch.linalg.vector_norm(x, dim=-1, keepdim=True, dtype=at_least_float32(x.dtype))
     return found.square_().div_(x.shape[-1]).add_(epsilon).rsqrt_().to(x.dtype)

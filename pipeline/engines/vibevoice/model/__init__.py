@@ -1,1 +1,1 @@
-"""The VibeVoice network."""
+"""The VibeVoice network: language model, diffusion head, streaming convolutional stacks, KV caches."""

@@ -1,4 +1,4 @@
-"""From a latent to what the language model hears: two linear layers around a norm."""
+"""Connectors, which project a latent into the language model's embedding space."""
 
 import torch
 
@@ -10,7 +10,7 @@ EPSILON = 1e-6
 
 
 class Connector:
-    """(..., latent) to (..., hidden)."""
+    """Two linear layers around an RMS norm: (..., latent) to (..., hidden)."""
 
     def __init__(self, weights: Weights, root: str) -> None:
         self.first = make_linear(weights(f"{root}linear_1.weight"), weights(f"{root}linear_1.bias"))
@@ -21,7 +21,7 @@ class Connector:
         return self.second(self._inner(latent))
 
     def plus(self, latent: torch.Tensor, term: torch.Tensor) -> torch.Tensor:
-        """Its result and a term, summed."""
+        """Return the projected latent plus a term (..., hidden)."""
         return self.second.plus(self._inner(latent), term)
 
     def _inner(self, latent: torch.Tensor) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""The noise levels of the diffusion, and the solver's way down them.
+"""Noise levels of the diffusion, and the solver's coefficients.
 
 Equal to diffusers' `DPMSolverMultistepScheduler` as the published checkpoints configure it, without the 150
 MB that importing it costs: a cosine schedule (arXiv:2102.09672, eq. 17) and DPM-Solver++ (arXiv:2211.01095,
@@ -16,7 +16,7 @@ import torch
 from pipeline.errors import EngineError
 
 TIMES = 1000
-KNOWN = {
+SUPPORTED = {
     "num_train_timesteps": TIMES,
     "beta_schedule": "squaredcos_cap_v2",
     "prediction_type": "v_prediction",
@@ -33,12 +33,15 @@ KNOWN = {
     "use_lu_lambdas": False,
     "use_flow_sigmas": False,
 }
-"""What a checkpoint's schedule may say; the rest is refused."""
+"""Supported values of a checkpoint's schedule; others are rejected."""
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
-    """x becomes keep * x + now * clean + before * (the last step's clean), clean = alpha * x - sigma * v."""
+class SolverStep:
+    """Coefficients of a solver step.
+
+    x becomes keep * x + now * clean + before * (clean of the last step), with clean = alpha * x - sigma * v.
+    """
 
     alpha: float
     sigma: float
@@ -48,31 +51,33 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
-    """Where the steps stand."""
+class NoiseLevels:
+    """Timesteps and noise levels of a solver run."""
 
     times: tuple[int, ...]
-    """Of each step, falling, below `TIMES`."""
+    """Timestep of each step, descending, below `TIMES`."""
     sigmas: tuple[float, ...]
-    """Noise over signal at each step, and 0 after the last."""
+    """Noise-to-signal ratio at each step, and 0 after the last."""
 
 
-def levels(settings: Mapping[str, Any], steps: int) -> Levels:
-    """The levels of that many steps.
+def levels(settings: Mapping[str, Any], steps: int) -> NoiseLevels:
+    """Compute the noise levels of that many steps.
 
     Raises:
         EngineError: the checkpoint's settings ask for another schedule or solver.
     """
-    for name, known in KNOWN.items():
+    for name, known in SUPPORTED.items():
         if settings.get(name, known) != known:
-            raise EngineError(f"the checkpoint's noise schedule has {name} {settings[name]!r}, not {known!r}")
+            raise EngineError(
+                f"unsupported noise schedule in the checkpoint: {name} is {settings[name]!r}, not {known!r}"
+            )
     times = np.linspace(0, TIMES - 1, steps + 1).round()[::-1][:-1].astype(np.int64)
     sigmas = np.interp(times, np.arange(TIMES), _all_sigmas()).astype(np.float32)
-    return Levels(tuple(times.tolist()), (*sigmas.tolist(), 0.0))
+    return NoiseLevels(tuple(times.tolist()), (*sigmas.tolist(), 0.0))
 
 
 def _all_sigmas() -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
-    """(TIMES,), rising."""
+    """Compute the noise-to-signal ratio of every timestep, (TIMES,), ascending."""
 
     def signal(time: float) -> float:
         return math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
@@ -83,8 +88,8 @@ def _all_sigmas() -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
     return found
 
 
-def coefficients(sigmas: Sequence[float]) -> list[Step]:
-    """The solver's steps down those levels, the last of which is 0; the first and last are of first order."""
+def coefficients(sigmas: Sequence[float]) -> list[SolverStep]:
+    """Compute the solver's steps for noise levels that end in 0; the first and last are of first order."""
     alphas = [1 / math.sqrt(1 + sigma**2) for sigma in sigmas]
     scaled = [sigma * alpha for sigma, alpha in zip(sigmas, alphas, strict=True)]
     ratios = [math.log(a / s) if s else math.inf for a, s in zip(alphas, scaled, strict=True)]
@@ -96,5 +101,5 @@ def coefficients(sigmas: Sequence[float]) -> list[Step]:
         if 0 < i < len(sigmas) - 2:
             correction = gain * gap / (2 * (ratios[i] - ratios[i - 1]))
         keep = scaled[i + 1] / scaled[i]
-        found.append(Step(alphas[i], scaled[i], keep, now=gain + correction, before=-correction))
+        found.append(SolverStep(alphas[i], scaled[i], keep, now=gain + correction, before=-correction))
     return found

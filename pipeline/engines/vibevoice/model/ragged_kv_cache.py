@@ -1,4 +1,4 @@
-"""KV cache of all rows in one store, token by token, for accelerators: lengths differ, shapes never do.
+"""KV cache of rows of different lengths in one store of fixed shape, for accelerators.
 
 Both branches of every slot are rows of one store: first the positive rows, `positions` tokens each, then the
 negative rows, `frames + 1` tokens each, then one token where padding is written. Lengths stay on the device,
@@ -8,26 +8,30 @@ so that attention can be captured in a CUDA graph.
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.checkpoint.architecture import Language
+from pipeline.engines.vibevoice.checkpoint.architecture import LanguageConfig
 
 
-class RaggedCache:
+class RaggedKvCache:
     """Keys and values, (layers, tokens, 2, key heads, head size)."""
 
     def __init__(
         self,
-        language: Language,
+        language: LanguageConfig,
         slots: int,
         positions: int,
         frames: int,
         dtype: torch.dtype,
         device: torch.device,
     ) -> None:
-        """`positions`, `frames`: most tokens of a slot's positive branch, and of its negative one less 1."""
+        """
+        Args:
+            positions: most tokens of a slot's positive branch.
+            frames: most tokens of a slot's negative branch, less 1.
+        """
         self.slots, self.positions, self.negatives = slots, positions, frames + 1
         tokens = slots * (self.positions + self.negatives)
         self.padding = tokens
-        # Finite from the start: the masked form multiplies what lies past a row's end by zero.
+        # Finite from the start: masked attention multiplies the tokens past a row's end by zero.
         self.store = torch.zeros(
             language.layers, tokens + 1, 2, language.key_heads, language.head_size, dtype=dtype, device=device
         )
@@ -38,34 +42,34 @@ class RaggedCache:
             ]
         )
         self.first = first[:-1]
-        """(2 * slots,): where each row begins."""
+        """(2 * slots,): first token of each row."""
         self.bounds = first.int()
         self.each = torch.arange(2 * slots + 1, dtype=torch.int32, device=device)
         self.masked = not ragged(dtype, device)
 
     def write(self, layer: int, index: torch.Tensor, pairs: torch.Tensor) -> None:
-        """Put pairs (rows, 2, key heads, head size) at tokens index (rows,)."""
+        """Write pairs (rows, 2, key heads, head size) at tokens index (rows,)."""
         self.store[layer].index_copy_(0, index, pairs)
 
     def attend(
         self, layer: int, queries: torch.Tensor, lengths: torch.Tensor, *, own_kernels: bool = False
     ) -> torch.Tensor:
-        """One position of every row looks at its past.
+        """Attend from one position of every row to its past.
 
         Args:
             queries: (2 * slots, heads, head size).
             lengths: (2 * slots,) int32, tokens that each row sees.
-            own_kernels: take our own Triton kernels where they fit.
+            own_kernels: use our own Triton kernels where they support the shape.
 
         Returns:
-            As queries.
+            (2 * slots, heads, head size).
         """
         if self.masked:
             return self._attend_masked(layer, queries, lengths)
         if own_kernels:
             from pipeline.engines.vibevoice.kernels import triton_attention
 
-            if triton_attention.takes(queries, self.store.shape[3]):
+            if triton_attention.supports(queries, self.store.shape[3]):
                 store = self.store[layer]
                 return triton_attention.attend(queries, store, self.first, lengths, self.positions)
         keys, values = self.store[layer].unbind(1)
@@ -79,14 +83,14 @@ class RaggedCache:
         start: torch.Tensor,
         count: torch.Tensor,
     ) -> torch.Tensor:
-        """The positions of a prompt's piece look at all before them and themselves.
+        """Attend causally from the positions of a prompt's piece to those before it and its own.
 
         Args:
             queries: (bucket, heads, head size), of which the first `count` are real.
-            slot, start, count: (1,) int64: where the piece is, its first position, how many it has.
+            slot, start, count: (1,) int64: the piece's slot, first position and number of positions.
 
         Returns:
-            As queries; zero past `count`.
+            (bucket, heads, head size); zero past `count`.
         """
         real = torch.arange(len(queries), device=queries.device) < count
         if self.masked:
@@ -102,17 +106,17 @@ class RaggedCache:
         return torch.where(real[:, None, None], seen, torch.zeros_like(seen))
 
     def copy_out(self, slot: int, start: int, end: int) -> torch.Tensor:
-        """(layers, end - start, 2, key heads, head size) of a positive row, for `copy_in`."""
+        """Copy tokens of a positive row, (layers, end - start, 2, key heads, head size), for `copy_in`."""
         first = slot * self.positions
         return self.store[:, first + start : first + end].clone()
 
     def copy_in(self, slot: int, start: int, pairs: torch.Tensor, *, negative: bool = False) -> None:
-        """Put several tokens into a row."""
+        """Write tokens that `copy_out` copied into a row."""
         first = self.slots * self.positions + slot * self.negatives if negative else slot * self.positions
         self.store[:, first + start : first + start + pairs.shape[1]] = pairs
 
     def clear(self, slot: int) -> None:
-        """Make a slot's numbers finite again, whatever it held, where attention is masked."""
+        """Zero a slot where attention is masked: a non-finite value would spread through the mask."""
         if self.masked:
             first = self.slots * self.positions + slot * self.negatives
             self.store[:, slot * self.positions : (slot + 1) * self.positions] = 0
@@ -136,7 +140,7 @@ class RaggedCache:
 
 
 def ragged(dtype: torch.dtype, device: torch.device) -> bool:
-    """True if flash attention serves rows of different lengths there (compute capability 8.0 and up)."""
+    """Return True if flash attention supports ragged rows there (compute capability 8.0 and up)."""
     half = dtype in (torch.float16, torch.bfloat16)
     return half and device.type == "cuda" and torch.cuda.get_device_capability(device) >= (8, 0)
 
@@ -152,19 +156,19 @@ def flash(
     *,
     causal: bool = False,
 ) -> torch.Tensor:
-    """Flash attention (arXiv:2307.08691) over rows that lie in one store, by torch's own kernel.
+    """Compute FlashAttention-2 (arXiv:2307.08691) over rows of one store with torch's kernel.
 
     Args:
         queries: (queries, heads, head size).
-        keys, values: (tokens, key heads, head size), tokens apart as the store has them.
-        query_bounds: (rows + 1,) int32, where each row's queries begin and end.
-        bounds: (rows + 1,) int32, where each row's tokens begin.
+        keys, values: (tokens, key heads, head size), strided as in the store.
+        query_bounds: (rows + 1,) int32, first query of each row and the end.
+        bounds: (rows + 1,) int32, first token of each row and the end.
         sizes: most queries and most tokens of a row.
         lengths: (rows,) int32, tokens of each row.
         causal: the last query sees all of its row, the one before it one token less.
 
     Returns:
-        As queries. Rows whose queries are outside `query_bounds` are not written.
+        (queries, heads, head size). Rows whose queries are outside `query_bounds` are not written.
     """
     scale = queries.shape[-1] ** -0.5
     # `torch.nn.attention.varlen.varlen_attn` calls this; before torch 2.13 it takes no `seqused_k`.
@@ -185,9 +189,10 @@ def flash(
 
 
 def _masked(queries: torch.Tensor, pairs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:
-    """queries (rows, count, heads, size) over pairs (rows, tokens, 2, key heads, size).
+    """Attend from queries (rows, count, heads, size) to pairs (rows, tokens, 2, key heads, size), masked.
 
-    `lengths`: tokens that each sees, by row, or by query where there is one row.
+    Args:
+        lengths: tokens that each row sees, or each query where there is one row.
     """
     seen = torch.arange(pairs.shape[1], device=pairs.device) < lengths[:, None]
     mask = seen[:, None, None] if queries.shape[1] == 1 else seen[None, None]

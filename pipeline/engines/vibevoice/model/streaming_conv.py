@@ -1,8 +1,8 @@
-"""The streaming convolutional stacks: the acoustic decoder and the two encoders.
+"""Streaming convolutional stacks: the acoustic decoder, and the acoustic and semantic encoders.
 
-Everything is channels-last, (rows, time, channels), so that every convolution is a matrix product, and keeps
-just the past that the next call needs. Equal to transformers' modules, whose layer scales and weights of
-norms are folded into the weights here.
+Tensors are channels-last, (rows, time, channels), so that every convolution is a GEMM. Each layer keeps only
+the past samples that its next call needs. Equal to transformers' modules, with layer scales and norm weights
+folded into the convolutions and linear layers.
 """
 
 from collections.abc import Sequence
@@ -11,25 +11,25 @@ from typing import Protocol
 import torch
 import torch.nn.functional as F
 
-from pipeline.engines.vibevoice.checkpoint.architecture import Stack
-from pipeline.engines.vibevoice.checkpoint.weights import Weights, wide
+from pipeline.engines.vibevoice.checkpoint.architecture import ConvStackConfig
+from pipeline.engines.vibevoice.checkpoint.weights import Weights, at_least_float32
 from pipeline.engines.vibevoice.layers import rms_norm
 from pipeline.engines.vibevoice.layers.linear import make_linear
 from pipeline.engines.vibevoice.runtime.fusion import Fuser, NoFusion
 
 
-class Layer(Protocol):
-    """One step of a stack that remembers (past, channels) per row."""
+class StreamingLayer(Protocol):
+    """Layer of a stack, whose streaming state is (past, channels) per row."""
 
     memory: tuple[int, int]
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
-        """x (rows, time, in) to (rows, time', out); `past` (rows, *memory) is moved on in place."""
+        """Compute x (rows, time, in) to (rows, time', out) and update `past` (rows, *memory) in place."""
         ...
 
 
-class Convolution:
-    """Stride 1: (rows, time, in) to (rows, time, out)."""
+class CausalConv:
+    """Causal convolution of stride 1: (rows, time, in) to (rows, time, out)."""
 
     def __init__(self, weights: Weights, name: str) -> None:
         weight = weights(f"{name}.weight")
@@ -44,7 +44,7 @@ class Convolution:
 
 
 class Downsampling:
-    """Stride s, kernel 2s: (rows, time, in) to (rows, time / s, out)."""
+    """Causal convolution of stride s and width 2s: (rows, time, in) to (rows, time / s, out)."""
 
     def __init__(self, weights: Weights, name: str, stride: int) -> None:
         weight = weights(f"{name}.weight")
@@ -59,10 +59,9 @@ class Downsampling:
 
 
 class Upsampling:
-    """Transposed, stride s, kernel 2s: (rows, time, in) to (rows, time * s, out).
+    """Causal transposed convolution of stride s and width 2s: (rows, time, in) to (rows, time * s, out).
 
-    A step of the input reaches its own s steps of the output and the next; what reaches the next is the
-    memory.
+    An input step contributes to its own s output steps and to the next s; the latter part is the state.
     """
 
     def __init__(self, weights: Weights, name: str, stride: int) -> None:
@@ -83,19 +82,26 @@ class Upsampling:
         return (reach[:, :, 0] + late[:, :-1]).view(rows, time * self.stride, self.outer)
 
 
-class Mixer:
-    """Each channel by itself: (rows, past + time, channels) to (rows, time, channels).
+class DepthwiseConv:
+    """Depthwise convolution: (rows, past + time, channels) to (rows, time, channels).
 
-    oneDNN has a fast kernel for channels-last images, so time is the width of an image of height 1; a few
-    steps are faster as plain products and a sum.
+    oneDNN has a fast kernel for channels-last images, so time is the width of an image of height 1. For a few
+    steps, multiplying windows and summing is faster.
     """
 
     def __init__(self, kernel: torch.Tensor, bias: torch.Tensor) -> None:
-        """kernel (channels, 1, width)."""
+        """
+        Args:
+            kernel: (channels, 1, width).
+            bias: (channels,).
+        """
         self.width, self.few = kernel.shape[2], 8
         self.image = kernel.unsqueeze(2).contiguous(memory_format=torch.channels_last)
         self.bias = bias
-        self.wide_kernel, self.wide_bias = kernel[:, 0].to(wide(bias.dtype)), bias.to(wide(bias.dtype))
+        self.wide_kernel, self.wide_bias = (
+            kernel[:, 0].to(at_least_float32(bias.dtype)),
+            bias.to(at_least_float32(bias.dtype)),
+        )
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         if torch.compiler.is_compiling():
@@ -107,7 +113,7 @@ class Mixer:
         return F.conv2d(image, self.image, self.bias, groups=len(self.bias)).squeeze(2).transpose(1, 2)
 
     def _shifted(self, x: torch.Tensor) -> torch.Tensor:
-        """As a sum of shifted products, which a compiler fuses with what is around it."""
+        """Compute a sum of shifted products, which a compiler fuses with its surroundings."""
         time = x.shape[1] - self.width + 1
         total = self.wide_bias
         for shift in range(self.width):
@@ -115,16 +121,18 @@ class Mixer:
         return total.to(x.dtype)
 
 
-class Block:
-    """ConvNeXt: a convolution within each channel, then a perceptron across them, both added to x.
+class ConvNextBlock:
+    """ConvNeXt block: a depthwise convolution, then an MLP over channels, both with residual connections.
 
-    What both norms multiply each channel by is in the weights that follow.
+    The weights of both norms are folded into the weights that follow.
     """
 
     def __init__(self, weights: Weights, at: str, epsilon: float) -> None:
         norm, scale = weights(f"{at}norm.weight"), weights(f"{at}gamma")
         kernel = weights(f"{at}mixer.conv.weight")
-        self.mixer = Mixer(kernel * (norm * scale)[:, None, None], weights(f"{at}mixer.conv.bias") * scale)
+        self.mixer = DepthwiseConv(
+            kernel * (norm * scale)[:, None, None], weights(f"{at}mixer.conv.bias") * scale
+        )
         self.memory = (kernel.shape[2] - 1, len(kernel))
         self.epsilon = epsilon
         self.wide = make_linear(
@@ -149,52 +157,54 @@ class Block:
         return self.narrow.plus(self.wide.activated(rms_norm.plain(x, self.epsilon), "gelu"), x)
 
     def fits_one_kernel(self, x: torch.Tensor) -> bool:
-        """True if our Triton kernel serves x (rows, time, channels)."""
+        """Return True if our Triton kernel supports x (rows, time, channels)."""
         from pipeline.engines.vibevoice.kernels import triton_conv_block
 
-        return triton_conv_block.takes(x)
+        return triton_conv_block.supports(x)
 
     def in_one_kernel(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
-        """As a call, by one Triton kernel."""
+        """Compute the block with one Triton kernel."""
         from pipeline.engines.vibevoice.kernels import triton_conv_block
 
         wide, narrow = self.wide, self.narrow
         if wide.bias is None or narrow.bias is None:
-            raise TypeError("a block's linear layers have biases")
+            raise TypeError("a ConvNeXt block's linear layers need a bias")
         parts = (wide.weight, wide.bias), (narrow.weight, narrow.bias)
         kernel, bias = self.mixer.wide_kernel, self.mixer.wide_bias
         return triton_conv_block.conv_block(x.contiguous(), past, kernel, bias, *parts, self.epsilon)
 
 
 def _remember(x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
-    """x with its past before it; the past becomes the end of that."""
+    """Prepend the past to x, and keep the end of the result as the new past."""
     joined = torch.cat([past, x], 1)
     past.copy_(joined[:, -past.shape[1] :])
     return joined
 
 
-class Stream:
-    """A whole stack. It holds no state: memories are made by `memories` and given to every call."""
+class StreamingStack:
+    """Encoder or decoder stack. Its streaming state is made by `memories` and passed to every call."""
 
-    def __init__(self, weights: Weights, stack: Stack) -> None:
+    def __init__(self, weights: Weights, stack: ConvStackConfig) -> None:
         self.device, self.dtype = weights.device, weights.dtype
-        self.layers: list[Layer] = [Convolution(weights, f"{stack.root}stem.conv.conv")]
+        self.layers: list[StreamingLayer] = [CausalConv(weights, f"{stack.root}stem.conv.conv")]
         ratios = stack.ratios[::-1] if stack.upward else stack.ratios
         for index, (prefix, depth, _) in enumerate(stack.stages()):
             if index:
                 self.layers.append(self._resampling(weights, stack, index - 1, ratios[index - 1]))
-            self.layers += [Block(weights, f"{prefix}{block}.", stack.epsilon) for block in range(depth)]
-        self.layers.append(Convolution(weights, f"{stack.root}head.conv"))
+            self.layers += [
+                ConvNextBlock(weights, f"{prefix}{block}.", stack.epsilon) for block in range(depth)
+            ]
+        self.layers.append(CausalConv(weights, f"{stack.root}head.conv"))
 
     @staticmethod
-    def _resampling(weights: Weights, stack: Stack, index: int, ratio: int) -> Layer:
+    def _resampling(weights: Weights, stack: ConvStackConfig, index: int, ratio: int) -> StreamingLayer:
         at = f"{stack.root}conv_layers.{index}."
         if stack.upward:
             return Upsampling(weights, f"{at}convtr.convtr", ratio)
         return Downsampling(weights, f"{at}conv.conv", ratio)
 
     def memories(self, rows: int) -> list[torch.Tensor]:
-        """Silence before the first sample: one (rows, past, channels) per layer."""
+        """Make the state before the first sample, silence: one (rows, past, channels) per layer."""
         return [
             torch.zeros(rows, *layer.memory, dtype=self.dtype, device=self.device) for layer in self.layers
         ]
@@ -202,16 +212,20 @@ class Stream:
     def __call__(
         self, x: torch.Tensor, memories: Sequence[torch.Tensor], fused: Fuser | None = None
     ) -> torch.Tensor:
-        """x (rows, time, in) to (rows, time * hop or time / hop, out); the memories are moved on in place."""
+        """Run the stack: x (rows, time, in) to (rows, time * hop or time / hop, out).
+
+        Args:
+            memories: the state, updated in place.
+        """
         fused = fused or NoFusion()
         for layer, memory in zip(self.layers, memories, strict=True):
-            if fused.own_kernels and isinstance(layer, Block) and layer.fits_one_kernel(x):
+            if fused.own_kernels and isinstance(layer, ConvNextBlock) and layer.fits_one_kernel(x):
                 x = layer.in_one_kernel(x, memory)
             else:
                 x = fused(run_layer)(layer, x, memory)
         return x
 
 
-def run_layer(layer: Layer, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
-    """A layer of a stack, as a region for fused kernels."""
+def run_layer(layer: StreamingLayer, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
+    """Run a layer of a stack: a region that a `Fuser` can compile."""
     return layer(x, past)

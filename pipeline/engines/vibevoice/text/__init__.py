@@ -1,1 +1,1 @@
-"""Words to tokens and embeddings."""
+"""Prompt, tokenizer and embedding table, without torch."""

@@ -1,6 +1,4 @@
-"""Rows of the embedding table, read from the file where they lie: no torch, no model, and not the whole
-table.
-"""
+"""Rows of the embedding table, memory-mapped: without torch, and without reading the whole table."""
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +10,7 @@ NAME = "model.language_model.embed_tokens.weight"
 
 
 def rows(checkpoint: Checkpoint, ids: npt.NDArray[np.int32]) -> tuple[npt.NDArray[np.generic], str]:
-    """(n, hidden) and the kind of number they are (a key of `DTYPES`)."""
+    """Read the rows (n, hidden) of token IDs (n,); also returns their type, a key of `DTYPES`."""
     tensor = checkpoint.tensor(NAME)
     pages, start = tensor.map()
     table = np.frombuffer(pages, DTYPES[tensor.kind], offset=start, count=tensor.shape[0] * tensor.shape[1])

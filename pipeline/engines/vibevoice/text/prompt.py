@@ -1,4 +1,4 @@
-"""Words to ids: the prompt that the checkpoint's processor makes, with one place for each speaker's voice."""
+"""The prompt that the checkpoint's processor makes, with one placeholder per speaker, and its tokens."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ Ids = npt.NDArray[np.int32]
 
 
 def render(segment: SegmentText) -> str:
-    """The prompt as text. Each voice is one token here and as many as it has frames when it is decoded.
+    """Render the prompt as text, with one token per voice; decoding inserts one position per voice frame.
 
     >>> from pipeline.engines.protocol import Line
     >>> print(render(SegmentText((Line(0, "Hello."), Line(1, "Hi.")), speakers=2, seed=0)))
@@ -42,7 +42,7 @@ def render(segment: SegmentText) -> str:
 
 
 def load_tokenizer(folder: Path) -> Tokenizer:
-    """The checkpoint's tokenizer, without transformers.
+    """Load the checkpoint's tokenizer, without transformers.
 
     Raises:
         EngineError: there is none, or it lacks the tokens of the prompt.
@@ -58,10 +58,10 @@ def load_tokenizer(folder: Path) -> Tokenizer:
 
 
 def encode(tokenizer: Tokenizer, segment: SegmentText) -> Ids:
-    """(n,) ids of the rendered prompt."""
+    """Tokenize the rendered prompt as IDs (n,)."""
     return np.array(tokenizer.encode(render(segment), add_special_tokens=False).ids, np.int32)
 
 
 def control_tokens(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """What the model would obey and not speak."""
+    """List the tokens that the model would interpret instead of speaking."""
     return tuple(token.content for token in tokenizer.get_added_tokens_decoder().values())

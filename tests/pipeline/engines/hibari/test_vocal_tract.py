@@ -14,8 +14,8 @@ from pipeline.engines.hibari.vocal_tract import (
     PITCH_MIN,
     RATIO_MAX,
     RATIO_MIN,
-    Print,
     VocalTract,
+    Voiceprint,
     estimate,
     vocal_tract,
     voiceprint,
@@ -36,7 +36,7 @@ def said(text: str, ratio: float = 1.0) -> Samples:
 
 
 @cache
-def own() -> Print:
+def own() -> Voiceprint:
     return voiceprint(said(OWN_TEXT), RATE_HZ)
 
 

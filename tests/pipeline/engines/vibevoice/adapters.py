@@ -38,7 +38,7 @@ def adapt(model: nn.Module, config: LoraConfig, folder: Path, *, seed: int = 0) 
 
 
 def merged(wrapped: PeftModel, prefix: str, *, scale: float = 1.0) -> Weights:
-    """The weights that peft merges, under the checkpoint's names: `prefix` before the model's own."""
+    """Merge with peft; returns the weights by the checkpoint's names, which are `prefix` and the model's."""
     for module in wrapped.modules():
         if hasattr(module, "set_scale"):
             module.set_scale("default", scale)
@@ -55,7 +55,7 @@ def adapt_language_model(
 
 
 def adapt_head(checkpoint: Path, folder: Path, *, scale: float = 1.0) -> Weights:
-    """The same for the diffusion head, under the original's names, in the folder `diffusion_head`."""
+    """Save an adapter of the diffusion head with the original's names, in the folder `diffusion_head`."""
     wrapped = adapt(Head(checkpoint), settings(HEAD_TARGETS), folder / "diffusion_head", seed=1)
     originals = merged(wrapped, "", scale=scale)
     return {

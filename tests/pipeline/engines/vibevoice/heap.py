@@ -1,16 +1,16 @@
-"""What glibc's allocator has given out."""
+"""Memory in use according to glibc's allocator."""
 
 import ctypes
 
 
 class _Heap(ctypes.Structure):
-    """Its `mallinfo2`."""
+    """glibc's `struct mallinfo2`."""
 
     _fields_ = tuple((name, ctypes.c_size_t) for name in (*"abcd", "mapped", *"fg", "used", "free", "top"))
 
 
 def used() -> int:
-    """Bytes in use, in heaps and in blocks that were mapped by themselves."""
+    """Return the bytes in use, in heaps and in separately mapped blocks."""
     libc = ctypes.CDLL(None)
     libc.mallinfo2.restype = _Heap
     now = libc.mallinfo2()

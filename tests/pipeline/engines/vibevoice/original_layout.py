@@ -37,7 +37,7 @@ SHIFTED = (
 
 
 def original_name(name: str) -> str:
-    """The original's name of a tensor, from transformers'."""
+    """Convert transformers' name of a tensor to the original's."""
     for pattern, replacement in NAMES:
         name = re.sub(pattern, replacement, name)
     for pattern, template in SHIFTED:
@@ -62,7 +62,7 @@ def save_original(checkpoint: Path, folder: Path) -> Path:
 
 
 def original_config(config: dict[str, Any]) -> dict[str, Any]:
-    """The original's `config.json`, from transformers'."""
+    """Convert transformers' `config.json` to the original's."""
     text, head = config["text_config"], config["diffusion_head_config"]
     return {
         "model_type": "vibevoice",
@@ -106,7 +106,7 @@ def _stack(stack: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 class Head(nn.Module):
-    """The modules of the original's diffusion head, below the wrapper of its training (`base`)."""
+    """Modules of the original's diffusion head, below the wrapper of its training (`base`)."""
 
     def __init__(self, checkpoint: Path) -> None:
         super().__init__()

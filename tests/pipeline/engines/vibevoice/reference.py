@@ -1,6 +1,6 @@
-"""What the loop must equal: transformers' own `generate()`, in double precision, with noise that we choose.
+"""Reference for the decode loop: transformers' `generate()`, in double precision, with noise that we choose.
 
-Its hidden logits pass is taken out: the original model has none.
+Its implicit guidance of the logits is removed: the original model has none.
 """
 
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Reference(VibeVoiceForConditionalGeneration):  # type: ignore[misc]  # tra
 
 
 class Solver(DPMSolverMultistepScheduler):  # type: ignore[misc]  # diffusers is untyped
-    """Its noise levels in double precision, so that it computes in it."""
+    """Solver with noise levels in double precision, so that it computes in it."""
 
     sigmas: torch.Tensor
 
@@ -46,7 +46,7 @@ class Solver(DPMSolverMultistepScheduler):  # type: ignore[misc]  # diffusers is
 
 
 class Wide(TorchFunctionMode):
-    """Inside the modules nothing is computed in less than double precision, and noise is the row's own."""
+    """Keeps modules from computing in less than double precision, and draws each row's own noise."""
 
     def __init__(self, model: Reference) -> None:
         super().__init__()
@@ -66,7 +66,7 @@ class Wide(TorchFunctionMode):
 
 
 class Forced(LogitsProcessor):  # type: ignore[misc]  # transformers is untyped
-    """The tokens of each row are given."""
+    """Teacher forcing: the tokens of each row are given."""
 
     def __init__(self, tokens: Sequence[Sequence[int]], prompt: int) -> None:
         self.tokens, self.prompt = tokens, prompt
@@ -94,7 +94,7 @@ def generate(
     steps: int | None = None,
     guidance: float | None = None,
 ) -> tuple[list[torch.Tensor], list[list[int]]]:
-    """Samples (n,) and tokens of every row of a batch, each drawing from its own seed."""
+    """Generate samples (n,) and tokens of every row of a batch, each drawing from its own seed."""
     model.noise = [torch.Generator().manual_seed(seed) for seed in seeds]
     prompt = inputs["input_ids"].shape[1]
     solver = (Solver if model.dtype == torch.float64 else DPMSolverMultistepScheduler)(

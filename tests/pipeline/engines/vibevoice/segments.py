@@ -1,4 +1,4 @@
-"""Segments for the loop and for transformers alike: random prompts with voices in them."""
+"""Random segments, for the decode loop and for transformers alike."""
 
 import functools
 from collections.abc import Sequence
@@ -10,9 +10,9 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, uncaptured
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, DecoderRow
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder, FrameRow
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from tests.pipeline.engines.vibevoice import reference
@@ -23,12 +23,12 @@ VOICE_AT = 3
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """A prompt, what is chosen after it (None: what the model likes), and where its noise starts."""
+    """Prompt, forced tokens (None: the model chooses), and seed of the noise."""
 
     ids: torch.Tensor
     """(1, positions)."""
     audio: torch.Tensor
-    """(1, 1, samples) of its voice."""
+    """(1, 1, samples), its voice."""
     seed: int
     tokens: tuple[int, ...] | None = None
     tokens_max: int = 40
@@ -38,7 +38,7 @@ class Case:
         return self.audio.shape[-1] // 3200
 
     def inputs(self) -> dict[str, torch.Tensor]:
-        """For `generate()`, alone."""
+        """Make the inputs of `generate()` for this case alone."""
         present = torch.ones(1, self.audio.shape[-1], dtype=torch.bool)
         return {
             "input_ids": self.ids,
@@ -58,7 +58,7 @@ def case(
     voice: int = 4,
     voice_seed: int = 0,
 ) -> Case:
-    """A prompt of so many positions, of which `voice` frames are a voice. The same voice, the same start."""
+    """Make a prompt with `voice` frames of a voice; prompts with the same voice begin alike."""
     start, speech = torch.Generator().manual_seed(voice_seed), torch.Generator().manual_seed(seed)
     ids = torch.randint(0, 300, (1, positions), generator=speech)
     ids[0, :VOICE_AT] = torch.randint(0, 300, (VOICE_AT,), generator=start)
@@ -68,14 +68,14 @@ def case(
     return Case(ids, audio, seed, tokens)
 
 
-def spoken(model: Reference, frames: int) -> tuple[int, ...]:
-    """The tokens of so many frames, then the end."""
+def frame_tokens(model: Reference, frames: int) -> tuple[int, ...]:
+    """Return the tokens of a segment with that many frames."""
     config = model.config
     return (config.audio_token_id,) * frames + (config.audio_eos_token_id, config.eos_token_id)
 
 
 def vectors(model: Reference, one: Case) -> torch.Tensor:
-    """(positions, hidden), as the prefill of `generate()` makes them."""
+    """Embed a prompt as (positions, hidden), like the prefill of `generate()`."""
     with torch.inference_mode(), reference.Wide(model):
         found: torch.Tensor = model.get_input_embeddings()(one.ids)[0].clone()
         inputs = one.inputs()
@@ -84,9 +84,9 @@ def vectors(model: Reference, one: Case) -> torch.Tensor:
     return found.clone()
 
 
-def request(model: Reference, one: Case, *, cut: bool = True) -> Request:
-    """`cut`: let its voice be shared."""
-    return Request(
+def request(model: Reference, one: Case, *, cut: bool = True) -> SegmentRequest:
+    """Make a request; with `cut`, its voice can be shared."""
+    return SegmentRequest(
         prompt=vectors(model, one),
         cuts=(VOICE_AT + one.voice_frames,) if cut else (),
         noise=torch.Generator().manual_seed(one.seed),
@@ -109,14 +109,14 @@ def frame_decoder(
 
 @functools.cache
 def generated(model: Reference, one: Case) -> tuple[torch.Tensor, list[int]]:
-    """Samples (n,) and tokens of a case by `generate()`, alone."""
+    """Generate samples (n,) and tokens of a case alone."""
     given = [one.tokens] if one.tokens is not None else None
     audio, tokens = reference.generate(model, one.inputs(), [one.seed], tokens=given)
     return audio[0], tokens[0]
 
 
-def run(loop: Decoder | FrameDecoder, requests: Sequence[Request]) -> list[Row | FrameRow]:
-    """All requests through the slots, each entering as soon as one is free."""
+def run(loop: Decoder | FrameDecoder, requests: Sequence[SegmentRequest]) -> list[DecoderRow | FrameRow]:
+    """Decode all requests, each as soon as a slot is free."""
     waiting, rows = list(enumerate(requests)), {}
     while waiting or loop.active:
         entering = dict(zip(loop.free, waiting, strict=False))
@@ -131,7 +131,7 @@ def run(loop: Decoder | FrameDecoder, requests: Sequence[Request]) -> list[Row |
 
 
 def relative_error(found: npt.NDArray[np.floating], expected: torch.Tensor) -> float:
-    """Largest difference over the largest sample; infinite where the lengths differ."""
+    """Return the largest difference over the largest sample; infinite if the lengths differ."""
     if found.shape != tuple(expected.shape):
         return float("inf")
     if not found.size:

@@ -1,4 +1,4 @@
-"""Stand-ins for a GPU: what a CUDA graph keeps of a run, and what a step asks of the host."""
+"""Stand-ins for a GPU: replay of a run's operators like a CUDA graph, and a count of synchronisations."""
 
 import traceback
 from collections import Counter
@@ -9,22 +9,22 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from pipeline.engines.vibevoice.decoding.cuda_graphs import Work
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Capturable
 
 WAITING = {
     "_local_scalar_dense", "item", "is_nonzero", "equal", "nonzero", "masked_select", "_unique2",
     "bincount", "lift_fresh", "repeat_interleave",
 }  # fmt: skip
-"""Operators that wait for the device, or bring numbers from the host."""
+"""Operators that wait for the device, or copy from the host."""
 INDEXING = {"index", "index_put", "index_put_", "_unsafe_index"}
 
 
 class IllegalError(RuntimeError):
-    """CUDA would refuse that operator while it captures."""
+    """Operator that CUDA rejects while capturing."""
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is partly untyped
-    """The operators of one run, on the memory they ran on; a replay runs them alone and makes nothing new."""
+    """Operators of one run with their memory; a replay runs them again and allocates nothing."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -50,8 +50,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is part
                     old.copy_(new)
 
 
-def taped(work: Work) -> Work:
-    """As `CudaGraphs`, which runs the work before it captures it."""
+def taped(work: Capturable) -> Capturable:
+    """Capture work on a tape; like `CudaGraphs`, run it once before."""
     work()
     tape = Tape()
     with tape:
@@ -60,7 +60,7 @@ def taped(work: Work) -> Work:
 
 
 class Crossings(TorchFunctionMode):
-    """Counts what makes the host of a GPU wait, by the line that asks: numbers from the host and to it."""
+    """Counts copies between host and device, each of which makes the host wait, by source line."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Crossings(TorchFunctionMode):
 
 
 def _is_view(args: Any, made: Any) -> bool:
-    """True if the result lies in the memory of an argument. A `reshape` or `to` may do so or not."""
+    """Return True if the result shares memory with an argument; `reshape` and `to` may do either."""
     given = {one.untyped_storage().data_ptr() for one in _tensors(args)}
     return any(one.untyped_storage().data_ptr() in given for one in _tensors(made))
 

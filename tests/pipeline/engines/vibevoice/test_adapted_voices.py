@@ -1,4 +1,4 @@
-"""An adapter from the model's name to the sound: another take, and that of a checkpoint merged beforehand."""
+"""Adapters end to end: the audio changes, and equals that of a checkpoint merged beforehand."""
 
 import io
 import shutil
@@ -12,7 +12,7 @@ from bench.harness.controls import Watch
 from pipeline.arrays import Samples
 from pipeline.engines.protocol import Line, Options, Reference, SegmentText
 from pipeline.engines.vibevoice.engine import VibeVoice
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import Request, checked, split_options
 from pipeline.script.parser import parse
@@ -21,7 +21,7 @@ from pipeline.voices.library import Voices
 from tests.pipeline.engines.vibevoice import adapters
 from tests.tools import slow
 
-SETTINGS = Settings(device="cpu", slots=2, positions=512, frames=128, prefix_bytes=1 << 20)
+SETTINGS = EngineSettings(device="cpu", slots=2, positions=512, frames=128, prefix_bytes=1 << 20)
 SEGMENT = SegmentText((Line(0, "Hello there."), Line(1, "Hello to you.")), speakers=2, seed=7)
 RATE_HZ, SCALE = 24_000, 0.5
 
@@ -30,7 +30,7 @@ DOUBLE: Options = {"dtype": "float64"}
 
 
 def speak(model: str, given: Options = DOUBLE) -> Samples:
-    """The samples of a segment of two speakers, through all stages."""
+    """Render a segment of two speakers through all stages."""
     engine = VibeVoice(model, SETTINGS)
     options = engine.options(given)
     semantic = engine.semantic(engine.text(SEGMENT, options), options)
@@ -46,7 +46,7 @@ def recording(seed: int) -> Reference:
 
 @pytest.fixture(scope="module")
 def adapted(talkative: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """The name of a model with an adapter of every part, and a checkpoint into which peft merged it."""
+    """Name of a model with an adapter of every part, and of a checkpoint into which peft merged it."""
     folder = tmp_path_factory.mktemp("alice")
     weights: adapters.Weights = {}
     for kind in ("acoustic", "semantic"):
@@ -69,7 +69,7 @@ def adapted(talkative: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )
-def test_the_sound_is_that_of_a_checkpoint_merged_beforehand(
+def test_audio_equals_that_of_a_checkpoint_merged_beforehand(
     talkative: Path, adapted: tuple[str, str], options: Options
 ) -> None:
     name, merged = adapted
@@ -79,7 +79,7 @@ def test_the_sound_is_that_of_a_checkpoint_merged_beforehand(
     assert np.abs(heard - plain).max() > 0.01 * np.abs(plain).max()
 
 
-def test_each_part_changes_the_sound(talkative: Path, tmp_path: Path) -> None:
+def test_each_part_changes_the_audio(talkative: Path, tmp_path: Path) -> None:
     plain = speak(str(talkative))
     for part in ("language", "head", "acoustic", "semantic"):
         folder = tmp_path / part
@@ -94,7 +94,7 @@ def test_each_part_changes_the_sound(talkative: Path, tmp_path: Path) -> None:
         assert np.array_equal(speak(f"{talkative}+lora:{folder}@0"), plain), part
 
 
-def test_a_voice_at_two_scales_has_segments_of_its_own(adapted: tuple[str, str], tmp_path: Path) -> None:
+def test_each_scale_of_a_voice_has_its_own_segment_keys(adapted: tuple[str, str], tmp_path: Path) -> None:
     base, _, scale = adapted[0].rpartition("@")
     jobs = Jobs(Store(str(tmp_path)))
     jobs_and_keys = []

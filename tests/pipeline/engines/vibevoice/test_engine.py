@@ -18,7 +18,7 @@ from pipeline.engines import load_timing
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.registry import Engines
 from pipeline.engines.vibevoice.engine import VibeVoice
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.errors import (
     CancelledError,
     DeviceLostError,
@@ -37,7 +37,7 @@ from tests.pipeline.engines.vibevoice import reference, segments
 T = TypeVar("T")
 
 RATE_HZ = 24_000
-SETTINGS = Settings(device="cpu", slots=3, positions=1024, frames=512, prefix_bytes=1 << 20)
+SETTINGS = EngineSettings(device="cpu", slots=3, positions=1024, frames=512, prefix_bytes=1 << 20)
 OPTIONS = {"dtype": "float64"}
 
 
@@ -47,13 +47,13 @@ def recording(seed: int, seconds: float = 1.3) -> Reference:
 
 
 def script(number: int) -> SegmentText:
-    """A segment of one to three speakers; the more lines the longer its frame plan."""
+    """Make a segment of one to three speakers; more lines make a longer frame plan."""
     lines = [Line(n % (number % 3 + 1), f"Line {n} of {number}.") for n in range(number % 3 + 1 + number)]
     return SegmentText(tuple(lines), speakers=number % 3 + 1, seed=1000 + number)
 
 
 def chat(segment: SegmentText) -> list[dict[str, object]]:
-    """The same segment for transformers' processor: each voice comes with its speaker's first line."""
+    """Convert a segment for transformers' processor, where each voice comes with its speaker's first line."""
     turns: list[dict[str, object]] = []
     voiced: set[int] = set()
     for line in segment.lines:
@@ -66,7 +66,7 @@ def chat(segment: SegmentText) -> list[dict[str, object]]:
 
 
 def prepare(engine: VibeVoice, segment: SegmentText) -> tuple[Arrays, list[Arrays]]:
-    """All that comes before the diffusion stage."""
+    """Run the stages before diffusion."""
     options = engine.options(OPTIONS)
     semantic = engine.semantic(engine.text(segment, options), options)
     return semantic, [engine.speaker(recording(slot), options) for slot in range(segment.speakers)]
@@ -105,7 +105,7 @@ def test_the_stages_give_the_samples_of_one_call_of_transformers(untied: Path) -
 
 
 def outcome(engine: VibeVoice, segment: SegmentText) -> Samples:
-    """Its samples; none where the model says nothing."""
+    """Decode a segment; without samples if the model ends it at once."""
     try:
         return speak(engine, segment)
     except EngineError as error:
@@ -114,14 +114,14 @@ def outcome(engine: VibeVoice, segment: SegmentText) -> Samples:
         return np.zeros(0, np.float32)
 
 
-def test_what_loads_a_model_says_so_once(talkative: Path) -> None:
-    """Text its tokenizer, a speaker the encoder, diffusion the decoder; each for the first time only."""
+def test_each_stage_reports_its_load_once(talkative: Path) -> None:
+    """Text loads the tokenizer, speaker the encoder, diffusion the decoder; each the first time only."""
     engine, segment = VibeVoice(str(talkative), SETTINGS), script(4)
     options = engine.options({"dtype": "float32"})
 
     def loaded(stage: Callable[[], T]) -> tuple[T, float]:
         told = [0.0]
-        with load_timing.counted(told.append):
+        with load_timing.measured(told.append):
             return stage(), told[-1]
 
     def stages() -> list[float]:
@@ -138,7 +138,7 @@ def test_what_loads_a_model_says_so_once(talkative: Path) -> None:
     assert stages() == [0, 0, 0, 0]
 
 
-def test_a_cancelled_segment_leaves_and_the_others_go_on(talkative: Path) -> None:
+def test_a_cancelled_segment_ends_and_the_others_continue(talkative: Path) -> None:
     engine = VibeVoice(str(talkative), SETTINGS)
     options = engine.options({"dtype": "float32"})
     semantic, voices = prepare(engine, script(4))
@@ -154,7 +154,7 @@ def test_a_cancelled_segment_leaves_and_the_others_go_on(talkative: Path) -> Non
         heard = list(threads.map(run, controls))
     assert isinstance(heard[1], CancelledError)
     assert heard[0] == heard[2] == heard[3]
-    assert all(control.looks for control in controls)
+    assert all(control.checks for control in controls)
     assert controls[0].done == len(heard[0]) // 4 // 3200  # type: ignore[arg-type]  # bytes, as in the line before
 
 
@@ -173,26 +173,26 @@ def test_the_text_stages_start_without_torch(checkpoint: Path) -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_it_is_found_by_its_name(checkpoint: Path) -> None:
+def test_the_engine_is_loaded_by_name(checkpoint: Path) -> None:
     assert Engines().load("vibevoice", str(checkpoint)).profile.pool == "threads"
 
 
-def test_a_segment_too_long_for_a_slot_is_refused_with_its_size(checkpoint: Path) -> None:
-    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, positions=256, frames=128))
+def test_a_segment_too_long_for_a_slot_is_rejected_with_its_size(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), EngineSettings(device="cpu", slots=1, positions=256, frames=128))
     segment = SegmentText((Line(0, "word " * 60),), speakers=1, seed=0)
     semantic, voices = prepare(engine, segment)
     with pytest.raises(EngineError, match=r"about 144 frames; a slot has 256 positions and 128 frames"):
         engine.diffusion(semantic, voices, 0, engine.options(OPTIONS), Watch())
 
 
-def test_what_another_model_made_is_refused(checkpoint: Path) -> None:
+def test_artifacts_of_another_model_are_rejected(checkpoint: Path) -> None:
     engine = VibeVoice(str(checkpoint), SETTINGS)
     semantic, voices = prepare(engine, script(0))
     narrow = Arrays({**semantic.arrays, "vectors": semantic.arrays["vectors"][:, :32]}, semantic.meta)
-    with pytest.raises(EngineError, match="a voice has 64 numbers a frame, the words have 32"):
+    with pytest.raises(EngineError, match="a speaker embedding has width 64, but the words have 32"):
         engine.diffusion(narrow, voices, 0, engine.options(OPTIONS), Watch())
     voices = [Arrays({"voice": voices[0].arrays["voice"][:, :32]}, voices[0].meta)]
-    with pytest.raises(EngineError, match="made for a model of width 32, not 64"):
+    with pytest.raises(EngineError, match="for a model of width 32, not 64"):
         engine.diffusion(narrow, voices, 0, engine.options(OPTIONS), Watch())
 
 
@@ -205,19 +205,19 @@ def test_speakers_without_recordings_are_refused(checkpoint: Path) -> None:
 def test_a_silent_recording_is_refused(checkpoint: Path) -> None:
     engine = VibeVoice(str(checkpoint), SETTINGS)
     silence = Reference(samples=np.zeros(RATE_HZ, np.float32), sample_rate_hz=RATE_HZ)
-    with pytest.raises(VoiceError, match="nothing is heard"):
+    with pytest.raises(VoiceError, match="is silent"):
         engine.speaker(silence, engine.options(OPTIONS))
 
 
 def test_a_long_recording_is_cut_and_resampled(checkpoint: Path) -> None:
-    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, reference_s=2.0))
+    engine = VibeVoice(str(checkpoint), EngineSettings(device="cpu", slots=1, reference_s=2.0))
     samples = np.random.default_rng(0).normal(0, 0.2, 5 * 16_000).astype(np.float32)
     made = engine.speaker(Reference(samples=samples, sample_rate_hz=16_000), engine.options(OPTIONS))
     assert made.arrays["voice"].shape == (15, 64)
 
 
-def test_a_long_recording_begins_where_something_is_heard(checkpoint: Path) -> None:
-    engine = VibeVoice(str(checkpoint), Settings(device="cpu", slots=1, reference_s=2.0))
+def test_leading_silence_of_a_long_recording_is_trimmed(checkpoint: Path) -> None:
+    engine = VibeVoice(str(checkpoint), EngineSettings(device="cpu", slots=1, reference_s=2.0))
     heard = recording(0, 2.0).samples
     assert heard is not None
     heard[0] = 0.5  # loud from its first sample on
@@ -236,7 +236,7 @@ def test_a_long_recording_begins_where_something_is_heard(checkpoint: Path) -> N
         (torch.AcceleratorError("CUDA error: unspecified\nadvice"), DeviceLostError),
     ],
 )
-def test_a_fault_of_the_device_in_the_speaker_stage_is_worth_another_try(
+def test_a_device_fault_in_the_speaker_stage_is_retryable(
     checkpoint: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: type[Exception]
 ) -> None:
     def failing(*_: object) -> torch.Tensor:
@@ -248,16 +248,14 @@ def test_a_fault_of_the_device_in_the_speaker_stage_is_worth_another_try(
         engine.speaker(recording(0), engine.options(OPTIONS))
 
 
-def test_a_control_token_is_refused_with_its_line_before_anything_is_made(
-    checkpoint: Path, tmp_path: Path
-) -> None:
+def test_a_control_token_is_rejected_with_its_line_before_any_stage(checkpoint: Path, tmp_path: Path) -> None:
     options, rest = split_options({}, engine="vibevoice")
     script, engine = parse("Ann: Fine.\nBob: Say <|vision_pad|>."), VibeVoice(str(checkpoint), SETTINGS)
-    with pytest.raises(ScriptError, match=r"line 2: <\|vision_pad\|> is no text to the model"):
+    with pytest.raises(ScriptError, match=r"line 2: <\|vision_pad\|> is a control token of the model"):
         checked(script, {}, options, rest, engine=engine, registered=Voices(Store(str(tmp_path))))
 
 
-def test_half_precision_travels_as_whole_numbers(half: Path) -> None:
+def test_bfloat16_is_passed_between_stages_as_bits(half: Path) -> None:
     engine = VibeVoice(str(half), SETTINGS)
     options = engine.options({"dtype": "bfloat16"})
     semantic = engine.semantic(engine.text(script(0), options), options)

@@ -1,4 +1,4 @@
-"""Adapters are merged as peft merges them, and refused where they do not fit."""
+"""Adapters are merged like peft does, and rejected if they do not fit."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ ATTENTION = "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"
 
 @pytest.fixture
 def adapter(checkpoint: Path, tmp_path: Path) -> Path:
-    """An adapter of two projections of the language model."""
+    """Adapter of two projections of the language model."""
     folder = tmp_path / "alice"
     adapters.adapt_language_model(checkpoint, folder, targets=["q_proj", "down_proj"])
     return folder
@@ -156,7 +156,7 @@ def test_the_output_of_a_training_is_an_adapter_too(checkpoint: Path, adapter: P
 def test_merged_weights_are_those_of_a_checkpoint_merged_beforehand(
     half: Path, tmp_path: Path, dtype: torch.dtype
 ) -> None:
-    """In every type of arithmetic: a merged weight has the digits of the checkpoint's own type."""
+    """Merged weights are rounded to the checkpoint's own type, whatever the type of arithmetic."""
     adapter, saved = tmp_path / "adapter", shutil.copytree(half, tmp_path / "saved")
     adapters.adapt_language_model(half, adapter)
     named = open_checkpoint(f"{half}+lora:{adapter}@0.7").check()
@@ -177,7 +177,7 @@ def test_merged_weights_are_those_of_a_checkpoint_merged_beforehand(
 # -- revision ----------------------------------------------------------------------------------------
 
 
-def test_the_revision_follows_the_adapter_and_its_scale(checkpoint: Path, adapter: Path) -> None:
+def test_the_revision_depends_on_the_adapter_and_its_scale(checkpoint: Path, adapter: Path) -> None:
     def revision(name: object) -> str:
         return open_checkpoint(str(name)).revision()
 
@@ -190,7 +190,7 @@ def test_the_revision_follows_the_adapter_and_its_scale(checkpoint: Path, adapte
     assert len({first, second, revision(f"{checkpoint}+lora:{adapter}")}) == 3
 
 
-def test_the_revision_does_not_follow_the_place(checkpoint: Path, adapter: Path, tmp_path: Path) -> None:
+def test_the_revision_does_not_depend_on_the_path(checkpoint: Path, adapter: Path, tmp_path: Path) -> None:
     copy = shutil.copytree(adapter, tmp_path / "other")
     first, second = (
         open_checkpoint(f"{checkpoint}+lora:{folder}@0.8").revision() for folder in (adapter, copy)
@@ -205,13 +205,13 @@ def test_the_revision_does_not_follow_the_place(checkpoint: Path, adapter: Path,
     ("values", "reason"),
     [
         ({"peft_type": "IA3"}, "an adapter of type 'IA3'; only 'LORA' can be merged"),
-        ({"use_dora": True}, "use_dora = True is not merged"),
-        ({"bias": "lora_only"}, "bias = 'lora_only' is not merged"),
-        ({"lora_bias": True}, "lora_bias = True is not merged"),
-        ({"modules_to_save": ["lm_head"]}, r"modules_to_save = \['lm_head'\] is not merged"),
-        ({"init_lora_weights": "pissa"}, "init_lora_weights = 'pissa' is not merged"),
-        ({"alora_invocation_tokens": [1, 2]}, r"alora_invocation_tokens = \[1, 2\] is not merged"),
-        ({"invented_next_year": {"a": 1}}, "invented_next_year = {'a': 1} is not merged"),
+        ({"use_dora": True}, "use_dora = True is not supported"),
+        ({"bias": "lora_only"}, "bias = 'lora_only' is not supported"),
+        ({"lora_bias": True}, "lora_bias = True is not supported"),
+        ({"modules_to_save": ["lm_head"]}, r"modules_to_save = \['lm_head'\] is not supported"),
+        ({"init_lora_weights": "pissa"}, "init_lora_weights = 'pissa' is not supported"),
+        ({"alora_invocation_tokens": [1, 2]}, r"alora_invocation_tokens = \[1, 2\] is not supported"),
+        ({"invented_next_year": {"a": 1}}, "invented_next_year = {'a': 1} is not supported"),
         ({"r": 8}, r"down_proj has A \(4, 96\) and B \(64, 4\); for rank 8 .* should be \(8, 96\)"),
         ({"r": None}, r"adapter_config\.json lacks an entry or has one of the wrong type"),
         ({"target_modules": ["q_proj"]}, r"layers\.0\.mlp\.down_proj, which it does not target"),
@@ -239,7 +239,7 @@ def test_settings_that_cannot_be_merged_are_named(
         ),
         (
             {ATTENTION.replace("lora_A.weight", "lora_magnitude_vector"): torch.zeros(64)},
-            "lora_magnitude_vector, and only LoRA of linear layers is merged",
+            "lora_magnitude_vector, but only LoRA of linear layers is supported",
         ),
         (
             {
@@ -278,7 +278,7 @@ def test_an_adapter_of_convolutions_is_refused(checkpoint: Path, adapter: Path) 
     sides = {f"{module}.lora_A.weight": torch.zeros(4, 1, 7), f"{module}.lora_B.weight": torch.zeros(2, 4, 1)}
     change_settings(adapter, target_modules=["q_proj", "down_proj", "conv"])
     change_tensors(adapter, dict(sides))
-    with pytest.raises(EngineError, match=r"stem\.conv\.conv, which is no linear layer"):
+    with pytest.raises(EngineError, match=r"stem\.conv\.conv, which is not a linear layer"):
         opened(checkpoint, adapter)
 
 
@@ -298,10 +298,10 @@ class Unwanted:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"no pickle", "is damaged or no file of tensors"),
+        (b"no pickle", "is damaged, or not a file of tensors"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "Git LFS pointer"),
-        (Unwanted(), "is damaged or no file of tensors"),
-        ([1, 2], "is no dictionary of tensors"),
+        (Unwanted(), "is damaged, or not a file of tensors"),
+        ([1, 2], "is not a dictionary of tensors"),
     ],
     ids=["damaged", "pointer", "object", "list"],
 )
@@ -333,7 +333,7 @@ def test_a_truncated_adapter_is_refused(checkpoint: Path, adapter: Path) -> None
 
 
 def test_a_folder_without_an_adapter_is_refused(checkpoint: Path, tmp_path: Path) -> None:
-    with pytest.raises(EngineError, match=r"is no LoRA adapter: it has no adapter_config\.json"):
+    with pytest.raises(EngineError, match=r"is not a LoRA adapter: it has no adapter_config\.json"):
         opened(checkpoint, tmp_path)
 
 

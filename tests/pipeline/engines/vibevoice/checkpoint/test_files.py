@@ -1,4 +1,4 @@
-"""A checkpoint is found, known by its content, and refused with its reason."""
+"""Checkpoints are located, identified by content, and rejected with a reason."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from pipeline.engines.vibevoice.checkpoint import architecture, footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.engine import VibeVoice
 from pipeline.engines.vibevoice.inspection import inspect_checkpoint
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.errors import EngineError
 from tests.pipeline.engines.vibevoice import adapters
 
@@ -42,7 +42,7 @@ def test_the_published_dimensions_have_the_published_sizes() -> None:
     assert found.hop == 3200
 
 
-def test_the_revision_follows_the_weights_and_not_the_place(checkpoint: Path, copy: Path) -> None:
+def test_the_revision_depends_on_the_weights_and_not_on_the_path(checkpoint: Path, copy: Path) -> None:
     before = open_checkpoint(str(checkpoint)).revision()
     assert open_checkpoint(str(copy)).revision() == before
     weights = copy / "model.safetensors"
@@ -56,7 +56,9 @@ def test_the_revision_follows_the_weights_and_not_the_place(checkpoint: Path, co
     ("name", "old", "new"),
     [("tokenizer.json", '"version":', '"version" :'), ("processor_config.json", "normalize_audio", "other")],
 )
-def test_the_revision_follows_all_that_shapes_the_sound(copy: Path, name: str, old: str, new: str) -> None:
+def test_the_revision_depends_on_tokenizer_and_feature_extractor(
+    copy: Path, name: str, old: str, new: str
+) -> None:
     before, path = open_checkpoint(str(copy)).revision(), copy / name
     changed = path.read_text().replace(old, new, 1)
     assert changed != path.read_text()
@@ -69,7 +71,7 @@ def test_two_trainings_of_one_architecture_have_two_revisions(checkpoint: Path, 
     assert VibeVoice(str(other)).revision() != VibeVoice(str(checkpoint)).revision()
 
 
-def test_a_folder_that_is_no_checkpoint_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_a_checkpoint_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"has no config\.json"):
         VibeVoice(str(tmp_path)).revision()
 
@@ -79,7 +81,7 @@ def test_a_path_that_does_not_exist_is_refused() -> None:
         VibeVoice("/nowhere/at/all").revision()
 
 
-def test_an_id_that_can_t_be_fetched_says_what_was_tried(
+def test_an_id_that_cannot_be_downloaded_reports_what_was_tried(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
@@ -96,7 +98,7 @@ def test_another_kind_of_model_is_refused(copy: Path) -> None:
         VibeVoice(str(copy)).revision()
 
 
-def test_a_variant_that_is_not_computed_is_refused(copy: Path) -> None:
+def test_an_unsupported_variant_is_rejected(copy: Path) -> None:
     config = json.loads((copy / "config.json").read_text())
     change_config(copy, text_config=config["text_config"] | {"hidden_act": "relu"})
     with pytest.raises(EngineError, match=r"text_config\.hidden_act is 'relu'"):
@@ -198,7 +200,7 @@ def test_a_model_with_adapters_in_its_folder_stays_a_model(copy: Path, checkpoin
 @pytest.mark.parametrize("name", ["vibevoice-1.5b-q8_0.gguf", "pytorch_model.bin"])
 def test_another_format_is_named(copy: Path, name: str) -> None:
     (copy / "model.safetensors").rename(copy / name)
-    with pytest.raises(EngineError, match=rf"{name} is not read here: use the model's safetensors"):
+    with pytest.raises(EngineError, match=rf"{name} is not supported: use the model's safetensors"):
         open_checkpoint(str(copy))
 
 
@@ -223,19 +225,19 @@ def test_a_tensor_of_another_shape_is_named(checkpoint: Path, copy: Path) -> Non
         VibeVoice(str(copy)).revision()
 
 
-def test_the_doctor_hears_what_is_wrong(copy: Path) -> None:
+def test_the_report_names_problems(copy: Path) -> None:
     (copy / "tokenizer.json").unlink()
     report = inspect_checkpoint(str(copy))
     assert not report.usable
     assert report.problems == ("there is no tokenizer.json; download it",)
 
 
-def test_the_doctor_hears_that_a_complete_checkpoint_fits(checkpoint: Path) -> None:
+def test_the_report_of_a_complete_checkpoint_has_no_problems(checkpoint: Path) -> None:
     report = inspect_checkpoint(str(checkpoint))
     assert report.usable
     assert (report.slots, report.revision) == (8, VibeVoice(str(checkpoint)).revision())
 
 
-def test_the_doctor_hears_that_a_device_is_too_small(checkpoint: Path) -> None:
-    report = inspect_checkpoint(str(checkpoint), Settings(memory_bytes=100 << 20))
+def test_the_report_names_too_small_a_device(checkpoint: Path) -> None:
+    report = inspect_checkpoint(str(checkpoint), EngineSettings(memory_bytes=100 << 20))
     assert report.problems[0].endswith("0.1 GB are free")

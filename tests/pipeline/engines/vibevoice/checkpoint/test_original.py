@@ -1,4 +1,4 @@
-"""The original layout is read as transformers' conversion of it would be."""
+"""The original layout is read like transformers' conversion of it."""
 
 import hashlib
 import json
@@ -79,7 +79,7 @@ def test_schedule_and_feature_extractor_are_those_of_the_converted_checkpoint(
     )
     assert first == second
     for name in ("normalize_audio", "target_dB_FS", "eps"):
-        assert found.hearing[name] == converted.hearing[name]
+        assert found.feature_extractor[name] == converted.feature_extractor[name]
 
 
 def test_an_adapter_fits_the_original_layout(checkpoint: Path, original: Path, tmp_path: Path) -> None:
@@ -89,7 +89,7 @@ def test_an_adapter_fits_the_original_layout(checkpoint: Path, original: Path, t
     assert max(float((found(name) - weight).abs().max()) for name, weight in expected.items()) <= 1e-7
 
 
-def test_the_doctor_names_the_layout(original: Path) -> None:
+def test_the_report_names_the_layout(original: Path) -> None:
     report = inspect_checkpoint(str(original))
     assert report.usable
     assert report.converted
@@ -112,7 +112,7 @@ def test_a_missing_tokenizer_is_named_with_its_place(original: Path) -> None:
         ("diffusion_head_config", {"prediction_type": "epsilon"}, "prediction_type is 'epsilon'"),
     ],
 )
-def test_a_variant_that_is_not_computed_is_refused(
+def test_an_unsupported_variant_is_rejected(
     original: Path, part: str, values: dict[str, object], reason: str
 ) -> None:
     change_config(original, part, **values)

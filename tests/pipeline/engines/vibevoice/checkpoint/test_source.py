@@ -30,7 +30,7 @@ def test_a_scale_out_of_range_is_refused(scale: str) -> None:
 
 
 def test_a_scale_that_is_no_number_is_refused_with_the_remedy() -> None:
-    with pytest.raises(EngineError, match=r"'home' is no number; .* as in /m\+lora:/a@home@1"):
+    with pytest.raises(EngineError, match=r"'home' is not a number; .* as in /m\+lora:/a@home@1"):
         parse("/m+lora:/a@home")
 
 

@@ -1,16 +1,16 @@
-"""What is kept of captured work, and what happens where it can't be captured."""
+"""Cache of captured work, and failed captures."""
 
 import pytest
 import torch
 
-from pipeline.engines.vibevoice.decoding.cuda_graphs import Captured, Work, uncaptured
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Capturable, Captured, uncaptured
 
 
 def test_work_is_captured_once_for_each_shape_and_the_oldest_goes() -> None:
-    captures: list[Work] = []
+    captures: list[Capturable] = []
     ran: list[int] = []
 
-    def capture(work: Work) -> Work:
+    def capture(work: Capturable) -> Capturable:
         captures.append(work)
         return work
 
@@ -26,7 +26,7 @@ def test_work_that_cannot_be_captured_runs_as_it_is_and_is_counted(
 ) -> None:
     ran: list[int] = []
 
-    def refuses(work: Work) -> Work:
+    def refuses(work: Capturable) -> Capturable:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
     kept = Captured(refuses, 2)
@@ -35,12 +35,12 @@ def test_work_that_cannot_be_captured_runs_as_it_is_and_is_counted(
     assert ran == [1, 1]
     assert kept.refusals == 1
     assert [record.message for record in caplog.records] == [
-        "no CUDA graph: operation not permitted when stream is capturing"
+        "CUDA graph capture failed, running uncaptured: operation not permitted when stream is capturing"
     ]
 
 
 def test_running_out_of_memory_while_capturing_is_reported() -> None:
-    def full(work: Work) -> Work:
+    def full(work: Capturable) -> Capturable:
         raise torch.OutOfMemoryError
 
     with pytest.raises(torch.OutOfMemoryError):

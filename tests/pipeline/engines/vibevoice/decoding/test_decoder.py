@@ -1,4 +1,4 @@
-"""The loop speaks what transformers' `generate()` speaks, to 1e-9 in double precision."""
+"""The decode loop equals transformers' `generate()`, to 1e-9 in double precision."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +9,8 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.layers import linear
-from pipeline.engines.vibevoice.model.kv_cache import Cache
-from pipeline.engines.vibevoice.model.language_model import LanguageModel, Piece
+from pipeline.engines.vibevoice.model.kv_cache import KvCache
+from pipeline.engines.vibevoice.model.language_model import LanguageModel, PromptPiece
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 from tests.tools import slow
@@ -36,7 +36,7 @@ def assert_equal(
 
 
 def test_one_segment_equals_generate(model: Reference, weights: Weights) -> None:
-    one = segments.case(model, 40, 1, segments.spoken(model, 12))
+    one = segments.case(model, 40, 1, segments.frame_tokens(model, 12))
     assert_equal(model, weights, [one], 1)
 
 
@@ -47,7 +47,7 @@ def test_segments_that_join_late_equal_generate_one_by_one(
 ) -> None:
     shapes = [(12, 4), (30, 11), (21, 7), (44, 2), (18, 0), (27, 9), (35, 1)]
     cases = [
-        segments.case(model, positions, 50 + n, segments.spoken(model, frames), voice_seed=n % 2)
+        segments.case(model, positions, 50 + n, segments.frame_tokens(model, frames), voice_seed=n % 2)
         for n, (positions, frames) in enumerate(shapes)
     ]
     assert_equal(model, weights, cases, slots, cut=cut)
@@ -58,7 +58,7 @@ def test_a_batch_with_different_prompts_and_ends_equals_generate_on_that_batch(
 ) -> None:
     frames = (12, 5, 9)
     cases = [
-        segments.case(model, positions, 80 + n, segments.spoken(model, frames[n]))
+        segments.case(model, positions, 80 + n, segments.frame_tokens(model, frames[n]))
         for n, positions in enumerate((40, 23, 31))
     ]
     longest = max(one.ids.shape[1] for one in cases)
@@ -77,7 +77,7 @@ def test_a_batch_with_different_prompts_and_ends_equals_generate_on_that_batch(
         assert segments.relative_error(spoken.samples(), samples) <= TOLERANCE
 
 
-def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: Weights) -> None:
+def test_a_segment_that_restarts_audio_equals_generate(model: Reference, weights: Weights) -> None:
     config = model.config
     frame, stop, start, end = (
         config.audio_token_id,
@@ -86,7 +86,7 @@ def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: W
         config.eos_token_id,
     )
     tokens = (start, frame, frame, stop, start, frame, stop, frame, frame, stop, end)
-    others = [segments.case(model, 20 + n, 30 + n, segments.spoken(model, 6)) for n in range(2)]
+    others = [segments.case(model, 20 + n, 30 + n, segments.frame_tokens(model, 6)) for n in range(2)]
     assert_equal(model, weights, [others[0], segments.case(model, 25, 3, tokens), others[1]], 3)
 
 
@@ -101,7 +101,7 @@ def test_what_the_model_chooses_itself_equals_generate(untied: Path, seed: int) 
 def test_steps_and_guidance_of_each_segment_are_its_own(
     model: Reference, weights: Weights, steps: int, guidance: float
 ) -> None:
-    cases = [segments.case(model, 20, seed, segments.spoken(model, 4)) for seed in (1, 2)]
+    cases = [segments.case(model, 20, seed, segments.frame_tokens(model, 4)) for seed in (1, 2)]
     requests = [segments.request(model, one) for one in cases]
     requests[1].steps, requests[1].guidance = steps, guidance
     rows = segments.run(segments.decoder(weights, 2), requests)
@@ -114,28 +114,29 @@ def test_steps_and_guidance_of_each_segment_are_its_own(
 
 
 def test_a_segment_ends_at_its_most_tokens(model: Reference, weights: Weights) -> None:
-    one = segments.request(model, segments.case(model, 20, 1, segments.spoken(model, 30)))
+    one = segments.request(model, segments.case(model, 20, 1, segments.frame_tokens(model, 30)))
     one.tokens_max = 3
     (row,) = segments.run(segments.decoder(weights, 1), [one])
-    assert row.spoken == 3
+    assert row.frames_done == 3
 
 
-def test_a_voice_is_read_once_for_all_segments_with_it(model: Reference, weights: Weights) -> None:
+def test_a_voice_is_prefilled_once_for_all_its_segments(model: Reference, weights: Weights) -> None:
     loop = segments.decoder(weights, 2)
     cases = [
-        segments.case(model, 20, seed, segments.spoken(model, 1), voice_seed=seed // 2) for seed in range(4)
+        segments.case(model, 20, seed, segments.frame_tokens(model, 1), voice_seed=seed // 2)
+        for seed in range(4)
     ]
     segments.run(loop, [segments.request(model, one) for one in cases])
-    assert len(loop.prefixes.pieces) == 2
+    assert len(loop.prefix_cache.pieces) == 2
 
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
-    """How many positions of each prompt every pass reads."""
+    """Positions of each prompt in every prefill pass."""
     seen: list[list[int]] = []
     read = LanguageModel.prefill
 
-    def noted(self: LanguageModel, pieces: Sequence[Piece], cache: Cache) -> list[torch.Tensor]:
+    def noted(self: LanguageModel, pieces: Sequence[PromptPiece], cache: KvCache) -> list[torch.Tensor]:
         seen.append([len(piece.x) for piece in pieces])
         return read(self, pieces, cache)
 
@@ -154,9 +155,9 @@ def test_prompts_that_come_together_are_read_together(
     kept_bytes: int,
     expected: list[int],
 ) -> None:
-    """Voices first, each once if it can be kept, then all words."""
+    """Voices are prefilled first, each once if the prefix cache has room, then all words."""
     cases = [
-        segments.case(model, 20 + seed, seed, segments.spoken(model, 2), voice_seed=seed // 2)
+        segments.case(model, 20 + seed, seed, segments.frame_tokens(model, 2), voice_seed=seed // 2)
         for seed in range(4)
     ]
     loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes)
@@ -167,10 +168,10 @@ def test_prompts_that_come_together_are_read_together(
         assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
 
 
-def test_a_pass_has_only_so_many_positions(
+def test_the_positions_of_a_pass_are_bounded(
     model: Reference, weights: Weights, passes: list[list[int]]
 ) -> None:
-    cases = [segments.case(model, 20 + n, n, segments.spoken(model, 2)) for n in range(4)]
+    cases = [segments.case(model, 20 + n, n, segments.frame_tokens(model, 2)) for n in range(4)]
     loop = segments.decoder(weights, 4)
     loop.prefill.positions_max = 40
     passes.clear()
@@ -186,7 +187,7 @@ def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
     monkeypatch.setattr(linear, "NATIVE_MIN", native_min)
     parts = Weights(open_checkpoint(str(half)).check(), torch.bfloat16, torch.device("cpu"))
     cases = [
-        segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)
+        segments.case(model, 20 + 3 * n, 60 + n, segments.frame_tokens(model, 4 + 3 * n), voice_seed=n % 2)
         for n in range(5)
     ]
     alone = segments.run(segments.decoder(parts, 1), [segments.request(model, cases[0])])[0].samples()

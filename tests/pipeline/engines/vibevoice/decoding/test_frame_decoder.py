@@ -1,6 +1,6 @@
-"""The accelerator's decoder speaks what `generate()` speaks, and its frame is legal in a CUDA graph.
+"""The accelerator's decoder equals `generate()`, and its frame is legal in a CUDA graph.
 
-No GPU here: the frame runs as it is, from a tape of its operators (`tape`), and traced by torch.compile.
+Without a GPU: the frame runs uncaptured, from a tape of its operators (`tape`), and traced by torch.compile.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding import frame
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, uncaptured
-from pipeline.engines.vibevoice.model.ragged_kv_cache import RaggedCache
+from pipeline.engines.vibevoice.model.ragged_kv_cache import RaggedKvCache
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from tests.pipeline.engines.vibevoice import reference, segments
 from tests.pipeline.engines.vibevoice.reference import Reference
@@ -21,7 +21,7 @@ from tests.tools import slow
 
 TOLERANCE = 1e-9
 CROSSINGS_MAX = 1
-"""Of a frame: the tokens that were taken. Each stalls a GPU for some 20 µs and lets go of the interpreter."""
+"""Most synchronisations of a frame, which reads its tokens. Each stalls a GPU for some 20 µs."""
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def weights(checkpoint: Path) -> Weights:
 def cases(model: Reference, *shapes: tuple[int, int]) -> list[segments.Case]:
     """Segments of (positions, frames), two voices between them."""
     return [
-        segments.case(model, positions, 50 + n, segments.spoken(model, frames), voice_seed=n % 2)
+        segments.case(model, positions, 50 + n, segments.frame_tokens(model, frames), voice_seed=n % 2)
         for n, (positions, frames) in enumerate(shapes)
     ]
 
@@ -65,7 +65,7 @@ def test_segments_that_join_late_equal_generate_one_by_one(
     assert_equal(model, weights, cases(model, *shapes), slots, capture=capture)
 
 
-def test_a_segment_that_starts_anew_equals_generate(model: Reference, weights: Weights) -> None:
+def test_a_segment_that_restarts_audio_equals_generate(model: Reference, weights: Weights) -> None:
     config = model.config
     spoken, stop = config.audio_token_id, config.audio_eos_token_id
     start, end = config.audio_bos_token_id, config.eos_token_id
@@ -89,7 +89,7 @@ def test_regions_traced_whole_equal_generate(model: Reference, weights: Weights)
     assert fusion.compiled
 
 
-def test_regions_run_as_they_are_without_a_compiler(
+def test_regions_run_uncompiled_without_a_compiler(
     model: Reference, weights: Weights, caplog: pytest.LogCaptureFixture
 ) -> None:
     fusion = InductorFusion(backend="no such backend")
@@ -99,7 +99,7 @@ def test_regions_run_as_they_are_without_a_compiler(
 
 
 def test_rows_with_different_solver_steps_equal_generate(model: Reference, weights: Weights) -> None:
-    ones = [segments.case(model, 20, seed, segments.spoken(model, 4)) for seed in (1, 2, 3)]
+    ones = [segments.case(model, 20, seed, segments.frame_tokens(model, 4)) for seed in (1, 2, 3)]
     requests = [segments.request(model, one) for one in ones]
     requests[1].steps, requests[1].guidance, requests[2].steps = 5, 3.0, 20
     rows = segments.run(segments.frame_decoder(weights, 2, capture=taped), requests)
@@ -115,21 +115,21 @@ def test_rows_with_different_solver_steps_equal_generate(model: Reference, weigh
         assert segments.relative_error(row.samples(), expected[0]) <= TOLERANCE
 
 
-def test_frames_of_few_numbers_of_steps_stay_captured(model: Reference, weights: Weights) -> None:
+def test_the_number_of_captured_frames_is_bounded(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 1)
     for steps in (5, 6, 7, 8):
-        one = segments.request(model, segments.case(model, 20, steps, segments.spoken(model, 1)))
+        one = segments.request(model, segments.case(model, 20, steps, segments.frame_tokens(model, 1)))
         one.steps = steps
         segments.run(loop, [one])
     assert list(loop.frames.replays) == [7, 8]
 
 
-def test_a_spoilt_segment_leaves_nothing_in_its_slot(model: Reference, weights: Weights) -> None:
+def test_nan_in_a_segment_does_not_affect_the_next_in_its_slot(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 1)
-    spoilt = segments.request(model, segments.case(model, 40, 1, segments.spoken(model, 4)))
+    spoilt = segments.request(model, segments.case(model, 40, 1, segments.frame_tokens(model, 4)))
     spoilt.prompt[-5:] = torch.nan
     segments.run(loop, [spoilt])
-    one = segments.case(model, 20, 2, segments.spoken(model, 4))
+    one = segments.case(model, 20, 2, segments.frame_tokens(model, 4))
     (row,) = segments.run(loop, [segments.request(model, one)])
     assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
 
@@ -153,24 +153,25 @@ def test_a_released_slot_is_free_for_the_next_segment(model: Reference, weights:
         assert segments.relative_error(rows[slot].samples(), expected) <= TOLERANCE
 
 
-def test_a_voice_is_read_once_for_all_segments_with_it(model: Reference, weights: Weights) -> None:
+def test_a_voice_is_prefilled_once_for_all_its_segments(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 2)
     ones = [
-        segments.case(model, 20, seed, segments.spoken(model, 1), voice_seed=seed // 2) for seed in range(4)
+        segments.case(model, 20, seed, segments.frame_tokens(model, 1), voice_seed=seed // 2)
+        for seed in range(4)
     ]
     segments.run(loop, [segments.request(model, one) for one in ones])
-    assert len(loop.prefixes.pieces) == 2
+    assert len(loop.prefix_cache.pieces) == 2
     assert loop.passes == 2 + 4
 
 
 @pytest.mark.parametrize("fault", ["asks", "masks", "tells"])
-def test_the_tape_refuses_operators_that_wait(
+def test_the_tape_rejects_operators_that_synchronise(
     weights: Weights, monkeypatch: pytest.MonkeyPatch, fault: str
 ) -> None:
-    attend = RaggedCache.attend
+    attend = RaggedKvCache.attend
 
     def faulty(
-        self: RaggedCache, layer: int, queries: torch.Tensor, lengths: torch.Tensor, *, own_kernels: bool
+        self: RaggedKvCache, layer: int, queries: torch.Tensor, lengths: torch.Tensor, *, own_kernels: bool
     ) -> torch.Tensor:
         if fault == "asks" and int(lengths.max()) < 0:
             raise AssertionError
@@ -181,46 +182,46 @@ def test_the_tape_refuses_operators_that_wait(
         return attend(self, layer, queries, lengths, own_kernels=own_kernels)
 
     loop = segments.frame_decoder(weights, 2)
-    monkeypatch.setattr(RaggedCache, "attend", faulty)
+    monkeypatch.setattr(RaggedKvCache, "attend", faulty)
     tape = Tape()
     with torch.inference_mode(), pytest.raises(IllegalError), tape:
         loop.frame(10)
 
 
-def test_the_tape_finds_memory_that_moved(model: Reference, weights: Weights) -> None:
+def test_the_tape_detects_moved_memory(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 1, capture=taped)
     loop.frame.memory = loop.frame.memory.clone()
-    one = segments.case(model, 20, 1, segments.spoken(model, 4))
+    one = segments.case(model, 20, 1, segments.frame_tokens(model, 4))
     (row,) = segments.run(loop, [segments.request(model, one)])
     (row,) = segments.run(loop, [segments.request(model, one)])
     assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) > TOLERANCE
 
 
 @pytest.mark.parametrize("count", [2, 3])
-def test_a_frame_waits_for_the_device_once(model: Reference, weights: Weights, count: int) -> None:
+def test_a_frame_synchronises_once(model: Reference, weights: Weights, count: int) -> None:
     loop = segments.frame_decoder(weights, 3)
     ones = cases(model, *((20 + n, 9) for n in range(count)))
     loop.admit({slot: segments.request(model, one) for slot, one in enumerate(ones)})
-    while loop.readings or not loop.flights:
+    while loop.prefills or not loop.in_flight:
         loop.step()
     with Crossings() as seen:
         loop.step()
     assert seen.found.total() <= CROSSINGS_MAX, seen.found.most_common()
 
 
-def test_a_segment_ends_at_its_most_tokens_and_where_its_slot_ends(
+def test_a_segment_ends_at_its_token_limit_and_at_the_end_of_its_slot(
     model: Reference, weights: Weights
 ) -> None:
     loop = segments.frame_decoder(weights, 2)
     short, long = (segments.request(model, one) for one in cases(model, (20, 30), (30, 70)))
     short.tokens_max, long.tokens_max = 3, 1000
     rows = segments.run(loop, [short, long])
-    assert [row.spoken for row in rows] == [3, loop.limits.frames]
+    assert [row.frames_done for row in rows] == [3, loop.limits.frames]
 
 
-def test_preparing_a_frame_leaves_rows_at_work_as_they_were(model: Reference, weights: Weights) -> None:
+def test_preparing_a_frame_does_not_change_active_rows(model: Reference, weights: Weights) -> None:
     loop = segments.frame_decoder(weights, 1)
-    one = segments.case(model, 20, 1, segments.spoken(model, 6))
+    one = segments.case(model, 20, 1, segments.frame_tokens(model, 6))
     loop.admit({0: segments.request(model, one)})
     row = loop.row(0)
     for _ in range(4):

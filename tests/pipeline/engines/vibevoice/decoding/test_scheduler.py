@@ -1,4 +1,4 @@
-"""Continuous batching: who goes first, what is held, and what happens when memory runs out."""
+"""Scheduler of continuous batching: order, resources, time limits, out of memory."""
 
 import os
 import subprocess
@@ -19,11 +19,11 @@ from bench.harness.waiting import until
 from pipeline.engines import load_timing
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
-from pipeline.engines.vibevoice.decoding.cuda_graphs import Work
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, Row
+from pipeline.engines.vibevoice.decoding.cuda_graphs import Capturable
+from pipeline.engines.vibevoice.decoding.decoder import Decoder, DecoderRow
 from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
-from pipeline.engines.vibevoice.decoding.request import Limits, Request
-from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
+from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
+from pipeline.engines.vibevoice.decoding.scheduler import OVERTAKEN_MAX, Scheduler
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.errors import DeadlineError, DeviceLostError, EngineError
 
@@ -40,10 +40,10 @@ def scheduler(model: Model, slots: int, idle_s: float = 60.0) -> Scheduler:
     return Scheduler(lambda count: Decoder(model, limits), slots, idle_s)
 
 
-def request(frames: int, seed: int = 0) -> Callable[[], Request]:
+def request(frames: int, seed: int = 0) -> Callable[[], SegmentRequest]:
     prompt = torch.randn(12, 64, generator=torch.Generator().manual_seed(seed))
     prompt[:, 0] = tiny.LEVEL
-    return lambda: Request(prompt, (4,), torch.Generator().manual_seed(seed), tokens_max=frames)
+    return lambda: SegmentRequest(prompt, (4,), torch.Generator().manual_seed(seed), tokens_max=frames)
 
 
 def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
@@ -63,7 +63,7 @@ def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
     assert ended == [60, 30, 10, 3]
 
 
-def test_a_short_segment_is_not_passed_over_for_ever(model: Model) -> None:
+def test_a_segment_is_overtaken_a_limited_number_of_times(model: Model) -> None:
     batch, ended = scheduler(model, 1), []
 
     def run(frames: int) -> None:
@@ -79,10 +79,10 @@ def test_a_short_segment_is_not_passed_over_for_ever(model: Model) -> None:
         until(lambda: len(batch.waiting) == 8)
         for future in futures:
             future.result()
-    assert ended.index(3) == 1 + PASSED_MAX
+    assert ended.index(3) == 1 + OVERTAKEN_MAX
 
 
-def test_a_segment_is_told_how_many_were_decoded_with_it(model: Model) -> None:
+def test_the_batch_size_is_reported_to_a_segment(model: Model) -> None:
     batch, watch = scheduler(model, 3), Watch()
     with ThreadPoolExecutor(3) as threads:
         others = [threads.submit(batch.decode, request(40, n), 40, Watch()) for n in (1, 2)]
@@ -90,7 +90,7 @@ def test_a_segment_is_told_how_many_were_decoded_with_it(model: Model) -> None:
         batch.decode(request(9), 9, watch)
         for other in others:
             other.result()
-    assert watch.together == 3
+    assert watch.batch_size == 3
 
 
 def test_slots_stay_filled_while_segments_wait(model: Model) -> None:
@@ -101,15 +101,15 @@ def test_slots_stay_filled_while_segments_wait(model: Model) -> None:
     assert batch.filled / (3 * batch.steps) > 0.6
 
 
-def test_an_idle_scheduler_holds_nothing_and_starts_again(model: Model) -> None:
+def test_an_idle_scheduler_unloads_and_starts_again(model: Model) -> None:
     batch = scheduler(model, 2, idle_s=0.05)
     before = batch.decode(request(3), 3, Watch())
     until(lambda: batch.decoder is None and batch.thread is None)
     assert batch.decode(request(3), 3, Watch()).tobytes() == before.tobytes()
 
 
-def test_segments_say_how_long_they_waited_for_the_decoder(model: Model) -> None:
-    """The first one for all of its loading, one that comes meanwhile for the rest, a later one not at all."""
+def test_segments_report_how_long_they_waited_for_the_decoder(model: Model) -> None:
+    """The first waits for the whole load, one that arrives meanwhile for the rest, a later one not at all."""
     begun, come, limits = threading.Event(), threading.Event(), Limits(2, positions=512, frames=256)
 
     def make(count: int) -> Decoder:
@@ -122,7 +122,7 @@ def test_segments_say_how_long_they_waited_for_the_decoder(model: Model) -> None
 
     def waited(seed: int) -> list[float]:
         told: list[float] = []
-        with load_timing.counted(told.append):
+        with load_timing.measured(told.append):
             batch.decode(request(3, seed), 3, Watch())
         return told
 
@@ -138,7 +138,7 @@ def test_segments_say_how_long_they_waited_for_the_decoder(model: Model) -> None
     assert waited(3) == []
 
 
-def test_a_segment_that_waits_looks_at_its_control_too(model: Model) -> None:
+def test_a_waiting_segment_checks_its_control(model: Model) -> None:
     batch = scheduler(model, 1)
 
     class Late(Watch):
@@ -153,7 +153,7 @@ def test_a_segment_that_waits_looks_at_its_control_too(model: Model) -> None:
         assert busy.result().size == 60 * 3200
 
 
-def test_the_time_for_those_before_it_is_told_and_no_more(model: Model) -> None:
+def test_the_time_of_earlier_segments_is_reported_exactly(model: Model) -> None:
     batch, first, second = scheduler(model, 1), Watch(), Watch()
     with ThreadPoolExecutor(2) as threads:
         busy = threads.submit(batch.decode, request(60), 60, first)
@@ -168,9 +168,9 @@ def test_the_time_for_those_before_it_is_told_and_no_more(model: Model) -> None:
     assert ended - came - second.waited_s >= 0.8 * (ended - free)
 
 
-def test_neither_a_load_nor_prompts_are_a_segments_own_time(model: Model) -> None:
+def test_loading_and_prefill_do_not_count_as_a_segments_own_time(model: Model) -> None:
     class SlowReader(Decoder):
-        def admit(self, requests: Mapping[int, Request]) -> dict[int, Row]:
+        def admit(self, requests: Mapping[int, SegmentRequest]) -> dict[int, DecoderRow]:
             time.sleep(0.6)
             return super().admit(requests)
 
@@ -185,7 +185,7 @@ def test_neither_a_load_nor_prompts_are_a_segments_own_time(model: Model) -> Non
 
 
 class Hanging(Decoder):
-    """Its first step doesn't end before it is told to."""
+    """Decoder whose steps block until `go_on` is set."""
 
     go_on = threading.Event()
 
@@ -194,22 +194,22 @@ class Hanging(Decoder):
         super().step()
 
 
-def test_a_device_that_hangs_counts_as_lost(model: Model) -> None:
+def test_a_stalled_device_counts_as_lost(model: Model) -> None:
     batch = Scheduler(lambda count: Hanging(model, Limits(count, positions=512, frames=256)), 1, 60.0, 1.0)
-    with pytest.raises(DeviceLostError, match="has done nothing for 1 s"):
+    with pytest.raises(DeviceLostError, match="made no progress for 1 s"):
         batch.decode(request(3), 3, Watch())
     Hanging.go_on.set()
 
 
 class Broken(Decoder):
-    """Its device has a fault that stays."""
+    """Decoder whose device has a permanent fault."""
 
     def step(self) -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered\nadvice")
 
 
-def test_a_lost_device_is_told_to_every_segment(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where torch, asked to give memory back, meets the fault again."""
+def test_a_lost_device_fails_every_segment(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fault also occurs again when torch frees memory."""
 
     def fault() -> None:
         raise torch.AcceleratorError("CUDA error: an illegal memory access was encountered")
@@ -222,7 +222,7 @@ def test_a_lost_device_is_told_to_every_segment(model: Model, monkeypatch: pytes
             batch.decode(request(3), 3, Watch())
 
 
-def test_out_of_memory_lets_go_of_a_decoder_before_the_next_is_loaded(model: Model) -> None:
+def test_out_of_memory_frees_a_decoder_before_the_next_is_loaded(model: Model) -> None:
     made: list[weakref.ref[Decoder]] = []
 
     class Short(Decoder):
@@ -244,7 +244,7 @@ def test_out_of_memory_lets_go_of_a_decoder_before_the_next_is_loaded(model: Mod
     assert batch.slots == 8, "the shortage may have passed"
 
 
-def test_a_decoder_that_can_t_be_made_fails_the_segments_and_not_the_next(model: Model) -> None:
+def test_a_failed_load_fails_the_waiting_segments_but_not_later_ones(model: Model) -> None:
     made: list[Decoder] = []
 
     def make(count: int) -> Decoder:
@@ -266,7 +266,7 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.decoding.decoder import Decoder, Limits
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.decoding.scheduler import PASSED_MAX, Scheduler
+from pipeline.engines.vibevoice.decoding.scheduler import OVERTAKEN_MAX, Scheduler
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.errors import OutOfMemoryError
 from bench.harness.controls import Watch
@@ -288,7 +288,7 @@ except OutOfMemoryError as error:
 
 
 def run_out_of_memory(talkative: Path, positions: int) -> str:
-    """What a process of little memory says whose slots have so many positions (100 MB for 131,072)."""
+    """Run a process with little memory and `positions` per slot (100 MB for 131,072); returns its output."""
     code = [sys.executable, "-c", OUT_OF_MEMORY, str(talkative), str(positions)]
     small = {**os.environ, "MALLOC_ARENA_MAX": "1"}
     return subprocess.run(code, check=True, capture_output=True, text=True, env=small).stdout
@@ -300,8 +300,8 @@ def test_out_of_memory_halves_the_slots_and_no_segment_is_lost(talkative: Path) 
 
 
 @pytest.mark.slow
-def test_out_of_memory_with_one_slot_is_an_error_that_says_so(talkative: Path) -> None:
-    assert "gave up 1 the device has no room for one slot" in run_out_of_memory(talkative, 1 << 21)
+def test_out_of_memory_with_one_slot_is_an_error(talkative: Path) -> None:
+    assert "gave up 1 out of memory even with one slot" in run_out_of_memory(talkative, 1 << 21)
 
 
 GROWTH = """
@@ -343,7 +343,7 @@ def test_memory_does_not_grow_with_the_segments(talkative: Path) -> None:
 
 
 def test_graphs_that_could_not_be_captured_are_reported(model: Model) -> None:
-    def refuses(work: Work) -> Work:
+    def refuses(work: Capturable) -> Capturable:
         raise RuntimeError("operation not permitted when stream is capturing")
 
     limits = Limits(1, positions=512, frames=256, prefix_bytes=1 << 20)

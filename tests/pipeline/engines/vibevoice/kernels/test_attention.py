@@ -1,4 +1,4 @@
-"""Attention is plain arithmetic, rounded once, and writes what it then looks at."""
+"""Decode attention: equal to the formula, rounded once, and it writes the cache."""
 
 import pytest
 import torch
@@ -17,7 +17,7 @@ def numbers(*shape: int, seed: int = 0) -> torch.Tensor:
 
 
 def parts(rows: int, keys: int, group: int, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Queries and pairs as the language model has them: side by side."""
+    """Make queries and pairs that are views of one tensor, as in the language model."""
     joined = numbers(rows, keys * (group + 2), size, seed=1)
     queries, pairs = joined[:, : keys * group], joined[:, keys * group :]
     return queries.view(rows, keys, group, size), pairs.view(rows, 2, keys, size)
@@ -26,7 +26,7 @@ def parts(rows: int, keys: int, group: int, size: int) -> tuple[torch.Tensor, to
 @pytest.mark.parametrize(
     ("keys", "group", "size"), [(2, 6, 128), (4, 7, 128), (1, 2, 32), (2, 1, 64), (1, 9, 160)]
 )
-def test_it_is_plain_arithmetic(keys: int, group: int, size: int) -> None:
+def test_attention_equals_the_formula(keys: int, group: int, size: int) -> None:
     slots, positions = [3, 0, 4, 1], [0, 15, 16, CAPACITY - 1]
     cache = numbers(5, 2, keys, CAPACITY, size)
     queries, pairs = parts(4, keys, group, size)
@@ -40,7 +40,7 @@ def test_it_is_plain_arithmetic(keys: int, group: int, size: int) -> None:
         assert ((found[row] - exact).abs() <= 2.0**-8 * exact.abs() + 1e-5).all()
 
 
-def test_scores_far_apart_overflow_nothing() -> None:
+def test_extreme_scores_do_not_overflow() -> None:
     cache = 300 * numbers(1, 2, 1, CAPACITY, 32)
     queries, pairs = (300 * part for part in parts(1, 1, 2, 32))
     found = attend(queries, pairs, cache, torch.tensor([0]), torch.tensor([40]), 40)
@@ -49,7 +49,7 @@ def test_scores_far_apart_overflow_nothing() -> None:
     assert ((found[0] - exact).abs() <= 2.0**-8 * exact.abs() + 1e-5).all()
 
 
-def test_what_lies_beyond_a_row_is_never_looked_at() -> None:
+def test_positions_past_the_end_of_a_row_are_not_read() -> None:
     cache = torch.full((1, 2, 2, CAPACITY, 64), float("nan")).bfloat16()
     cache[:, :, :, :20] = numbers(1, 2, 2, 20, 64)
     found = attend(*parts(1, 2, 3, 64), cache, torch.tensor([0]), torch.tensor([20]), 20)
@@ -57,7 +57,7 @@ def test_what_lies_beyond_a_row_is_never_looked_at() -> None:
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])
-def test_a_row_has_the_same_bits_in_any_company(threads: int) -> None:
+def test_a_row_is_bit_identical_in_any_batch(threads: int) -> None:
     queries, pairs = parts(7, 2, 6, 128)
     cache, before = numbers(7, 2, 2, CAPACITY, 128), torch.get_num_threads()
     positions = torch.tensor([50, 3, 95, 17, 64, 0, 31])

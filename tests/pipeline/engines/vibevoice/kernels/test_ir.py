@@ -17,7 +17,7 @@ from pipeline.engines.vibevoice.kernels.abi import (
     RMS_NORM_ARGUMENTS,
     ROWS,
 )
-from pipeline.engines.vibevoice.kernels.gemm import packed
+from pipeline.engines.vibevoice.kernels.gemm import pack_weight
 from pipeline.engines.vibevoice.kernels.ir_builder import COUNT, kernel
 
 SIZES: dict[str, dict[str, int]] = {
@@ -26,7 +26,7 @@ SIZES: dict[str, dict[str, int]] = {
     "product": {},
 }
 PROCESSORS = ("cooperlake", "sapphirerapids", "znver4", "znver5")
-"""AVX-512 BF16; the second with AMX."""
+"""CPUs with AVX-512 BF16; the second has AMX, too."""
 
 
 def assembly(name: str, processor: str) -> str:
@@ -34,12 +34,12 @@ def assembly(name: str, processor: str) -> str:
     llvm.initialize_all_asmprinters()
     target = llvm.Target.from_triple("x86_64-unknown-linux-gnu")
     machine = target.create_target_machine(cpu=processor, opt=3)
-    text: str = machine.emit_assembly(jit.optimised(jit.written(name, **SIZES[name]), machine))
+    text: str = machine.emit_assembly(jit.optimise(jit.generate_ir(name, **SIZES[name]), machine))
     return text
 
 
 def test_every_kernel_has_a_case() -> None:
-    assert set(SIZES) == set(jit.WRITERS)
+    assert set(SIZES) == set(jit.IR_GENERATORS)
 
 
 @pytest.mark.parametrize("processor", PROCESSORS)
@@ -51,46 +51,44 @@ def test_kernels_compile_to_bfloat16_instructions(name: str, processor: str) -> 
     assert ("vdpbf16ps" in text) == (name != "norm")
     called = set(re.findall(r"call[q]?\t\*?(\w+)", text))
     assert {each for each in called if each.isidentifier()} <= {
-        *jit.OUTSIDE,
+        *jit.EXTERNALS,
         *re.findall(r"^(\w+):", text, re.M),
     }
 
 
 @pytest.mark.parametrize("processor", PROCESSORS)
 def test_the_totals_of_a_product_stay_in_registers(processor: str) -> None:
-    """Twelve rows of two registers each, in one run without a store."""
+    """All accumulators, two registers for each of twelve rows, occur in one run without a spill."""
     runs = re.split(r"\n\s*(?:j\w+|vmovups\s+%zmm\d+, [^%]*\(%rsp\)).*", assembly("product", processor))
     totals = [len(set(re.findall(r"vdpbf16ps\s.*, (%zmm\d+)", run))) for run in runs]
     assert max(totals) == 2 * ROWS
 
 
 @pytest.mark.parametrize("arguments", [ATTENTION_ARGUMENTS, RMS_NORM_ARGUMENTS, GEMM_ARGUMENTS])
-def test_arguments_lie_in_the_order_of_their_names(arguments: Sequence[str]) -> None:
-    """A kernel that copies what it is given to `y`, for the processor here."""
+def test_arguments_are_passed_in_the_order_of_their_names(arguments: Sequence[str]) -> None:
+    """Run a kernel that copies its arguments to `y`."""
     module = ir.Module("probe")
-    job = kernel(module, "probe", arguments)
+    thread = kernel(module, "probe", arguments)
     for place, name in enumerate(arguments):
-        job.b.store(job.number[name], job.b.at(job.address["y"], COUNT(8 * place)))
-    job.b.ret_void()
+        thread.b.store(thread.number[name], thread.b.offset(thread.address["y"], COUNT(8 * place)))
+    thread.b.ret_void()
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
     machine = llvm.Target.from_default_triple().create_target_machine(jit=True)
-    engine = llvm.create_mcjit_compiler(jit.optimised(module, machine), machine)
+    engine = llvm.create_mcjit_compiler(jit.optimise(module, machine), machine)
     engine.finalize_object()
     found = (ctypes.c_int64 * len(arguments))()
     given = [1000 + place for place in range(len(arguments))]
     given[list(arguments).index("y")] = ctypes.addressof(found)
-    job_of_numbers = (ctypes.c_int64 * len(given))(*given)
-    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("probe"))(
-        ctypes.addressof(job_of_numbers)
-    )
+    block = (ctypes.c_int64 * len(given))(*given)
+    ctypes.CFUNCTYPE(None, ctypes.c_void_p)(engine.get_function_address("probe"))(ctypes.addressof(block))
     assert list(found) == given
 
 
 def test_panels_hold_pairs_in_the_order_of_reading() -> None:
     outer, inner = 3 * PANEL, 10
     weight = torch.arange(outer * inner).view(outer, inner).to(torch.int16).view(torch.bfloat16)
-    panels = packed(weight).view(torch.int16).view(outer // PANEL, inner // 2, PANEL, 2)
+    panels = pack_weight(weight).view(torch.int16).view(outer // PANEL, inner // 2, PANEL, 2)
     for panel, pair, column in ((0, 0, 0), (0, 4, 31), (2, 1, 7), (1, 3, 30)):
         first = (panel * PANEL + column) * inner + 2 * pair
         assert panels[panel, pair, column].tolist() == [first, first + 1]

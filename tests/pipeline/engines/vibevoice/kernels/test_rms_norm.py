@@ -1,4 +1,4 @@
-"""The norm is plain arithmetic, rounded once."""
+"""RMS norm: equal to the formula, rounded once."""
 
 import pytest
 import torch
@@ -22,7 +22,7 @@ def plain(x: torch.Tensor, scale: torch.Tensor, shift: torch.Tensor) -> torch.Te
 
 @pytest.mark.parametrize("width", [16, 48, 1536])
 @pytest.mark.parametrize("rows", [1, 7, 85])
-def test_it_is_plain_arithmetic(rows: int, width: int) -> None:
+def test_the_norm_equals_the_formula(rows: int, width: int) -> None:
     x, one, none = numbers(rows, width), torch.ones(width), torch.zeros(width)
     scales, shifts = numbers(rows, width, seed=1), numbers(rows, width, seed=2)
     strided = numbers(rows, 3 * width, seed=3).chunk(3, -1)
@@ -32,18 +32,18 @@ def test_it_is_plain_arithmetic(rows: int, width: int) -> None:
         assert ((found - expected).abs() <= 2.0**-8 * expected.abs() + 1e-5).all()
 
 
-def test_silence_is_no_division_by_nothing() -> None:
+def test_zeros_are_not_divided_by_zero() -> None:
     assert torch.equal(norm(torch.zeros(3, 32).bfloat16(), EPSILON), torch.zeros(3, 32).bfloat16())
 
 
-def test_what_comes_out_may_lie_apart() -> None:
+def test_the_output_may_be_strided() -> None:
     x, around = numbers(3, 5, 32), torch.zeros(3, 9, 32).bfloat16()
     norm(x, EPSILON, out=around[:, 4:])
     assert torch.equal(around[:, 4:], norm(x, EPSILON))
     assert not around[:, :4].any()
 
 
-def test_a_row_has_the_same_bits_in_any_company() -> None:
+def test_a_row_is_bit_identical_in_any_batch() -> None:
     one = numbers(1, 256)
     for rows in (1, 2, 15, 400):
         others = numbers(rows, 256, seed=rows)

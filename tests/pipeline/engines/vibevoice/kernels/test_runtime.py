@@ -1,4 +1,4 @@
-"""What compiles the kernels is there only where they run, and doesn't stay."""
+"""LLVM is loaded only where our kernels run, and its pages are evicted after compiling."""
 
 import subprocess
 import sys
@@ -29,9 +29,9 @@ def printed(program: str) -> str:
 
 
 @pytest.mark.skipif(not runtime.supported(), reason="needs AVX-512 BF16")
-def test_the_compiler_gives_its_pages_back() -> None:
+def test_the_pages_of_the_compiler_are_evicted() -> None:
     assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes, but for what other processes have too"
 
 
-def test_what_needs_no_kernel_of_ours_loads_no_compiler() -> None:
+def test_the_compiler_is_not_loaded_without_our_kernels() -> None:
     assert printed(FLOAT32) == "False"

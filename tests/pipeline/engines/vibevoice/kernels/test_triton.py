@@ -17,7 +17,7 @@ from pipeline.engines.vibevoice.kernels import triton_attention, triton_conv_blo
 interpreted = pytest.mark.skipif(not os.environ.get("TRITON_INTERPRET"), reason="needs Triton's interpreter")
 compiled = pytest.mark.skipif(bool(os.environ.get("TRITON_INTERPRET")), reason="needs Triton's compiler")
 HALF = torch.float16
-"""The interpreter multiplies no bfloat16."""
+"""Type of the interpreted tests: the interpreter does not multiply bfloat16."""
 TOLERANCE = 1e-3
 
 
@@ -44,7 +44,7 @@ def test_a_conv_block_equals_its_formula_in_the_interpreter(channels: int, steps
     mixed = bias + sum(heard[:, tap : tap + steps] * kernel[:, tap] for tap in range(width)) + x.double()
     inner = F.gelu(F.linear(normed(mixed), wide[0].double(), wide[1].double()))
     right = F.linear(inner, narrow[0].double(), narrow[1].double()) + mixed
-    assert triton_conv_block.takes(x)
+    assert triton_conv_block.supports(x)
     found = triton_conv_block.conv_block(x, past, kernel, bias, wide, narrow, epsilon)
     assert distance(found, right) < TOLERANCE
     assert distance(past, heard[:, -(width - 1) :]) < TOLERANCE
@@ -61,7 +61,7 @@ def test_attention_equals_its_formula_in_the_interpreter(key_heads: int, group: 
     store[-1] = torch.nan
     queries = torch.randn(rows, key_heads * group, size, dtype=HALF)
     first, length = torch.arange(rows) * capacity, torch.tensor(lengths, dtype=torch.int32)
-    assert triton_attention.takes(queries, key_heads)
+    assert triton_attention.supports(queries, key_heads)
     found = triton_attention.attend(queries, store, first, length, capacity)
     for row, count in enumerate(lengths):
         keys, values = store[row * capacity : row * capacity + count].double().permute(1, 2, 0, 3)
@@ -107,7 +107,7 @@ def test_attention_compiles_for_hopper_without_spills(tmp_path: Path) -> None:
 
 
 def spills(kernel: Any, kinds: dict[str, str], constants: dict[str, int], warps: int, folder: Path) -> int:
-    """Bytes that a kernel's registers do not hold, compiled for compute capability 9.0."""
+    """Return the bytes that a kernel spills, compiled for compute capability 9.0."""
     from triton.backends.compiler import GPUTarget
     from triton.compiler import ASTSource
 

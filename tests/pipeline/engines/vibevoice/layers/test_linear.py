@@ -22,7 +22,7 @@ from pipeline.engines.vibevoice.layers.linear import (
     OneDnnLinear,
     make_linear,
 )
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from tests.pipeline.engines.vibevoice import segments
 from tests.pipeline.engines.vibevoice.reference import Reference
 
@@ -52,7 +52,7 @@ def kernels() -> list[Any]:
         linear.has_onednn_kernel(torch.float32, CPU),
         linear.has_fp16_weight_kernel(torch.float32, CPU),
         linear.has_onednn_kernel(torch.bfloat16, CPU),
-        runtime.suits(torch.bfloat16, CPU),
+        runtime.usable(torch.bfloat16, CPU),
     )
     return [
         pytest.param(kind, dtype, id=f"{kind.__name__}-{dtype}")
@@ -106,11 +106,11 @@ def test_a_segment_is_bit_identical_in_any_batch_with_fp16_weights(
     monkeypatch.setattr(footprint, "FP16_WEIGHT_MIN", 1)
     parts = Weights(open_checkpoint(str(half)).check(), torch.float32, CPU)
     cases = [
-        segments.case(model, 20 + 3 * n, 60 + n, segments.spoken(model, 4 + 3 * n), voice_seed=n % 2)
+        segments.case(model, 20 + 3 * n, 60 + n, segments.frame_tokens(model, 4 + 3 * n), voice_seed=n % 2)
         for n in range(5)
     ]
     loop = segments.decoder(parts, 1)
-    assert isinstance(loop.model.language.layers[0].joined, Fp16WeightLinear)
+    assert isinstance(loop.model.language.layers[0].qkv, Fp16WeightLinear)
     alone = segments.run(loop, [segments.request(model, cases[0])])[0].samples()
     for order in ([0, 1, 2, 3, 4], [4, 3, 0, 1, 2], [1, 2, 3, 4, 0]):
         for slots in (2, 3, 5):
@@ -140,7 +140,7 @@ def test_the_footprint_predicts_the_memory_saved_by_fp16_weights(
     half: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(footprint, "FP16_WEIGHT_MIN", 1000)
-    device = Device(open_checkpoint(str(half)).check(), Settings(device="cpu"))
+    device = Device(open_checkpoint(str(half)).check(), EngineSettings(device="cpu"))
     precision = device.precision("float32", quantized=False)
     whole = footprint.decoder_bytes(device.checkpoint.architecture, precision.dtype.itemsize)
     decoder = device.decoder(precision, 1)

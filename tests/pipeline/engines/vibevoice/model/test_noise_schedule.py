@@ -1,4 +1,4 @@
-"""The noise schedule and the solver are diffusers'."""
+"""Noise schedule and solver equal those of diffusers."""
 
 import pytest
 import torch
@@ -15,14 +15,14 @@ def solver(steps: int) -> DPMSolverMultistepScheduler:
 
 
 @pytest.mark.parametrize("steps", [2, 5, 10, 20, 50])
-def test_the_levels_are_those_of_diffusers(steps: int) -> None:
+def test_noise_levels_equal_those_of_diffusers(steps: int) -> None:
     expected, found = solver(steps), noise_schedule.levels({}, steps)
     assert list(found.times) == expected.timesteps.tolist()
     assert list(found.sigmas) == expected.sigmas.tolist()
 
 
 @pytest.mark.parametrize("steps", [2, 10, 20])
-def test_the_way_down_is_that_of_diffusers(steps: int) -> None:
+def test_solver_steps_equal_those_of_diffusers(steps: int) -> None:
     expected, found = solver(steps), noise_schedule.coefficients(noise_schedule.levels({}, steps).sigmas)
     source = torch.Generator().manual_seed(0)
     theirs = ours = torch.randn(3, 4, generator=source, dtype=torch.float64)
@@ -35,6 +35,6 @@ def test_the_way_down_is_that_of_diffusers(steps: int) -> None:
     assert float((ours - theirs).abs().max()) < 1e-5
 
 
-def test_another_solver_is_refused() -> None:
-    with pytest.raises(EngineError, match="solver_order 3, not 2"):
+def test_an_unsupported_solver_is_rejected() -> None:
+    with pytest.raises(EngineError, match="solver_order is 3, not 2"):
         noise_schedule.levels({"solver_order": 3}, 10)

@@ -17,10 +17,10 @@ import torch
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.device import Device
 from pipeline.engines.vibevoice.layers.linear import OneDnnLinear
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from tests.pipeline.engines.vibevoice import heap
 
-Device(open_checkpoint(sys.argv[1]).check(), Settings(device="cpu"))
+Device(open_checkpoint(sys.argv[1]).check(), EngineSettings(device="cpu"))
 product = OneDnnLinear(torch.randn(32, 64))
 
 def compute(sizes):

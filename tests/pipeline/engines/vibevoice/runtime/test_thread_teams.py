@@ -18,7 +18,7 @@ import torch
 
 from pipeline.engines.protocol import Line, Reference, SegmentText
 from pipeline.engines.vibevoice.engine import VibeVoice
-from pipeline.engines.vibevoice.settings import Settings
+from pipeline.engines.vibevoice.settings import EngineSettings
 from bench.harness.controls import Watch
 
 def members():
@@ -26,7 +26,7 @@ def members():
 
 torch.set_num_threads(2)
 before = members()
-engine = VibeVoice(sys.argv[1], Settings(device="cpu", slots=3, reference_s=75.0))
+engine = VibeVoice(sys.argv[1], EngineSettings(device="cpu", slots=3, reference_s=75.0))
 options, segment = engine.options({}), SegmentText((Line(0, "Hello."), Line(1, "Hi.")), 2, 0)
 together = threading.Barrier(3)
 

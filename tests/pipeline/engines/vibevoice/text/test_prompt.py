@@ -1,4 +1,4 @@
-"""The prompt equals the processor's, made without transformers."""
+"""The prompt equals that of transformers' processor."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ LINES = (
 )
 
 
-def test_the_ids_are_the_processor_s(checkpoint: Path) -> None:
+def test_token_ids_equal_those_of_the_processor(checkpoint: Path) -> None:
     processor = VibeVoiceProcessor.from_pretrained(checkpoint)
     voiced: set[int] = set()
     chat = []
@@ -34,6 +34,6 @@ def test_the_ids_are_the_processor_s(checkpoint: Path) -> None:
     assert made.tolist() == np.ravel(expected["input_ids"]).tolist()
 
 
-def test_a_folder_without_a_tokenizer_is_named(tmp_path: Path) -> None:
+def test_a_missing_tokenizer_is_reported_with_its_folder(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match=r"no tokenizer\.json"):
         prompt.load_tokenizer(tmp_path)

@@ -41,8 +41,7 @@ class ScriptError(PipelineError):
 class VoiceError(PipelineError):
     """A reference recording or voice name that cannot be used.
 
-
-    `voice` and `reason` are of the first problem; where there are more, all of them are in `problems`.
+    `voice` and `reason` describe the first problem; `problems` has all of them.
     """
 
     def __init__(self, voice: str, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
@@ -52,7 +51,7 @@ class VoiceError(PipelineError):
 
     @classmethod
     def of(cls, problems: Sequence[tuple[str, str]]) -> "VoiceError":
-        """One error for all problems of a cast; there is at least one."""
+        """Combine all problems of a cast, at least one, to one error."""
         (voice, reason), *more = problems
         return cls(voice, reason, more)
 

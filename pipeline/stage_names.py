@@ -3,4 +3,4 @@
 SEGMENT_STAGES = ("text", "semantic", "speaker", "diffusion")
 """Stages of one segment, each in a module-level function of `pipeline.stages`."""
 JOB_STAGES = (*SEGMENT_STAGES, "stitch")
-"""All stages of a job once it is planned."""
+"""Stages of a job once it is planned."""

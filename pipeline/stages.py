@@ -23,7 +23,7 @@ Facts = Mapping[str, str | int | float | bool | None]
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
+class SegmentWork:
     """One segment and the resources of its stages."""
 
     store: Store
@@ -32,14 +32,16 @@ class Work:
     engine: Engine
 
     def name(self, stage: str) -> str:
+        """Name of a stage's product."""
         return stage_name(self.segment.key, stage)
 
     @property
     def finished(self) -> bool:
+        """True if the segment's audio exists."""
         return self.store.has(self.name("spans"))
 
 
-def text(work: Work) -> Facts:
+def text(work: SegmentWork) -> Facts:
     """Convert the segment's words to the engine's tokens."""
     facts: Facts = {"chars_in": sum(len(line.text) for line in work.segment.lines)}
     if work.finished or work.store.has(work.name("text")):
@@ -49,7 +51,7 @@ def text(work: Work) -> Facts:
     return {**facts, "cache_hit": False, "tokens_in": _count(tokens)}
 
 
-def semantic(work: Work) -> Facts:
+def semantic(work: SegmentWork) -> Facts:
     """Convert tokens to the model's conditioning, and plan the frames."""
     if work.finished or work.store.has(work.name("semantic")):
         return {"cache_hit": True}
@@ -59,7 +61,7 @@ def semantic(work: Work) -> Facts:
     return {"cache_hit": False, "tokens_in": _count(conditions)}
 
 
-def speaker(work: Work, control: Control | None = None) -> Facts:
+def speaker(work: SegmentWork, control: Control | None = None) -> Facts:
     """Make the missing speaker embeddings of the segment from reference recordings.
 
     Args:
@@ -80,7 +82,7 @@ def speaker(work: Work, control: Control | None = None) -> Facts:
     return {"cache_hit": made == 0}
 
 
-def diffusion(work: Work, control: Control) -> Facts:
+def diffusion(work: SegmentWork, control: Control) -> Facts:
     """Decode the segment, measure its loudness, and store samples and then spans."""
     if work.finished:
         return {"cache_hit": True}
@@ -108,7 +110,7 @@ def _count(arrays: Arrays) -> int | None:
     return None if ids is None else int(ids.size)
 
 
-def _embedding(work: Work, speaker: str, reference: Reference) -> Arrays:
+def _embedding(work: SegmentWork, speaker: str, reference: Reference) -> Arrays:
     try:
         return work.engine.speaker(reference, work.plan.engine_options)
     except VoiceError as error:

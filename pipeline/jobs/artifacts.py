@@ -76,8 +76,7 @@ def read_samples(store: Store, key: str) -> Samples:
 
     Raises:
         MissingArtifactError: they are missing or damaged, or differ from the record beside them, which is
-        then
-            corrected.
+            then corrected.
     """
     name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
     found = store.get_arrays(name)

@@ -8,16 +8,18 @@ from pipeline.jobs.artifacts import speaker_name, stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.local import SCRATCH
 
-_KEPT = ("voices/", "open/")
+_NEVER_COLLECTED = ("voices/", "open/")
 """Folders that are never collected: registered recordings, and the list of open jobs."""
 _YOUNG_S = 3600.0
 """Minimum age for removal by size; younger artifacts may belong to a job that is being planned or restarted.
 """
-_REMEMBERED_S = 3.0
+_CACHED_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
-class Swept:
+class CollectedGarbage:
+    """Totals of a collection."""
+
     removed: int
     freed_bytes: int
     left_bytes: int
@@ -25,7 +27,7 @@ class Swept:
 
 def collect(
     jobs: Jobs, *, older_than_s: float, keep_bytes: int | None = None, dry_run: bool = False
-) -> Swept:
+) -> CollectedGarbage:
     """Remove artifacts older than `older_than_s`, then the oldest until `keep_bytes` is left.
 
     Files of closed jobs, segments and speakers are removed by their own age. Temporary files are removed by
@@ -33,7 +35,7 @@ def collect(
     a file of it is removed; a removed segment is synthesised again.
     """
     now = time.time()
-    used, taken_up = in_use(jobs), _TakenUp(jobs)
+    used, reopened = in_use(jobs), _ReopenedJobs(jobs)
     objects = sorted(jobs.store.objects.names(), key=lambda entry: entry[1])
     left = sum(size for _, _, size in objects)
     removed = freed = 0
@@ -41,14 +43,19 @@ def collect(
         old = now - modified > older_than_s
         over = keep_bytes is not None and left > keep_bytes and now - modified > _YOUNG_S
         over = over and not name.startswith(f"{SCRATCH}/")
-        if not (old or over) or name.startswith(_KEPT) or _covered(name, used) or taken_up.has(name):
+        if (
+            not (old or over)
+            or name.startswith(_NEVER_COLLECTED)
+            or _covered(name, used)
+            or reopened.has(name)
+        ):
             continue
         if not dry_run:
             jobs.store.objects.delete(name)
         removed, freed, left = removed + 1, freed + size, left - size
     if not dry_run:
         jobs.store.objects.tidy()
-    return Swept(removed, freed, left)
+    return CollectedGarbage(removed, freed, left)
 
 
 def in_use(jobs: Jobs) -> set[str]:
@@ -74,7 +81,7 @@ def in_use(jobs: Jobs) -> set[str]:
     return used
 
 
-class _TakenUp:
+class _ReopenedJobs:
     """Checks if a job has been reopened, at most every few seconds per job."""
 
     def __init__(self, jobs: Jobs) -> None:
@@ -87,8 +94,8 @@ class _TakenUp:
         if folder != "jobs":
             return False
         job, now = rest.partition("/")[0], time.monotonic()
-        asked, found = self._asked.get(job, (-_REMEMBERED_S, False))
-        if now - asked >= _REMEMBERED_S:
+        asked, found = self._asked.get(job, (-_CACHED_S, False))
+        if now - asked >= _CACHED_S:
             found = self._jobs.coordination.is_open(job)
             self._asked[job] = now, found
         return found

@@ -49,8 +49,8 @@ class Outcomes:
     def finish(self, job: str, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Write the manifest unless there is one; returns the stored manifest."""
         self.store.put_json(f"jobs/{job}/manifest", manifest)
-        standing: dict[str, Any] = self.store.get_json(f"jobs/{job}/manifest") or dict(manifest)
-        return standing
+        stored: dict[str, Any] = self.store.get_json(f"jobs/{job}/manifest") or dict(manifest)
+        return stored
 
     def failure(self, job: str) -> str | None:
         """Reason why the job failed, as text."""
@@ -73,6 +73,7 @@ class Outcomes:
         return PipelineError(found.get("message", found["kind"]))
 
     def give_up(self, job: str, error: PipelineError) -> None:
+        """Record the error with which a job failed."""
         known = type(error) is getattr(errors, type(error).__name__, None)
         record = {
             "version": FAILURE_VERSION,

@@ -70,9 +70,9 @@ class Plans:
         if self.store.objects.size(f"jobs/{job}/plan") is None:  # the garbage collector may have removed it
             _plans.pop((self.store.url, job), None)
             _page.cache_clear()
-        standing = self.get(job)
-        if standing and self._whole(standing):
-            return standing
+        existing = self.get(job)
+        if existing and self._whole(existing):
+            return existing
         identity = {
             "engine": request.options.engine,
             "revision": request.revision,
@@ -105,7 +105,7 @@ class Plans:
         return self.need(job)
 
     def summary(self, job: str) -> dict[str, Any] | None:
-        """Read what the script of a job was found to be; None for plans of older releases."""
+        """Read the summary of a job's script; None for plans of older releases."""
         found: dict[str, Any] | None = self.store.get_json(_summary_name(job))
         return found
 
@@ -120,7 +120,8 @@ class Plans:
         return all(_get_either(self.store, name) is not None for name in names)
 
     def get(self, job: str) -> Plan | None:
-        """
+        """Read a plan; None if there is none.
+
         Raises:
             NewerRecordError: a later release wrote it.
         """
@@ -138,10 +139,9 @@ class Plans:
         return plan
 
     def open_jobs(self) -> Iterator[Plan]:
-        """Plans of the open jobs.
+        """Plans of the open jobs, without those that are not planned yet.
 
-        A job is opened before its plan is written, so that no plan lies there that nobody looks after. One
-        that is open and not planned yet is left out.
+        A job is opened before its plan is written, so that no plan is without an owner.
         """
         return (plan for plan in map(self.get, self.coordination.opened()) if plan)
 

@@ -26,7 +26,7 @@ class Cast:
     """The speakers that have a voice, and why others have none."""
 
     speakers: list[Speaker] = field(default_factory=list)
-    """In the order in which they first speak."""
+    """Speakers, in the order in which they first speak."""
     problems: list[tuple[str, str, str]] = field(default_factory=list)
     """(speaker or "", voice or speaker, reason)."""
 

@@ -27,12 +27,12 @@ class SpeakerSummary:
     turns: int
     words: int
     minutes: float
-    """Expected."""
+    """Expected duration."""
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """What a script is and holds. Names speakers, and quotes none of their words."""
+    """Summary of a script. It names speakers, and quotes none of their words."""
 
     form: str
     speakers: tuple[SpeakerSummary, ...]
@@ -41,14 +41,14 @@ class Summary:
     problems: tuple[Finding, ...]
     notices: tuple[Finding, ...]
     omitted: Mapping[str, Mapping[str, int]]
-    """By kind: how many, and how many words they have."""
+    """Number and words of the omitted parts, by kind."""
 
     def record(self) -> dict[str, Any]:
         """Convert to plain JSON values."""
         return asdict(self)
 
     def stored(self) -> dict[str, Any]:
-        """Convert to what is stored with a job and returned in its manifest: notices are bounded."""
+        """Convert to the record stored with a job and returned in its manifest; notices are bounded."""
         hidden = len(self.notices) - FINDINGS_STORED
         record = replace(self, notices=self.notices[:FINDINGS_STORED]).record()
         del record["problems"]  # a job that is planned has none
@@ -75,7 +75,7 @@ class Check:
 
     @property
     def problems(self) -> tuple[Finding, ...]:
-        """All problems, in the order of their lines."""
+        """Problems, in the order of their lines."""
         voices = [
             Finding(self._first_line(speaker), f"voice {voice!r}: {reason}")
             for speaker, voice, reason in self.cast.problems

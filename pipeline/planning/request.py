@@ -60,9 +60,9 @@ class Request:
     revision: str
     """Revision of the weights and version of the stages."""
     summary: Summary | None = None
-    """Not part of the job ID."""
+    """Summary of the script, which is not part of the job ID."""
     wordings: Mapping[int, str] = field(default_factory=dict)
-    """What is spoken for turns whose text the engine would misread, by the turn's index."""
+    """Spoken words of turns whose text the engine would misread, by the turn's index."""
 
     @property
     def spoken_turns(self) -> tuple[Turn, ...]:

@@ -113,7 +113,7 @@ def _packed(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit
 
 def _runs(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
     """Cut at pauses if the engine cannot tell lines of a segment apart."""
-    cuts = [i for i, unit in enumerate(units) if i and unit.line.pause_ms and not profile.tells_lines_apart]
+    cuts = [i for i, unit in enumerate(units) if i and unit.line.pause_ms and not profile.separates_lines]
     return _between(units, cuts)
 
 

@@ -1,4 +1,4 @@
-"""Where sentences end, for cutting long turns and for subtitles.
+"""Sentence boundaries, for splitting long turns and for subtitles.
 
 Written here rather than taken from a library, after trying four on the same awkward lines: pysbd 0.3.4 (last
 release 2021) and syntok 1.4.4 change or glue quoted sentences, nupunkt 0.8.0 (learned, no dependencies) cuts
@@ -130,7 +130,7 @@ def _is_end(text: str, start: int, match: re.Match[str]) -> bool:
 
 
 def _following(text: str, position: int) -> str:
-    """As much of what follows as tells whether a sentence begins there."""
+    """Return enough of the following text to decide if a sentence begins there."""
     opened = _OPENED.match(text, position)
     begin = opened.end() if opened else position
     return text[begin : begin + 40]

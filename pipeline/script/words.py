@@ -1,14 +1,14 @@
-"""Words as they take time to speak: what segments, frames and deadlines are counted in."""
+"""Word counts, the unit of segments, frame plans and deadlines."""
 
 import math
 import unicodedata
 
 WORDS_PER_CHARACTER = 0.7
-"""Of scripts that write no spaces, at about 4.5 characters a second."""
+"""Words per wide character of scripts without spaces, at about 4.5 characters a second."""
 
 
 def count_words(text: str) -> float:
-    """What white space parts is a word; each wide character (Chinese, Japanese, Korean) is a part of one.
+    """Count words between white space; a wide character (Chinese, Japanese, Korean) is a part of one.
 
     >>> count_words("It is late.")
     3.0

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from pipeline.planning.records import PlannedLine
-from pipeline.stitching.timeline import Piece
+from pipeline.stitching.timeline import TimelineItem
 
 _LETTER = 60
 _DIGIT = 4 * _LETTER
@@ -50,7 +50,7 @@ class Captions:
             found.take(len(spoken.split())) if found else _caption(spoken, map(_weights, spoken.split(" ")))
         )
 
-    def skip(self, piece: Piece) -> None:
+    def skip(self, piece: TimelineItem) -> None:
         """Pass over lines that are missing."""
         for line in piece.lines:
             self.of(line.turn, line.text)

@@ -2,7 +2,7 @@
 
 WAV and FLAC contain no times and no random numbers, so equal samples give equal bytes. Samples are rounded to
 16 bits without dither: levelled speech is some 75 dB above the rounding noise, pauses stay digital silence,
-and the bytes depend on the samples only. The metadata of every file state that the speech is generated.
+and the bytes depend on the samples only. The metadata states that the speech is generated.
 
 FLAC uses libsndfile (62 minutes in 0.9 s on one core; FFmpeg took 1.3 s). Opus and MP3 use FFmpeg through
 PyAV: libsndfile encodes Opus at its slowest setting, and its MP3 took 40 % longer.
@@ -34,7 +34,7 @@ _FLAC_LEVEL = 0.5
 """libFLAC's level 4 of 8: 0.5 % larger than its default 5, and a fifth faster."""
 
 
-class Writer(Protocol):
+class AudioWriter(Protocol):
     """One file being written."""
 
     def write(self, pcm: Pcm) -> None: ...
@@ -45,7 +45,7 @@ class Writer(Protocol):
 @contextmanager
 def writer(
     path: Path, file_format: str, *, sample_rate_hz: int, samples: int, title: str
-) -> Iterator[Writer]:
+) -> Iterator[AudioWriter]:
     """Open a file of exactly that many samples, which gets its name when it is complete.
 
     Args:

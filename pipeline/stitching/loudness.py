@@ -18,14 +18,14 @@ from pipeline.errors import EngineError
 from pipeline.planning.records import Span
 
 SILENCE = 0.5 / 32767 / 10
-"""Linear level below which samples round to 0 in 16 bits under any gain that `Levels` allows (20 dB)."""
+"""Linear level below which samples round to 0 in 16 bits under any gain up to 20 dB (`LoudnessTargets`)."""
 
 _RELATIVE_GATE_LU = 10.0
 """Relative gate of BS.1770-5: parts this far below the mean do not count."""
 
 
 @dataclass(frozen=True, slots=True)
-class Levels:
+class LoudnessTargets:
     """Target levels of the finished file.
 
     -19 LUFS for mono speech is as loud as the -16 LUFS of podcasts (AES TD1008): a mono file played on two
@@ -71,8 +71,8 @@ def _feed(state: Any, samples: Samples, sample_rate_hz: int) -> None:
     libebur128 holds the interpreter lock while it processes samples, and other threads of the process decode.
     """
     for start in range(0, len(samples), sample_rate_hz):
-        piece = np.ascontiguousarray(samples[start : start + sample_rate_hz], np.float32)
-        state.add_frames(piece, len(piece))
+        item = np.ascontiguousarray(samples[start : start + sample_rate_hz], np.float32)
+        state.add_frames(item, len(item))
 
 
 def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples, tuple[Span, ...]]:
@@ -137,7 +137,7 @@ def loudness(voice: Iterable[Span]) -> float | None:
     return integrated((span.lufs, span.samples) for span in voice if span.lufs is not None and span.samples)
 
 
-def gains_db(voices: Mapping[str, Sequence[Span]], levels: Levels) -> dict[str, float]:
+def gains_db(voices: Mapping[str, Sequence[Span]], targets: LoudnessTargets) -> dict[str, float]:
     """Compute one gain per voice, so that all are equally loud and peaks stay under the ceiling.
 
     The level is the target, or below it by at most `yield_db` if the peakiest voice would otherwise exceed
@@ -149,9 +149,9 @@ def gains_db(voices: Mapping[str, Sequence[Span]], levels: Levels) -> dict[str, 
     if not measured:
         return dict.fromkeys(voices, 0.0)
     crest_db = max(decibels(max(s.true_peak for s in voices[name])) - lufs for name, lufs in measured.items())
-    reach = levels.ceiling_dbtp + levels.limit_db - crest_db
-    level = max(min(levels.target_lufs, reach), levels.target_lufs - levels.yield_db)
-    gains = {name: min(level - lufs, levels.gain_max_db) for name, lufs in measured.items()}
+    reach = targets.ceiling_dbtp + targets.limit_db - crest_db
+    level = max(min(targets.target_lufs, reach), targets.target_lufs - targets.yield_db)
+    gains = {name: min(level - lufs, targets.gain_max_db) for name, lufs in measured.items()}
     mean = sum(gains.values()) / len(gains)
     return {name: gains.get(name, mean) for name in voices}
 

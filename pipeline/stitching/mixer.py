@@ -19,8 +19,8 @@ from pipeline.engines.protocol import Control
 from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.stitching import encoders, limiter, subtitles
-from pipeline.stitching.loudness import Levels, decibels, gains_db, integrated
-from pipeline.stitching.timeline import Pauses, Piece, Timeline, lay, line_times
+from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, lay_out, line_times
 
 FADE_S = 0.004
 """Length of the raised-cosine fade at both ends of a span; inaudible, since speech starts and ends in
@@ -30,7 +30,7 @@ silence.
 _EVERYONE = "*"
 """Name of the single voice of a job whose engine cannot tell speakers apart."""
 
-LEVELS = Levels()
+TARGETS = LoudnessTargets()
 PAUSES = Pauses()
 
 ReadSamples = Callable[[PlannedSegment], Samples]
@@ -104,15 +104,15 @@ def stitch(
     control: Control,
     title: str = "",
     written: Mapping[int, str] | None = None,
-    levels: Levels = LEVELS,
+    targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
     progress: Progress = lambda done, of: None,
 ) -> Stitched:
     """Join all segments of a job into one file.
 
     Args:
-        segments: in script order; one whose audio is None becomes a gap of its expected length. read_samples:
-        returns the samples of a segment with audio: (n,), float32. Called in another thread, once
+        segments: in script order; one whose audio is None becomes a gap of its expected length.
+        read_samples: reads the samples of a segment with audio, (n,) float32. Called in another thread, once
             per segment, in order.
         out: path of the file, which is written under a temporary name and moved.
         file_format: one of `encoders.FORMATS`.
@@ -134,8 +134,8 @@ def stitch(
             raise EngineError(
                 f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
             )
-    timeline = lay(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
-    mix = Mix(timeline, levels)
+    timeline = lay_out(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
+    mix = Mix(timeline, targets)
     with (
         encoders.writer(
             out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, title=title
@@ -161,52 +161,52 @@ def stitch(
 
 
 class Mix:
-    """Gain, limiting and fades of each piece."""
+    """Gain, limiting and fades of each item of the timeline."""
 
-    def __init__(self, timeline: Timeline, levels: Levels) -> None:
+    def __init__(self, timeline: Timeline, targets: LoudnessTargets) -> None:
         self.timeline = timeline
-        self.ceiling = 10 ** (levels.ceiling_dbtp / 20)
-        self._told_apart = all(
-            len({line.speaker for line in piece.lines}) == 1 for piece in timeline.pieces if piece.span
+        self.ceiling = 10 ** (targets.ceiling_dbtp / 20)
+        self._speakers_separable = all(
+            len({line.speaker for line in item.lines}) == 1 for item in timeline.items if item.span
         )
         voices: dict[str, list[Span]] = {}
-        for piece in timeline.pieces:
-            if piece.span:
-                voices.setdefault(self._voice(piece), []).append(piece.span)
-        self.gains_db = gains_db(voices, levels)
+        for item in timeline.items:
+            if item.span:
+                voices.setdefault(self._voice(item), []).append(item.span)
+        self.gains_db = gains_db(voices, targets)
 
-    def _voice(self, piece: Piece) -> str:
-        return piece.lines[0].speaker if self._told_apart else _EVERYONE
+    def _voice(self, item: TimelineItem) -> str:
+        return item.lines[0].speaker if self._speakers_separable else _EVERYONE
 
-    def gain(self, piece: Piece) -> float:
-        """Linear gain of a piece."""
-        return float(10 ** (self.gains_db[self._voice(piece)] / 20))
+    def gain(self, item: TimelineItem) -> float:
+        """Linear gain of an item."""
+        return float(10 ** (self.gains_db[self._voice(item)] / 20))
 
-    def exceeds(self, piece: Piece) -> bool:
-        """True if the gain would raise the piece's true peak above the ceiling."""
-        return piece.span is not None and piece.span.true_peak * self.gain(piece) > self.ceiling
+    def exceeds(self, item: TimelineItem) -> bool:
+        """True if the gain would raise the item's true peak above the ceiling."""
+        return item.span is not None and item.span.true_peak * self.gain(item) > self.ceiling
 
-    def samples(self, piece: Piece, samples: Samples) -> Samples:
+    def samples(self, item: TimelineItem, samples: Samples) -> Samples:
         """Processed samples of a span."""
-        levelled = samples * np.float32(self.gain(piece))
+        levelled = samples * np.float32(self.gain(item))
         _fade(levelled, round(FADE_S * self.timeline.sample_rate_hz))
-        if self.exceeds(piece):
+        if self.exceeds(item):
             levelled = limiter.limit(levelled, self.timeline.sample_rate_hz, self.ceiling)
         return levelled
 
     def loudness(self) -> Loudness:
-        spoken = [(piece, piece.span) for piece in self.timeline.pieces if piece.span]
-        peaks = [min(self.ceiling, span.true_peak * self.gain(piece)) for piece, span in spoken]
+        spoken = [(item, item.span) for item in self.timeline.items if item.span]
+        peaks = [min(self.ceiling, span.true_peak * self.gain(item)) for item, span in spoken]
         peak = max(peaks, default=0.0)
         return Loudness(
             lufs=integrated(
-                (span.lufs + self.gains_db[self._voice(piece)], span.samples)
-                for piece, span in spoken
+                (span.lufs + self.gains_db[self._voice(item)], span.samples)
+                for item, span in spoken
                 if span.lufs is not None
             ),
             true_peak_dbtp=round(decibels(peak), 3) if peak else None,
             voices=tuple(VoiceLevel(name, round(gain, 3)) for name, gain in self.gains_db.items()),
-            spans_limited=sum(self.exceeds(piece) for piece, _ in spoken),
+            spans_limited=sum(self.exceeds(item) for item, _ in spoken),
         )
 
 
@@ -228,17 +228,15 @@ def _blocks(
 ) -> Generator[Samples, None, None]:
     """Yield the file's samples in order, one pause or span at a time."""
     position = 0
-    pieces = {
-        index: list(group) for index, group in groupby(mix.timeline.pieces, lambda piece: piece.segment)
-    }
+    items = {index: list(group) for index, group in groupby(mix.timeline.items, lambda item: item.segment)}
     for index, samples in enumerate(_ahead(segments, read_samples, control)):
-        for piece in pieces[index]:
-            yield from _silence(piece.start - position)
-            if piece.span is None or samples is None:
-                yield from _silence(piece.samples)
+        for item in items[index]:
+            yield from _silence(item.start - position)
+            if item.span is None or samples is None:
+                yield from _silence(item.samples)
             else:
-                yield mix.samples(piece, samples[piece.span.start : piece.span.start + piece.span.samples])
-            position = piece.start + piece.samples
+                yield mix.samples(item, samples[item.span.start : item.span.start + item.span.samples])
+            position = item.start + item.samples
         progress(index + 1, len(segments))
 
 
@@ -275,7 +273,7 @@ def _silence(samples: int) -> Iterator[Samples]:
 
 def turn_times(timeline: Timeline) -> tuple[TurnTime, ...]:
     """Times of each turn from its first to its last word, over all its segments."""
-    times = [time for piece in timeline.pieces for time in line_times(piece)]
+    times = [time for item in timeline.items for time in line_times(item)]
     rate = timeline.sample_rate_hz
     turns = []
     for turn, group in groupby(times, lambda time: time.line.turn):
@@ -290,11 +288,11 @@ def gaps(timeline: Timeline, segments: Sequence[PlannedSegment]) -> tuple[Gap, .
     rate = timeline.sample_rate_hz
     return tuple(
         Gap(
-            segments[piece.segment].index,
-            piece.lines[0].source_line,
-            round(piece.start / rate, 3),
-            round((piece.start + piece.samples) / rate, 3),
+            segments[item.segment].index,
+            item.lines[0].source_line,
+            round(item.start / rate, 3),
+            round((item.start + item.samples) / rate, 3),
         )
-        for piece in timeline.pieces
-        if piece.span is None
+        for item in timeline.items
+        if item.span is None
     )

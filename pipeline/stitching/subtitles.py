@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pipeline.planning.records import PlannedLine
 from pipeline.script import sentences
 from pipeline.stitching.alignment import Caption, Captions
-from pipeline.stitching.timeline import Piece, Timeline, line_times
+from pipeline.stitching.timeline import Timeline, TimelineItem, line_times
 
 LINE_CHARACTERS = 42
 CUE_CHARACTERS = 2 * LINE_CHARACTERS
@@ -37,31 +37,31 @@ def cues(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[
         written: texts of turns that are spoken in other words, by the turn's index.
     """
     captions = Captions(written or {}, _lines(timeline) if written else ())
-    return tuple(cue for piece in timeline.pieces for cue in _cues(piece, captions, timeline.sample_rate_hz))
+    return tuple(cue for item in timeline.items for cue in _cues(item, captions, timeline.sample_rate_hz))
 
 
 def _lines(timeline: Timeline) -> list[PlannedLine]:
     """All lines in order, each once: a line of several sentences has several pieces."""
     lines: list[PlannedLine] = []
-    for piece in timeline.pieces:
-        lines += [line for line in piece.lines if not lines or line is not lines[-1]]
+    for item in timeline.items:
+        lines += [line for line in item.lines if not lines or line is not lines[-1]]
     return lines
 
 
-def _cues(piece: Piece, captions: Captions, sample_rate_hz: int) -> Iterator[Cue]:
-    if piece.span is None:
-        captions.skip(piece)
+def _cues(item: TimelineItem, captions: Captions, sample_rate_hz: int) -> Iterator[Cue]:
+    if item.span is None:
+        captions.skip(item)
         return
-    for start, end, line, text in _spoken(piece, piece.span.text):
+    for start, end, line, text in _spoken(item, item.span.text):
         caption = captions.of(line.turn, text)
         yield from _shared_out(start, end, sample_rate_hz, line.speaker, caption)
 
 
-def _spoken(piece: Piece, text: str) -> list[tuple[int, int, PlannedLine, str]]:
-    """Yield (first sample, last, line, words), one per line of the piece."""
-    if len(piece.lines) == 1:
-        return [(piece.start, piece.start + piece.samples, piece.lines[0], text)]
-    return [(time.start, time.end, time.line, time.line.text) for time in line_times(piece)]
+def _spoken(item: TimelineItem, text: str) -> list[tuple[int, int, PlannedLine, str]]:
+    """Yield (first sample, last, line, words), one per line of the item."""
+    if len(item.lines) == 1:
+        return [(item.start, item.start + item.samples, item.lines[0], text)]
+    return [(time.start, time.end, time.line, time.line.text) for time in line_times(item)]
 
 
 def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, caption: Caption) -> Iterator[Cue]:
@@ -100,7 +100,7 @@ def readable(sentence: str) -> list[str]:
 
 
 def _broken(word: str) -> list[str]:
-    """Split a word longer than a cue (a URL, a script without spaces) into pieces."""
+    """Split a word longer than a cue (a URL, a script without spaces) into parts."""
     return [word[i : i + CUE_CHARACTERS] for i in range(0, len(word), CUE_CHARACTERS)]
 
 

@@ -11,7 +11,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 
 @dataclass(frozen=True, slots=True)
 class Pauses:
-    """Silence inserted between pieces. Speech decays, so pauses sound some 250 ms longer.
+    """Silence inserted between items. Speech decays, so pauses sound some 250 ms longer.
 
     A requested pause (`PlannedLine.pause_ms`) is added to it.
     """
@@ -27,8 +27,8 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
-    """A span of a segment, or a gap for a missing segment, with its position in the file."""
+class TimelineItem:
+    """Span of a segment, or gap for a missing segment, with its position in the file."""
 
     segment: int
     """Index among the joined segments, from 0."""
@@ -46,8 +46,8 @@ class Timeline:
     sample_rate_hz: int
     samples: int
     """Length of the whole file."""
-    pieces: tuple[Piece, ...]
-    """Pieces in file order, without overlap."""
+    items: tuple[TimelineItem, ...]
+    """Items in file order, without overlap."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class LineTime:
     end: int
 
 
-def lay(
+def lay_out(
     segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]],
     *,
     pauses: Pauses,
@@ -73,16 +73,16 @@ def lay(
         words_per_s: expected rate, for gaps in a job without any audio.
     """
     pace = _pace(segments) or words_per_s
-    pieces: list[Piece] = []
+    items: list[TimelineItem] = []
     position = 0
     for index, (planned, audio) in enumerate(segments):
         for lines, span in _parts(planned, audio):
-            last = pieces[-1] if pieces else None
+            last = items[-1] if items else None
             position += round(_pause_ms(last, lines, pauses) * sample_rate_hz / 1000)
             samples = span.samples if span else round(planned.words / pace * sample_rate_hz)
-            pieces.append(Piece(index, lines, span, position, samples))
+            items.append(TimelineItem(index, lines, span, position, samples))
             position += samples
-    return Timeline(sample_rate_hz, position, tuple(pieces))
+    return Timeline(sample_rate_hz, position, tuple(items))
 
 
 def _parts(
@@ -101,8 +101,8 @@ def _pace(segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]]) -> flo
     return sum(words for words, _ in there) / seconds if seconds else None
 
 
-def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Pauses) -> int:
-    """Silence between a piece, if any, and the next lines."""
+def _pause_ms(before: TimelineItem | None, lines: tuple[PlannedLine, ...], pauses: Pauses) -> int:
+    """Silence between an item, if any, and the next lines."""
     after = lines[0]
     if before is None:
         return after.pause_ms
@@ -116,13 +116,13 @@ def _pause_ms(before: Piece | None, lines: tuple[PlannedLine, ...], pauses: Paus
     return (pauses.turn_ms if last.speaker == after.speaker else pauses.speaker_ms) + after.pause_ms
 
 
-def line_times(piece: Piece) -> list[LineTime]:
-    """Times of each line of a piece, divided by characters if the engine cannot tell lines apart."""
-    weights = [max(1, len(line.text)) for line in piece.lines]
+def line_times(item: TimelineItem) -> list[LineTime]:
+    """Times of each line of an item, divided by characters if the engine cannot tell lines apart."""
+    weights = [max(1, len(line.text)) for line in item.lines]
     total, passed = sum(weights), 0
     times = []
-    for line, weight in zip(piece.lines, weights, strict=True):
-        start = piece.start + piece.samples * passed // total
+    for line, weight in zip(item.lines, weights, strict=True):
+        start = item.start + item.samples * passed // total
         passed += weight
-        times.append(LineTime(line, start, piece.start + piece.samples * passed // total))
+        times.append(LineTime(line, start, item.start + item.samples * passed // total))
     return times

@@ -11,7 +11,7 @@ from pipeline.errors import EngineError
 from pipeline.planning.records import Span
 from pipeline.stitching.loudness import (
     SILENCE,
-    Levels,
+    LoudnessTargets,
     gains_db,
     integrated,
     loudness,
@@ -96,25 +96,27 @@ def test_loudness_from_parts_equals_the_whole() -> None:
 
 def test_voices_are_equally_loud() -> None:
     voices = {"quiet": [span(-35.0, 0.05)], "loud": [span(-15.0, 0.4), span(None, 0.1, 10)]}
-    assert gains_db(voices, Levels()) == pytest.approx({"quiet": 16.0, "loud": -4.0})
+    assert gains_db(voices, LoudnessTargets()) == pytest.approx({"quiet": 16.0, "loud": -4.0})
 
 
 def test_peaky_voices_lower_all_voices_before_limiting() -> None:
-    gains = gains_db({"peaky": [span(-25.0, 1.0)], "even": [span(-25.0, 0.1)]}, Levels())
+    gains = gains_db({"peaky": [span(-25.0, 1.0)], "even": [span(-25.0, 0.1)]}, LoudnessTargets())
     assert gains == pytest.approx({"peaky": 5.0, "even": 5.0}), "1 dB under full scale, 6 of them limited"
 
 
 def test_unmeasurable_voices_get_the_mean_gain() -> None:
-    assert gains_db({"one": [span(-29.0, 0.1)], "no": [span(None, 0.1, 900)]}, Levels())["no"] == 10.0
-    assert gains_db({"no": [span(None, 0.1, 900)]}, Levels()) == {"no": 0.0}
+    assert (
+        gains_db({"one": [span(-29.0, 0.1)], "no": [span(None, 0.1, 900)]}, LoudnessTargets())["no"] == 10.0
+    )
+    assert gains_db({"no": [span(None, 0.1, 900)]}, LoudnessTargets()) == {"no": 0.0}
 
 
 @given(st.lists(st.tuples(st.floats(-69, 0), st.floats(0, 8), st.integers(1, 10**7)), min_size=1, max_size=9))
 def test_gains_are_finite_and_bounded(measured: list[tuple[float, float, int]]) -> None:
-    levels = Levels()
+    targets = LoudnessTargets()
     voices = {str(i): [span(lufs, peak, samples)] for i, (lufs, peak, samples) in enumerate(measured)}
-    for gain in gains_db(voices, levels).values():
-        assert -25.1 <= gain <= levels.gain_max_db
+    for gain in gains_db(voices, targets).values():
+        assert -25.1 <= gain <= targets.gain_max_db
 
 
 def test_no_parts_have_no_loudness() -> None:

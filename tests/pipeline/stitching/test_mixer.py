@@ -23,7 +23,7 @@ Part = tuple[PlannedSegment, SegmentAudio | None]
 class Cancelled(Watch):
     def check(self) -> None:
         super().check()
-        if self.looks > 1:
+        if self.checks > 1:
             raise CancelledError("job")
 
 
@@ -182,7 +182,7 @@ def test_control_is_checked_before_each_segment(tmp_path: Path) -> None:
     control, seen = Watch(), list[tuple[int, int]]()
     made = Made([("A", tone())], [("A", tone())], [("A", tone())])
     made.stitch(tmp_path / "out.wav", "wav", control=control, progress=lambda *done: seen.append(done))
-    assert control.looks == 3
+    assert control.checks == 3
     assert seen == [(1, 3), (2, 3), (3, 3)]
 
 

@@ -17,7 +17,7 @@ from pipeline.stitching.subtitles import (
     vtt,
     wrapped,
 )
-from pipeline.stitching.timeline import Piece, Timeline
+from pipeline.stitching.timeline import Timeline, TimelineItem
 
 LONG = (
     "When the first settlers came down into the valley, they found nothing but reeds and water, "
@@ -25,37 +25,39 @@ LONG = (
 )
 
 
-def piece(start: int, samples: int, *said: tuple[str, str], text: str | None = None) -> Piece:
+def item(start: int, samples: int, *said: tuple[str, str], text: str | None = None) -> TimelineItem:
     lines = tuple(PlannedLine(turn, turn + 1, name, words) for turn, (name, words) in enumerate(said))
     words = " ".join(line.text for line in lines) if text is None else text
-    return Piece(0, lines, Span(0, samples, 0, len(lines), words, -20.0, 0.5), start, samples)
+    return TimelineItem(0, lines, Span(0, samples, 0, len(lines), words, -20.0, 0.5), start, samples)
 
 
-def heard(*pieces: Piece) -> tuple[Cue, ...]:
-    return cues(Timeline(1000, pieces[-1].start + pieces[-1].samples, pieces))
+def heard(*items: TimelineItem) -> tuple[Cue, ...]:
+    return cues(Timeline(1000, items[-1].start + items[-1].samples, items))
 
 
 def test_sentences_are_cues_timed_by_characters() -> None:
-    assert heard(piece(500, 2000, ("Ann", "One two. Three four five."))) == (
+    assert heard(item(500, 2000, ("Ann", "One two. Three four five."))) == (
         Cue(500, 1166, "Ann", "One two."),
         Cue(1166, 2500, "Ann", "Three four five."),
     )
 
 
 def test_cues_have_the_words_of_their_span() -> None:
-    (only,) = heard(piece(0, 1000, ("Ann", "One. Two."), text="Two."))
+    (only,) = heard(item(0, 1000, ("Ann", "One. Two."), text="Two."))
     assert only.text == "Two."
 
 
 def test_spans_of_several_lines_have_cues_per_speaker() -> None:
-    spoken = heard(piece(0, 1000, ("Ann", "Yes."), ("Bob", "Well. No.")))
+    spoken = heard(item(0, 1000, ("Ann", "Yes."), ("Bob", "Well. No.")))
     assert [(cue.speaker, cue.text) for cue in spoken] == [("Ann", "Yes."), ("Bob", "Well."), ("Bob", "No.")]
     assert spoken[0].start_ms == 0
     assert spoken[-1].end_ms == 1000
 
 
 def test_gaps_have_no_cue() -> None:
-    assert cues(Timeline(1000, 9, (Piece(0, (PlannedLine(0, 1, "Ann", "Words."),), None, 0, 9),))) == ()
+    assert (
+        cues(Timeline(1000, 9, (TimelineItem(0, (PlannedLine(0, 1, "Ann", "Words."),), None, 0, 9),))) == ()
+    )
 
 
 def test_long_sentences_are_cut_after_a_clause() -> None:
@@ -74,7 +76,7 @@ def test_cues_are_short_and_contain_every_word_in_order(words: list[str]) -> Non
 
 @given(st.lists(st.text(st.sampled_from("ab .!?,"), min_size=1, max_size=200), min_size=1, max_size=5))
 def test_cues_follow_one_another_without_overlap(texts: list[str]) -> None:
-    spoken = heard(*(piece(i * 3000, 2500, ("Ann", text)) for i, text in enumerate(texts)))
+    spoken = heard(*(item(i * 3000, 2500, ("Ann", text)) for i, text in enumerate(texts)))
     ends = [0, *(cue.end_ms for cue in spoken)]
     assert all(end <= cue.start_ms <= cue.end_ms for end, cue in zip(ends, spoken, strict=False))
 
@@ -104,7 +106,7 @@ def test_vtt_names_speakers_and_escapes_markup() -> None:
 
 @pytest.mark.parametrize("kind", ["srt", "vtt"])
 def test_another_reader_finds_every_cue(tmp_path: Path, kind: str) -> None:
-    spoken = heard(piece(0, 20_000, ("Ann", LONG), ("Bob", "No! Yes.")))
+    spoken = heard(item(0, 20_000, ("Ann", LONG), ("Bob", "No! Yes.")))
     path = tmp_path / f"out.{kind}"
     path.write_text(srt(spoken) if kind == "srt" else vtt(spoken), encoding="utf-8")
     with av.open(str(path)) as container:

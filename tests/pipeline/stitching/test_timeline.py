@@ -1,5 +1,5 @@
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
-from pipeline.stitching.timeline import Pauses, Timeline, lay, line_times
+from pipeline.stitching.timeline import Pauses, Timeline, lay_out, line_times
 
 RATE_HZ = 1000
 """Sample rate at which a sample is a millisecond."""
@@ -23,14 +23,14 @@ def audio(*spans: tuple[int, int]) -> SegmentAudio:
 
 
 def laid(*segments: tuple[PlannedSegment, SegmentAudio | None]) -> Timeline:
-    return lay(segments, pauses=PAUSES, sample_rate_hz=RATE_HZ, words_per_s=2.0)
+    return lay_out(segments, pauses=PAUSES, sample_rate_hz=RATE_HZ, words_per_s=2.0)
 
 
 def pauses_ms(*segments: tuple[PlannedSegment, SegmentAudio | None]) -> list[int]:
     end, found = 0, []
-    for piece in laid(*segments).pieces:
-        found.append(piece.start - end)
-        end = piece.start + piece.samples
+    for item in laid(*segments).items:
+        found.append(item.start - end)
+        end = item.start + item.samples
     return found
 
 
@@ -60,7 +60,7 @@ def test_utterances_of_several_lines_have_pauses_between_segments_only() -> None
 def test_missing_segments_become_silence_at_the_rate_of_the_others() -> None:
     there = (segment(line(0, "A"), words=10), audio((0, 1)))
     timeline = laid(there, (segment(line(1, "A"), words=30), None))
-    assert [(piece.span is None, piece.samples) for piece in timeline.pieces] == [(False, 100), (True, 300)]
+    assert [(item.span is None, item.samples) for item in timeline.items] == [(False, 100), (True, 300)]
 
 
 def test_jobs_of_gaps_only_use_the_expected_rate() -> None:
@@ -69,8 +69,8 @@ def test_jobs_of_gaps_only_use_the_expected_rate() -> None:
 
 def test_silent_segments_are_gaps() -> None:
     silent = SegmentAudio(RATE_HZ, 0, (Span(0, 0, 0, 1, "…", None, 0.0),))
-    (piece,) = laid((segment(line(0, "A")), silent)).pieces
-    assert piece.span is None
+    (item,) = laid((segment(line(0, "A")), silent)).items
+    assert item.span is None
 
 
 def test_length_is_the_sum_of_pieces_and_pauses() -> None:
@@ -79,5 +79,5 @@ def test_length_is_the_sum_of_pieces_and_pauses() -> None:
 
 
 def test_lines_divide_a_span_by_characters() -> None:
-    (piece,) = laid((segment(line(0, "A", "abc"), line(1, "B", "a")), audio((0, 2)))).pieces
-    assert [(time.start, time.end) for time in line_times(piece)] == [(0, 75), (75, 100)]
+    (item,) = laid((segment(line(0, "A", "abc"), line(1, "B", "a")), audio((0, 2)))).items
+    assert [(time.start, time.end) for time in line_times(item)] == [(0, 75), (75, 100)]

@@ -6,13 +6,15 @@ from hypothesis import strategies as st
 from pipeline.planning.records import PlannedLine, Span
 from pipeline.stitching.alignment import Captions
 from pipeline.stitching.subtitles import Cue, cues
-from pipeline.stitching.timeline import Piece, Timeline
+from pipeline.stitching.timeline import Timeline, TimelineItem
 
 
 def timeline(*pieces: tuple[PlannedLine, str | None]) -> Timeline:
     """Pieces of 1,000 samples each at 1 kHz; a text of None is a gap."""
     placed = tuple(
-        Piece(0, (line,), Span(0, 1000, 0, 1, text, None, 0.1) if text is not None else None, 1000 * i, 1000)
+        TimelineItem(
+            0, (line,), Span(0, 1000, 0, 1, text, None, 0.1) if text is not None else None, 1000 * i, 1000
+        )
         for i, (line, text) in enumerate(pieces)
     )
     return Timeline(1000, 1000 * len(placed), placed)

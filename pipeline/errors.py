@@ -76,6 +76,20 @@ class EngineError(PipelineError):
     """Work that an engine cannot do: a missing or unsupported checkpoint, or a segment it refuses."""
 
 
+class InternalsError(PipelineError):
+    """A dependency lacks internals that are used here: another release of it is installed."""
+
+    def __init__(self, package: str, version: str, problems: list[str]) -> None:
+        super().__init__(package, version, problems)
+        self.package, self.version, self.problems = package, version, problems
+
+    def __str__(self) -> str:
+        return (
+            f"{self.package} {self.version} can't be used: {'; '.join(self.problems)}; "
+            f"install the version in constraints.txt"
+        )
+
+
 class PoisonError(EngineError):
     """Work that has killed its process too often."""
 

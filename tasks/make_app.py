@@ -21,6 +21,7 @@ from tasks.privacy import requests
 from tasks.settings import VERSION, Settings
 from tasks.worker import heartbeat, parent_watch, shutdown
 from tasks.worker.event_batching import GatherEvents
+from tasks.worker.internals_check import CheckInternals
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
 from tasks.worker.visibility import RenewVisibility
@@ -39,7 +40,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     for module in (render, stages, stitch, reconcile):
         module.register(app)
     app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill))
-    app.steps["worker"].add(parent_watch.EndWithStarter)
+    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)
     signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)

@@ -9,6 +9,8 @@ from typing import Any
 
 from celery.backends.redis import RedisBackend, SentinelBackend
 
+from tasks.internals import celery_internals
+
 _PART_RETRIES = 200
 
 
@@ -25,16 +27,14 @@ class _PartFirst(RedisBackend):
     ) -> None:
         if request and request.chord:
             self.on_chord_part_return(request, state, result)
-        if store_result:
+        if store_result and not celery_internals.ignores_result(request):
             self.store_result(task_id, result, state, request=request)
 
     def on_chord_part_return(
         self, request: Any, state: str, result: Any, propagate: bool | None = None, **kwargs: Any
     ) -> None:
-        part = super().on_chord_part_return
-        self._ensure_retryable(  # type: ignore[attr-defined]  # private to celery, which is pinned
-            part, request, state, result, propagate=propagate, max_retries=_PART_RETRIES, **kwargs
-        )
+        count, options = super().on_chord_part_return, {"propagate": propagate, **kwargs}
+        celery_internals.retried(self, count, request, state, result, max_retries=_PART_RETRIES, **options)
 
 
 class ReliableRedisBackend(_PartFirst):

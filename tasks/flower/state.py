@@ -14,6 +14,7 @@ from typing import Any
 from celery.events.state import Task, Worker
 
 from pipeline.stage_names import JOB_STAGES
+from tasks.internals import celery_internals
 from tasks.message_headers import subject_in_headers
 
 Row = dict[str, Any]
@@ -29,8 +30,6 @@ COLUMNS = {
     "device": "Device",
 }
 """Columns added to Flower's, with their headings."""
-_TASKS: tuple[str, ...] = Task._fields  # type: ignore[attr-defined]  # missing in celery-types
-_WORKERS: tuple[str, ...] = Worker._fields  # type: ignore[attr-defined]  # as above
 _PREFIX = "voxchord."
 _FIGURES: dict[str, type | tuple[type, ...]] = {
     "voices": int,
@@ -46,7 +45,7 @@ _RESULT_MAX = 1024
 class ShownTask(Task):
     """A task with job, segment and figures."""
 
-    _fields = (*_TASKS, *COLUMNS, "error", "cache_hit")
+    _fields = (*celery_internals.task_fields(), *COLUMNS, "error", "cache_hit")
     job = segment = voices = audio_s = speed = device = error = cache_hit = None
 
     @property
@@ -64,7 +63,7 @@ class ShownTask(Task):
 class ShownWorker(Worker):
     """A worker with queues and device, from its heartbeats."""
 
-    _fields = (*_WORKERS, "queues", "device")
+    _fields = (*celery_internals.worker_fields(), "queues", "device")
     queues = device = ""
 
 

@@ -10,13 +10,14 @@ import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 from kombu import Connection
 
 from pipeline.engines.registry import Engines
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
+from tasks.internals import kombu_internals
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.settings import Settings
 from tasks.worker import commands, devices
@@ -239,7 +240,4 @@ class LocalService:
         """Requeue unacknowledged messages; before any worker runs, they belong to dead ones."""
         options = broker_of(self.settings, self.broker_url).transport_options()
         with Connection(self.broker_url, transport_options=options) as connection:
-            channel: Any = connection.default_channel
-            with channel.conn_or_acquire() as client:
-                for tag in client.hkeys(channel.unacked_key):
-                    channel.qos.restore_by_tag(tag.decode(), client)
+            kombu_internals.requeue_unacknowledged(connection.default_channel)

@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from tasks.broker.transport import counts
+from tasks.internals import kombu_internals
 from tasks.message_headers import PUBLISHED
 
 
@@ -26,14 +27,14 @@ class Queues(Collector):
         age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
         with self._app.connection_for_read() as connection:
             channel: Any = connection.default_channel
-            if not hasattr(channel, "conn_or_acquire"):
+            if not kombu_internals.is_redis(channel):
                 for name, waiting in counts(connection, sorted(self._app.amqp.queues)).items():
                     length.add_metric([name], waiting)
                 yield length
                 return
             with channel.conn_or_acquire() as client:
                 for name in sorted(self._app.amqp.queues):
-                    keys = [channel._q_for_pri(name, priority) for priority in channel.priority_steps]
+                    keys = kombu_internals.lists_of(channel, name)
                     length.add_metric([name], sum(client.llen(key) for key in keys))
                     sent = [_sent(client.lindex(key, -1)) for key in keys]
                     oldest = min((moment for moment in sent if moment is not None), default=None)

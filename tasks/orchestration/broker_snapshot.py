@@ -6,12 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.broker.queues import PRIORITY_STEPS, QUEUES
+from tasks.broker.queues import QUEUES, device_queue
 from tasks.broker.transport import counts
+from tasks.internals import kombu_internals
 from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
 from tasks.orchestration.resources import VoxchordApp
-
-_BLOCK = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +38,9 @@ def snapshot(app: VoxchordApp) -> BrokerSnapshot:
     with app.connection_for_read() as connection:
         channel: Any = connection.default_channel
         names = [name for name in QUEUES if name != "voxchord"]
-        if hasattr(channel, "unacked_key"):
-            with channel.conn_or_acquire() as client:
-                return _found(_payloads(client, channel, names))
+        if kombu_internals.is_redis(channel):
+            names += kombu_internals.queues_matching(channel, device_queue("*"))
+            return _found(kombu_internals.payloads(channel, set(names)))
         busy = any(counts(connection, names).values())
         return BrokerSnapshot(frozenset(), frozenset(), known=False, busy=busy)
 
@@ -70,18 +69,3 @@ def subject_of_message(payload: bytes) -> Subject | None:
     except (ValueError, TypeError, LookupError, AttributeError):
         return None  # a message of another program
     return subject
-
-
-def _payloads(client: Any, channel: Any, names: Iterable[str]) -> Iterable[bytes]:
-    device_queues = {
-        key.decode().split(channel.sep)[0] for key in client.scan_iter(match="gpu.*", _type="list")
-    }
-    for name in {*names, *device_queues}:
-        for step in PRIORITY_STEPS:
-            key = channel._q_for_pri(name, step)  # private to kombu, which is pinned
-            start = 0
-            while block := client.lrange(key, start, start + _BLOCK - 1):
-                yield from block
-                start += len(block)
-    for _, payload in client.hscan_iter(channel.unacked_key, count=_BLOCK):
-        yield payload

@@ -16,6 +16,7 @@ from kombu.utils import json
 
 from pipeline.jobs.plans import Plan
 from tasks.broker.queues import device_queue, priority
+from tasks.internals import celery_internals
 from tasks.orchestration.resources import VoxchordApp
 
 Sig = Signature[Any]
@@ -49,18 +50,11 @@ def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], body: Sig) -> Non
         return
     group_id = str(uuid4())
     root_id = body.options.get("root_id") or body.options["task_id"]
-    backend: Any = app.backend
-    backend.set_chord_size(group_id, len(missing))
+    celery_internals.begin_chord(app.backend, group_id, len(missing))
     with app.producer_or_acquire() as producer:
         for position, steps in enumerate(chains(app, plan, missing)):
-            steps.apply_async(
-                producer=producer,
-                add_to_parent=False,
-                chord=body,
-                group_id=group_id,
-                group_index=position,
-                root_id=root_id,
-                parent_id=root_id,
+            celery_internals.send_part(
+                steps, body, group_id=group_id, index=position, root_id=root_id, producer=producer
             )
             if position % _TOUCH_EVERY == 0:
                 app.resources.jobs.coordination.touch(plan.job)

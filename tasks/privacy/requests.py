@@ -6,9 +6,15 @@ may hold anything. They are replaced when the message arrives, before the first 
 
 import logging
 from typing import Any
+from uuid import uuid4
 
-from celery.worker.consumer import consumer
+import celery
+from celery import Celery
+from kombu import Message
+from kombu.serialization import dumps
 
+from pipeline.errors import InternalsError
+from tasks.internals import celery_internals
 from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
 from tasks.metering.install import MeteredRequest
 from tasks.privacy.events import SubjectDispatcher
@@ -28,8 +34,7 @@ class PrivateRequest(MeteredRequest):
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         self.subject = subject_in_headers(self.request_dict) or subject_of_arguments(self.args, self.kwargs)
-        self._argsrepr, self._kwargsrepr = "()", shown(self.subject)
-        self.request_dict.update(argsrepr=self._argsrepr, kwargsrepr=self._kwargsrepr)
+        celery_internals.hide_arguments(self, "()", shown(self.subject))
         eventer = options.get("eventer")
         if isinstance(eventer, SubjectDispatcher):
             eventer.expect(self.id, self.subject)
@@ -42,20 +47,46 @@ class PrivateRequest(MeteredRequest):
         return super().info(safe=True)
 
 
-_CELERYS: Any = consumer
-_REPORTS = {
-    _CELERYS.UNKNOWN_FORMAT: "a message that is no task was dropped",
-    _CELERYS.UNKNOWN_TASK_ERROR: "a task of an unknown name was dropped",
-    _CELERYS.INVALID_TASK_ERROR: "a task message that can't be read was dropped",
-    _CELERYS.MESSAGE_DECODE_ERROR: "a message that can't be decoded was dropped",
-}
+def check_redaction(app: Celery) -> None:
+    """Receive a message and check that Celery would publish none of its words.
+
+    Raises:
+        InternalsError: a word is left in the request's representation, its description or what its process
+            is given to publish.
+    """
+    word = uuid4().hex
+    sent = app.amqp.as_task_v2(uuid4().hex, "voxchord.render", (word,), {"script": word})
+    content_type, encoding, body = dumps(sent.body, serializer="json")
+    message = Message(
+        body=body,
+        headers=sent.headers,
+        properties=sent.properties,
+        content_type=content_type,
+        content_encoding=encoding,
+        accept=[content_type],
+    )
+    request = PrivateRequest(message, app=app)
+    published = {
+        "representation": repr(request),
+        "description": str(request.info()),
+        "arguments": f"{request.argsrepr} {request.kwargsrepr}",
+        "headers": f"{request.request_dict['argsrepr']} {request.request_dict['kwargsrepr']}",
+    }
+    leaks = [name for name, text in published.items() if word in text]
+    problems = [f"a request's {name} hold words of its message" for name in leaks]
+    if problems:
+        raise InternalsError("celery", celery.__version__, problems)
 
 
 class WithoutBodies(logging.Filter):
     """Log filter that removes message bodies, which Celery logs if it cannot use a message."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.reports = celery_internals.formats_with_bodies()
+
     def filter(self, record: logging.LogRecord) -> bool:
-        short = _REPORTS.get(record.msg)
+        short = self.reports.get(record.msg)
         if short:
             record.msg, record.args, record.exc_info, record.exc_text = short, (), None, None
         return True
@@ -63,6 +94,6 @@ class WithoutBodies(logging.Filter):
 
 def shut() -> None:
     """Install the filter on Celery's consumer logger."""
-    logger = logging.getLogger(consumer.__name__)
+    logger = celery_internals.consumer_logger()
     if not any(isinstance(known, WithoutBodies) for known in logger.filters):
         logger.addFilter(WithoutBodies())

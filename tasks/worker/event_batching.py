@@ -4,9 +4,12 @@ Celery flushes events in every iteration of its loop, which took a third of the 
 carry their own times, so batching only delays them by a third of a second.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 from celery import bootsteps
+
+from tasks.internals import celery_internals
 
 _GATHER_S = 0.3
 
@@ -17,16 +20,14 @@ class GatherEvents(bootsteps.StartStopStep):
     requires = ("celery.worker.consumer.events:Events",)
 
     def start(self, consumer: Any) -> None:
-        hub = consumer.hub
         pending: list[Any] = []
 
-        def flush() -> None:
-            pending.clear()
-            consumer._flush_events_promise()
+        def gather(flush: Callable[[], None]) -> None:
+            def send() -> None:
+                pending.clear()
+                flush()
 
-        def gather() -> None:
             if not pending:
-                pending.append(hub.call_later(_GATHER_S, flush))
+                pending.append(consumer.hub.call_later(_GATHER_S, send))
 
-        if hub is not None and consumer.event_dispatcher:
-            consumer.event_dispatcher.on_send_buffered = gather
+        celery_internals.batch_events(consumer, gather)

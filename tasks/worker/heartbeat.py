@@ -2,17 +2,16 @@
 
 from typing import Any
 
-from celery.worker.state import SOFTWARE_INFO
-
+from tasks.internals import celery_internals
 from tasks.metering.probes.gpu import Gpu
-
-_FIELDS: dict[str, Any] = SOFTWARE_INFO
 
 
 def introduce(instance: Any = None, **_: Any) -> None:
     """Add queues and device before the first heartbeat (handler of `celeryd_after_setup`)."""
     queues = instance.app.amqp.queues.consume_from
-    _FIELDS.update(queues=", ".join(sorted(queues)), device=_device(instance.pool_cls.__module__))
+    celery_internals.heartbeat_fields().update(
+        queues=", ".join(sorted(queues)), device=_device(instance.pool_cls.__module__)
+    )
 
 
 def _device(pool: str) -> str:

@@ -12,8 +12,7 @@ import inspect
 import logging
 from typing import Any
 
-from celery.worker import state
-
+from tasks.internals import celery_internals, kombu_internals
 from tasks.worker import shutdown
 from tasks.worker.timer_step import TimerStep
 
@@ -49,25 +48,24 @@ class EndAtStandstill(TimerStep):
 
 def _not_begun(consumer: Any) -> set[Any]:
     """Delivery tags that wait although the pool has a free slot."""
-    active = set(state.active_requests)
-    if len(active) >= consumer.pool.num_processes:
+    active = celery_internals.active_requests()
+    if len(active) >= celery_internals.slots(consumer):
         return set()
-    later = set(state.scheduled_requests)  # type: ignore[attr-defined]  # new in 5.7, the stubs are older
-    known = set(state.reserved_requests)
+    known, later = celery_internals.reserved_requests(), celery_internals.scheduled_requests()
     return (_held(consumer) or _tags(known)) - _tags(active | later)
 
 
 def _not_heard(consumer: Any) -> set[Any]:
     """Result pipes of the pool without a reader, or with a message that was started and never finished."""
-    pipes = getattr(consumer.pool._pool, "_fileno_to_outq", {})  # private to celery, which is pinned
-    readers = {fd: consumer.hub.readers.get(fd, (None,))[0] for fd in pipes}
+    pipes = celery_internals.result_pipes(consumer)
+    readers = {fd: kombu_internals.reader_of(consumer.hub, fd) for fd in pipes}
     return {f"pipe {fd}" for fd, reader in readers.items() if reader is None or inspect.isgenerator(reader)}
 
 
 def _held(consumer: Any) -> set[Any]:
     """Unsettled delivery tags of a Redis channel; empty on RabbitMQ, which tracks them itself."""
-    qos: Any = getattr(consumer.task_consumer.channel, "qos", None)
-    return set(qos._delivered) - qos._dirty if hasattr(qos, "_dirty") else set()
+    channel = consumer.task_consumer.channel
+    return set(kombu_internals.held(channel)) if kombu_internals.is_redis(channel) else set()
 
 
 def _tags(requests: set[Any]) -> set[Any]:

@@ -8,6 +8,7 @@ messages from its event loop.
 import time
 from typing import Any
 
+from tasks.internals import kombu_internals
 from tasks.worker.timer_step import TimerStep
 
 _RENEWALS_PER_TIMEOUT = 3
@@ -18,18 +19,9 @@ class RenewVisibility(TimerStep):
 
     def interval_s(self, consumer: Any) -> float:
         channel = consumer.task_consumer.channel
-        if not hasattr(channel, "visibility_timeout"):
+        if not kombu_internals.is_redis(channel):
             return 0  # RabbitMQ detects dead consumers itself
-        return float(channel.visibility_timeout / _RENEWALS_PER_TIMEOUT)
+        return kombu_internals.visibility_timeout_s(channel) / _RENEWALS_PER_TIMEOUT
 
     def tick(self, consumer: Any) -> None:
-        renew(consumer)
-
-
-def renew(consumer: Any) -> None:
-    """Set the delivery time of this worker's unacknowledged messages to now, if they are still recorded."""
-    channel = consumer.task_consumer.channel
-    tags = list(channel.qos._delivered)  # private to kombu, which is pinned; tested
-    if tags:
-        with channel.conn_or_acquire() as client:
-            client.zadd(channel.qos.unacked_index_key, dict.fromkeys(tags, time.time()), xx=True)
+        kombu_internals.renew(consumer.task_consumer.channel, time.time())

@@ -1,0 +1,1 @@
+"""Internals of Celery and kombu: used in these modules only, each with a list that is checked at start."""

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 
 from bench.device.context import Bench
+from bench.harness.slots import decode_all
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import uncaptured
@@ -123,18 +124,8 @@ def requests(model: Model) -> list[SegmentRequest]:
 
 
 def run(loop: Decoder | FrameDecoder, asked: Sequence[SegmentRequest]) -> list[Sound]:
-    """Decode all requests; each starts as soon as a slot is free."""
-    waiting, rows = list(enumerate(asked)), {}
-    while waiting or loop.active:
-        entering = dict(zip(loop.free, waiting, strict=False))
-        del waiting[: len(entering)]
-        admitted = loop.admit({slot: one for slot, (_, one) in entering.items()})
-        rows.update({number: admitted[slot] for slot, (number, _) in entering.items()})
-        loop.step()
-        for slot in loop.active:
-            if loop.row(slot).done:
-                loop.release(slot)
-    return [rows[number].samples() for number in range(len(asked))]
+    """Decode all requests; returns their samples."""
+    return [row.samples() for row in decode_all(loop, asked)]
 
 
 def relative_error(found: Sound, expected: Sound) -> float:

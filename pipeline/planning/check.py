@@ -65,9 +65,9 @@ class Check:
     refusals: tuple[Finding, ...] = ()
     """Turns that the engine cannot speak."""
     notices: tuple[Finding, ...] = ()
-    """What the engine says of turns that it speaks."""
+    """Notices of the engine on turns that it speaks."""
     wordings: Mapping[int, str] = field(default_factory=dict)
-    """What is spoken for turns whose text the engine would misread, by the turn's index."""
+    """Spoken words of turns whose text the engine would misread, by the turn's index."""
 
     @property
     def speakers(self) -> tuple[Speaker, ...]:

@@ -21,7 +21,7 @@ class Usage:
     used: list[float] = field(default_factory=lambda: [0.0] * (len(linux_counters.NAMES) + 1))
     """The attempt's share of the process' counters and, last, of the time."""
     worth_all: bool = True
-    """Whether to read the counters that explain slowness."""
+    """True to read the counters that explain slowness."""
     overlap_max: int = 1
     slot: int = -1
     """Slot of the flight recorder."""

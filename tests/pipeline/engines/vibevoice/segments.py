@@ -1,7 +1,6 @@
 """Random segments, for the decode loop and for transformers alike."""
 
 import functools
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,8 +9,8 @@ import torch
 
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import Capture, uncaptured
-from pipeline.engines.vibevoice.decoding.decoder import Decoder, DecoderRow
-from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder, FrameRow
+from pipeline.engines.vibevoice.decoding.decoder import Decoder
+from pipeline.engines.vibevoice.decoding.frame_decoder import FrameDecoder
 from pipeline.engines.vibevoice.decoding.request import Limits, SegmentRequest
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
@@ -113,21 +112,6 @@ def generated(model: Reference, one: Case) -> tuple[torch.Tensor, list[int]]:
     given = [one.tokens] if one.tokens is not None else None
     audio, tokens = reference.generate(model, one.inputs(), [one.seed], tokens=given)
     return audio[0], tokens[0]
-
-
-def run(loop: Decoder | FrameDecoder, requests: Sequence[SegmentRequest]) -> list[DecoderRow | FrameRow]:
-    """Decode all requests, each as soon as a slot is free."""
-    waiting, rows = list(enumerate(requests)), {}
-    while waiting or loop.active:
-        entering = dict(zip(loop.free, waiting, strict=False))
-        del waiting[: len(entering)]
-        admitted = loop.admit({slot: one for slot, (_, one) in entering.items()})
-        rows.update({number: admitted[slot] for slot, (number, _) in entering.items()})
-        loop.step()
-        for slot in loop.active:
-            if loop.row(slot).done:
-                loop.release(slot)
-    return [rows[number] for number in range(len(requests))]
 
 
 def relative_error(found: npt.NDArray[np.floating], expected: torch.Tensor) -> float:

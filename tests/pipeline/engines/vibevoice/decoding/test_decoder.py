@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.harness.slots import decode_all
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.layers import linear
@@ -28,7 +29,7 @@ def assert_equal(
 ) -> None:
     """The loop, with the cases passing through its slots, equals `generate()` one by one."""
     loop = segments.decoder(weights, slots)
-    rows = segments.run(loop, [segments.request(model, one, cut=how.get("cut", True)) for one in cases])
+    rows = decode_all(loop, [segments.request(model, one, cut=how.get("cut", True)) for one in cases])
     for one, row in zip(cases, rows, strict=True):
         audio, tokens = segments.generated(model, one)
         assert row.tokens == tokens
@@ -72,7 +73,7 @@ def test_a_batch_with_different_prompts_and_ends_equals_generate_on_that_batch(
     inputs["padding_mask"] = torch.ones(audio.shape[0], audio.shape[2], dtype=torch.bool)
     given = [one.tokens or () for one in cases]
     expected, _ = reference.generate(model, inputs, [one.seed for one in cases], tokens=given)
-    rows = segments.run(segments.decoder(weights, 3), [segments.request(model, one) for one in cases])
+    rows = decode_all(segments.decoder(weights, 3), [segments.request(model, one) for one in cases])
     for spoken, samples in zip(rows, expected, strict=True):
         assert segments.relative_error(spoken.samples(), samples) <= TOLERANCE
 
@@ -104,7 +105,7 @@ def test_steps_and_guidance_of_each_segment_are_its_own(
     cases = [segments.case(model, 20, seed, segments.frame_tokens(model, 4)) for seed in (1, 2)]
     requests = [segments.request(model, one) for one in cases]
     requests[1].steps, requests[1].guidance = steps, guidance
-    rows = segments.run(segments.decoder(weights, 2), requests)
+    rows = decode_all(segments.decoder(weights, 2), requests)
     plain, _ = reference.generate(model, cases[0].inputs(), [1], tokens=[cases[0].tokens or ()])
     other, _ = reference.generate(
         model, cases[1].inputs(), [2], tokens=[cases[1].tokens or ()], steps=steps, guidance=guidance
@@ -116,7 +117,7 @@ def test_steps_and_guidance_of_each_segment_are_its_own(
 def test_a_segment_ends_at_its_most_tokens(model: Reference, weights: Weights) -> None:
     one = segments.request(model, segments.case(model, 20, 1, segments.frame_tokens(model, 30)))
     one.tokens_max = 3
-    (row,) = segments.run(segments.decoder(weights, 1), [one])
+    (row,) = decode_all(segments.decoder(weights, 1), [one])
     assert row.frames_done == 3
 
 
@@ -126,7 +127,7 @@ def test_a_voice_is_prefilled_once_for_all_its_segments(model: Reference, weight
         segments.case(model, 20, seed, segments.frame_tokens(model, 1), voice_seed=seed // 2)
         for seed in range(4)
     ]
-    segments.run(loop, [segments.request(model, one) for one in cases])
+    decode_all(loop, [segments.request(model, one) for one in cases])
     assert len(loop.prefix_cache.pieces) == 2
 
 
@@ -162,7 +163,7 @@ def test_prompts_that_come_together_are_read_together(
     ]
     loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes)
     passes.clear()
-    rows = segments.run(loop, [segments.request(model, one) for one in cases])
+    rows = decode_all(loop, [segments.request(model, one) for one in cases])
     assert [len(pieces) for pieces in passes] == expected
     for one, row in zip(cases, rows, strict=True):
         assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
@@ -175,7 +176,7 @@ def test_the_positions_of_a_pass_are_bounded(
     loop = segments.decoder(weights, 4)
     loop.prefill.positions_max = 40
     passes.clear()
-    segments.run(loop, [segments.request(model, one) for one in cases])
+    decode_all(loop, [segments.request(model, one) for one in cases])
     assert all(sum(pieces) <= 40 or len(pieces) == 1 for pieces in passes)
     assert max(len(pieces) for pieces in passes) == 2
 
@@ -190,10 +191,10 @@ def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
         segments.case(model, 20 + 3 * n, 60 + n, segments.frame_tokens(model, 4 + 3 * n), voice_seed=n % 2)
         for n in range(5)
     ]
-    alone = segments.run(segments.decoder(parts, 1), [segments.request(model, cases[0])])[0].samples()
+    alone = decode_all(segments.decoder(parts, 1), [segments.request(model, cases[0])])[0].samples()
     for order in ([0, 1, 2, 3, 4], [4, 3, 0, 1, 2], [1, 2, 3, 4, 0]):
         for slots in (2, 3, 4):
-            rows = segments.run(
+            rows = decode_all(
                 segments.decoder(parts, slots), [segments.request(model, cases[n]) for n in order]
             )
             assert rows[order.index(0)].samples().tobytes() == alone.tobytes()

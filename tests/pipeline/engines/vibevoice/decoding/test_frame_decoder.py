@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from bench.harness.slots import decode_all
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding import frame
@@ -48,7 +49,7 @@ def assert_equal(
 ) -> None:
     """Cases passing through the slots equal `generate()` one by one."""
     loop = segments.frame_decoder(weights, slots, capture=capture, fusion=fusion)
-    rows = segments.run(loop, [segments.request(model, one) for one in ones])
+    rows = decode_all(loop, [segments.request(model, one) for one in ones])
     assert not loop.refusals
     for one, row in zip(ones, rows, strict=True):
         audio, tokens = segments.generated(model, one)
@@ -102,7 +103,7 @@ def test_rows_with_different_solver_steps_equal_generate(model: Reference, weigh
     ones = [segments.case(model, 20, seed, segments.frame_tokens(model, 4)) for seed in (1, 2, 3)]
     requests = [segments.request(model, one) for one in ones]
     requests[1].steps, requests[1].guidance, requests[2].steps = 5, 3.0, 20
-    rows = segments.run(segments.frame_decoder(weights, 2, capture=taped), requests)
+    rows = decode_all(segments.frame_decoder(weights, 2, capture=taped), requests)
     for one, asked, row in zip(ones, requests, rows, strict=True):
         expected, _ = reference.generate(
             model,
@@ -120,7 +121,7 @@ def test_the_number_of_captured_frames_is_bounded(model: Reference, weights: Wei
     for steps in (5, 6, 7, 8):
         one = segments.request(model, segments.case(model, 20, steps, segments.frame_tokens(model, 1)))
         one.steps = steps
-        segments.run(loop, [one])
+        decode_all(loop, [one])
     assert list(loop.frames.replays) == [7, 8]
 
 
@@ -128,9 +129,9 @@ def test_nan_in_a_segment_does_not_affect_the_next_in_its_slot(model: Reference,
     loop = segments.frame_decoder(weights, 1)
     spoilt = segments.request(model, segments.case(model, 40, 1, segments.frame_tokens(model, 4)))
     spoilt.prompt[-5:] = torch.nan
-    segments.run(loop, [spoilt])
+    decode_all(loop, [spoilt])
     one = segments.case(model, 20, 2, segments.frame_tokens(model, 4))
-    (row,) = segments.run(loop, [segments.request(model, one)])
+    (row,) = decode_all(loop, [segments.request(model, one)])
     assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) <= TOLERANCE
 
 
@@ -159,7 +160,7 @@ def test_a_voice_is_prefilled_once_for_all_its_segments(model: Reference, weight
         segments.case(model, 20, seed, segments.frame_tokens(model, 1), voice_seed=seed // 2)
         for seed in range(4)
     ]
-    segments.run(loop, [segments.request(model, one) for one in ones])
+    decode_all(loop, [segments.request(model, one) for one in ones])
     assert len(loop.prefix_cache.pieces) == 2
     assert loop.passes == 2 + 4
 
@@ -192,8 +193,8 @@ def test_the_tape_detects_moved_memory(model: Reference, weights: Weights) -> No
     loop = segments.frame_decoder(weights, 1, capture=taped)
     loop.frame.memory = loop.frame.memory.clone()
     one = segments.case(model, 20, 1, segments.frame_tokens(model, 4))
-    (row,) = segments.run(loop, [segments.request(model, one)])
-    (row,) = segments.run(loop, [segments.request(model, one)])
+    (row,) = decode_all(loop, [segments.request(model, one)])
+    (row,) = decode_all(loop, [segments.request(model, one)])
     assert segments.relative_error(row.samples(), segments.generated(model, one)[0]) > TOLERANCE
 
 
@@ -215,7 +216,7 @@ def test_a_segment_ends_at_its_token_limit_and_at_the_end_of_its_slot(
     loop = segments.frame_decoder(weights, 2)
     short, long = (segments.request(model, one) for one in cases(model, (20, 30), (30, 70)))
     short.tokens_max, long.tokens_max = 3, 1000
-    rows = segments.run(loop, [short, long])
+    rows = decode_all(loop, [short, long])
     assert [row.frames_done for row in rows] == [3, loop.limits.frames]
 
 

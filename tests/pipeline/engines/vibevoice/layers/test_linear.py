@@ -8,6 +8,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from bench.harness.slots import decode_all
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import open_checkpoint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
@@ -111,15 +112,15 @@ def test_a_segment_is_bit_identical_in_any_batch_with_fp16_weights(
     ]
     loop = segments.decoder(parts, 1)
     assert isinstance(loop.model.language.layers[0].qkv, Fp16WeightLinear)
-    alone = segments.run(loop, [segments.request(model, cases[0])])[0].samples()
+    alone = decode_all(loop, [segments.request(model, cases[0])])[0].samples()
     for order in ([0, 1, 2, 3, 4], [4, 3, 0, 1, 2], [1, 2, 3, 4, 0]):
         for slots in (2, 3, 5):
-            rows = segments.run(
+            rows = decode_all(
                 segments.decoder(parts, slots), [segments.request(model, cases[n]) for n in order]
             )
             assert rows[order.index(0)].samples().tobytes() == alone.tobytes()
     double = Weights(open_checkpoint(str(half)).check(), torch.float64, CPU)
-    (exact,) = segments.run(segments.decoder(double, 1), [segments.request(model, cases[0])])
+    (exact,) = decode_all(segments.decoder(double, 1), [segments.request(model, cases[0])])
     assert segments.relative_error(alone, torch.from_numpy(exact.samples())) < 1e-4
 
 

@@ -111,7 +111,7 @@ def ours(line: Connection, folder: Path, dtype: torch.dtype, threads: int) -> No
     weights = Weights(open_checkpoint(str(folder)).check(), dtype, torch.device("cpu"))
     model = Model(weights, positions=1024)
     took_s: dict[str, float] = defaultdict(float)
-    for name in ("language", "sampler", "speech", "listener"):
+    for name in ("language", "sampler", "acoustic_decoder", "semantic_encoder"):
         setattr(model, name, Timed(getattr(model, name), name, took_s))
     while rows := line.recv():
         loop = filled(model, rows)

@@ -198,12 +198,12 @@ def take_script(text: Any) -> None:
     try:
         script = parse(text)
     except ScriptError as error:
-        told = str(error)
+        message = str(error)
     else:
-        told = ""
+        message = ""
         assert script.turns
         assert all(any(map(str.isalnum, turn.text)) for turn in script.turns)
-    assert _WORD not in told
+    assert _WORD not in message
 
 
 def take_bytes(data: bytes) -> None:
@@ -219,10 +219,10 @@ def take_options(given_options: dict[str, Any]) -> None:
     try:
         split_options(given_options, engine="hibari")
     except PipelineError as error:
-        told = str(error)
+        message = str(error)
     else:
-        told = ""
-    assert len(told) < 1000
+        message = ""
+    assert len(message) < 1000
 
 
 def take_dialect(given: tuple[str, random.Random]) -> None:
@@ -242,8 +242,8 @@ def take_dialect(given: tuple[str, random.Random]) -> None:
 def take_any_text(text: str) -> None:
     """Read a text as prose: each of its letters and digits is spoken or reported as left out."""
     script = read(text, form="prose")
-    told = " ".join(problem.reason for problem in script.problems)
-    if any(words in told for words in ("pause", "command", "characters", "the script is")):
+    message = " ".join(problem.reason for problem in script.problems)
+    if any(words in message for words in ("pause", "command", "characters", "the script is")):
         return
     if re.search(r"\[\s*pause|<break", text, re.IGNORECASE):
         return
@@ -263,7 +263,7 @@ def take_audio(data: bytes) -> None:
     except PipelineError:
         return
     assert reference.samples is not None
-    assert len(reference.samples) <= voice_files.SECONDS_MAX * voice_files.KEPT_RATE_HZ
+    assert len(reference.samples) <= voice_files.SECONDS_MAX * voice_files.STORED_RATE_HZ
 
 
 TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] = {

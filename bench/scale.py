@@ -58,9 +58,9 @@ class Sizes(threading.Thread):
         roots += [(name, process.pid) for name, process in self.fleet.workers.items()]
         while not self.ended.wait(0.25):
             for name, pid in roots:
-                self._look(name, psutil.Process(pid))
+                self._sample(name, psutil.Process(pid))
 
-    def _look(self, name: str, process: psutil.Process) -> None:
+    def _sample(self, name: str, process: psutil.Process) -> None:
         try:
             for one in (process, *process.children(recursive=True)):
                 size = one.memory_info().rss

@@ -31,7 +31,7 @@ from tasks.settings import Settings
 
 _PLAY = Path(__file__).parent.parent / "examples" / "radio_play.txt"
 _LONG_S = 96 * 60
-_LOOK_S = 0.005
+_SAMPLE_S = 0.005
 _BACKLOG = 20
 """Scripts of some four minutes, enough decoding for the whole measurement."""
 
@@ -106,15 +106,15 @@ def _measure(app: Celery, history: Engine, count: int, pace: float) -> tuple[lis
     seen: dict[str, float] = {}
     done = threading.Event()
 
-    def look() -> None:
+    def sample() -> None:
         while not done.is_set():
             rows = list_jobs(history)
             now = time.perf_counter()
             for row in rows:
                 seen.setdefault(row["root_id"], now)
-            time.sleep(_LOOK_S)
+            time.sleep(_SAMPLE_S)
 
-    watcher = threading.Thread(target=look)
+    watcher = threading.Thread(target=sample)
     watcher.start()
     sends = []
     begin = time.perf_counter()

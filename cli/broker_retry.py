@@ -14,7 +14,7 @@ T = TypeVar("T")
 AWAY_MAX_S = 600.0
 
 
-class Patience:
+class BrokerRetry:
     """Calls functions that need the broker, and tolerates that it is unreachable for a while."""
 
     def __init__(self, app: "Celery") -> None:
@@ -22,14 +22,14 @@ class Patience:
         """Exceptions that mean the broker is unreachable."""
         self.away_since: float | None = None
 
-    def ask(self, question: Callable[[], T]) -> T | None:
+    def call(self, function: Callable[[], T]) -> T | None:
         """Call the function; None if the broker is unreachable now.
 
         Raises:
             Unreachable: the broker has been unreachable for ten minutes.
         """
         try:
-            answer = question()
+            answer = function()
         except self.errors:
             now = time.monotonic()
             self.away_since = self.away_since or now

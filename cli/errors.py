@@ -49,7 +49,7 @@ class Unreachable(Exception):
 
 
 @contextlib.contextmanager
-def told() -> Iterator[None]:
+def reporting_errors() -> Iterator[None]:
     """Map expected errors to one line on standard error and an exit code."""
     try:
         yield

@@ -16,7 +16,7 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy.exc import SQLAlchemyError
 
-from cli.broker_retry import Patience
+from cli.broker_retry import BrokerRetry
 from cli.errors import JobFailed, err
 from db.queries.jobs import get_job, progress
 from pipeline.errors import PipelineError
@@ -54,14 +54,14 @@ def watch(
         PipelineError: the request was refused.
         JobFailed: the job ended without a file.
     """
-    patience = Patience(app)
-    awaited = Awaited(result, ask, lambda: waiting(app), patience)
+    retry = BrokerRetry(app)
+    awaited = Awaited(result, ask, lambda: waiting(app), retry)
     if quiet:
         while not awaited.ready():
             check()
             time.sleep(_REFRESH_S)
         return outcome(result)
-    with live(app, history, str(result.id), patience) as display, Live(console=err, transient=True) as screen:
+    with live(app, history, str(result.id), retry) as display, Live(console=err, transient=True) as screen:
         while not awaited.ready():
             check()
             screen.update(display.picture())
@@ -80,27 +80,27 @@ class Awaited:
         result: "AsyncResult[Any]",
         ask: Callable[[], "AsyncResult[Any]"],
         waiting: Callable[[], int],
-        patience: Patience,
+        retry: BrokerRetry,
         *,
         lost_s: float = _LOST_S,
         nobody_s: float = _NOBODY_S,
     ) -> None:
-        self.result, self.ask, self.waiting, self.patience = result, ask, waiting, patience
+        self.result, self.ask, self.waiting, self.retry = result, ask, waiting, retry
         self.lost_s, self.nobody_s = lost_s, nobody_s
         self.since = self.pending_since = time.monotonic()
-        self.told = False
+        self.warned = False
 
     def ready(self) -> bool:
-        state = self.patience.ask(lambda: self.result.state)
+        state = self.retry.call(lambda: self.result.state)
         now = time.monotonic()
         if state != states.PENDING:
             self.since = self.pending_since = now
         elif now - self.since > self.lost_s:
-            if self.patience.ask(self.waiting) == 0:
-                self.patience.ask(self.ask)
+            if self.retry.call(self.waiting) == 0:
+                self.retry.call(self.ask)
             self.since = now
-        if now - self.pending_since > self.nobody_s and not self.told:
-            self.told = True
+        if now - self.pending_since > self.nobody_s and not self.warned:
+            self.warned = True
             err.print(
                 "no worker has accepted the script; check that one is running (`worker --intake`). Waiting.",
                 style="yellow",
@@ -136,19 +136,19 @@ def outcome(result: "AsyncResult[Any]") -> dict[str, Any]:
 class Display:
     """State of a job: finished work from the history, running work from the workers' events."""
 
-    def __init__(self, history: "Engine | None", root: str, patience: Patience) -> None:
-        self.history, self.root, self.patience = history, root, patience
+    def __init__(self, history: "Engine | None", root: str, retry: BrokerRetry) -> None:
+        self.history, self.root, self.retry = history, root, retry
         self.state: Any = State()
         self.started = time.monotonic()
         self.job: str | None = None
         self.audio_at_start: float | None = None
 
     def picture(self) -> RenderableType:
-        if self.patience.away_since is not None:
-            return Group(self._standing(), Text("the broker does not answer; waiting", style="yellow"))
-        return self._standing()
+        if self.retry.away_since is not None:
+            return Group(self._progress(), Text("the broker does not answer; waiting", style="yellow"))
+        return self._progress()
 
-    def _standing(self) -> RenderableType:
+    def _progress(self) -> RenderableType:
         running = self._running()
         try:
             row, done = self._recorded()
@@ -206,9 +206,9 @@ class Display:
 
 
 @contextlib.contextmanager
-def live(app: "Celery", history: "Engine | None", root: str, patience: Patience) -> Iterator[Display]:
+def live(app: "Celery", history: "Engine | None", root: str, retry: BrokerRetry) -> Iterator[Display]:
     """Display that receives the workers' events in a thread."""
-    display = Display(history, root, patience)
+    display = Display(history, root, retry)
     ended = threading.Event()
 
     def listen() -> None:
@@ -220,7 +220,7 @@ def live(app: "Celery", history: "Engine | None", root: str, patience: Patience)
 
     def follow() -> None:
         while not ended.is_set():
-            with contextlib.suppress(*patience.errors):
+            with contextlib.suppress(*retry.errors):
                 listen()
             ended.wait(_REFRESH_S)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from cli.broker_retry import Patience, reach
+from cli.broker_retry import BrokerRetry, reach
 from pipeline.errors import OptionError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def request(
 
 def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
     """Send a request, and retry while the broker is unreachable."""
-    patience = Patience(app)
-    while not patience.ask(lambda: reach(app)) or (result := patience.ask(ask)) is None:
+    retry = BrokerRetry(app)
+    while not retry.call(lambda: reach(app)) or (result := retry.call(ask)) is None:
         time.sleep(_AGAIN_S)
     return result

@@ -11,7 +11,7 @@ from tasks.metering.attempt import attempt
 from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import results
 from tasks.privacy.errors import redact
-from tasks.privacy.requests import shown
+from tasks.privacy.requests import public_arguments
 
 
 class VoxchordTask(celery.Task[..., Any]):
@@ -31,12 +31,12 @@ class VoxchordTask(celery.Task[..., Any]):
                 raise
             except Exception as error:  # noqa: BLE001 - the message of any error may quote the script
                 raise redact(error).with_traceback(error.__traceback__) from None
-        return results.shown(result, measured)
+        return results.redacted(result, measured)
 
     def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:  # type: ignore[override]
         subject = subject_of_arguments(args, kwargs)
         options.setdefault("argsrepr", "()")
-        options.setdefault("kwargsrepr", shown(subject))
+        options.setdefault("kwargsrepr", public_arguments(subject))
         if subject:
             options["headers"] = {**(options.get("headers") or {}), **subject.headers()}
         return super().apply_async(args, kwargs, **options)

@@ -88,8 +88,8 @@ def state(module: ModuleType) -> dict[str, Any]:
 
 
 def fingerprint(value: Any) -> tuple[int, str]:
-    kept = repr(value) if isinstance(value, dict | list | set) else ""
-    return id(value), kept
+    text = repr(value) if isinstance(value, dict | list | set) else ""
+    return id(value), text
 
 
 def processwide() -> dict[str, int]:

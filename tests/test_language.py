@@ -1,7 +1,9 @@
 """Tests that hold the language: how docstrings open, and which words name modules and ideas."""
 
 import ast
+import io
 import re
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,6 +30,19 @@ OLD_WORDS = re.compile(
     re.IGNORECASE,
 )
 """Words of a private vocabulary: failed, quarantined, orphaned, retry, expensive, existing, requeue."""
+OLD_TERMS = {
+    *("told", "standing", "look", "looks", "looked", "kept", "wreck", "wrecks", "patience", "dear", "vain"),
+    *("door", "story"),
+}
+"""Parts of names for which the field has terms: reported, snapshot, check, retained, orphan, retry,
+expensive, failed, intake, timeline."""
+EXCEPTIONS = {
+    "LOOK_AHEAD_S",
+    "_look_alikes",
+    "test_whole_names_in_look_alike_letters_are_one_speaker",
+    "door",
+}
+"""Terms of the field, and the former name of an option, which stays hidden for one release."""
 
 
 def modules(package: str) -> list[Path]:
@@ -43,6 +58,38 @@ def docstrings(path: Path) -> Iterator[str]:
                 yield text
 
 
+def comments(path: Path) -> Iterator[str]:
+    """Comments and docstrings, also those of constants and fields; no other strings, which may be scripts."""
+    lines = io.StringIO(path.read_text()).readline
+    for token in tokenize.generate_tokens(lines):
+        opens_line = not token.line[: token.start[1]].strip()
+        if token.type == tokenize.COMMENT or (token.type == tokenize.STRING and opens_line):
+            yield token.string
+
+
+def names(path: Path) -> Iterator[str]:
+    """Names of classes, functions, parameters, variables, attributes and imports in a module."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        match node:
+            case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+                yield name
+            case (
+                ast.Name(id=name) | ast.Attribute(attr=name) | ast.arg(arg=name) | ast.keyword(arg=str(name))
+            ):
+                yield name
+            case ast.alias(name=name, asname=other):
+                yield other or name
+
+
+def parts(name: str) -> set[str]:
+    """Words of a name.
+
+    >>> sorted(parts("_Wreck")), sorted(parts("is_toldAgain")), sorted(parts("LOOK_S"))
+    (['wreck'], ['again', 'is', 'told'], ['look', 's'])
+    """
+    return {part.lower() for part in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_docstrings_open_with_a_verb_or_noun_phrase(package: str) -> None:
     opened = [(path.name, text) for path in modules(package) for text in docstrings(path)]
@@ -52,8 +99,23 @@ def test_docstrings_open_with_a_verb_or_noun_phrase(package: str) -> None:
 
 @pytest.mark.parametrize("package", PACKAGES)
 def test_modules_have_the_fields_names(package: str) -> None:
-    names = {part for path in modules(package) for part in path.relative_to(ROOT).with_suffix("").parts}
-    assert names & OLD_NAMES == set()
+    rooms = {part for path in modules(package) for part in path.relative_to(ROOT).with_suffix("").parts}
+    assert rooms & OLD_NAMES == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_names_are_the_fields_terms(package: str) -> None:
+    found = {
+        (path.name, name) for path in modules(package) for name in names(path) if parts(name) & OLD_TERMS
+    }
+    assert {(path, name) for path, name in found if name not in EXCEPTIONS} == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_comments_and_docstrings_use_the_fields_words(package: str) -> None:
+    others = [path for path in modules(package) if path != Path(__file__)]
+    texts = [(path.name, text) for path in others for text in comments(path)]
+    assert [(name, found[0]) for name, text in texts if (found := OLD_WORDS.search(text))] == []
 
 
 @pytest.mark.parametrize("page", pages(), ids=str)

@@ -60,15 +60,15 @@ def beside(bench: Bench) -> dict[str, Any]:
             sum(number * number for number in range(2000))
 
     loop, found = bench.decoder(2 if bench.dry else 8, fused=False), {}
-    kept = sys.getswitchinterval()
+    saved = sys.getswitchinterval()
     for name, other, interval in (
-        ("alone", None, kept),
-        ("voice", encode, kept),
+        ("alone", None, saved),
+        ("voice", encode, saved),
         ("python_5ms", compute, 0.005),
         ("python_0.5ms", compute, 0.0005),
     ):
         found[name] = round(_measured(bench, loop, other, interval, stop), 2)
-    sys.setswitchinterval(kept)
+    sys.setswitchinterval(saved)
     return found | {"voice_s": round(min(took), 3), "refusals": loop.refusals or 0, "ok": not loop.refusals}
 
 

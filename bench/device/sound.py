@@ -87,9 +87,9 @@ def kernels(bench: Bench) -> dict[str, Any]:
         queries = torch.randn(8, heads, cache.store.shape[-1], device="cuda", dtype=cache.store.dtype)
         lengths = torch.tensor([1, 7, 64, 4096, 65, 1000, 2049, 300], device="cuda", dtype=torch.int32)
         ours = cache.attend(1, queries, lengths, own_kernels=True)
-        cache.store, kept = cache.store.double(), cache.store
+        cache.store, saved = cache.store.double(), cache.store
         right = cache._attend_masked(1, queries.double(), lengths)
-        cache.store = kept
+        cache.store = saved
         found["attention"] = _distance(ours, right)
         found["attention_flash"] = _distance(cache.attend(1, queries, lengths), right)
     return found | {"ok": len(found) > 3 and max(found.values()) < HALF_TOLERANCE}

@@ -39,10 +39,10 @@ def arguments(description: str | None) -> argparse.ArgumentParser:
 
 
 @contextmanager
-def checkpoint(kept: Path | None) -> Iterator[Path]:
+def checkpoint(saved: Path | None) -> Iterator[Path]:
     """Folder with the checkpoint, written if missing; None for a temporary one."""
     with tempfile.TemporaryDirectory() as scratch:
-        folder = (kept or Path(scratch)).absolute()
+        folder = (saved or Path(scratch)).absolute()
         if not (folder / "config.json").is_file():
             save(folder)
         yield folder

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import Exit, out, print_json, told
+from cli.errors import Exit, out, print_json, reporting_errors
 from cli.scripts import (
     EncodingOption,
     FormOption,
@@ -36,7 +36,7 @@ def check(
 
     Exit code 3 if there are problems.
     """
-    with told():
+    with reporting_errors():
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)

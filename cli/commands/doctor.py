@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import context
-from cli.errors import Exit, out, print_json, told
+from cli.errors import Exit, out, print_json, reporting_errors
 from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError, PipelineError
 from tasks.local.embedded_broker import url_of_running
@@ -40,9 +40,9 @@ def doctor(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Check the configuration and print advice. Exit code 3 if a configured part is broken."""
-    with told():
+    with reporting_errors():
         found = context.settings()
-    findings = [finding for look in LOOKS for finding in look(found)]
+    findings = [finding for check in CHECKS for finding in check(found)]
     if model:
         findings += _checkpoint(found, model)
     if json:
@@ -188,7 +188,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
     return [*problems[:PROBLEMS_MAX], *([f"and {more} more problems"] if more > 0 else [])]
 
 
-LOOKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _broker,
     _store,

@@ -9,9 +9,9 @@ from rich.live import Live
 from rich.table import Table
 
 from cli import context
-from cli.broker_retry import Patience, reach
+from cli.broker_retry import BrokerRetry, reach
 from cli.delivery import deliver, writable
-from cli.errors import JobFailed, Unreachable, out, print_json, told
+from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
 from cli.scripts import (
     EncodingOption,
     FormOption,
@@ -49,7 +49,7 @@ def submit(
     json: JsonOption = False,
 ) -> None:
     """Send a script to the service and return at once; prints the task ID."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
@@ -72,7 +72,7 @@ def list_jobs(
     """List the newest jobs."""
     from db.queries.jobs import list_jobs as read
 
-    with told():
+    with reporting_errors():
         rows = read(context.history(context.settings()), limit=limit)
         if json:
             print_json([_plain(row) for row in rows])
@@ -98,7 +98,7 @@ def status(
     json: JsonOption = False,
 ) -> None:
     """Show the state of a job; exit code 4 if it failed."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         store = context.jobs(found)
         name = full_id(store, job)
@@ -127,7 +127,7 @@ def fetch(
     json: JsonOption = False,
 ) -> None:
     """Copy a finished job's audio, subtitles and turns."""
-    with told():
+    with reporting_errors():
         store = context.jobs(context.settings())
         name = full_id(store, job)
         manifest = store.outcomes.manifest(name)
@@ -146,7 +146,7 @@ def fetch(
 
 def cancel(job: JobArgument) -> None:
     """Stop a job. Its finished segments stay; the same request resumes it."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         store = context.jobs(found)
         name = full_id(store, job)
@@ -154,7 +154,7 @@ def cancel(job: JobArgument) -> None:
             raise JobFailed(f"job {name} is already finished")
         app = context.client(found)
         store.coordination.cancel(name)  # its stages check this flag, even without the broker
-        if not Patience(app).ask(lambda: reach(app)):
+        if not BrokerRetry(app).call(lambda: reach(app)):
             raise Unreachable("the broker does not answer: the job stops, and its clients are answered later")
         from tasks.orchestration.waiters import cancel as cancel_and_answer
 
@@ -206,7 +206,7 @@ def _pause(found: Settings, job: str) -> str | None:
         return None
     from tasks.orchestration.store_outage import reason
 
-    return Patience(app).ask(lambda: reason(app, job))
+    return BrokerRetry(app).call(lambda: reason(app, job))
 
 
 def _status_table(state: dict[str, Any]) -> Table:

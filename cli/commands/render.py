@@ -10,7 +10,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli import context
 from cli.delivery import deliver, format_of, writable
-from cli.errors import err, out, print_json, told
+from cli.errors import err, out, print_json, reporting_errors
 from cli.progress import watch
 from cli.scripts import (
     EncodingOption,
@@ -63,7 +63,7 @@ def render(
     Without a configured broker it starts an embedded one with its own workers. Ctrl-C stops cleanly; the same
     command resumes. Subtitles and turns are written beside the audio.
     """
-    with told():
+    with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
         options |= source_options(form, symbols)

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import Exit, fail, out, told
+from cli.errors import Exit, fail, out, reporting_errors
 
 
 def report(
@@ -16,20 +16,20 @@ def report(
     """Write a job's report: timeline, cost of each stage and findings, in one HTML file."""
     from db.queries.jobs import find_jobs
     from db.reports.job_page import page
-    from db.reports.job_timeline import tell
+    from db.reports.job_timeline import load
 
-    with told():
+    with reporting_errors():
         engine = context.history(context.settings())
         found = find_jobs(engine, job)
-        story = tell(engine, found[0]) if len(found) == 1 else None
+        timeline = load(engine, found[0]) if len(found) == 1 else None
         engine.dispose()
         if len(found) > 1:
             fail(f"{len(found)} job IDs start with {job!r}: {', '.join(found[:5])}", Exit.BAD_INPUT)
-        if story is None:
+        if timeline is None:
             fail(f"the history has no attempts of job {job!r}", Exit.BAD_INPUT)
             return
         try:
-            output.write_text(page(story), encoding="utf-8")
+            output.write_text(page(timeline), encoding="utf-8")
         except OSError as error:
             fail(f"cannot write {output}: {error.strerror}", Exit.BAD_INPUT)
         out.print(f"{output}", highlight=False)

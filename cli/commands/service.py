@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import out, told
+from cli.errors import out, reporting_errors
 from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
@@ -23,7 +23,7 @@ def up(
     flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
 ) -> None:
     """Run the whole service on this machine until Ctrl-C: broker, workers, Flower."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         if found.broker_url:
             words = "is set, but `up` starts its own broker; for that broker run `worker` and `flower`"
@@ -56,7 +56,7 @@ def worker(
     door: Annotated[int, typer.Option(hidden=True, help="Former name of `--intake`.")] = 0,
 ) -> None:
     """Run one worker of a deployment: `--intake 2`, `--cpu 4` or `--gpu 0`."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         context.jobs(found)
         found = replace(found, broker_url=context.broker_url(found), slots=slots or found.slots)
@@ -85,7 +85,7 @@ def flower(
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes.")] = False,
 ) -> None:
     """Run the web console of a deployment, with the password of `VOXCHORD_FLOWER_PASSWORD`."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         context.jobs(found)
         found = replace(found, broker_url=context.broker_url(found))

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import context
-from cli.errors import Exit, fail, out, print_json, told
+from cli.errors import Exit, fail, out, print_json, reporting_errors
 
 
 def stats(
@@ -33,7 +33,7 @@ def stats(
     if name is None:
         _list(json)
         return
-    with told():
+    with reporting_errors():
         try:
             if sql:
                 print(catalog.source(name))

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import out, print_json, told
+from cli.errors import out, print_json, reporting_errors
 from pipeline.jobs.garbage import collect
 
 app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store.")
@@ -22,7 +22,7 @@ def gc(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Remove old artifacts, except those of open jobs and registered voices."""
-    with told():
+    with reporting_errors():
         jobs = context.jobs(context.settings())
         keep = None if keep_gib is None else int(keep_gib * 2**30)
         swept = collect(jobs, older_than_s=days * 86_400, keep_bytes=keep, dry_run=dry_run)

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import out, print_json, told
+from cli.errors import out, print_json, reporting_errors
 
 
 def trim(
@@ -21,7 +21,7 @@ def trim(
 
     from db import retention
 
-    with told():
+    with reporting_errors():
         engine = context.history(context.settings())
         done = retention.trim(engine, days=days, sample_days=sample_days)
         engine.dispose()

@@ -7,7 +7,7 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.errors import out, print_json, told
+from cli.errors import out, print_json, reporting_errors
 from cli.scripts import read_recording
 from pipeline.engines.registry import Engines
 from pipeline.voices.library import Voices, free_name
@@ -21,7 +21,7 @@ def add(
     file: Annotated[Path, typer.Argument(help="Recording of one person, 1 s to 5 min (10 to 30 s is best).")],
 ) -> None:
     """Register a recording. Registering a name again replaces it for new jobs."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         data = read_recording(free_name(name, reserved=Engines(found.engines).presets()), file)
         digest = Voices(context.jobs(found).store).add(name, data)
@@ -31,7 +31,7 @@ def add(
 @app.command("list")
 def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
     """List the engine's presets and the registered recordings."""
-    with told():
+    with reporting_errors():
         found = context.settings()
         profile = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None)).profile
         voices = Voices(context.jobs(found).store)

@@ -96,12 +96,12 @@ class Spool:
 
 
 _spools: weakref.WeakSet[Spool] = weakref.WeakSet()
-_leads: "weakref.WeakSet[Lead]" = weakref.WeakSet()
+_leaders: "weakref.WeakSet[LeaderLock]" = weakref.WeakSet()
 
 
 def _after_fork() -> None:
-    for lead in _leads:
-        lead.__exit__()  # a child's copy of the lock would outlive the worker
+    for leader in _leaders:
+        leader.__exit__()  # a child's copy of the lock would outlive the worker
     for spool in _spools:
         spool._after_fork()
 
@@ -109,15 +109,15 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-class Lead:
+class LeaderLock:
     """Leader lock of a folder's writers, held until the process releases it or dies."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._lock = _CLOSED
-        _leads.add(self)
+        _leaders.add(self)
 
-    def __enter__(self) -> "Lead":
+    def __enter__(self) -> "LeaderLock":
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -151,7 +151,7 @@ def files(folder: Path) -> list[Path]:
         return []
 
 
-class Turn:
+class DrainLock:
     """Drain lock of one file, exclusive across processes. Use `take`.
 
     The offset (bytes drained so far) is in a file beside it, which is also the lock.
@@ -196,7 +196,7 @@ class Turn:
         os.close(self._lock)
 
 
-def take(path: Path) -> Turn | None:
+def take(path: Path) -> DrainLock | None:
     """Acquire a file's drain lock; None if another process holds it or the file is gone."""
     lock = os.open(_offset_path(path), os.O_CREAT | os.O_RDWR, 0o600)
     try:
@@ -209,7 +209,7 @@ def take(path: Path) -> Turn | None:
         os.close(lock)
         return None
     text = os.pread(lock, 20, 0)
-    return Turn(path, lock, int(text) if len(text) == 20 and text.isdigit() else 0)
+    return DrainLock(path, lock, int(text) if len(text) == 20 and text.isdigit() else 0)
 
 
 def dropped(folder: Path) -> int:

@@ -76,16 +76,16 @@ class Writer:
         self._thread = None
 
     def _run(self) -> None:
-        with spool.Lead(self._folder) as lead:
-            while not self._stopping.wait(self._poll_s if lead.held() else _FOLLOW_S):
-                self._look()
+        with spool.LeaderLock(self._folder) as leader:
+            while not self._stopping.wait(self._poll_s if leader.held() else _FOLLOW_S):
+                self._poll()
         self._retry_at = self._next_chores = 0.0
-        self._look()
+        self._poll()
         if self._engine is not None:
             self._engine.dispose()
             self._engine = None
 
-    def _look(self) -> None:
+    def _poll(self) -> None:
         """Poll once. No error may end the thread."""
         now = time.monotonic()
         thorough = now >= self._next_chores
@@ -192,9 +192,9 @@ class Writer:
                 rows.insert(connection, table, batch)
         self.written += sum(map(len, tables.values()))
         for table, batch in tables.items():
-            self._tell(table, batch)
+            self._report(table, batch)
 
-    def _tell(self, table: str, batch: list[dict[str, Any]]) -> None:
+    def _report(self, table: str, batch: list[dict[str, Any]]) -> None:
         if self._on_written is None:
             return
         try:

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from db.reports.job_timeline import Story, quantile
+from db.reports.job_timeline import JobTimeline, quantile
 
 Row = dict[str, Any]
 
@@ -28,11 +28,11 @@ MEMORY_MAX = 0.85
 """Share of a memory limit, or of the machine's memory."""
 
 
-def advise(story: Story) -> list[str]:
+def advise(timeline: JobTimeline) -> list[str]:
     """Findings, the most useful first. Never empty."""
-    if story.span_s < _SHORT_S:
-        return [f"The job took {seconds(story.span_s)}: too short to judge."]
-    found = [sentence for rule in _RULES for sentence in rule(story)]
+    if timeline.span_s < _SHORT_S:
+        return [f"The job took {seconds(timeline.span_s)}: too short to judge."]
+    found = [sentence for rule in _RULES for sentence in rule(timeline)]
     return found or ["No findings: no failed work, no long waits, no shortage of resources."]
 
 
@@ -59,62 +59,63 @@ def stage_name(task_name: str) -> str:
     return task_name.rpartition(".")[2]
 
 
-def _speed(story: Story) -> Iterator[str]:
-    audio_s = story.job.get("audio_s")
+def _speed(timeline: JobTimeline) -> Iterator[str]:
+    audio_s = timeline.job.get("audio_s")
     if audio_s:
         yield (
-            f"{seconds(audio_s)} of audio took {seconds(story.span_s)}: "
-            f"{audio_s / story.span_s:.1f} times real time."
+            f"{seconds(audio_s)} of audio took {seconds(timeline.span_s)}: "
+            f"{audio_s / timeline.span_s:.1f} times real time."
         )
 
 
-def _waste(story: Story) -> Iterator[str]:
-    wasted = [row for row in story.attempts if row["state"] not in {"SUCCESS", "IGNORED"}]
-    lost_s, all_s = _total(wasted, "run_s"), _total(story.attempts, "run_s")
-    if wasted and (lost_s > WASTED_MAX * all_s or len(wasted) > 0.05 * len(story.attempts)):
+def _waste(timeline: JobTimeline) -> Iterator[str]:
+    wasted = [row for row in timeline.attempts if row["state"] not in {"SUCCESS", "IGNORED"}]
+    lost_s, all_s = _total(wasted, "run_s"), _total(timeline.attempts, "run_s")
+    if wasted and (lost_s > WASTED_MAX * all_s or len(wasted) > 0.05 * len(timeline.attempts)):
         reasons = Counter(f"{row['state']} {row['exc_type'] or ''}".strip() for row in wasted)
         named = ", ".join(f"{count} × {reason}" for reason, count in reasons.most_common(3))
         yield (
-            f"{len(wasted)} of {len(story.attempts)} attempts were unsuccessful and cost {seconds(lost_s)}, "
+            f"{len(wasted)} of {len(timeline.attempts)} attempts were unsuccessful and cost "
+            f"{seconds(lost_s)}, "
             f"{_percent(lost_s, all_s)} of all work: {named}."
         )
 
 
-def _slots(story: Story) -> Iterator[str]:
-    slots, work_s = story.slots(), _total(story.attempts, "run_s")
-    used = work_s / story.span_s
-    queued_s = _total(story.attempts, "queue_wait_s")
-    if used > BUSY_MAX * slots and queued_s > story.span_s:
+def _slots(timeline: JobTimeline) -> Iterator[str]:
+    slots, work_s = timeline.slots(), _total(timeline.attempts, "run_s")
+    used = work_s / timeline.span_s
+    queued_s = _total(timeline.attempts, "queue_wait_s")
+    if used > BUSY_MAX * slots and queued_s > timeline.span_s:
         shorter_s = work_s / slots - work_s / (slots + 1)
         yield (
             f"All {slots} slots were in use ({used:.1f} on average) while tasks waited: one more slot "
-            f"would save up to {seconds(shorter_s)} of {seconds(story.span_s)}."
+            f"would save up to {seconds(shorter_s)} of {seconds(timeline.span_s)}."
         )
     elif slots > 1 and used < 0.6 * slots:
         yield f"On average {used:.1f} of {slots} slots were in use: more slots would not speed this job up."
 
 
-def _waits(story: Story) -> Iterator[str]:
+def _waits(timeline: JobTimeline) -> Iterator[str]:
     """Tasks that wait while slots are free: their queue has too few workers."""
-    free = story.slots() - _total(story.attempts, "run_s") / story.span_s
-    for name, rows in story.by_stage().items():
+    free = timeline.slots() - _total(timeline.attempts, "run_s") / timeline.span_s
+    for name, rows in timeline.by_stage().items():
         waits = [row["queue_wait_s"] for row in rows if row["queue_wait_s"] is not None]
         runs = [row["run_s"] for row in rows if row["run_s"] is not None]
         if not waits or not runs:
             continue
         wait, run = sum(waits) / len(waits), sum(runs) / len(runs)
-        if free > 0.15 * story.slots() and wait > 2 * run and wait > max(1.0, 0.1 * story.span_s):
+        if free > 0.15 * timeline.slots() and wait > 2 * run and wait > max(1.0, 0.1 * timeline.span_s):
             yield (
                 f"{stage_name(name)} waited {seconds(wait)} on average for {seconds(run)} of work, while "
-                f"{free:.1f} of {story.slots()} slots were free: one more worker on "
+                f"{free:.1f} of {timeline.slots()} slots were free: one more worker on "
                 f"{rows[0]['queue'] or 'its queue'} would start it at once."
             )
 
 
-def _starved(story: Story) -> Iterator[str]:
+def _starved(timeline: JobTimeline) -> Iterator[str]:
     """Stages that were runnable with no free core; the worst one with its share."""
     starved: dict[str, tuple[float, float]] = {}
-    for name, rows in story.by_stage().items():
+    for name, rows in timeline.by_stage().items():
         measured = [row for row in rows if row["cpu_wait_s"] is not None and row["share_s"]]
         waited_s, run_s = _total(measured, "cpu_wait_s"), _total(measured, "share_s")
         if run_s > _SHORT_S and waited_s > STARVED_MAX * run_s:
@@ -123,29 +124,30 @@ def _starved(story: Story) -> Iterator[str]:
         worst = max(starved, key=lambda name: starved[name][0])
         waited_s, run_s = starved.pop(worst)
         others = f"; so were {' and '.join(starved)}" if starved else ""
-        cores = max(row["cpus_allowed"] or 0 for row in story.attempts)
+        cores = max(row["cpus_allowed"] or 0 for row in timeline.attempts)
         yield (
             f"{worst} was runnable with no free core for {_percent(waited_s, run_s)} of its time "
-            f"({cores} cores, {story.slots()} slots){others}: other programs, or too many slots or threads."
+            f"({cores} cores, {timeline.slots()} slots){others}: "
+            "other programs, or too many slots or threads."
         )
 
 
-def _idle(story: Story) -> Iterator[str]:
-    for name, rows in story.by_stage().items():
+def _idle(timeline: JobTimeline) -> Iterator[str]:
+    for name, rows in timeline.by_stage().items():
         measured = [row for row in rows if row["cpu_user_s"] is not None and row["share_s"]]
         measured = [row for row in measured if row["gpu_active_s"] is None]
         run_s = _total(measured, "share_s")
         cpu_s = sum(_total(measured, part) for part in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
         waited_s = run_s - cpu_s - _total(measured, "cpu_wait_s")
-        if run_s > 0.1 * story.span_s and waited_s > 0.5 * run_s:
+        if run_s > 0.1 * timeline.span_s and waited_s > 0.5 * run_s:
             yield (
                 f"{stage_name(name)} was blocked for {_percent(waited_s, run_s)} of its {seconds(run_s)}: it "
                 f"waited for a disk, the network or another process."
             )
 
 
-def _straggler(story: Story) -> Iterator[str]:
-    for name, rows in story.by_stage().items():
+def _straggler(timeline: JobTimeline) -> Iterator[str]:
+    for name, rows in timeline.by_stage().items():
         done = [row for row in rows if row["state"] == "SUCCESS" and row["segment"] is not None]
         if len(done) < 4:
             continue
@@ -153,25 +155,25 @@ def _straggler(story: Story) -> Iterator[str]:
         last, before = ends[-1], ends[-2]
         alone_s = last["end"] - max(before["end"], last["start"])
         median_s = quantile([row["run_s"] for row in done], 0.5)
-        if alone_s > 0.1 * story.span_s and last["run_s"] > 2 * median_s:
+        if alone_s > 0.1 * timeline.span_s and last["run_s"] > 2 * median_s:
             yield (
                 f"Segment {last['segment']} ran alone at the end of {stage_name(name)} for "
                 f"{seconds(alone_s)}: it took {seconds(last['run_s'])}, the median is {seconds(median_s)}."
             )
 
 
-def _ending(story: Story) -> Iterator[str]:
-    stages = story.by_stage()
+def _ending(timeline: JobTimeline) -> Iterator[str]:
+    stages = timeline.by_stage()
     name, rows = list(stages.items())[-1]
     tail_s = max(row["end"] for row in rows) - min(row["start"] for row in rows)
-    if len(stages) > 1 and len(rows) <= 2 and tail_s > TAIL_MAX * story.span_s:
-        share = _percent(tail_s, story.span_s)
+    if len(stages) > 1 and len(rows) <= 2 and tail_s > TAIL_MAX * timeline.span_s:
+        share = _percent(tail_s, timeline.span_s)
         yield f"{stage_name(name)} ran last and alone: {seconds(tail_s)}, {share} of the job."
 
 
-def _loading(story: Story) -> Iterator[str]:
-    loads = [row for row in story.attempts if row["model_load_s"]]
-    load_s, all_s = _total(loads, "model_load_s"), _total(story.attempts, "run_s")
+def _loading(timeline: JobTimeline) -> Iterator[str]:
+    loads = [row for row in timeline.attempts if row["model_load_s"]]
+    load_s, all_s = _total(loads, "model_load_s"), _total(timeline.attempts, "run_s")
     if load_s > LOADING_MAX * all_s:
         yield (
             f"{len(loads)} attempt{'s' * (len(loads) > 1)} waited for a model to load, "
@@ -180,14 +182,14 @@ def _loading(story: Story) -> Iterator[str]:
         )
 
 
-def _reused(story: Story) -> Iterator[str]:
-    if story.reused() > 0:
-        total = story.job["segments"]
-        yield f"{story.reused()} of {total} segments existed already and were reused."
+def _reused(timeline: JobTimeline) -> Iterator[str]:
+    if timeline.reused() > 0:
+        total = timeline.job["segments"]
+        yield f"{timeline.reused()} of {total} segments existed already and were reused."
 
 
-def _memory(story: Story) -> Iterator[str]:
-    peaks = [row for row in story.attempts if row["rss_peak_bytes"]]
+def _memory(timeline: JobTimeline) -> Iterator[str]:
+    peaks = [row for row in timeline.attempts if row["rss_peak_bytes"]]
     if not peaks:
         return
     top = max(peaks, key=lambda row: int(row["rss_peak_bytes"]))
@@ -197,16 +199,16 @@ def _memory(story: Story) -> Iterator[str]:
             f"{stage_name(top['task_name'])} reached {_percent(peak, limit)} of its memory limit of "
             f"{limit >> 20} MiB: raise the limit before the process is killed."
         )
-    ram = max((machine["ram_bytes"] or 0 for machine in story.machines), default=0)
-    if ram and peak * story.slots() > MEMORY_MAX * ram:
+    ram = max((machine["ram_bytes"] or 0 for machine in timeline.machines), default=0)
+    if ram and peak * timeline.slots() > MEMORY_MAX * ram:
         yield (
-            f"{story.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) do not fit "
+            f"{timeline.slots()} slots of up to {peak >> 20} MiB ({stage_name(top['task_name'])}) do not fit "
             f"safely into the machine's {ram >> 20} MiB."
         )
 
 
-def _gpu(story: Story) -> Iterator[str]:
-    for name, rows in story.by_stage().items():
+def _gpu(timeline: JobTimeline) -> Iterator[str]:
+    for name, rows in timeline.by_stage().items():
         measured = [row for row in rows if row["gpu_active_s"] is not None and row["share_s"]]
         active_s, run_s = _total(measured, "gpu_active_s"), _total(measured, "share_s")
         if measured and active_s < 0.5 * run_s:

@@ -10,7 +10,7 @@ from html import escape
 from typing import Any
 
 from db.reports.advice import advise, seconds, stage_name
-from db.reports.job_timeline import Story, quantile
+from db.reports.job_timeline import JobTimeline, quantile
 
 Row = dict[str, Any]
 
@@ -55,21 +55,21 @@ th:first-child, td:first-child { text-align: left; }
 """
 
 
-def page(story: Story) -> str:
+def page(timeline: JobTimeline) -> str:
     """Render the page."""
-    colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(story.by_stage())}
-    title = f"Job {story.job['id']}"
+    colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(timeline.by_stage())}
+    title = f"Job {timeline.job['id']}"
     parts = (
         f"<h1>{escape(title)}</h1>",
-        _subtitle(story),
-        _facts(story),
+        _subtitle(timeline),
+        _facts(timeline),
         "<h2>Findings</h2>",
-        f"<ul class='advice'>{''.join(f'<li>{escape(text)}</li>' for text in advise(story))}</ul>",
-        _timeline(story, colours),
-        _boxes(story, colours),
-        _gpu(story),
-        _segments(story),
-        _stages(story),
+        f"<ul class='advice'>{''.join(f'<li>{escape(text)}</li>' for text in advise(timeline))}</ul>",
+        _timeline(timeline, colours),
+        _boxes(timeline, colours),
+        _gpu(timeline),
+        _segments(timeline),
+        _stages(timeline),
     )
     return (
         "<!doctype html>\n<html lang='en'><head><meta charset='utf-8'>"
@@ -78,31 +78,31 @@ def page(story: Story) -> str:
     )
 
 
-def _subtitle(story: Story) -> str:
-    began = datetime.fromtimestamp(story.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
-    words = [str(story.job.get("state") or "state unknown"), began]
-    words += [str(story.job[name]) for name in ("engine", "format") if story.job.get(name)]
-    if (story.job.get("run_no") or 1) > 1:
-        words.append(f"run {story.job['run_no']}, the latest")
-    error = f"<p class='bad'>{escape(str(story.job['error']))}</p>" if story.job.get("error") else ""
+def _subtitle(timeline: JobTimeline) -> str:
+    began = datetime.fromtimestamp(timeline.started, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    words = [str(timeline.job.get("state") or "state unknown"), began]
+    words += [str(timeline.job[name]) for name in ("engine", "format") if timeline.job.get(name)]
+    if (timeline.job.get("run_no") or 1) > 1:
+        words.append(f"run {timeline.job['run_no']}, the latest")
+    error = f"<p class='bad'>{escape(str(timeline.job['error']))}</p>" if timeline.job.get("error") else ""
     return f"<p class='faint'>{escape(' · '.join(words))}</p>{error}"
 
 
-def _facts(story: Story) -> str:
-    attempts = story.attempts
+def _facts(timeline: JobTimeline) -> str:
+    attempts = timeline.attempts
     cpu_s = sum(sum(row[name] or 0 for name in _CPU) for row in attempts)
     peaks = [row["rss_peak_bytes"] for row in attempts if row["rss_peak_bytes"]]
     waits = [row["queue_wait_s"] for row in attempts if row["queue_wait_s"] is not None]
-    whole_s, made_s = story.job.get("audio_s"), story.made_s()
+    whole_s, made_s = timeline.job.get("audio_s"), timeline.made_s()
     facts = [
-        ("from first message to end", seconds(story.span_s)),
+        ("from first message to end", seconds(timeline.span_s)),
         ("audio" if whole_s else "audio so far", seconds(whole_s or made_s) if whole_s or made_s else "–"),
-        ("speed relative to real time", _times(whole_s or made_s, story.span_s)),
+        ("speed relative to real time", _times(whole_s or made_s, timeline.span_s)),
         ("run time over all slots", seconds(sum(row["run_s"] or 0 for row in attempts))),
         ("CPU time", seconds(cpu_s)),
         ("peak memory", f"{max(peaks) >> 20} MiB" if peaks else "not measured"),
         ("mean wait in queues", seconds(sum(waits) / len(waits)) if waits else "not measured"),
-        ("attempts, unsuccessful", f"{len(attempts)}, {sum(_vain(row) for row in attempts)}"),
+        ("attempts, unsuccessful", f"{len(attempts)}, {sum(_failed(row) for row in attempts)}"),
     ]
     cells = "".join(f"<div><b>{escape(value)}</b><span>{name}</span></div>" for name, value in facts)
     return f"<div class='facts'>{cells}</div>"
@@ -111,7 +111,7 @@ def _facts(story: Story) -> str:
 _CPU = ("cpu_user_s", "cpu_system_s", "cpu_children_s")
 
 
-def _vain(row: Row) -> bool:
+def _failed(row: Row) -> bool:
     return row["state"] not in {"SUCCESS", "IGNORED"}
 
 
@@ -119,8 +119,8 @@ def _times(audio_s: float | None, taken_s: float | None) -> str:
     return f"{audio_s / taken_s:.1f} ×" if audio_s and taken_s else "–"
 
 
-def _timeline(story: Story, colours: dict[str, str]) -> str:
-    lanes = "".join(_lane(story, name, rows, colours) for name, rows in story.lanes())
+def _timeline(timeline: JobTimeline, colours: dict[str, str]) -> str:
+    lanes = "".join(_lane(timeline, name, rows, colours) for name, rows in timeline.lanes())
     legend = "".join(
         f"<span><i style='background:{colour}'></i>{escape(stage_name(name))}</span>"
         for name, colour in colours.items()
@@ -129,15 +129,15 @@ def _timeline(story: Story, colours: dict[str, str]) -> str:
         "<h2>Timeline</h2><p class='faint'>One line per worker slot. A bar is an attempt; thin grey before a "
         "bar is time it waited while the slot was free; a red border marks an unsuccessful attempt.</p>"
         f"<div class='legend'>{legend}<span><i style='background:var(--wait)'></i>waiting</span></div>"
-        f"{_waiting(story)}{lanes}{_axis(story)}"
+        f"{_waiting(timeline)}{lanes}{_axis(timeline)}"
     )
 
 
-def _waiting(story: Story) -> str:
+def _waiting(timeline: JobTimeline) -> str:
     """Chart of the number of waiting messages over time."""
     changes = sorted(
         change
-        for row in story.attempts
+        for row in timeline.attempts
         if row["published"]
         for change in ((row["published"], 1), (row["start"], -1))
     )
@@ -150,7 +150,9 @@ def _waiting(story: Story) -> str:
         waiting += step
         heights.append((moment, waiting))
         most = max(most, waiting)
-    points += [f"{_x(story, moment):.1f},{40 - 38 * height / most:.1f}" for moment, height in _thin(heights)]
+    points += [
+        f"{_x(timeline, moment):.1f},{40 - 38 * height / most:.1f}" for moment, height in _thin(heights)
+    ]
     picture = f"<polygon points='{' '.join([*points, f'{_WIDE:.0f},40'])}' fill='var(--wait)'/>"
     return _row(f"waiting tasks, at most {most}", _svg(picture, 40))
 
@@ -159,22 +161,22 @@ def _thin(items: list[tuple[float, int]], most: int = 4000) -> list[tuple[float,
     return items if len(items) <= most else items[:: -(-len(items) // most)]
 
 
-def _lane(story: Story, name: str, rows: list[Row], colours: dict[str, str]) -> str:
-    bars = "".join(_bars(story, rows, colours))
+def _lane(timeline: JobTimeline, name: str, rows: list[Row], colours: dict[str, str]) -> str:
+    bars = "".join(_bars(timeline, rows, colours))
     return _row(escape(name), _svg(f"<rect width='{_WIDE:.0f}' height='22' fill='var(--panel)'/>{bars}", 22))
 
 
-def _bars(story: Story, rows: list[Row], colours: dict[str, str]) -> Iterator[str]:
-    free_from = story.started
+def _bars(timeline: JobTimeline, rows: list[Row], colours: dict[str, str]) -> Iterator[str]:
+    free_from = timeline.started
     for row in rows:
-        start, end = _x(story, row["start"]), _x(story, row["end"])
+        start, end = _x(timeline, row["start"]), _x(timeline, row["end"])
         if row["published"]:
-            waited = _x(story, max(free_from, row["published"]))
+            waited = _x(timeline, max(free_from, row["published"]))
             if start - waited > 0.3:
                 size = f"x='{waited:.1f}' y='9' width='{start - waited:.1f}' height='4'"
                 yield f"<rect {size} fill='var(--wait)'/>"
         edge = (
-            " stroke='var(--bad)' stroke-width='2' vector-effect='non-scaling-stroke'" if _vain(row) else ""
+            " stroke='var(--bad)' stroke-width='2' vector-effect='non-scaling-stroke'" if _failed(row) else ""
         )
         yield (
             f"<rect x='{start:.1f}' y='2' width='{max(0.8, end - start):.1f}' height='18' "
@@ -197,12 +199,14 @@ def _tooltip(row: Row) -> str:
     return ", ".join([*words, row["state"]])
 
 
-def _x(story: Story, moment: float) -> float:
-    return _WIDE * (moment - story.started) / max(story.span_s, 1e-6)
+def _x(timeline: JobTimeline, moment: float) -> float:
+    return _WIDE * (moment - timeline.started) / max(timeline.span_s, 1e-6)
 
 
-def _axis(story: Story) -> str:
-    ticks = "".join(f"<span>{seconds(story.span_s * part / 4) if part else '0'}</span>" for part in range(5))
+def _axis(timeline: JobTimeline) -> str:
+    ticks = "".join(
+        f"<span>{seconds(timeline.span_s * part / 4) if part else '0'}</span>" for part in range(5)
+    )
     return _row("", f"<div class='axis'>{ticks}</div>")
 
 
@@ -218,7 +222,7 @@ def _row(label: str, picture: str, note: str = "") -> str:
     return f"<div class='row'><div>{label}</div><div>{picture}</div>{tail}</div>"
 
 
-def _boxes(story: Story, colours: dict[str, str]) -> str:
+def _boxes(timeline: JobTimeline, colours: dict[str, str]) -> str:
     measures = (
         ("Run time", lambda row: row["run_s"], seconds),
         ("CPU time", _cpu_of, seconds),
@@ -229,7 +233,7 @@ def _boxes(story: Story, colours: dict[str, str]) -> str:
     for title, measure, words in measures:
         values = {
             name: [float(value) for row in rows if (value := measure(row)) is not None]
-            for name, rows in story.by_stage().items()
+            for name, rows in timeline.by_stage().items()
         }
         values = {name: found for name, found in values.items() if found}
         if values:
@@ -267,8 +271,8 @@ def _scale(most: float, words: Any) -> str:
     )
 
 
-def _gpu(story: Story) -> str:
-    measured = [row for row in story.attempts if row["gpu_uuid"]]
+def _gpu(timeline: JobTimeline) -> str:
+    measured = [row for row in timeline.attempts if row["gpu_uuid"]]
     if not measured:
         return "<h2>GPU</h2><p class='faint'>No GPU was measured.</p>"
     parts = []
@@ -281,42 +285,44 @@ def _gpu(story: Story) -> str:
         peak = max((row["gpu_mem_device_peak_bytes"] or 0 for row in rows), default=0)
         if total and peak:
             note += f", memory at most {peak / 2**30:.1f} of {total / 2**30:.0f} GiB"
-        parts.append(_curves(story, label, rows, total, note))
+        parts.append(_curves(timeline, label, rows, total, note))
     return f"<h2>GPU</h2>{''.join(parts)}"
 
 
-def _curves(story: Story, label: str, rows: list[Row], total: int, note: str) -> str:
+def _curves(timeline: JobTimeline, label: str, rows: list[Row], total: int, note: str) -> str:
     """Chart of one device's utilisation and memory, from samples of long attempts."""
-    samples = _samples(story, rows)
+    samples = _samples(timeline, rows)
     if not samples:
         return _row(
             escape(label), "<span class='faint'>no attempt was long enough for samples</span>", escape(note)
         )
-    use = _line(story, ((at, sample["gpu_util_pct"], 100.0) for at, sample in samples), "#2a9d8f")
+    use = _line(timeline, ((at, sample["gpu_util_pct"], 100.0) for at, sample in samples), "#2a9d8f")
     memory = _line(
-        story, ((at, sample["gpu_mem_bytes"], float(total or 1)) for at, sample in samples), "#e08e2b"
+        timeline, ((at, sample["gpu_mem_bytes"], float(total or 1)) for at, sample in samples), "#e08e2b"
     )
     legend = (
         "<div class='legend'><span><i style='background:#2a9d8f'></i>utilisation, 0 to 100 %</span>"
         "<span><i style='background:#e08e2b'></i>memory, 0 to the device's total</span></div>"
     )
     frame = f"<rect width='{_WIDE:.0f}' height='90' fill='var(--panel)'/>"
-    return legend + _row(escape(label), _svg(frame + use + memory, 90), escape(note)) + _axis(story)
+    return legend + _row(escape(label), _svg(frame + use + memory, 90), escape(note)) + _axis(timeline)
 
 
-def _samples(story: Story, rows: list[Row]) -> list[tuple[float, Row]]:
+def _samples(timeline: JobTimeline, rows: list[Row]) -> list[tuple[float, Row]]:
     found = [
         (row["start"] + sample["at_ms"] / 1000, sample)
         for row in rows
-        for sample in story.samples.get(row["attempt_uid"], ())
+        for sample in timeline.samples.get(row["attempt_uid"], ())
     ]
     found.sort(key=lambda each: each[0])
     return found if len(found) <= 4000 else found[:: -(-len(found) // 4000)]
 
 
-def _line(story: Story, values: Iterable[tuple[float, float | None, float]], colour: str) -> str:
+def _line(timeline: JobTimeline, values: Iterable[tuple[float, float | None, float]], colour: str) -> str:
     points = " ".join(
-        f"{_x(story, at):.1f},{88 - 86 * value / most:.1f}" for at, value, most in values if value is not None
+        f"{_x(timeline, at):.1f},{88 - 86 * value / most:.1f}"
+        for at, value, most in values
+        if value is not None
     )
     return (
         f"<polyline points='{points}' fill='none' stroke='{colour}' stroke-width='2' "
@@ -324,14 +330,14 @@ def _line(story: Story, values: Iterable[tuple[float, float | None, float]], col
     )
 
 
-def _segments(story: Story) -> str:
+def _segments(timeline: JobTimeline) -> str:
     groups: dict[int, list[Row]] = {}
-    for row in story.attempts:
+    for row in timeline.attempts:
         if row["segment"] is not None:
             groups.setdefault(row["segment"], []).append(row)
     if not groups:
         return ""
-    decoded = story.decoded()
+    decoded = timeline.decoded()
     lines = [_segment(number, rows, made=number in decoded) for number, rows in groups.items()]
     lines.sort(key=lambda line: (-line[0], line[1]))
     more = len(lines) - _SEGMENTS_SHOWN
@@ -359,10 +365,10 @@ def _segments(story: Story) -> str:
 
 def _segment(number: int, rows: list[Row], *, made: bool) -> tuple[float, int, str]:
     work_s = sum(row["run_s"] or 0 for row in rows)
-    audio_s = max((row["audio_s"] for row in rows if row["audio_s"] and not _vain(row)), default=None)
+    audio_s = max((row["audio_s"] for row in rows if row["audio_s"] and not _failed(row)), default=None)
     peak = max((row["rss_peak_bytes"] or 0 for row in rows), default=0)
     waits = [row["queue_wait_s"] for row in rows if row["queue_wait_s"] is not None]
-    vain = sum(_vain(row) for row in rows)
+    failed = sum(_failed(row) for row in rows)
     cells = (
         str(number),
         f"{audio_s:.1f} s" if audio_s else "–",
@@ -371,19 +377,19 @@ def _segment(number: int, rows: list[Row], *, made: bool) -> tuple[float, int, s
         seconds(sum(waits)) if waits else "–",
         str(peak >> 20) if peak else "–",
         str(len(rows)),
-        f"<span class='bad'>{vain}</span>" if vain else "0",
+        f"<span class='bad'>{failed}</span>" if failed else "0",
         "no" if made else "yes" if any(row["task_name"] == "voxchord.diffusion" for row in rows) else "–",
     )
     return work_s, number, f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
-def _stages(story: Story) -> str:
+def _stages(timeline: JobTimeline) -> str:
     head = "".join(
         f"<th>{name}</th>"
         for name in ("stage", "attempts", "run time", "CPU", "no free core", "queue wait", "peak MiB")
     )
     body = ""
-    for name, rows in story.by_stage().items():
+    for name, rows in timeline.by_stage().items():
         starved = [row["cpu_wait_s"] for row in rows if row["cpu_wait_s"] is not None]
         waits = [row["queue_wait_s"] for row in rows if row["queue_wait_s"] is not None]
         peak = max((row["rss_peak_bytes"] or 0 for row in rows), default=0)

@@ -13,7 +13,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Story:
+class JobTimeline:
     """One job: its row, its attempts in order of start, and samples of long attempts by attempt.
 
     Of a restarted job, the last run only.
@@ -94,7 +94,7 @@ class Story:
         return sum(count for worker, count in slots.items() if work_s[worker] >= enough_s)
 
 
-def tell(engine: Engine, job_id: str) -> Story | None:
+def load(engine: Engine, job_id: str) -> JobTimeline | None:
     """Read the timeline of a job's last run; None while no started attempt is recorded."""
     with engine.connect() as connection:
         rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
@@ -116,7 +116,7 @@ def tell(engine: Engine, job_id: str) -> Story | None:
             )
             for row in connection.execute(query).mappings():
                 samples[row["attempt_uid"]].append(dict(row))
-    return Story(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines)
+    return JobTimeline(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines)
 
 
 def _begun(job: Row) -> float:

@@ -42,7 +42,7 @@ class Artifacts:
         if self.store.local:
             yield from ((segment, self.audio(segment)) for segment in self.plans.segments(plan))
             return
-        with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-look") as pool:
+        with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-list") as pool:
             for start in range(0, plan.segments, PAGE):
                 page = [
                     self.plans.segment(plan.job, i) for i in range(start, min(start + PAGE, plan.segments))

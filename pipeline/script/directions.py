@@ -1,6 +1,6 @@
 """Stage directions and sound cues within spoken lines: the one rule for what is not read aloud.
 
-In a script with speakers a direction is what stands in square or curly brackets; in parentheses at the start
+In a script with speakers a direction is what is in square or curly brackets; in parentheses at the start
 of a turn, alone on its line, or naming a sound or a manner of speaking; and in single asterisks outside of a
 sentence (`*sighs*`). In prose only brackets and asterisks that name a sound or a manner are directions; all
 else is spoken. Directions are left out and counted.

@@ -121,11 +121,11 @@ class _Cleaner:
         """
 
         def replaced(found: re.Match[str]) -> str:
-            kept = keep(found)
-            if kept is None:
+            retained = keep(found)
+            if retained is None:
                 return found[0]
-            self.findings.omit(self.line(found.start()), kind, _without(found[0], kept))
-            return kept + "\n" * (found[0].count("\n") - kept.count("\n"))
+            self.findings.omit(self.line(found.start()), kind, _without(found[0], retained))
+            return retained + "\n" * (found[0].count("\n") - retained.count("\n"))
 
         self.text = pattern.sub(replaced, self.text)
 
@@ -272,10 +272,10 @@ def _nothing(_found: re.Match[str]) -> str:
     return ""
 
 
-def _without(whole: str, kept: str) -> str:
-    """The text left out: the parts before and behind what is kept."""
-    start = whole.find(kept) if kept else -1
-    return whole if start < 0 else f"{whole[:start]} {whole[start + len(kept) :]}".strip()
+def _without(whole: str, retained: str) -> str:
+    """The text left out: the parts before and behind what is retained."""
+    start = whole.find(retained) if retained else -1
+    return whole if start < 0 else f"{whole[:start]} {whole[start + len(retained) :]}".strip()
 
 
 def _unguarded(text: str) -> str:

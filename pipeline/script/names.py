@@ -67,7 +67,7 @@ class People:
         """Args:
         written: names as they are written, with their lines, in order.
         """
-        self._looks: dict[str, str] = {}
+        self._look_alikes: dict[str, str] = {}
         self._first: dict[str, int] = {}
         self._spellings: dict[str, Counter[str]] = {}
         self._lines: dict[tuple[str, str], int] = {}
@@ -87,7 +87,7 @@ class People:
 
     def _key(self, name: str) -> str:
         """The identity; of a name that looks the same in letters of another script, that one's."""
-        return self._looks.setdefault(identity(name.translate(_LOOKALIKES)), identity(name))
+        return self._look_alikes.setdefault(identity(name.translate(_LOOKALIKES)), identity(name))
 
     def report(self, findings: Findings) -> None:
         """Report spellings that were merged, and names that nearly are another's."""

@@ -31,7 +31,7 @@ CHANNELS_MAX = 8
 RATE_MIN_HZ, RATE_MAX_HZ = 8_000, 192_000
 
 
-KEPT_RATE_HZ = 48_000
+STORED_RATE_HZ = 48_000
 """Higher sample rates are converted to this one: nothing above 24 kHz distinguishes voices."""
 
 
@@ -67,10 +67,10 @@ def read(name: str, data: bytes) -> Reference:
     except (soundfile.LibsndfileError, av.FFmpegError) as error:
         raise VoiceError(name, f"not audio, or damaged: {_reason(error)}") from error
     _check_sound(name, samples, source.sample_rate_hz)
-    if source.sample_rate_hz <= KEPT_RATE_HZ:
+    if source.sample_rate_hz <= STORED_RATE_HZ:
         return Reference(samples=samples, sample_rate_hz=source.sample_rate_hz)
-    kept: Samples = soxr.resample(samples, source.sample_rate_hz, KEPT_RATE_HZ)
-    return Reference(samples=kept, sample_rate_hz=KEPT_RATE_HZ)
+    resampled: Samples = soxr.resample(samples, source.sample_rate_hz, STORED_RATE_HZ)
+    return Reference(samples=resampled, sample_rate_hz=STORED_RATE_HZ)
 
 
 class SndfileSource:

@@ -14,7 +14,7 @@ from tornado.web import HTTPError, url
 from db.database import open_database, parse_url
 from db.queries.jobs import attempts, count_attempts
 from db.reports import attempts_page, job_page
-from db.reports.job_timeline import tell
+from db.reports.job_timeline import load
 from tasks.flower.job_routes import JOB, Route
 
 ATTEMPTS_MAX = 20_000
@@ -64,10 +64,10 @@ class ReportRoute(HistoryRoute):
     def _report(self, engine: Engine, job: str) -> str:
         if count_attempts(engine, job) > ATTEMPTS_MAX:
             raise HTTPError(413, f"more than {ATTEMPTS_MAX:,} attempts; use `voxchord.py report`")
-        story = tell(engine, job)
-        if story is None or not story.attempts:
+        timeline = load(engine, job)
+        if timeline is None or not timeline.attempts:
             raise HTTPError(404, "no attempt of this job in the history yet")
-        return job_page.page(story)
+        return job_page.page(timeline)
 
 
 class TaskRoute(HistoryRoute):

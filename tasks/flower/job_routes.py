@@ -80,9 +80,9 @@ class VoiceRoute(StoreRoute):
 class JobRoute(StoreRoute):
     async def get(self, job: str) -> None:
         """Answer with the manifest, or with the progress or the error of the job."""
-        self.write(await self.away(self._standing, job))
+        self.write(await self.away(self._state, job))
 
-    def _standing(self, job: str) -> dict[str, Any]:
+    def _state(self, job: str) -> dict[str, Any]:
         plan = self.jobs.plans.get(job)
         if plan is None:
             raise HTTPError(404, "no such job")

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _URL_FILE = "broker.url"
 _START_TIMEOUT_S = 30
-_LOOK_S = 0.3
+_CHECK_S = 0.3
 _AGAIN_S = 1.0
 
 
@@ -85,7 +85,7 @@ class EmbeddedBroker:
         if said == "ready":
             return True
         self.stop()
-        if said != "standing":
+        if said != "locked":
             raise self._failure()
         return False
 
@@ -110,7 +110,7 @@ def serve(state: Path, starter: IO[str]) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        print("standing", flush=True)
+        print("locked", flush=True)
         return
     (state / _URL_FILE).unlink(missing_ok=True)  # of a killed server; the next one has another password
     server = _server(folder)
@@ -120,7 +120,7 @@ def serve(state: Path, starter: IO[str]) -> None:
         signal.signal(number, lambda *_: ended.set())
     threading.Thread(target=_until_end_of, args=(starter, ended), daemon=True).start()
     print("ready", flush=True)
-    while not ended.wait(_LOOK_S):
+    while not ended.wait(_CHECK_S):
         if server.ended:
             _start(server, state, folder)
     (state / _URL_FILE).unlink(missing_ok=True)

@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).parent.parent.parent
 _WARM_S = 90
-_LOOK_S = 0.5
+_CHECK_S = 0.5
 _EARLY_S = 20.0
 _HOLD = "service.lock"
 _EARLY_MAX = 3
@@ -134,7 +134,7 @@ class LocalService:
 
     def _keep(self) -> None:
         """Restart workers that were killed; their unacknowledged messages are redelivered."""
-        while not self._ended.wait(_LOOK_S):
+        while not self._ended.wait(_CHECK_S):
             for worker in list(self._workers.values()):
                 if worker.process.poll() is None or worker.early > _EARLY_MAX:
                     continue
@@ -181,10 +181,10 @@ class LocalService:
             ServiceError: a process exited and will not be restarted.
         """
         for process in list(self.processes):
-            kept = any(
+            restarts = any(
                 process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
             )
-            if process.poll() is not None and not kept:
+            if process.poll() is not None and not restarts:
                 raise ServiceError(f"a process of the service exited; see {self.settings.state / 'logs'}")
 
     def wait(self) -> None:

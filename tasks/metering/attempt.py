@@ -37,7 +37,7 @@ WORK_FACTS = frozenset(
     )
 )
 """Columns of `task_run` that only the body knows and `note` accepts."""
-SHOWN_FACTS = frozenset(("voices",))
+PUBLIC_FACTS = frozenset(("voices",))
 """Further facts that `note` accepts, for `tasks.privacy.results`: the number of voices."""
 
 Row = dict[str, Any]
@@ -54,7 +54,7 @@ def note(**facts: Any) -> None:
     running = _current.get()
     if running is None:
         return
-    unknown = facts.keys() - WORK_FACTS - SHOWN_FACTS
+    unknown = facts.keys() - WORK_FACTS - PUBLIC_FACTS
     if unknown:
         log.warning("no column in the history for these facts", extra={"facts": sorted(unknown)})
     running.note(facts)

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 
 from db.ingest.spool import Spool
-from tasks.metering.flight_recorder import Wreck, wrecks
+from tasks.metering.flight_recorder import OrphanedRecords, orphaned_records
 from tasks.metering.probes import linux_counters
 from tasks.metering.settings import MeterSettings
 
@@ -50,49 +50,53 @@ class Sweeper:
     ) -> None:
         self._settings, self._spool, self._pid, self._find_verdict = settings, spool, pid, find_verdict
         self._found_at: dict[str, float] = {}
-        self._told: dict[str, Verdict] = {}
+        self._verdicts: dict[str, Verdict] = {}
         self._oom_count, self._oom_source = linux_counters.oom_kills()
         self._oom_rose_at = -math.inf
 
     def sweep(self, *, final: bool = False) -> None:
         """Sweep once. With `final`, do not wait for the reasons of own children."""
-        self._look_for_oom()
-        for wreck in wrecks(self._settings.recorders):
-            records = wreck.records()
+        self._count_oom_kills()
+        for orphan in orphaned_records(self._settings.recorders):
+            records = orphan.records()
             verdicts = [self._verdict(record) for record in records]
-            own = wreck.parent_pid == self._pid
-            if all(verdicts) or (final and own) or self._waited_enough(wreck):
+            own = orphan.parent_pid == self._pid
+            if all(verdicts) or (final and own) or self._waited_enough(orphan):
                 for record, verdict in zip(records, verdicts, strict=True):
-                    self._spool.append("task_run", self._row(record, verdict, wreck))
-                    self._told.pop(record["attempt_uid"], None)
-                wreck.remove()
-                self._found_at.pop(wreck.path.name, None)
+                    self._spool.append("task_run", self._row(record, verdict, orphan))
+                    self._verdicts.pop(record["attempt_uid"], None)
+                orphan.remove()
+                self._found_at.pop(orphan.path.name, None)
 
     def _verdict(self, record: dict[str, Any]) -> Verdict | None:
         uid = record["attempt_uid"]
-        if uid not in self._told:
+        if uid not in self._verdicts:
             found = self._find_verdict(str(record.get("task_id")))
             if found is not None:
-                self._told[uid] = found
-        return self._told.get(uid)
+                self._verdicts[uid] = found
+        return self._verdicts.get(uid)
 
-    def _look_for_oom(self) -> None:
+    def _count_oom_kills(self) -> None:
         count, self._oom_source = linux_counters.oom_kills()
         if count > self._oom_count:
             self._oom_rose_at = time.monotonic()
         self._oom_count = count
 
-    def _waited_enough(self, wreck: Wreck) -> bool:
-        waited_s = time.monotonic() - self._found_at.setdefault(wreck.path.name, time.monotonic())
-        if wreck.parent_pid == self._pid:
+    def _waited_enough(self, orphan: OrphanedRecords) -> bool:
+        waited_s = time.monotonic() - self._found_at.setdefault(orphan.path.name, time.monotonic())
+        if orphan.parent_pid == self._pid:
             return waited_s > _OWN_GRACE_S
-        return waited_s > (_OWN_GRACE_S + 3.0 if psutil.pid_exists(wreck.parent_pid) else _ORPHAN_GRACE_S)
+        return waited_s > (_OWN_GRACE_S + 3.0 if psutil.pid_exists(orphan.parent_pid) else _ORPHAN_GRACE_S)
 
-    def _row(self, record: dict[str, Any], verdict: Verdict | None, wreck: Wreck) -> dict[str, Any]:
+    def _row(
+        self, record: dict[str, Any], verdict: Verdict | None, orphan: OrphanedRecords
+    ) -> dict[str, Any]:
         verdict = verdict or Verdict("LOST")
-        found_at = self._found_at.get(wreck.path.name, time.monotonic())
-        own = wreck.parent_pid == self._pid
-        ended = max(wreck.last_sign, time.time() - (time.monotonic() - found_at)) if own else wreck.last_sign
+        found_at = self._found_at.get(orphan.path.name, time.monotonic())
+        own = orphan.parent_pid == self._pid
+        ended = (
+            max(orphan.last_sign, time.time() - (time.monotonic() - found_at)) if own else orphan.last_sign
+        )
         killed_for_memory = (
             verdict.state == "LOST"
             and verdict.exit_signal in {None, 9}

@@ -54,7 +54,7 @@ class Recorder:
         os.close(self._file)
 
 
-class Wreck:
+class OrphanedRecords:
     """The recorder file of a dead process."""
 
     def __init__(self, path: Path) -> None:
@@ -81,7 +81,7 @@ class Wreck:
         self.path.unlink(missing_ok=True)
 
 
-def wrecks(folder: Path) -> Iterator[Wreck]:
+def orphaned_records(folder: Path) -> Iterator[OrphanedRecords]:
     """Recorders of dead processes. Each is locked against other sweepers while the caller reads it."""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
@@ -91,7 +91,7 @@ def wrecks(folder: Path) -> Iterator[Wreck]:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if path.exists():
-                yield Wreck(path)
+                yield OrphanedRecords(path)
         except BlockingIOError:
             continue
         finally:

@@ -24,7 +24,7 @@ from tasks.metering.crash_sweeper import Sweeper, Verdict
 from tasks.metering.request_identity import make_uid, stamp_published, stamp_received
 from tasks.metering.settings import MeterSettings
 
-_VERDICTS_KEPT = 10_000
+_VERDICTS_MAX = 10_000
 
 
 class Verdicts:
@@ -35,7 +35,7 @@ class Verdicts:
 
     def add(self, task_id: str, verdict: Verdict) -> None:
         self._by_task.setdefault(task_id, verdict)
-        while len(self._by_task) > _VERDICTS_KEPT:
+        while len(self._by_task) > _VERDICTS_MAX:
             self._by_task.popitem(last=False)
 
     def take(self, task_id: str) -> Verdict | None:

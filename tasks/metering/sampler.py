@@ -17,7 +17,7 @@ log = logging.getLogger(__name__)
 _EVERY_S = 1.0
 _FROM_S = 0.4
 """Minimum age of a sampled attempt: for shorter ones, start and end suffice."""
-_IDLE_LOOKS = 3
+_IDLE_ROUNDS = 3
 """Rounds without a running attempt before the thread sleeps; waking it costs more than an idle round."""
 
 
@@ -50,14 +50,14 @@ class Sampler:
         while not self._stopping:
             self._wake.wait()
             self._wake.clear()
-            self._look_until_idle()
+            self._sample_until_idle()
             self._asleep = True
             if self._meter.active:  # one started between the last round and the line above
                 self.wake()
 
-    def _look_until_idle(self) -> None:
+    def _sample_until_idle(self) -> None:
         idle = 0
-        while idle < _IDLE_LOOKS and not self._stopping:
+        while idle < _IDLE_ROUNDS and not self._stopping:
             time.sleep(_EVERY_S)
             idle = 0 if self._meter.active else idle + 1
             try:
@@ -75,7 +75,7 @@ class Sampler:
         status = meter.process.status()
         rss, threads = status.get(b"VmRSS"), status.get(b"Threads", 0)
         children = meter.process.children_rss_bytes()
-        device = next((one.gpu.look() for one in running if one.gpu is not None), None)
+        device = next((one.gpu.read() for one in running if one.gpu is not None), None)
         for one in running:
             self._add(one, rss, threads, children, device)
         cost = (time.thread_time() - begun) / len(running)
@@ -83,14 +83,14 @@ class Sampler:
             one.sampler_cpu_s += cost
 
     def _add(
-        self, one: Usage, rss: int | None, threads: int, children: int, look: dict[str, Any] | None
+        self, one: Usage, rss: int | None, threads: int, children: int, device_sample: dict[str, Any] | None
     ) -> None:
         meter = self._meter
         if rss is not None:
             one.rss_samples.append(rss)
         one.threads_peak = max(one.threads_peak, threads)
         one.children_rss_peak_bytes = max(one.children_rss_peak_bytes or 0, children)
-        device = one.gpu.sample(look) if one.gpu is not None else {}
+        device = one.gpu.sample(device_sample) if one.gpu is not None else {}
         elapsed_s = time.perf_counter() - one.clock
         with meter.lock:
             if one not in meter.active:

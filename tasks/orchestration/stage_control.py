@@ -11,8 +11,8 @@ from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
 
-_LOOK_S = 1.0
-_LOOK_LATER_S = 15.0
+_CHECK_S = 1.0
+_CHECK_LATER_S = 15.0
 """Interval of checks while the store does not answer, since each check then takes its full timeout."""
 
 
@@ -25,7 +25,7 @@ class StageControl:
 
     def __init__(self, resources: Resources, job: str, limit_s: float) -> None:
         self.resources, self.job, self.limit_s = resources, job, limit_s
-        self.started = self.looked = self.touched = self.alive = time.monotonic()
+        self.started = self.store_checked = self.touched = self.alive = time.monotonic()
         self.done = self.shared = 0
         self.first_s: float | None = None
         self.waited_s = 0.0
@@ -52,9 +52,9 @@ class StageControl:
         took_s = now - self.started - self.waited_s
         if took_s > self.limit_s:
             raise DeadlineError(took_s, self.limit_s)
-        if now - self.looked >= _LOOK_S:
-            self.looked = now
-            self._look(now)
+        if now - self.store_checked >= _CHECK_S:
+            self.store_checked = now
+            self._check_store(now)
 
     def frames(self, done: int, batch_size: int = 1) -> None:
         if done and self.first_s is None:
@@ -75,7 +75,7 @@ class StageControl:
             return graphs
         return {"ttfa_s": self.first_s, "batch_size": round(self.shared / self.done), **graphs}
 
-    def _look(self, now: float) -> None:
+    def _check_store(self, now: float) -> None:
         coordination = self.resources.jobs.coordination
         try:
             coordination.raise_if_cancelled(self.job)
@@ -83,7 +83,7 @@ class StageControl:
                 self.touched = now
                 coordination.touch(self.job)
         except StoreError:
-            self.looked = time.monotonic() + _LOOK_LATER_S
+            self.store_checked = time.monotonic() + _CHECK_LATER_S
             log.warning("the store does not answer; the decode continues", extra={"job": self.job})
 
     def idle_s(self, now: float) -> float:

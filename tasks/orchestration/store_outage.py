@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 PAUSED = "PAUSED"
 """State of a root whose job waits for the store; its result is `{"reason": …}`."""
-_LOOK_S = 2.0
+_CHECK_S = 2.0
 _HOLD_S = 30.0
 
 
@@ -69,7 +69,7 @@ def reason(app: VoxchordApp, job: str) -> str | None:
 def _wait(store: Store) -> None:
     deadline = time.monotonic() + _HOLD_S
     while time.monotonic() < deadline and not stopping():
-        time.sleep(_LOOK_S * random.uniform(0.5, 1.5))
+        time.sleep(_CHECK_S * random.uniform(0.5, 1.5))
         if writable(store):
             log.warning("the store answers; work resumes")
             return

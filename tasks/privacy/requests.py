@@ -20,7 +20,7 @@ from tasks.metering.install import MeteredRequest
 from tasks.privacy.events import SubjectDispatcher
 
 
-def shown(subject: Subject | None) -> str:
+def public_arguments(subject: Subject | None) -> str:
     """Public representation of a task's arguments; not empty, or Celery shows the arguments."""
     return str(subject) if subject else "-"
 
@@ -34,7 +34,7 @@ class PrivateRequest(MeteredRequest):
     def __init__(self, message: Any, **options: Any) -> None:
         super().__init__(message, **options)
         self.subject = subject_in_headers(self.request_dict) or subject_of_arguments(self.args, self.kwargs)
-        celery_internals.hide_arguments(self, "()", shown(self.subject))
+        celery_internals.hide_arguments(self, "()", public_arguments(self.subject))
         eventer = options.get("eventer")
         if isinstance(eventer, SubjectDispatcher):
             eventer.expect(self.id, self.subject)

@@ -15,11 +15,11 @@ Row = dict[str, Any]
 _FIGURES = ("voices", "segments", "chars_in", "tokens_in", "cache_hit", "device", "audio_s")
 
 
-class Shown(UserDict[str, Any]):
+class RedactedResult(UserDict[str, Any]):
     """A task's result whose representation is its figures.
 
-    >>> Shown({"job": "3f9a", "segment": 4, "ok": True}, {"voices": 2, "audio_s": 61.3, "speed": 172.0})
-    {'voices': 2, 'audio_s': 61.3, 'speed': 172.0}
+    >>> RedactedResult({"job": "3f9a", "segment": 4, "ok": True}, {"voices": 2, "speed": 172.0})
+    {'voices': 2, 'speed': 172.0}
     """
 
     def __init__(self, result: Mapping[str, Any], figures: Row) -> None:
@@ -34,11 +34,11 @@ class Shown(UserDict[str, Any]):
         return self.data
 
 
-def shown(result: Any, measured: attempt) -> Any:
+def redacted(result: Any, measured: attempt) -> Any:
     """Wrap a mapping so that it is shown as the attempt's figures; other results are returned unchanged."""
     if not isinstance(result, Mapping):
         return result
-    return Shown(result, {**_failure(result), **_figures(measured)})
+    return RedactedResult(result, {**_failure(result), **_figures(measured)})
 
 
 def _failure(result: Mapping[str, Any]) -> Row:

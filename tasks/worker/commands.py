@@ -84,7 +84,7 @@ def command(spec: WorkerSpec, *, log_level: str, with_starter: bool = False) -> 
 
 def environment(spec: WorkerSpec, settings: Settings) -> dict[str, str]:
     """Environment of a worker: one numeric thread per prefork process, or one heap for a thread pool. Kernels
-    that a GPU worker compiles are kept in the state folder, unless the environment says where.
+    that a GPU worker compiles are stored in the state folder, unless the environment says where.
     """
     prefork: Sequence[str] = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")
     single = prefork if spec.pool == "prefork" else ("MALLOC_ARENA_MAX",)
@@ -95,5 +95,5 @@ def environment(spec: WorkerSpec, settings: Settings) -> dict[str, str]:
     )
     kernels = settings.state.absolute() / "kernels"
     caches = {"TORCHINDUCTOR_CACHE_DIR": kernels / "inductor", "TRITON_CACHE_DIR": kernels / "triton"}
-    kept = {name: str(folder) for name, folder in caches.items()} if spec.device else {}
-    return {**kept, **child_environment(settings), **dict.fromkeys(single, "1"), **device}
+    cache_folders = {name: str(folder) for name, folder in caches.items()} if spec.device else {}
+    return {**cache_folders, **child_environment(settings), **dict.fromkeys(single, "1"), **device}

@@ -18,7 +18,7 @@ from tasks.worker.timer_step import TimerStep
 
 log = logging.getLogger(__name__)
 
-_LOOKS = 4
+_CHECKS = 4
 
 
 class EndAtStandstill(TimerStep):
@@ -32,7 +32,7 @@ class EndAtStandstill(TimerStep):
         self.seen: dict[Any, int] = {}
 
     def interval_s(self, consumer: Any) -> float:
-        return float(consumer.app.settings.visibility_timeout_s / _LOOKS)
+        return float(consumer.app.settings.visibility_timeout_s / _CHECKS)
 
     def start(self, consumer: Any) -> None:
         self.seen.clear()
@@ -42,7 +42,7 @@ class EndAtStandstill(TimerStep):
         """Count consecutive checks of every message that is not started and every pipe that is not read."""
         signs = _not_begun(consumer) | _not_heard(consumer)
         self.seen = {sign: self.seen.get(sign, 0) + 1 for sign in signs}
-        if any(looks > _LOOKS for looks in self.seen.values()):
+        if any(count > _CHECKS for count in self.seen.values()):
             _end(consumer)
 
 

@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 
 from bench.harness.services import valkey
-from cli.broker_retry import Patience
+from cli.broker_retry import BrokerRetry
 from cli.progress import Awaited, waiting
 
 SOON_S = 0.05
@@ -26,14 +26,14 @@ def app() -> Iterator[Celery]:
         yield app
 
 
-def looks(app: Celery, waiting: Callable[[], int]) -> int:
+def counted(app: Celery, waiting: Callable[[], int]) -> int:
     """Number of repeated sends within four times the time after which a request counts as lost."""
     asked: list[Any] = []
     awaited = Awaited(
-        Pending(),  # type: ignore[arg-type]  # has the state, which is all that is looked at
+        Pending(),  # type: ignore[arg-type]  # has the state, which is all that is read
         lambda: asked.append(None),  # type: ignore[arg-type, return-value]
         waiting,
-        Patience(app),
+        BrokerRetry(app),
         lost_s=SOON_S,
         nobody_s=2 * SOON_S,
     )
@@ -47,8 +47,8 @@ def looks(app: Celery, waiting: Callable[[], int]) -> int:
 def test_requests_are_sent_again_only_if_the_intake_queue_is_empty(
     app: Celery, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert looks(app, lambda: waiting(app)) >= 2
+    assert counted(app, lambda: waiting(app)) >= 2
     app.send_task("voxchord.render", kwargs={"script": "Anna: Words."}, queue="voxchord")
     capsys.readouterr()
-    assert looks(app, lambda: waiting(app)) == 0
+    assert counted(app, lambda: waiting(app)) == 0
     assert capsys.readouterr().err.count("no worker has accepted the script") == 1

@@ -19,7 +19,7 @@ import yaml
 from celery import Celery
 
 from bench.harness.waiting import until
-from tasks.metering.flight_recorder import Wreck
+from tasks.metering.flight_recorder import OrphanedRecords
 from tests.deploy.compose import ROOT, SECRETS
 from tests.deploy.natively import Containers
 from tests.tools import tool
@@ -147,10 +147,10 @@ def _hold_up(recorders: Path) -> None:
     os.kill(pid, signal.SIGCONT)
 
 
-def _decoding(recorders: Path) -> Iterator[Wreck]:
+def _decoding(recorders: Path) -> Iterator[OrphanedRecords]:
     """Flight recorders of decoding processes."""
     for path in recorders.glob("*.open"):
-        recorder = Wreck(path)
+        recorder = OrphanedRecords(path)
         if any(record["task_name"] == "voxchord.diffusion" for record in recorder.records()):
             yield recorder
 

@@ -21,7 +21,7 @@ import yaml
 
 from bench.harness.services import postgres
 from db.database import open_database
-from db.reports.job_timeline import tell
+from db.reports.job_timeline import load
 from deploy.dashboards import catalog
 from deploy.dashboards.panels import COLUMNS
 from tests.deploy.compose import COMPOSE, ROOT, SECRETS
@@ -163,10 +163,10 @@ def test_findings_of_dashboard_and_report_agree(stack: Stack) -> None:
     question = next(each for each in questions() if each.place == "Findings")
     _, rows = asked(stack, question)
     engine = open_database(stack.history.replace("postgresql://", "postgresql+psycopg://"))
-    story = tell(engine, stack.jobs[-1])
+    timeline = load(engine, stack.jobs[-1])
     engine.dispose()
-    assert story is not None
-    used = sum(row["run_s"] or 0 for row in story.attempts) / story.span_s / story.slots()
+    assert timeline is not None
+    used = sum(row["run_s"] or 0 for row in timeline.attempts) / timeline.span_s / timeline.slots()
     figures = {row[0]: row[1] for row in rows}
     assert figures["slots in use"] == pytest.approx(used, rel=0.05)
 

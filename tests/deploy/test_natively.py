@@ -64,7 +64,7 @@ def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
     broker = stack.containers.running["redis"]
     port = stack.containers.publish("redis", 6379)
     with redis.Redis(port=port, password=SECRETS["REDIS_PASSWORD"]) as client:
-        client.set("kept", "yes", ex=600)
+        client.set("retained", "yes", ex=600)
         before = client.dbsize()
         time.sleep(1.5)
         assert broker.process is not None
@@ -73,7 +73,7 @@ def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
         assert not broker.check()
         broker.start()
         stack.containers.wait("redis")
-        assert client.get("kept") == b"yes"
+        assert client.get("retained") == b"yes"
         assert client.dbsize() >= before // 2, "what expired meanwhile is gone"
     until(stack.containers.running["cpu"].check, timeout_s=90)
 

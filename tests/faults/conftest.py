@@ -22,7 +22,7 @@ STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
 
 
 @pytest.fixture(scope="package")
-def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
     with Fleet(tmp_path_factory.mktemp("fleet"), settings=SETTINGS, layout=layout) as fleet:
         fleet.start()
@@ -31,9 +31,9 @@ def standing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 @pytest.fixture
-def fleet(standing: Fleet) -> Iterator[Fleet]:
-    yield standing
-    gone = [name for name, process in standing.workers.items() if process.poll() is not None]
+def fleet(shared_fleet: Fleet) -> Iterator[Fleet]:
+    yield shared_fleet
+    gone = [name for name, process in shared_fleet.workers.items() if process.poll() is not None]
     if gone:
-        standing.start(*gone)
-        standing.ready(*gone)
+        shared_fleet.start(*gone)
+        shared_fleet.ready(*gone)

@@ -51,10 +51,10 @@ def test_killed_servers_restart_with_their_data_and_url(tmp_path: Path) -> None:
     server = Valkey(tmp_path, appendonly="yes", appendfsync="always")
     server.start()
     url = server.url
-    server.client.set("kept", 1)
+    server.client.set("retained", 1)
     server.kill()
     server.start()
-    assert (server.url, server.client.get("kept")) == (url, b"1")
+    assert (server.url, server.client.get("retained")) == (url, b"1")
     server.stop()
 
 

@@ -92,10 +92,10 @@ def test_poison_segments_are_quarantined_and_named(fleet: Fleet) -> None:
     known = fleet.planned()
     result = fleet.send(script("poison", "", "poison", "", ""))
     job = fleet.job(known)
-    told = failed(result)
-    assert "segment 1 (script line 2)" in told
-    assert "its worker died 3 times" in told
-    assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job)) == [1], "the rest is kept"
+    message = failed(result)
+    assert "segment 1 (script line 2)" in message
+    assert "its worker died 3 times" in message
+    assert fleet.jobs.artifacts.missing(fleet.jobs.plans.need(job)) == [1], "the rest is retained"
     assert decodes(fleet, job) == [1, 3, 1, 1]
 
 
@@ -106,24 +106,24 @@ def test_on_error_gap_leaves_silence(fleet: Fleet) -> None:
 
 
 def test_unexpected_errors_fail_their_segment_without_quoting_the_script(fleet: Fleet) -> None:
-    told = failed(fleet.send(script("velvet", "", "faulty")))
-    assert "segment 1" in told
-    assert "ValueError at mischief.py" in told
+    message = failed(fleet.send(script("velvet", "", "faulty")))
+    assert "segment 1" in message
+    assert "ValueError at mischief.py" in message
     fleet.app.send_task("voxchord.rendr", kwargs={"script": "velvet curtains"}, queue="voxchord")
     fleet.app.send_task("voxchord.render", kwargs={"skript": "velvet curtains"}, queue="voxchord")
     failed(
         fleet.app.send_task("voxchord.render", kwargs={"script": "Anna: velvet [pause:"}, queue="voxchord")
     )
-    assert "velvet" not in told
+    assert "velvet" not in message
     for log in fleet.folder.glob("*.log"):
         assert b"velvet" not in log.read_bytes(), log.name
 
 
 def test_errors_while_remaking_artifacts_are_classified(fleet: Fleet) -> None:
     assert done(fleet.send(script("full", "losefull", "")))["state"] == "done"
-    told = failed(fleet.send(script("lost", "", "losefaulty")))
-    assert "segment 1" in told
-    assert "ValueError at mischief.py" in told
+    message = failed(fleet.send(script("lost", "", "losefaulty")))
+    assert "segment 1" in message
+    assert "ValueError at mischief.py" in message
 
 
 def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again(fleet: Fleet) -> None:
@@ -257,7 +257,7 @@ def test_workers_that_start_no_message_requeue_and_exit(fleet: Fleet) -> None:
 def test_workers_with_unread_result_pipes_requeue_and_exit(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("mute", "", "mute", "")))
     assert manifest["segments"] == 3
-    assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1], "what was made is kept"
+    assert sorted(decodes(fleet, manifest["job"])) == [1, 1, 1], "what was made is retained"
     until(lambda: -signal.SIGKILL in [fleet.workers[name].poll() for name in ("work0", "work1")])
     until(lambda: queued(fleet) == 0, LIMIT_S)
 

@@ -120,7 +120,7 @@ def test_segment_metadata_with_more_fields(store: Store) -> None:
     assert np.array_equal(read_samples(store, segment.key), SAMPLES)
     before = store.need(stage_name(segment.key, "spans"))
     assert put_audio(store, segment.key, SAMPLES / 2, audio_of("another take")) == audio_of("hi")
-    assert store.need(stage_name(segment.key, "spans")) == before, "kept with the fields unknown here"
+    assert store.need(stage_name(segment.key, "spans")) == before, "stored with the fields unknown here"
 
 
 def test_a_manifest_with_more_fields(store: Store) -> None:

@@ -88,7 +88,7 @@ def test_manifests_are_read_and_rebuilt(jobs: Jobs, tmp_path: Path) -> None:
     assert before is not None
     assert (before["version"], before["state"], before["speed"]) == (1, "gaps", 382.68)
     subtitles = (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text()
-    assert finish(jobs, jobs.plans.need(JOB), PROFILE, Free()) == before, "the one that stands"
+    assert finish(jobs, jobs.plans.need(JOB), PROFILE, Free()) == before, "the existing one"
     assert (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text() == subtitles
     assert (tmp_path / "store" / before["audio"]["name"]).stat().st_size == before["audio"]["bytes"]
 

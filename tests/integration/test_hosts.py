@@ -19,7 +19,7 @@ from tests.tools import thorough
 pytestmark = thorough
 SCRIPT = script(30)
 OURS = str(ROOT / "voxchord.py")
-LOOK = """
+QUERY = """
 import json, sys
 from sqlalchemy import create_engine, text
 with create_engine(sys.argv[1].replace("postgresql:", "postgresql+psycopg:")).connect() as connection:
@@ -78,7 +78,7 @@ def submit(host: Host, script: str, **options: str) -> None:
 
 def rows(host: Host, query: str) -> list[list[Any]]:
     url = host.environment["VOXCHORD_DATABASE_URL"]
-    found: list[list[Any]] = json.loads(host.run(sys.executable, "-c", LOOK, url, query))
+    found: list[list[Any]] = json.loads(host.run(sys.executable, "-c", QUERY, url, query))
     return found
 
 

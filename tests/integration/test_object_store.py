@@ -20,8 +20,8 @@ SCRIPT = script(24)
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[S3]:
-    with s3() as standing:
-        yield standing
+    with s3() as server:
+        yield server
 
 
 @pytest.fixture(scope="module")

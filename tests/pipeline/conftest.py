@@ -12,8 +12,8 @@ from pipeline.store.artifacts import Store
 
 @pytest.fixture(scope="package")
 def server() -> Iterator[S3]:
-    with s3() as standing:
-        yield standing
+    with s3() as server:
+        yield server
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ import soundfile
 from bench.harness.controls import Free
 from bench.harness.waiting import until
 from db.queries.jobs import get_job
-from db.reports.job_timeline import tell
+from db.reports.job_timeline import load
 from pipeline import finalize, stages
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.registry import Engines
@@ -80,8 +80,8 @@ def test_one_changed_line_decodes_one_segment(service: Service) -> None:
     assert len(rows) == 1, "what exists is not even sent"
 
     def reused() -> int | None:
-        story = tell(service.history, changed["job"])
-        return story.reused() if story else None
+        timeline = load(service.history, changed["job"])
+        return timeline.reused() if timeline else None
 
     until(lambda: reused() == changed["segments"] - 1)
     job = get_job(service.history, changed["job"])
@@ -114,8 +114,12 @@ def test_speed_of_restarted_jobs_counts_from_the_restart(service: Service) -> No
     service.attempts(first["job"], "stitch", 2)
 
     def span_s() -> float | None:
-        job, story = get_job(service.history, first["job"]), tell(service.history, first["job"])
-        return story.span_s if story and job and job["state"] == "SUCCEEDED" and job["run_no"] == 2 else None
+        job, timeline = get_job(service.history, first["job"]), load(service.history, first["job"])
+        return (
+            timeline.span_s
+            if timeline and job and job["state"] == "SUCCEEDED" and job["run_no"] == 2
+            else None
+        )
 
     until(lambda: span_s() is not None)
     assert (span_s() or 9) < 6

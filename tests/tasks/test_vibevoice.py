@@ -119,8 +119,8 @@ def test_worker_samples_match_transformers(settings: Settings, checkpoint: Path)
     manifest = render(settings, jobs)
     assert manifest["segments"] == 3, "this engine gets its pauses between segments"
     history = open_database(settings.history_url)
-    assert_the_decodes_cost_is_told(history, manifest["job"])
-    assert_loading_the_model_is_told(history, manifest["job"])
+    assert_the_decodes_cost_is_reported(history, manifest["job"])
+    assert_loading_the_model_is_reported(history, manifest["job"])
     for stage in ("text", "semantic", "speaker", "diffusion"):
         rows = attempts(history, manifest["job"], stage)
         assert {(row["device"], row["dtype"]) for row in rows} == {("cpu", "float64")}
@@ -140,14 +140,14 @@ def test_real_workers_speak_with_an_adapter_as_one_call_on_merged_weights(
     assert_samples_are_those_of_one_call(jobs, manifest["job"], adapted[1])
 
 
-def assert_the_decodes_cost_is_told(history: Engine, job: str) -> None:
+def assert_the_decodes_cost_is_reported(history: Engine, job: str) -> None:
     """Check facts that only the loop knows: time to the first frame and batch size."""
     for row in attempts(history, job, "diffusion"):
         assert 1 <= row["batch_size"] <= 3
         assert 0 < row["ttfa_s"] <= row["run_s"]
 
 
-def assert_loading_the_model_is_told(history: Engine, job: str) -> None:
+def assert_loading_the_model_is_reported(history: Engine, job: str) -> None:
     """Check that attempts that load a model, or wait for it, record the time."""
     for stage in ("text", "speaker", "diffusion"):
         rows = attempts(history, job, stage)

@@ -77,8 +77,8 @@ def _unstretched(word: str) -> str:
     """
     if word.isupper() or word.lower() == "www" or not _is_stretched(word):
         return word
-    for kept in (2, 1):
-        candidate = _RUN.sub(lambda found: found[0][:kept], word)  # noqa: B023 - used before it changes
+    for limit in (2, 1):
+        candidate = _RUN.sub(lambda found: found[0][:limit], word)  # noqa: B023 - used before it changes
         if candidate.lower() in _STRETCHABLE or candidate.lower() in common_words():
             return candidate
     return _RUN.sub(lambda found: found[0][:2], word)

@@ -48,7 +48,7 @@ _WINDOW = 512
 _BANDS_HZ = np.geomspace(400, 4800, 120)
 _STRETCHES = np.geomspace(0.70, 1.25, 59)
 _SMOOTHING_S = 0.0022
-"""Longest quefrency kept: below the pitch period of any voice under 450 Hz."""
+"""Longest quefrency that remains: below the pitch period of any voice under 450 Hz."""
 _CEPSTRA = slice(1, 14)
 _FRAMES_MAX = 800
 
@@ -117,8 +117,8 @@ def _envelopes(frames: Frames) -> Frames:
     chosen = frames[np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES_MAX)).astype(int)]
     power = np.abs(np.fft.rfft(chosen, 2 * _WINDOW)) ** 2
     cepstra = np.fft.irfft(np.log(power + 1e-9 * power.max() + 1e-20))
-    kept = round(_SMOOTHING_S * _RATE_HZ)
-    cepstra[:, kept : cepstra.shape[1] - kept + 1] = 0
+    coefficients = round(_SMOOTHING_S * _RATE_HZ)
+    cepstra[:, coefficients : cepstra.shape[1] - coefficients + 1] = 0
     return np.fft.rfft(cepstra).real
 
 

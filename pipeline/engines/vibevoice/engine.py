@@ -162,10 +162,10 @@ class VibeVoice:
         vectors, kind = embedding_table.rows(self.checkpoint, ids)
         frames, frames_max = frame_plan.frames(float(tokens.meta["words"]))
         places = np.flatnonzero(ids == self.checkpoint.architecture.tokens.audio).astype(np.int32)
-        kept = {name: tokens.meta[name] for name in ("lines", "text")}
+        lines = {name: tokens.meta[name] for name in ("lines", "text")}
         return Arrays(
             {"vectors": vectors, "voices": places},
-            {**kept, "kind": kind, "frames": str(frames), "frames_max": str(frames_max)},
+            {**lines, "kind": kind, "frames": str(frames), "frames_max": str(frames_max)},
         )
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:

@@ -315,7 +315,7 @@ def _is_capital(word: str) -> bool:
 
 
 def is_markup(tag: str) -> bool:
-    """Tell whether what stands in a tag marks text and is nobody's name.
+    """Tell whether what is in a tag marks text and is nobody's name.
 
     >>> is_markup("em"), is_markup("Nora")
     (True, False)

@@ -51,7 +51,7 @@ def survey(lines: Sequence[Line], cast: Collection[str]) -> Survey:
 
 
 def _cue(line: Line, below: Sequence[Line], cast: Collection[str]) -> tuple[str, str] | None:
-    """A name and what stands behind it, if the line is a name above speech."""
+    """A name and what follows it, if the line is a name above speech."""
     found = _match(line.text) if line.kind == structure.SPEECH else None
     if not found or not below or below[0].kind not in (structure.SPEECH, structure.DIRECTION):
         return None

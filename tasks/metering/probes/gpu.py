@@ -120,12 +120,12 @@ class GpuRun:
         self._began_us = int(time.time() * 1e6)
         self._samples: list[Row] = []
         self._torch_start = _TorchStart(alone=alone)
-        self._first = self.look()
+        self._first = self.read()
         self._energy_mj = self._ask("nvmlDeviceGetTotalEnergyConsumption")
 
     def sample(self, now: Row | None = None) -> Row:
         """Add a reading of the device, a new one unless given; returns the columns of `task_sample`."""
-        now = self.look() if now is None else now
+        now = self.read() if now is None else now
         self._samples.append(now)
         return {
             "gpu_util_pct": now.get("util"),
@@ -140,7 +140,7 @@ class GpuRun:
             part: the attempt's share of the time, 1 if it ran alone in the process. Additive figures are
                 divided by it, so that the sum over attempts is the device's.
         """
-        seen = [self._first, *self._samples, self.look()]
+        seen = [self._first, *self._samples, self.read()]
         row = self._gpu.static() | self._torch_start.end([sample.get("allocated") for sample in seen])
         if self._gpu.handle is None:
             return row
@@ -153,7 +153,7 @@ class GpuRun:
         nvml, handle = self._gpu.nvml, self._gpu.handle
         return nvml.ask(function, handle, *arguments) if nvml is not None and handle is not None else None
 
-    def look(self) -> Row:
+    def read(self) -> Row:
         """Read the device once, for all attempts of the process: bytes, percent, watts, degrees."""
         row: Row = {"allocated": _allocated()}
         if self._gpu.handle is None:

@@ -52,7 +52,7 @@ def test_every_problem_is_named_at_once_with_exit_code_3(ask: Run, tmp_path: Pat
     shown = ask("check", path)
     assert shown.returncode == 3
     assert "line 3" in shown.stdout
-    assert "Mia: это" in shown.stdout, "the line itself stands below its problem"
+    assert "Mia: это" in shown.stdout, "the line itself is printed below its problem"
     rendered = ask("render", path, "-o", tmp_path / "x.wav")
     assert rendered.returncode == 3
     assert rendered.stderr.count("line ") == 3

@@ -14,7 +14,7 @@ from redis.exceptions import ConnectionError as Gone
 
 from bench.harness.waiting import until
 from cli.delivery import deliver
-from cli.errors import told
+from cli.errors import reporting_errors
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -117,14 +117,14 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_pat
     os.kill(first.pid, signal.SIGINT)
     first.communicate(timeout=60)
     assert first.returncode == 130
-    kept = {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}
-    assert kept
+    stored = {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}
+    assert stored
     assert not out.exists()
 
     done = run("render", script, "-o", out)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(out).duration > 50
-    assert kept.items() <= {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}.items()
+    assert stored.items() <= {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}.items()
 
 
 @pytest.mark.parametrize(
@@ -197,8 +197,8 @@ def test_up_is_refused_if_it_would_start_no_worker(ask: Run, tmp_path: Path) -> 
 def test_unwritable_outputs_are_named(tmp_path: Path) -> None:
     jobs, output = Jobs(Store(str(tmp_path / "store"))), tmp_path / "missing" / "play.flac"
     jobs.store.objects.replace("jobs/a/audio", b"audio")
-    kept = {"name": "jobs/a/audio", "bytes": 5}
-    manifest = {"audio": kept, "subtitles": {"srt": kept, "vtt": kept}, "turns": kept}
+    stored = {"name": "jobs/a/audio", "bytes": 5}
+    manifest = {"audio": stored, "subtitles": {"srt": stored, "vtt": stored}, "turns": stored}
     with pytest.raises(OptionError, match=r"cannot write .*play\.flac: No such file"):
         deliver(jobs, manifest, output)
     output.parent.mkdir()
@@ -210,7 +210,7 @@ def test_unwritable_outputs_are_named(tmp_path: Path) -> None:
     "away", [BrokerAway("redis://:secretword@host"), Gone("at redis://:secretword@host")]
 )
 def test_unreachable_brokers_are_one_line_errors(away: Exception, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(typer.Exit) as ended, told():
+    with pytest.raises(typer.Exit) as ended, reporting_errors():
         raise away
     assert ended.value.exit_code == 5
     assert capsys.readouterr().err == "error: the broker does not answer\n"

@@ -153,10 +153,10 @@ def test_full_spools_drop_their_oldest_rows_and_count_them(tmp_path: Path) -> No
     rows = Spool(tmp_path, rotate_bytes=10_000, max_bytes=30_000)
     for _ in range(300):
         rows.append("task_run", attempt())
-    kept = sum(len(path.read_bytes().splitlines()) for path in spool.files(tmp_path))
+    retained = sum(len(path.read_bytes().splitlines()) for path in spool.files(tmp_path))
     assert spool.pending_bytes(tmp_path) < 45_000
     assert spool.dropped(tmp_path) > 0
-    assert kept + spool.dropped(tmp_path) == 300
+    assert retained + spool.dropped(tmp_path) == 300
 
 
 def test_unwritable_spools_raise_nothing(tmp_path: Path) -> None:

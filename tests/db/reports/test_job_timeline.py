@@ -11,7 +11,7 @@ from db.ingest import rows
 from db.queries.jobs import find_jobs
 from db.reports.advice import advise
 from db.reports.job_page import page
-from db.reports.job_timeline import Story, tell
+from db.reports.job_timeline import JobTimeline, load
 
 T0 = 1_800_000_000.0
 
@@ -53,20 +53,20 @@ def record(engine: Engine, *attempts: dict[str, Any], **job: Any) -> None:
         rows.insert(connection, "job", [{"id": "j", "state": "SUCCEEDED", **job}])
 
 
-def story_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> Story:
+def timeline_of(engine: Engine, *attempts: dict[str, Any], **job: Any) -> JobTimeline:
     record(engine, *attempts, **job)
-    story = tell(engine, "j")
-    assert story is not None
-    return story
+    timeline = load(engine, "j")
+    assert timeline is not None
+    return timeline
 
 
 def test_jobs_without_attempts_have_no_timeline(engine: Engine) -> None:
-    assert tell(engine, "j") is None
+    assert load(engine, "j") is None
 
 
 def test_jobs_without_started_attempts_have_no_timeline(engine: Engine) -> None:
     record(engine, run("text", 0, 1, state="LOST", started_at=None))
-    assert tell(engine, "j") is None
+    assert load(engine, "j") is None
 
 
 def test_timelines_of_restarted_jobs_show_the_last_run(engine: Engine) -> None:
@@ -76,37 +76,39 @@ def test_timelines_of_restarted_jobs_show_the_last_run(engine: Engine) -> None:
         run("diffusion", 1, 4, started_at=T0 + night + 1, published_at=T0 + night),
     ]
     again = {"run_no": 2, "started_at": T0 + night + 0.5, "updated_epoch_ms": 1}
-    story = story_of(engine, run("diffusion", 0, 3), run("diffusion", 3, 1, state="LOST"), *later, **again)
-    assert [row["task_name"] for row in story.attempts] == ["voxchord.render", "voxchord.diffusion"]
-    assert story.span_s == pytest.approx(5.0)
-    assert "run 2, the latest" in page(story)
+    timeline = timeline_of(
+        engine, run("diffusion", 0, 3), run("diffusion", 3, 1, state="LOST"), *later, **again
+    )
+    assert [row["task_name"] for row in timeline.attempts] == ["voxchord.render", "voxchord.diffusion"]
+    assert timeline.span_s == pytest.approx(5.0)
+    assert "run 2, the latest" in page(timeline)
 
 
 def test_jobs_are_found_by_id_prefix(engine: Engine) -> None:
-    story_of(engine, run("text", 0, 1))
+    timeline_of(engine, run("text", 0, 1))
     assert find_jobs(engine, "j") == ["j"]
     assert find_jobs(engine, "%") == []
 
 
 def test_lanes_hold_consecutive_attempts(engine: Engine) -> None:
-    story = story_of(
+    timeline = timeline_of(
         engine,
         run("text", 0, 1, worker_pid=1),
         run("text", 1, 1, worker_pid=1),
         run("diffusion", 0, 3, worker_pid=2),
         run("diffusion", 1, 3, worker_pid=2),
     )
-    assert [(name, len(lane)) for name, lane in story.lanes()] == [
+    assert [(name, len(lane)) for name, lane in timeline.lanes()] == [
         ("w@h · 1", 2),
         ("w@h · 2 · 1", 1),
         ("w@h · 2 · 2", 1),
     ]
-    assert story.slots() == 2
-    assert story.span_s == pytest.approx(4.0)
+    assert timeline.slots() == 2
+    assert timeline.span_s == pytest.approx(4.0)
 
 
 def test_reports_of_running_jobs_show_audio_so_far(engine: Engine) -> None:
-    story = story_of(
+    timeline = timeline_of(
         engine,
         run("diffusion", 0, 1, segment=0, audio_s=30.0),
         run("diffusion", 1, 1, segment=0, audio_s=30.0),
@@ -114,13 +116,13 @@ def test_reports_of_running_jobs_show_audio_so_far(engine: Engine) -> None:
         run("text", 3, 1, segment=2),
         state="RUNNING",
     )
-    assert story.made_s() == 80.0
-    assert "<b>1 min 20 s</b><span>audio so far</span>" in page(story)
-    assert "<b>20.0 ×</b>" in page(story)
+    assert timeline.made_s() == 80.0
+    assert "<b>1 min 20 s</b><span>audio so far</span>" in page(timeline)
+    assert "<b>20.0 ×</b>" in page(timeline)
 
 
 def test_reports_distinguish_decoded_and_reused_segments(engine: Engine) -> None:
-    story = story_of(
+    timeline = timeline_of(
         engine,
         run("diffusion", 0, 3, segment=0, cache_hit=0, audio_s=30.0),
         run("diffusion", 1, 2, segment=1, cache_hit=1),
@@ -128,15 +130,15 @@ def test_reports_distinguish_decoded_and_reused_segments(engine: Engine) -> None
         state="RUNNING",
         segments=5,
     )
-    lines = re.findall(r"<tr><td>(\d)</td>.*?<td>([^<]*)</td></tr>", page(story))
+    lines = re.findall(r"<tr><td>(\d)</td>.*?<td>([^<]*)</td></tr>", page(timeline))
     assert lines[:3] == [("0", "no"), ("1", "yes"), ("2", "–")]
-    assert story.reused() == 0, "what isn't decoded yet may still be"
+    assert timeline.reused() == 0, "what isn't decoded yet may still be"
 
 
 def test_redelivered_attempts_are_not_drawn_as_waiting(engine: Engine) -> None:
-    story = story_of(engine, run("text", 5, 1, queue_wait_s=None))
-    assert story.attempts[0]["published"] is None
-    assert story.span_s == pytest.approx(1.0)
+    timeline = timeline_of(engine, run("text", 5, 1, queue_wait_s=None))
+    assert timeline.attempts[0]["published"] is None
+    assert timeline.span_s == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(
@@ -251,5 +253,5 @@ def test_findings_state_their_figures(
 
     engine = open_database(f"sqlite:///{tmp_path}/history.db")
     fresh = [row | {"attempt_uid": attempt()["attempt_uid"]} for row in attempts]
-    assert sentence in advise(story_of(engine, *fresh, **job))
+    assert sentence in advise(timeline_of(engine, *fresh, **job))
     engine.dispose()

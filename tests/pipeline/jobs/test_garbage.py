@@ -55,13 +55,13 @@ def names(jobs: Jobs) -> set[str]:
 
 
 def test_old_artifacts_are_removed_and_those_of_open_jobs_stay(jobs: Jobs) -> None:
-    standing, ended = planned(jobs, "Anna: It goes on."), planned(jobs, "Bela: It has ended.")
+    open_plan, ended = planned(jobs, "Anna: It goes on."), planned(jobs, "Bela: It has ended.")
     Voices(jobs.store).add("bela", recording())
     jobs.outcomes.give_up(ended.job, RuntimeError("over"))  # type: ignore[arg-type]  # any error will do
     jobs.coordination.close(ended.job)
     before = names(jobs)
     (gone,) = (stage_name(segment.key, "audio") for segment in jobs.plans.segments(ended))
-    (kept,) = (stage_name(segment.key, "audio") for segment in jobs.plans.segments(standing))
+    (retained,) = (stage_name(segment.key, "audio") for segment in jobs.plans.segments(open_plan))
 
     assert collect(jobs, older_than_s=3600).removed == 0, "all of it is young"
     assert collect(jobs, older_than_s=AGELESS, dry_run=True).removed > 0
@@ -71,9 +71,11 @@ def test_old_artifacts_are_removed_and_those_of_open_jobs_stay(jobs: Jobs) -> No
     left = names(jobs)
     assert swept.removed == len(before) - len(left)
     assert swept.left_bytes == sum(size for _, _, size in jobs.store.objects.names())
-    assert (gone in left, kept in left) == (False, True)
+    assert (gone in left, retained in left) == (False, True)
     assert not any(name.startswith(f"jobs/{ended.job}/") for name in left)
-    assert {name for name in before if name.startswith((f"jobs/{standing.job}/", "voices/", "open/"))} <= left
+    assert {
+        name for name in before if name.startswith((f"jobs/{open_plan.job}/", "voices/", "open/"))
+    } <= left
     if jobs.store.local:
         for path in Path(jobs.store.url).rglob("*"):
             assert path.name == SCRATCH or not path.is_dir() or any(path.iterdir()), f"{path} is empty"

@@ -24,10 +24,10 @@ class Observed(Store):
         self.planned: list[list[str]] = []
 
     def put(self, name: str, payload: bytes) -> bool:
-        self.look()
+        self.list_plans()
         return super().put(name, payload)
 
-    def look(self) -> None:
+    def list_plans(self) -> None:
         plans = list(self.other.plans.open_jobs())
         assert all(len(list(self.other.plans.segments(plan))) == SEGMENTS for plan in plans)
         self.opened.append(self.other.coordination.opened())
@@ -43,11 +43,11 @@ def request(store: Store) -> Request:
 def test_a_job_is_open_before_it_is_planned_and_listed_once_it_is(tmp_path: Path) -> None:
     store = Observed(str(tmp_path))
     plan = Jobs(store).plans.create(request(store), Silence.profile)
-    store.look()
+    store.list_plans()
     assert (store.opened[0], store.opened[-1]) == ([], [plan.job])
     assert (store.planned[0], store.planned[-1]) == ([], [plan.job])
     between = [
         opened for opened, planned in zip(store.opened, store.planned, strict=True) if opened != planned
     ]
     assert between
-    assert all(opened == [plan.job] for opened in between), "no plan lies there that nobody looks after"
+    assert all(opened == [plan.job] for opened in between), "no plan lies there that no reconciler sees"

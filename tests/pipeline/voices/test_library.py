@@ -11,48 +11,48 @@ from tests.pipeline.voices.test_recordings import RATE_HZ, file, voice
 
 
 def test_voices_are_resolved_by_name(tmp_path: Path) -> None:
-    kept = Voices(Store(str(tmp_path)))
-    digest = kept.add("Ann of the Hill", file(voice(), subtype="FLOAT"))
-    assert kept.add("Bob.2", file(voice(3))) != digest
-    assert kept.names() == ["Ann of the Hill", "Bob.2"]
-    assert kept.resolve("Ann of the Hill") == digest
-    reference = kept.load(digest)
+    voices = Voices(Store(str(tmp_path)))
+    digest = voices.add("Ann of the Hill", file(voice(), subtype="FLOAT"))
+    assert voices.add("Bob.2", file(voice(3))) != digest
+    assert voices.names() == ["Ann of the Hill", "Bob.2"]
+    assert voices.resolve("Ann of the Hill") == digest
+    reference = voices.load(digest)
     assert reference.sample_rate_hz == RATE_HZ
     np.testing.assert_array_equal(reference.samples, voice()[:, 0])
 
 
 def test_recordings_are_stored_under_their_hash(tmp_path: Path) -> None:
-    kept = Voices(Store(str(tmp_path)))
+    voices = Voices(Store(str(tmp_path)))
     samples = (np.rint(voice() * 128) / 128).astype(np.float32)
-    digest = kept.add("Ann", file(samples, container="FLAC"))
-    payload = kept.store.need(f"voices/recordings/{digest}")
+    digest = voices.add("Ann", file(samples, container="FLAC"))
+    payload = voices.store.need(f"voices/recordings/{digest}")
     assert hashlib.sha256(payload).hexdigest() == digest
-    assert kept.add("The same", file(samples, container="WAV")) == digest, "the sound counts, not the file"
+    assert voices.add("The same", file(samples, container="WAV")) == digest, "the sound counts, not the file"
 
 
 def test_reregistered_names_use_the_new_recording(tmp_path: Path) -> None:
-    kept = Voices(Store(str(tmp_path)))
-    first, second = (kept.add("Ann", file(voice(seconds))) for seconds in (1, 2))
-    assert kept.resolve("Ann") == second != first
-    assert kept.load(first).samples is not None
+    voices = Voices(Store(str(tmp_path)))
+    first, second = (voices.add("Ann", file(voice(seconds))) for seconds in (1, 2))
+    assert voices.resolve("Ann") == second != first
+    assert voices.load(first).samples is not None
 
 
 def test_unknown_voices_are_named_with_the_available_ones(tmp_path: Path) -> None:
-    kept = Voices(Store(str(tmp_path)))
+    voices = Voices(Store(str(tmp_path)))
     with pytest.raises(VoiceError, match="available: none"):
-        kept.resolve("Ann")
-    kept.add("Bob", file(voice()))
+        voices.resolve("Ann")
+    voices.add("Bob", file(voice()))
     with pytest.raises(VoiceError, match="'Ann': unknown; available: Bob"):
-        kept.resolve("Ann")
+        voices.resolve("Ann")
 
 
 @pytest.mark.parametrize("name", ["", ".hidden", "../up", "a/b", "a" * 65, "é", "a\n", "a%2fb", " a", "-a"])
 def test_names_with_path_characters_are_refused(tmp_path: Path, name: str) -> None:
-    kept = Voices(Store(str(tmp_path)))
+    voices = Voices(Store(str(tmp_path)))
     with pytest.raises(VoiceError, match="names have letters"):
-        kept.add(name, file(voice()))
+        voices.add(name, file(voice()))
     with pytest.raises(VoiceError, match="names have letters"):
-        kept.resolve(name)
+        voices.resolve(name)
 
 
 @pytest.mark.parametrize("digest", ["", "../names/Ann", "0" * 64, "A" * 64])

@@ -17,7 +17,7 @@ from bench.harness.services import free_port
 from bench.harness.waiting import until
 from pipeline.errors import OptionError
 from tasks.flower import launch
-from tasks.privacy.results import Shown
+from tasks.privacy.results import RedactedResult
 from tasks.settings import Settings
 from tests.console import Console
 from tests.tools import thorough
@@ -169,9 +169,9 @@ def test_messages_of_release_0_1_0_have_job_and_segment_in_their_arguments(conso
 
 def test_results_are_shown_as_figures_and_sent_unchanged() -> None:
     result = {"job": "3f9a", "segment": 4, "ok": True}
-    shown = Shown(result, {"voices": 2})
-    assert kombu.utils.json.dumps(shown) == kombu.utils.json.dumps(result)
-    assert saferepr(shown) == "{'voices': 2}"
+    redacted = RedactedResult(result, {"voices": 2})
+    assert kombu.utils.json.dumps(redacted) == kombu.utils.json.dumps(result)
+    assert saferepr(redacted) == "{'voices': 2}"
 
 
 def test_foreign_events_are_not_trusted(console: Console) -> None:

@@ -60,7 +60,7 @@ def counted(samples: Samples) -> dict[tuple[str, str], float]:
     return dict(found)
 
 
-def kept(written: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
+def stored(written: list[dict[str, Any]]) -> dict[tuple[str, str], float]:
     """Attempts by task and state, from the history."""
     return dict(Counter((row["task_name"], row["state"]) for row in written))
 
@@ -70,7 +70,7 @@ def settled(console: Console, *, within_s: float = 30) -> tuple[Samples, list[di
     deadline = time.monotonic() + within_s
     while True:
         samples, written = scraped(console), rows(console)
-        if counted(samples) == kept(written) or time.monotonic() > deadline:
+        if counted(samples) == stored(written) or time.monotonic() > deadline:
             return samples, written
         time.sleep(0.05)
 
@@ -84,7 +84,7 @@ def test_counters_match_the_history(console: Console) -> None:
         lambda: any(row["job"] == manifest["job"] and "stitch" in row["task_name"] for row in rows(console))
     )
     samples, written = settled(console)
-    assert counted(samples) == kept(written)
+    assert counted(samples) == stored(written)
     made = [row for row in written if row["task_name"] == "voxchord.diffusion" and not row["cache_hit"]]
     for name, column in {
         "tts_audio_seconds_total": "audio_s",
@@ -101,10 +101,10 @@ def test_counters_match_the_history(console: Console) -> None:
         assert total(samples, "tts_task_rtf_ratio_bucket", le=le, task="voxchord.diffusion") == within
     assert ratios
     assert total(samples, "tts_build_info", version="0.1.0") == 2
-    told = next(row for row in rows(console, job) if row["id"] == manifest["job"])
-    assert int(told["created_at"].timestamp()) == told["created_epoch"]
-    assert told["created_at"] < told["finished_at"]
-    assert int(told["finished_at"].timestamp()) == told["finished_epoch"]
+    row = next(row for row in rows(console, job) if row["id"] == manifest["job"])
+    assert int(row["created_at"].timestamp()) == row["created_epoch"]
+    assert row["created_at"] < row["finished_at"]
+    assert int(row["finished_at"].timestamp()) == row["finished_epoch"]
 
 
 def test_gauges_show_current_values_only(console: Console) -> None:

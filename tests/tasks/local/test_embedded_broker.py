@@ -50,14 +50,14 @@ def test_servers_require_their_password_from_the_start(tmp_path: Path) -> None:
         url = broker.start()
         assert urlsplit(url).port == port
         with redis.Redis.from_url(url) as owner:
-            owner.set("kept", 1)
+            owner.set("retained", 1)
             owner.execute_command("WAITAOF", 1, 0, 5000)
             assert broker.process
             (server,) = psutil.Process(broker.process.pid).children()
             before = len(stranger.answers)
             server.kill()
             until(lambda: len(stranger.answers) > before + 20)
-            assert owner.get("kept") == b"1", "the same URL, and the data"
+            assert owner.get("retained") == b"1", "the same URL, and the data"
             assert owner.get("stranger") is None
     finally:
         stranger.leave()

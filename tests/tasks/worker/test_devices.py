@@ -92,7 +92,7 @@ def test_slots_come_from_the_engine() -> None:
     assert (devices.SLOTS_GPU, devices.SLOTS_CPU) == (device.SLOTS_CUDA, device.SLOTS_CPU)
 
 
-def test_compiled_kernels_are_kept_where_the_environment_says_or_in_the_state_folder(
+def test_compiled_kernels_are_stored_where_the_environment_says_or_in_the_state_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)

@@ -169,13 +169,13 @@ class Frame:
     @contextmanager
     def idle(self) -> Iterator[None]:
         """Deactivate all rows for the body, so that steps leave every row unchanged."""
-        kept = self.control.clone(), self.states.clone()
+        saved = self.control.clone(), self.states.clone()
         self.control[:, ALIVE] = 0
         try:
             yield
         finally:
-            self.control.copy_(kept[0])
-            self.states.copy_(kept[1])
+            self.control.copy_(saved[0])
+            self.states.copy_(saved[1])
 
     @staticmethod
     def _pasts(stream: StreamingStack, memory: torch.Tensor, sizes: list[int]) -> list[torch.Tensor]:

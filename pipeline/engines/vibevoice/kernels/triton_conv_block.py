@@ -80,8 +80,8 @@ def _conv_block(
         inverse = tl.rsqrt(tl.sum(now * now, 1) / CHANNELS + epsilon)
         normed = (now * inverse[:, None]).to(kind).to(tl.float32)
         before = row * past_stride + (source + WIDTH - 1)[:, None] * CHANNELS + channels[None, :]
-        kept = tl.load(past + before, mask=(source < 0)[:, None], other=0.0).to(tl.float32)
-        heard = tl.where((source >= 0)[:, None], normed, kept)
+        earlier = tl.load(past + before, mask=(source < 0)[:, None], other=0.0).to(tl.float32)
+        heard = tl.where((source >= 0)[:, None], normed, earlier)
         total += heard * tl.load(kernel + channels * WIDTH + tap)[None, :]
     # After the last tap, `now` is x itself and `heard` is x normalised.
     last = steps - (time - (WIDTH - 1))

@@ -101,7 +101,7 @@ class PrefillAttention:
         )
 
     def attend(self, layer: int, rotated: torch.Tensor, heads: int) -> torch.Tensor:
-        """Keep the keys and values, and look: turned (positions, heads + 2 * key heads, head size) to
+        """Store the keys and values, and attend: rotated (positions, heads + 2 * key heads, head size) to
         (positions, hidden).
         """
         count, by_head = len(rotated), rotated.transpose(0, 1)
@@ -176,8 +176,8 @@ class LanguageModel:
         def attend(layer: int, qkv: torch.Tensor) -> torch.Tensor:
             rotated = torch.split(self.rotary.rotate(qkv[: len(x)], angles), sizes)
             seen = [
-                look.attend(layer, part, self.config.heads)
-                for look, part in zip(checks, rotated, strict=True)
+                attention.attend(layer, part, self.config.heads)
+                for attention, part in zip(checks, rotated, strict=True)
             ]
             return F.pad(torch.cat(seen), (0, 0, 0, more))
 

@@ -83,8 +83,8 @@ def _all_sigmas() -> "np.ndarray[tuple[int], np.dtype[np.float32]]":
         return math.cos((time + 0.008) / 1.008 * math.pi / 2) ** 2
 
     betas = [min(1 - signal((n + 1) / TIMES) / signal(n / TIMES), 0.999) for n in range(TIMES)]
-    kept = torch.cumprod(1 - torch.tensor(betas, dtype=torch.float32), 0)
-    found: np.ndarray[tuple[int], np.dtype[np.float32]] = (((1 - kept) / kept) ** 0.5).numpy()
+    alphas = torch.cumprod(1 - torch.tensor(betas, dtype=torch.float32), 0)
+    found: np.ndarray[tuple[int], np.dtype[np.float32]] = (((1 - alphas) / alphas) ** 0.5).numpy()
     return found
 
 

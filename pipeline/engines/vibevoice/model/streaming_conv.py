@@ -148,11 +148,11 @@ class ConvNextBlock:
 
     def __call__(self, x: torch.Tensor, past: torch.Tensor) -> torch.Tensor:
         rows, time, width = x.shape
-        kept = past.shape[1]
-        heard = x.new_empty(rows, kept + time, width)
-        heard[:, :kept] = past
-        rms_norm.plain(x, self.epsilon, out=heard[:, kept:])
-        past.copy_(heard[:, -kept:])
+        context = past.shape[1]
+        heard = x.new_empty(rows, context + time, width)
+        heard[:, :context] = past
+        rms_norm.plain(x, self.epsilon, out=heard[:, context:])
+        past.copy_(heard[:, -context:])
         x = self.mixer(heard) + x
         return self.narrow.plus(self.wide.activated(rms_norm.plain(x, self.epsilon), "gelu"), x)
 

@@ -28,7 +28,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is part
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self.kept: list[tuple[Any, Any, Any, Any]] = []
+        self.retained: list[tuple[Any, Any, Any, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         kwargs = kwargs or {}
@@ -36,12 +36,12 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is part
         if name in WAITING or (name in INDEXING and any(_masks(one) for one in args[1])):
             raise IllegalError(f"{func} while capturing")
         made = func(*args, **kwargs)
-        self.kept.append((func, args, kwargs, made))
+        self.retained.append((func, args, kwargs, made))
         return made
 
     def replay(self) -> None:
         """Run the operators again, into the results of the first run."""
-        for func, args, kwargs, made in self.kept:
+        for func, args, kwargs, made in self.retained:
             if not func._schema.is_mutable and _is_view(args, made):
                 continue
             again = func(*args, **kwargs)

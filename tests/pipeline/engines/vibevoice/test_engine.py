@@ -120,9 +120,9 @@ def test_each_stage_reports_its_load_once(talkative: Path) -> None:
     options = engine.options({"dtype": "float32"})
 
     def loaded(stage: Callable[[], T]) -> tuple[T, float]:
-        told = [0.0]
-        with load_timing.measured(told.append):
-            return stage(), told[-1]
+        loads = [0.0]
+        with load_timing.measured(loads.append):
+            return stage(), loads[-1]
 
     def stages() -> list[float]:
         tokens, text_s = loaded(lambda: engine.text(segment, options))
@@ -230,21 +230,21 @@ def test_leading_silence_of_a_long_recording_is_trimmed(checkpoint: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "expected"),
     [
         (torch.OutOfMemoryError("no room\nadvice"), OutOfMemoryError),
         (torch.AcceleratorError("CUDA error: unspecified\nadvice"), DeviceLostError),
     ],
 )
 def test_a_device_fault_in_the_speaker_stage_is_retryable(
-    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, told: type[Exception]
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, fault: Exception, expected: type[Exception]
 ) -> None:
     def failing(*_: object) -> torch.Tensor:
         raise fault
 
     engine = VibeVoice(str(checkpoint), SETTINGS)
     monkeypatch.setattr(torch, "from_numpy", failing)
-    with pytest.raises(told, match=str(fault).splitlines()[0]):
+    with pytest.raises(expected, match=str(fault).splitlines()[0]):
         engine.speaker(recording(0), engine.options(OPTIONS))
 
 

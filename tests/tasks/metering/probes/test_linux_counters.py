@@ -16,7 +16,7 @@ def waited_s(process: linux_counters.Process) -> float:
 def test_waits_of_ended_threads_stay_counted() -> None:
     process = linux_counters.Process()
     core = min(os.sched_getaffinity(0))
-    computed, told = threading.Barrier(4), threading.Event()
+    computed, stopped = threading.Barrier(4), threading.Event()
 
     def compete() -> None:
         os.sched_setaffinity(threading.get_native_id(), {core})
@@ -24,7 +24,7 @@ def test_waits_of_ended_threads_stay_counted() -> None:
         while time.monotonic() < until:
             pbkdf2_hmac("sha256", b"", b"", 2_000)  # without the interpreter's lock
         computed.wait()
-        told.wait()
+        stopped.wait()
 
     before_s = waited_s(process)
     threads = [threading.Thread(target=compete) for _ in range(3)]
@@ -32,7 +32,7 @@ def test_waits_of_ended_threads_stay_counted() -> None:
         thread.start()
     computed.wait()
     alive_s = waited_s(process)
-    told.set()
+    stopped.set()
     for thread in threads:
         thread.join()
     assert alive_s - before_s > 0.2

@@ -14,9 +14,9 @@ def test_work_is_captured_once_for_each_shape_and_the_oldest_goes() -> None:
         captures.append(work)
         return work
 
-    kept = Captured(capture, 2)
+    captured = Captured(capture, 2)
     for shape in (1, 2, 1, 3, 1, 2):
-        kept(shape, lambda shape=shape: ran.append(shape))  # type: ignore[misc]  # bound at once
+        captured(shape, lambda shape=shape: ran.append(shape))  # type: ignore[misc]  # bound at once
     assert ran == [1, 2, 1, 3, 1, 2]
     assert len(captures) == 4, "2 was given up for 3"
 
@@ -29,11 +29,11 @@ def test_work_that_cannot_be_captured_runs_as_it_is_and_is_counted(
     def refuses(work: Capturable) -> Capturable:
         raise RuntimeError("operation not permitted when stream is capturing\nmore")
 
-    kept = Captured(refuses, 2)
-    kept(1, lambda: ran.append(1))
-    kept(1, lambda: ran.append(2))
+    captured = Captured(refuses, 2)
+    captured(1, lambda: ran.append(1))
+    captured(1, lambda: ran.append(2))
     assert ran == [1, 1]
-    assert kept.refusals == 1
+    assert captured.refusals == 1
     assert [record.message for record in caplog.records] == [
         "CUDA graph capture failed, running uncaptured: operation not permitted when stream is capturing"
     ]

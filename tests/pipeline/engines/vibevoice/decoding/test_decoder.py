@@ -146,14 +146,14 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[list[int]]:
 
 
 @pytest.mark.parametrize(
-    ("kept_bytes", "expected"),
+    ("retained_bytes", "expected"),
     [(1 << 20, [2, 4]), (0, [2, 4, 2])],
 )
 def test_prompts_that_come_together_are_read_together(
     model: Reference,
     weights: Weights,
     passes: list[list[int]],
-    kept_bytes: int,
+    retained_bytes: int,
     expected: list[int],
 ) -> None:
     """Voices are prefilled first, each once if the prefix cache has room, then all words."""
@@ -161,7 +161,7 @@ def test_prompts_that_come_together_are_read_together(
         segments.case(model, 20 + seed, seed, segments.frame_tokens(model, 2), voice_seed=seed // 2)
         for seed in range(4)
     ]
-    loop = segments.decoder(weights, 4, prefix_bytes=kept_bytes)
+    loop = segments.decoder(weights, 4, prefix_bytes=retained_bytes)
     passes.clear()
     rows = decode_all(loop, [segments.request(model, one) for one in cases])
     assert [len(pieces) for pieces in passes] == expected

@@ -121,10 +121,10 @@ def test_segments_report_how_long_they_waited_for_the_decoder(model: Model) -> N
     batch = Scheduler(make, 2, 60.0)
 
     def waited(seed: int) -> list[float]:
-        told: list[float] = []
-        with load_timing.measured(told.append):
+        reported: list[float] = []
+        with load_timing.measured(reported.append):
             batch.decode(request(3, seed), 3, Watch())
-        return told
+        return reported
 
     with ThreadPoolExecutor(2) as threads:
         first = threads.submit(waited, 1)

@@ -21,6 +21,8 @@ SEGMENT_VERSION = 1
 """Version of a segment's metadata."""
 FAILURE_VERSION = 1
 MANIFEST_VERSION = 1
+VERDICT_VERSION = 1
+"""Version of a verdict on a take."""
 
 Record = TypeVar("Record", bound="DataclassInstance")
 

@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from cli.broker_retry import BrokerRetry
 from cli.errors import JobFailed, err
-from db.queries.jobs import get_job, progress
+from db.queries.jobs import job_and_progress
 from pipeline.errors import PipelineError
 from pipeline.stage_names import JOB_STAGES
 from tasks.broker.queues import INTAKE
@@ -171,8 +171,7 @@ class Display:
         """The job's row and its progress, from the history."""
         if self.history is None or self.job is None:
             return None, {}
-        row = get_job(self.history, self.job)
-        return row, progress(self.history, row["id"]) if row else {}
+        return job_and_progress(self.history, self.job)
 
     @staticmethod
     def _unrecorded(running: Counter[str]) -> RenderableType:

@@ -99,6 +99,20 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """Open a read transaction in which all queries see one snapshot of the history.
+
+    Rows arrive at any time. Queries whose results are combined must not see different sets of them. SQLite's
+    deferred transactions read one snapshot in WAL mode; PostgreSQL's do from REPEATABLE READ on.
+    """
+    options: dict[str, Any] = (
+        {} if engine.dialect.name == "sqlite" else {"isolation_level": "REPEATABLE READ"}
+    )
+    with engine.connect().execution_options(**options) as connection, connection.begin():
+        yield connection
+
+
 def insert_ignore(table: Any, dialect: str) -> Any:
     """Build INSERT … ON CONFLICT DO NOTHING for either database."""
     insert = sqlite.insert if dialect == "sqlite" else postgresql.insert

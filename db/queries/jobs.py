@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Engine, case, func, select
+from sqlalchemy import Connection, Engine, case, func, select
 
+from db.database import reading
 from db.schema import job, task_run
 
 Row = dict[str, Any]
@@ -12,18 +13,19 @@ Row = dict[str, Any]
 def list_jobs(engine: Engine, *, limit: int = 50) -> list[Row]:
     """List the newest jobs, newest first."""
     query = select(job).order_by(job.c.created_epoch.desc(), job.c.created_at.desc(), job.c.id).limit(limit)
-    return _rows(engine, query)
+    with reading(engine) as connection:
+        return _rows(connection, query)
 
 
 def get_job(engine: Engine, job_id: str) -> Row | None:
     """Read one job; None if the history does not have it."""
-    found = _rows(engine, select(job).where(job.c.id == job_id))
-    return found[0] if found else None
+    with reading(engine) as connection:
+        return _job(connection, job_id)
 
 
 def find_jobs(engine: Engine, start: str, *, limit: int = 20) -> list[str]:
     """Find job IDs by prefix; an exact match is the only result."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         found = [
             str(each)
             for source in (job.c.id, task_run.c.job)
@@ -38,12 +40,13 @@ def attempts(engine: Engine, task_id: str, limit: int) -> list[Row]:
     """Read all columns of the attempts of one task, oldest first."""
     run = task_run.c
     query = select(task_run).where(run.task_id == task_id).order_by(run.started_epoch, run.attempt_uid)
-    return _rows(engine, query.limit(limit))
+    with reading(engine) as connection:
+        return _rows(connection, query.limit(limit))
 
 
 def count_attempts(engine: Engine, job_id: str) -> int:
     """Count the attempts of a job."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         query = select(func.count()).select_from(task_run).where(task_run.c.job == job_id)
         return int(connection.execute(query).scalar_one())
 
@@ -54,6 +57,17 @@ def progress(engine: Engine, job_id: str) -> dict[str, Row]:
     Each entry has `states` (attempts by state), `segments` (distinct segments that succeeded), `run_s` and
     `audio_s`. Audio is counted once per segment.
     """
+    with reading(engine) as connection:
+        return _progress(connection, job_id)
+
+
+def job_and_progress(engine: Engine, job_id: str) -> tuple[Row | None, dict[str, Row]]:
+    """Read a job's row and its progress, from one snapshot."""
+    with reading(engine) as connection:
+        return _job(connection, job_id), _progress(connection, job_id)
+
+
+def _progress(connection: Connection, job_id: str) -> dict[str, Row]:
     run = task_run.c
     query = (
         select(run.task_name, run.state, func.count().label("n"), func.sum(run.run_s).label("run_s"))
@@ -61,10 +75,9 @@ def progress(engine: Engine, job_id: str) -> dict[str, Row]:
         .group_by(run.task_name, run.state)
         .order_by(run.task_name, run.state)
     )
-    # Rows come at any time: what is done is read first, so that every stage in it is among the attempts.
-    done = {row["task_name"]: row for row in _rows(engine, _done(job_id))}
+    done = {row["task_name"]: row for row in _rows(connection, _done(job_id))}
     result: dict[str, Row] = {}
-    for row in _rows(engine, query):
+    for row in _rows(connection, query):
         ended = done.get(row["task_name"], {"segments": 0, "audio_s": None})
         stage = result.setdefault(
             row["task_name"],
@@ -101,8 +114,9 @@ def costs(engine: Engine, job_id: str) -> list[Row]:
         .group_by(run.task_name)
         .order_by(func.sum(run.run_s).desc(), run.task_name)
     )
-    audio = {row["task_name"]: row["audio_s"] for row in _rows(engine, _done(job_id))}
-    return [row | {"audio_s": audio.get(row["task_name"])} for row in _rows(engine, query)]
+    with reading(engine) as connection:
+        audio = {row["task_name"]: row["audio_s"] for row in _rows(connection, _done(job_id))}
+        return [row | {"audio_s": audio.get(row["task_name"])} for row in _rows(connection, query)]
 
 
 def _done(job_id: str) -> Any:
@@ -120,6 +134,10 @@ def _done(job_id: str) -> Any:
     ).group_by(each.c.task_name)
 
 
-def _rows(engine: Engine, query: Any) -> list[Row]:
-    with engine.connect() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+def _job(connection: Connection, job_id: str) -> Row | None:
+    found = _rows(connection, select(job).where(job.c.id == job_id))
+    return found[0] if found else None
+
+
+def _rows(connection: Connection, query: Any) -> list[Row]:
+    return [dict(row) for row in connection.execute(query).mappings()]

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Engine, select
 
+from db.database import reading
 from db.schema import job, task_run, task_sample, worker_proc
 
 Row = dict[str, Any]
@@ -96,7 +97,7 @@ class JobTimeline:
 
 def load(engine: Engine, job_id: str) -> JobTimeline | None:
     """Read the timeline of a job's last run; None while no started attempt is recorded."""
-    with engine.connect() as connection:
+    with reading(engine) as connection:
         rows = connection.execute(select(task_run).where(task_run.c.job == job_id)).mappings().all()
         found = connection.execute(select(job).where(job.c.id == job_id)).mappings().first()
         since = _begun(dict(found) if found else {})

@@ -9,6 +9,7 @@ from bench.harness.rows import attempt
 from db.database import writing
 from db.ingest import rows
 from db.queries import jobs
+from db.reports.job_timeline import load
 
 
 def store(engine: Engine, table: str, *found: dict[str, Any]) -> None:
@@ -49,25 +50,37 @@ def test_progress_counts_attempts_by_state_and_audio_once_per_segment(done: Engi
     }
 
 
-@pytest.mark.parametrize("read", [jobs.progress, jobs.costs])
-def test_rows_that_come_between_two_queries_break_no_reader(
+def find_all(engine: Engine, _: str) -> list[str]:
+    return jobs.find_jobs(engine, "")
+
+
+@pytest.mark.parametrize("read", [jobs.progress, jobs.costs, jobs.job_and_progress, find_all, load])
+def test_readers_that_join_queries_see_one_snapshot(
     engine: Engine, read: Callable[[Engine, str], object]
 ) -> None:
-    store(engine, "task_run", stage("text", 0))
-    queries: list[str] = []
+    """Rows are written after the first query of each reader; none of its later queries may see them."""
+    first = {"worker": "w@h", "worker_pid": 1}
+    store(engine, "task_run", stage("text", 0, run_s=2.0, attempt_uid="first", **first))
+    store(engine, "job", {"id": "j", "state": "RUNNING", "updated_epoch_ms": 1})
+    before, queries = read(engine, "j"), list[str]()
 
     def meanwhile(connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
-        if statement.startswith("SELECT") and "task_run" in statement:
+        if statement.startswith("SELECT") and ("task_run" in statement or "job" in statement):
             queries.append(statement)
             if len(queries) == 1:
-                store(engine, "task_run", stage("diffusion", 0, audio_s=1.0))
+                store(engine, "task_run", stage("diffusion", 0, audio_s=1.0, **first))
+                store(engine, "task_run", attempt(job="another"))
+                store(engine, "job", {"id": "j", "state": "SUCCEEDED", "updated_epoch_ms": 2})
+                store(engine, "task_sample", {"attempt_uid": "first", "at_ms": 0, "rss_bytes": 1})
+                store(engine, "worker_proc", {"proc_uid": "p", "worker": "w@h", "pid": 1})
 
     event.listen(engine, "after_cursor_execute", meanwhile)
     try:
-        read(engine, "j")
+        during = read(engine, "j")
     finally:
         event.remove(engine, "after_cursor_execute", meanwhile)
-    assert len(queries) == 2
+    assert len(queries) >= 2
+    assert during == before
     assert jobs.progress(engine, "j")["voxchord.diffusion"]["segments"] == 1
 
 

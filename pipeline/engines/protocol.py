@@ -57,7 +57,7 @@ class Line:
     """One speaker's words in a segment: a turn, or the part of a turn between two pauses."""
 
     slot: int
-    """Index of the speaker within the segment, in the order of the job's speakers."""
+    """Index of the speaker within the segment, in the order of the voices' hashes."""
     text: str
     """Text with normalised quotes, dashes and white space; never empty."""
 

@@ -7,12 +7,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, OptionError
 from pipeline.jobs.coordination import Coordination
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.planning.request import JobOptions, Request
+from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
@@ -53,6 +55,8 @@ class Plan:
     characters: int
     created_s: float
     """Seconds since the epoch."""
+    cut: int = 1
+    """Version of the segmentation, which all pages have in common."""
 
     def voice(self, name: str) -> Speaker:
         return next(speaker for speaker in self.speakers if speaker.name == name)
@@ -68,8 +72,7 @@ class Plans:
         """Plan a job and store the plan; a second call adopts the stored plan and repairs damaged pages."""
         job = request.job
         if self.store.objects.size(f"jobs/{job}/plan") is None:  # the garbage collector may have removed it
-            _plans.pop((self.store.url, job), None)
-            _page.cache_clear()
+            self._forget(job)
         existing = self.get(job)
         if existing and self._whole(existing):
             return existing
@@ -82,7 +85,7 @@ class Plans:
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
         segments = list(plan_segments(request.spoken_turns, profile, speakers=voices, identity=identity))
         for start in range(0, len(segments), PAGE):
-            _put_twice(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
+            _put_page(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
         plan = Plan(
             job=job,
             options=request.options,
@@ -94,6 +97,7 @@ class Plans:
             words=request.script.words,
             characters=request.script.characters,
             created_s=round(time.time(), 3),
+            cut=CUT_VERSION,
         )
         self.coordination.open(job)
         self.coordination.touch(job)
@@ -101,8 +105,16 @@ class Plans:
             self.store.put_json(_summary_name(job), request.summary.stored())
         if request.wordings:
             self.store.put_json(_written_name(job), request.written)
-        _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)})
+        other = existing is not None and existing.cut != CUT_VERSION
+        _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)}, replace=other)
+        if other:
+            self._forget(job)
         return self.need(job)
+
+    def _forget(self, job: str) -> None:
+        """Drop what this process has cached of a plan."""
+        _plans.pop((self.store.url, job), None)
+        _page.cache_clear()
 
     def summary(self, job: str) -> dict[str, Any] | None:
         """Read the summary of a job's script; None for plans of older releases."""
@@ -115,9 +127,9 @@ class Plans:
         return {int(turn): text for turn, text in found.items()}
 
     def _whole(self, plan: Plan) -> bool:
-        """True if every page of a plan, or its copy, can be read."""
-        names = [_page_name(plan.job, page) for page in range(-(-plan.segments // PAGE))]
-        return all(_get_either(self.store, name) is not None for name in names)
+        """True if every page of a plan, or its copy, can be read and is of the plan's segmentation."""
+        pages = [_page_name(plan.job, page) for page in range(-(-plan.segments // PAGE))]
+        return all(_cut_of(_get_either(self.store, name)) == plan.cut for name in pages)
 
     def get(self, job: str) -> Plan | None:
         """Read a plan; None if there is none.
@@ -171,9 +183,22 @@ def _page_name(job: str, page: int) -> str:
     return f"jobs/{job}/plan.{page:05d}"
 
 
-def _put_twice(store: Store, name: str, value: Any) -> None:
-    store.put_json(f"{name}~", value)
-    store.put_json(name, value)
+def _put_twice(store: Store, name: str, value: Any, *, replace: bool = False) -> None:
+    put = store.overwrite if replace else store.put
+    for each in (f"{name}~", name):
+        put(each, canonical_json(value))
+
+
+def _put_page(store: Store, name: str, page: dict[str, Any]) -> None:
+    """Write a page; one of another segmentation, left by another release, is replaced."""
+    _put_twice(store, name, page, replace=_cut_of(_get_either(store, name)) not in (None, page["cut"]))
+
+
+def _cut_of(page: Any | None) -> int | None:
+    """Version of a page's segmentation; None for a missing page."""
+    if page is None:
+        return None
+    return int(page.get("cut", 1)) if isinstance(page, dict) else 1
 
 
 def _get_either(store: Store, name: str) -> Any | None:
@@ -197,7 +222,13 @@ def _packed(segments: list[PlannedSegment]) -> dict[str, Any]:
     rows = [row(segment) for segment in segments]
     for values in rows:
         values[lines] = [row(line) for line in values[lines]]
-    return {"version": PLAN_VERSION, "columns": names, "line_columns": columns(PlannedLine), "segments": rows}
+    return {
+        "version": PLAN_VERSION,
+        "cut": CUT_VERSION,
+        "columns": names,
+        "line_columns": columns(PlannedLine),
+        "segments": rows,
+    }
 
 
 def _unpacked(page: Mapping[str, Any]) -> list[PlannedSegment]:
@@ -234,7 +265,8 @@ def _plan(store: Store, job: str) -> Plan | None:
 def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
     name = _page_name(job, page)
     found = _get_either(store, name)
-    if found is None:
+    plan = _plan(store, job)
+    if found is None or (plan and plan.cut != _cut_of(found)):
         raise MissingArtifactError(name)
     if isinstance(found, list):
         found = {"segments": found, **_FIRST_COLUMNS}

@@ -34,7 +34,7 @@ class PlannedSegment:
     seed: int
     lines: tuple[PlannedLine, ...]
     speakers: tuple[str, ...]
-    """Names of the segment's speaker slots, in the order of the job's speakers."""
+    """Names of the segment's speaker slots, in the order of their voices' hashes."""
     words: int
     """At least 1; counted by `pipeline.script.words`, each line rounded up."""
 

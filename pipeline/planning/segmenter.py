@@ -3,6 +3,9 @@
 As in rsync and restic, the words around a boundary decide where it falls, not a count from the top: a turn
 starts a segment if its hash is the lowest within `words_min` words on either side. A changed line changes its
 own segment, and later boundaries stay. Segments that are still too long are divided evenly.
+
+Neither boundaries nor keys depend on speakers' names or on who speaks first: a unit's hash covers its words
+alone, and the slots of a segment are in the order of the voices. A renamed speaker keeps its audio.
 """
 
 import hashlib
@@ -17,6 +20,11 @@ from pipeline.script import sentences
 from pipeline.script.turns import Turn
 from pipeline.script.words import whole_words
 
+CUT_VERSION = 2
+"""Version of boundaries and slot numbers. Pages of two versions do not fit together.
+
+Version 1 hashed the speaker's name with the words, and numbered slots in the order of the job's speakers.
+"""
 SENTENCE_WORDS_MAX = 2
 """Length of a sentence, in segments, above which it is split."""
 
@@ -40,13 +48,12 @@ def plan(
     """Cut a script into segments with keys and seeds.
 
     Args:
-        speakers: hash of each speaker's voice, by name, in the job's order.
+        speakers: hash of each speaker's voice, by name.
         identity: everything else that shapes the sound: engine, weights, options, seed.
     """
-    order = {name: position for position, name in enumerate(speakers)}
     for index, units in enumerate(_packed(_units(turns, profile.words_max), profile)):
         lines = tuple(unit.line for unit in units)
-        names = tuple(sorted({line.speaker for line in lines}, key=order.__getitem__))
+        names = tuple(sorted(dict.fromkeys(line.speaker for line in lines), key=speakers.__getitem__))
         content = {
             **identity,
             "lines": [(names.index(line.speaker), line.text) for line in lines],
@@ -81,7 +88,7 @@ def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
                 pause_ms=turn.pause_ms if position == 0 else 0,
                 continues=turn.continues or position > 0,
             )
-            digest = hashlib.blake2b(f"{turn.speaker}\0{text}".encode(), digest_size=8).digest()
+            digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
             units.append(_Unit(line, whole_words(text), int.from_bytes(digest)))
     return units
 

@@ -38,17 +38,17 @@ REQUEST = Request(
 JOB = "b46b0f1411144f591fe9"
 KEYS = [
     "0822a7bdc8428b1b1cc20f704c834192",
-    "5e3721530d0879036a89db644cd2b171",
-    "68329f14e60975cfd5fa788fffbd4f57",
+    "a1d36bbe64e5f120ac25b4a024e18148",
+    "fd30352fca1cb029f5ba5d7690e14a4a",
     "30f34357e44722e88e10b9bc6c44fd17",
     "9adfec4205aec5c6a366a83d7c7cb42c",
     "2d38cd720352ad6f6e59ecb766caf9b8",
     "7487bc51880c6f5e8f484255f0fa04ab",
     "ede26acb900171c7f1dbf063830c7818",
     "869aa79512bea34e044841c7cfe06c6c",
-    "f01ca621a83733897068425f1bd1bb6f",
+    "c16173f463fcf5a56291434b006f5dce",
     "a7ec08c3a69babae525787530504bd99",
-    "3e84dee353ee3c2ce52be369822facdc",
+    "114c7db2da32fa12819dba5870ae2169",
 ]
 
 
@@ -71,8 +71,8 @@ def test_segment_keys_and_seeds_are_stable() -> None:
     assert [segment.key for segment in segments()] == KEYS
     assert [segment.seed for segment in segments()][:3] == [
         5985942913781042551,
-        4332569060856694389,
-        3320268766410140101,
+        7887192937506728991,
+        391653232201859228,
     ]
 
 

@@ -15,10 +15,13 @@ from bench.harness.controls import Free
 from db.database import open_database
 from db.ingest import rows
 from db.queries import jobs as history
+from pipeline.errors import MissingArtifactError
 from pipeline.finalize import finish
 from pipeline.jobs.artifacts import read_samples, speaker_name, stage_name
 from pipeline.jobs.jobs import Jobs
-from pipeline.planning.records import SegmentAudio, Span
+from pipeline.jobs.plans import _page
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
+from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.store.artifacts import Store
 from tasks.orchestration.roots import Roots
 from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
@@ -26,10 +29,30 @@ from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
 ROOT = Path(__file__).parent.parent.parent
 RECORDS = Path(__file__).parent / "records"
 
+KEYS_OF_0_1_0 = [
+    "0822a7bdc8428b1b1cc20f704c834192",
+    "5e3721530d0879036a89db644cd2b171",
+    "68329f14e60975cfd5fa788fffbd4f57",
+    "30f34357e44722e88e10b9bc6c44fd17",
+    "9adfec4205aec5c6a366a83d7c7cb42c",
+    "2d38cd720352ad6f6e59ecb766caf9b8",
+    "7487bc51880c6f5e8f484255f0fa04ab",
+    "ede26acb900171c7f1dbf063830c7818",
+    "869aa79512bea34e044841c7cfe06c6c",
+    "f01ca621a83733897068425f1bd1bb6f",
+    "a7ec08c3a69babae525787530504bd99",
+    "3e84dee353ee3c2ce52be369822facdc",
+]
+"""Keys of the stored plan, whose segments were cut by the first version of the rules."""
+
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> Jobs:
     return Jobs(Store(str(shutil.copytree(RECORDS / "store", tmp_path / "store"))))
+
+
+def lines(planned: list[PlannedSegment]) -> list[PlannedLine]:
+    return [line for segment in planned for line in segment.lines]
 
 
 def test_plans_and_pages_are_read(jobs: Jobs) -> None:
@@ -41,18 +64,43 @@ def test_plans_and_pages_are_read(jobs: Jobs) -> None:
     )
     assert dict(plan.engine_options) == dict(REQUEST.engine_options)
     assert (plan.segments, plan.turns, plan.words, plan.characters) == (12, 13, 210, 1001)
-    assert list(jobs.plans.segments(plan)) == segments()
+    stored = list(jobs.plans.segments(plan))
+    assert [segment.key for segment in stored] == KEYS_OF_0_1_0
+    assert lines(stored) == lines(segments())
 
 
 def test_copies_of_plans_and_pages_are_read(jobs: Jobs, tmp_path: Path) -> None:
     for name in ("plan", "plan.00000"):
         (tmp_path / "store" / "jobs" / JOB / name).write_bytes(b"damaged")
-    assert list(jobs.plans.segments(jobs.plans.need(JOB))) == segments()
+    stored = list(jobs.plans.segments(jobs.plans.need(JOB)))
+    assert [segment.key for segment in stored] == KEYS_OF_0_1_0
 
 
 def test_equal_requests_find_the_plan(jobs: Jobs) -> None:
     found = jobs.plans.need(JOB)
     assert jobs.plans.create(REQUEST, PROFILE) == found
+
+
+def test_damaged_plans_of_another_segmentation_are_planned_anew(jobs: Jobs, tmp_path: Path) -> None:
+    for name in ("plan.00000", "plan.00000~"):
+        (tmp_path / "store" / "jobs" / JOB / name).write_bytes(b"damaged")
+    assert jobs.plans.create(REQUEST, PROFILE).cut == CUT_VERSION
+    assert list(jobs.plans.segments(jobs.plans.need(JOB))) == segments()
+
+
+def test_pages_of_another_segmentation_are_not_mixed_into_a_plan(tmp_path: Path) -> None:
+    store = Store(str(tmp_path / "mixed"))
+    page = f"jobs/{JOB}/plan.00000"
+    older = (RECORDS / "store" / page).read_bytes()
+    store.objects.replace(page, older)
+    jobs = Jobs(store)
+    plan = jobs.plans.create(REQUEST, PROFILE)
+    assert list(jobs.plans.segments(plan)) == segments(), "a page that another release had left is replaced"
+    store.objects.replace(page, older)
+    elsewhere = Jobs(Store(f"{tmp_path}/./mixed"))
+    _page.cache_clear()
+    with pytest.raises(MissingArtifactError):
+        elsewhere.plans.segment(JOB, 0)
 
 
 def test_flags_failures_and_waiters_are_read(jobs: Jobs) -> None:

@@ -96,10 +96,38 @@ def test_lines_without_a_whole_word_count_as_one_word() -> None:
     assert [segment.words for segment in planned([Turn("A", "好", 1)])] == [1]
 
 
-def test_speakers_are_numbered_from_zero_in_the_jobs_order() -> None:
+def test_speakers_are_numbered_from_zero_in_the_order_of_their_voices() -> None:
     segment = planned([Turn("C", "First words.", 1), Turn("A", "Then these.", 2)])[0]
     assert segment.speakers == ("A", "C")
     assert [line.slot for line in text_of(segment).lines] == [1, 0]
+
+
+def test_renamed_speakers_keep_their_segments() -> None:
+    script = turns(300)
+    names = {"A": "Zoe", "B": "Anna Maria", "C": "C"}
+    renamed = [replace(turn, speaker=names[turn.speaker]) for turn in script]
+    voices = {names[name]: voice for name, voice in reversed(VOICES.items())}
+    again = list(plan(renamed, PROFILE, speakers=voices, identity={}))
+    assert [segment.key for segment in again] == [segment.key for segment in planned(script)]
+    assert [segment.seed for segment in again] == [segment.seed for segment in planned(script)]
+    assert {name for segment in again for name in segment.speakers} == set(names.values())
+
+
+@pytest.mark.parametrize("same", [{"A": "preset:a", "B": "preset:a", "C": "preset:c"}])
+def test_renamed_speakers_with_one_voice_keep_their_segments(same: dict[str, str]) -> None:
+    script = turns(60)
+    swapped = {"A": "B", "B": "A", "C": "C"}
+    renamed = [replace(turn, speaker=swapped[turn.speaker]) for turn in script]
+    first, second = (list(plan(each, PROFILE, speakers=same, identity={})) for each in (script, renamed))
+    assert [segment.key for segment in first] == [segment.key for segment in second]
+
+
+def test_deleting_the_first_line_leaves_distant_segments_unchanged() -> None:
+    script = turns(300)
+    before = {segment.key for segment in planned(script)}
+    after = planned(script[1:])
+    assert after[0].lines[0].speaker == "B", "another speaker is the first to speak"
+    assert len([segment for segment in after if segment.key not in before]) <= 3
 
 
 def test_segments_respect_the_maximum_of_speakers() -> None:

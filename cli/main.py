@@ -1,12 +1,12 @@
 """The Typer app with all commands."""
 
 import logging
-import os
 import signal
 
 import typer
 
 from cli.commands import check, doctor, jobs, render, report, service, stats, store, trim, voices
+from cli.permissions import make_private
 
 app = typer.Typer(
     name="voxchord",
@@ -38,7 +38,7 @@ app.add_typer(store.app, name="store")
 
 def main() -> None:
     """Run the command line."""
-    os.umask(0o077)
+    make_private()
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # stops as cleanly as Ctrl-C does
     logging.basicConfig(level=logging.WARNING)
     app()

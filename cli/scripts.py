@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from cli.delivery import Input
 from pipeline.engines.protocol import Engine
 from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
@@ -96,6 +97,12 @@ def split_voices(given: Iterable[str]) -> dict[str, str]:
             raise OptionError("voice", f"{text!r} is not SPEAKER=VOICE")
         mapping[speaker] = voice
     return mapping
+
+
+def inputs(script: Path, voices: Mapping[str, str]) -> list[Input]:
+    """Files that a command reads: the script and the recordings of its speakers."""
+    recordings = [Input(f"the recording of {speaker!r}", Path(voice)) for speaker, voice in voices.items()]
+    return [Input("the script", script), *recordings]
 
 
 def register(given: Mapping[str, str], voices: Voices) -> dict[str, str]:

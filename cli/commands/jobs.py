@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
-from cli.delivery import deliver, writable
+from cli.delivery import Delivery, ForceOption, deliver
 from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
 from cli.scripts import (
     EncodingOption,
@@ -124,6 +124,7 @@ def status(
 def fetch(
     job: JobArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Path of the audio file.")],
+    force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
     """Copy a finished job's audio, subtitles and turns."""
@@ -136,8 +137,9 @@ def fetch(
         expected = manifest["file_format"]
         if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
             raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
-        writable(output)
-        deliver(store, manifest, output)
+        delivery = Delivery.of_job(store, output, force=force)
+        delivery.check()
+        deliver(store, manifest, output, delivery)
         if json:
             print_json(manifest)
         else:

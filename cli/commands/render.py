@@ -9,7 +9,7 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli import context
-from cli.delivery import deliver, format_of, writable
+from cli.delivery import Delivery, ForceOption, deliver, format_of
 from cli.errors import err, out, print_json, reporting_errors
 from cli.progress import watch
 from cli.scripts import (
@@ -19,6 +19,7 @@ from cli.scripts import (
     SymbolsOption,
     VoiceOption,
     examine,
+    inputs,
     read_source,
     register,
     show,
@@ -56,12 +57,14 @@ def render(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default.")] = None,
+    force: ForceOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:
     """Render a script to one audio file.
 
     Without a configured broker it starts an embedded one with its own workers. Ctrl-C stops cleanly; the same
-    command resumes. Subtitles and turns are written beside the audio.
+    command resumes. Subtitles and turns are written beside the audio. Files that voxchord did not write are
+    replaced only with `--force`, and files that the command reads never.
     """
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
@@ -69,9 +72,11 @@ def render(
         options |= source_options(form, symbols)
         own, _ = split_options(options, engine=found.engine)
         source = read_source(script, ReadingOptions(form, encoding, symbols))
-        writable(output)
-        registered = Voices(context.jobs(found).store)
-        voices = register(split_voices(voice or []), registered)
+        jobs, given = context.jobs(found), split_voices(voice or [])
+        delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
+        delivery.check()
+        registered = Voices(jobs.store)
+        voices = register(given, registered)
         examined = examine(source, voices, own, registered, found)
         examined.raise_for_problems()
         if not json:
@@ -80,7 +85,7 @@ def render(
             history = context.history_that_answers(found)
             ask = request(app, source.text(), voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
-            deliver(context.jobs(found), manifest, output)
+            deliver(jobs, manifest, output, delivery)
         if json:
             print_json(manifest)
         else:

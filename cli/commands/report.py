@@ -6,12 +6,14 @@ from typing import Annotated
 import typer
 
 from cli import context
+from cli.delivery import Delivery, ForceOption
 from cli.errors import Exit, fail, out, reporting_errors
 
 
 def report(
     job: Annotated[str, typer.Argument(help="Job ID, or its first characters.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Path of the report.")] = Path("report.html"),
+    force: ForceOption = False,
 ) -> None:
     """Write a job's report: timeline, cost of each stage and findings, in one HTML file."""
     from db.queries.jobs import find_jobs
@@ -19,7 +21,8 @@ def report(
     from db.reports.job_timeline import load
 
     with reporting_errors():
-        engine = context.history(context.settings())
+        settings = context.settings()
+        engine = context.history(settings)
         found = find_jobs(engine, job)
         timeline = load(engine, found[0]) if len(found) == 1 else None
         engine.dispose()
@@ -28,8 +31,7 @@ def report(
         if timeline is None:
             fail(f"the history has no attempts of job {job!r}", Exit.BAD_INPUT)
             return
-        try:
-            output.write_text(page(timeline), encoding="utf-8")
-        except OSError as error:
-            fail(f"cannot write {output}: {error.strerror}", Exit.BAD_INPUT)
+        delivery = Delivery(context.jobs(settings).store, {output: "report"}, force=force)
+        delivery.check()
+        delivery.write({output: lambda path: path.write_text(page(timeline), encoding="utf-8")})
         out.print(f"{output}", highlight=False)

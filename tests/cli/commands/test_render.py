@@ -13,11 +13,7 @@ from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import ConnectionError as Gone
 
 from bench.harness.waiting import until
-from cli.delivery import deliver
 from cli.errors import reporting_errors
-from pipeline.errors import OptionError
-from pipeline.jobs.jobs import Jobs
-from pipeline.store.artifacts import Store
 from tasks.local.embedded_broker import EmbeddedBroker
 from tests.cli.conftest import ROOT, Run, command, environment
 
@@ -36,8 +32,12 @@ def script(tmp_path: Path) -> Path:
 
 def test_render_writes_the_file_and_reports_costs(run: Run, script: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "play.flac"
+    before = os.umask(0o027)
     done = run("render", script, "-o", out, "--title", "A play")
+    os.umask(before)
     assert done.returncode == 0, done.stderr
+    assert stat.S_IMODE(out.parent.stat().st_mode) == 0o750
+    assert {stat.S_IMODE(path.stat().st_mode) for path in out.parent.iterdir()} == {0o640}
     assert soundfile.info(out).duration > 50
     assert "-->" in out.with_suffix(".srt").read_text()
     assert out.with_suffix(".vtt").read_text().startswith("WEBVTT")
@@ -127,6 +127,23 @@ def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_pat
     assert stored.items() <= {path: path.stat().st_mtime_ns for path in segments.rglob("audio")}.items()
 
 
+def test_outputs_that_would_replace_something_are_refused_before_the_work(ask: Run, tmp_path: Path) -> None:
+    script, recording = tmp_path / "play.srt", tmp_path / "play.flac"
+    script.write_text("1\n00:00:01,000 --> 00:00:02,000\nAnn: One line.\n")
+    recording.write_bytes(b"not a recording")
+    done = ask("render", script, "-o", recording, "--voice", f"Ann={recording}", "--force")
+    assert done.returncode == 3
+    assert "play.flac (audio) is the recording of 'Ann' itself" in done.stderr
+    assert "play.srt (subtitles) is the script itself" in done.stderr
+    (tmp_path / "other.turns.json").write_text("{}")
+    done = ask("render", script, "-o", tmp_path / "other.mp3")
+    assert done.returncode == 3
+    assert "other.turns.json (turns) exists and was not written by voxchord" in done.stderr
+    assert "--force" in done.stderr
+    assert not (tmp_path / "other.mp3").exists()
+    assert not (tmp_path / "state" / "broker").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
@@ -192,18 +209,6 @@ def test_up_is_refused_if_it_would_start_no_worker(ask: Run, tmp_path: Path) -> 
     another.stop()
     assert done.returncode == 5
     assert "is already running in" in done.stderr
-
-
-def test_unwritable_outputs_are_named(tmp_path: Path) -> None:
-    jobs, output = Jobs(Store(str(tmp_path / "store"))), tmp_path / "missing" / "play.flac"
-    jobs.store.objects.replace("jobs/a/audio", b"audio")
-    stored = {"name": "jobs/a/audio", "bytes": 5}
-    manifest = {"audio": stored, "subtitles": {"srt": stored, "vtt": stored}, "turns": stored}
-    with pytest.raises(OptionError, match=r"cannot write .*play\.flac: No such file"):
-        deliver(jobs, manifest, output)
-    output.parent.mkdir()
-    deliver(jobs, manifest, output)
-    assert sorted(path.suffix for path in output.parent.iterdir()) == [".flac", ".json", ".srt", ".vtt"]
 
 
 @pytest.mark.parametrize(

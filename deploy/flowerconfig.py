@@ -1,15 +1,11 @@
 """Configuration of Flower, which executes this file.
 
-It replaces functions of Flower 2.2, which is pinned; tests check that they still exist.
+It replaces functions of Flower (`tasks.internals.flower_internals`); Flower does not start if one is missing.
 """
 
 import os
 from typing import Any
 
-from flower.events import EventsState
-from flower.urls import handlers, settings
-from flower.utils import search
-from flower.views.tasks import TASK_COLUMNS
 from tornado.options import options
 
 from db.schema import BUCKETS_S
@@ -17,8 +13,13 @@ from pipeline.engines.registry import Engines
 from tasks.flower import history_routes, job_routes, launch
 from tasks.flower import state as flower_state
 from tasks.flower.templates import Pages
+from tasks.internals import celery_internals, flower_internals, tornado_internals
 from tasks.settings import load
 from tasks.worker import parent_watch
+
+celery_internals.check()
+flower_internals.check()
+tornado_internals.check()
 
 os.umask(0o077)  # its state is saved by pickle: no other user may write there
 
@@ -37,25 +38,25 @@ max_tasks = 20_000
 natural_time = False
 tasks_columns = "stage,job,segment,state,voices,audio_s,speed,device,received,runtime,worker,uuid"
 
-_event = EventsState.event
 
-
-def _without_words(state: EventsState, event: dict[str, Any]) -> None:
+def _without_words(event: dict[str, Any]) -> dict[str, Any]:
     """Drop the arguments of `task-sent` events, which senders publish; workers' events hold no text."""
-    if event["type"] == "task-sent":
-        event = {name: value for name, value in event.items() if name not in ("args", "kwargs")}
-    _event(state, event)
+    if event["type"] != "task-sent":
+        return event
+    return {name: value for name, value in event.items() if name not in ("args", "kwargs")}
 
 
-EventsState.event = _without_words
+flower_internals.filter_events(_without_words)
 flower_state.read_older_files()
-EventsState.Task, EventsState.Worker = flower_state.ShownTask, flower_state.ShownWorker
-search._task_sort_key = flower_state.sort_key
-TASK_COLUMNS.update(flower_state.COLUMNS)
-settings["template_loader"] = Pages(settings["template_path"])
+flower_internals.set_state(flower_state.ShownTask, flower_state.ShownWorker)
+flower_internals.set_sort_key(flower_state.sort_key)
+flower_internals.add_columns(flower_state.COLUMNS)
+flower_internals.set_templates(Pages)
 
 _ours = load()
-handlers[:0] = [
-    *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),
-    *history_routes.routes(_ours.history_url),
-]
+flower_internals.add_routes(
+    [
+        *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),
+        *history_routes.routes(_ours.history_url),
+    ]
+)

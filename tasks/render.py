@@ -6,6 +6,8 @@ are one job: a second root of an open job waits for the same manifest and sends 
 
 from typing import Any
 
+from celery.exceptions import Ignore
+
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, reading_options, split_options
@@ -30,15 +32,30 @@ class Root(VoxchordTask):
     def on_replace(self, sig: chord.Sig) -> None:
         """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch.
 
-        Celery asks to call super, which sends the given signature at once and raises Ignore. Here that is the
-        stitch, which a chord of all segments sends when they are done.
+        Celery's handler sends the signature that it is given, and ends the task with Ignore. It is given the
+        whole job, since the stitch is sent by the chord of all segments when they are done.
+
+        Raises:
+            Replaced: always, since the job continues.
         """
+        try:
+            super().on_replace(Publication(self.app, str(self.request.id), sig))  # type: ignore[arg-type]  # has what is called
+        except Ignore as ended:
+            raise Replaced("by the job's chord") from ended
+
+
+class Publication:
+    """A job in place of the signature that replaces its root."""
+
+    def __init__(self, app: VoxchordApp, root: str, answer: chord.Sig) -> None:
+        self.app, self.root, self.answer = app, root, answer
+
+    def delay(self) -> None:
+        """Join the job's waiters and send its segments."""
         resources = self.app.resources
-        plan = resources.jobs.plans.need(_stitched(sig))
-        root = str(self.request.id)
-        resources.roots.join(plan.job, root, chord.written(sig))
-        _publish(self.app, plan, root, sig)
-        raise Replaced("by the job's chord")
+        plan = resources.jobs.plans.need(_stitched(self.answer))
+        resources.roots.join(plan.job, self.root, chord.written(self.answer))
+        _publish(self.app, plan, self.root, self.answer)
 
 
 def register(app: VoxchordApp) -> None:

@@ -1,1 +1,1 @@
-"""Internals of Celery and kombu: used in these modules only, each with a list that is checked at start."""
+"""Internals of other projects: one module for each, with a list that is checked when a process starts."""

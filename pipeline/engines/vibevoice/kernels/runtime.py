@@ -5,10 +5,11 @@ import functools
 import struct
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import torch
+
+from pipeline.engines.vibevoice.runtime import torch_internals
 
 _off = threading.Event()
 
@@ -39,13 +40,13 @@ class KernelLibrary:
 @functools.cache
 def supported() -> bool:
     """Return True if the CPU has AVX-512 BF16 and torch comes with libgomp, so that the kernels run."""
-    return torch.cpu._is_avx512_bf16_supported() and bool(_openmp())
+    return torch_internals.cpu_has_avx512_bf16() and bool(torch_internals.openmp_libraries())
 
 
 @functools.cache
 def preferred() -> bool:
     """Return True if the kernels run and are the fastest; on CPUs with AMX, oneDNN's are."""
-    return supported() and not torch.cpu._is_amx_tile_supported()
+    return supported() and not torch_internals.cpu_has_amx()
 
 
 def usable(dtype: torch.dtype, device: torch.device) -> bool:
@@ -61,7 +62,7 @@ def switch_off() -> None:
 @functools.cache
 def library() -> KernelLibrary:
     """Return the kernels of this process."""
-    (path,) = _openmp()
+    (path,) = torch_internals.openmp_libraries()
     return KernelLibrary(ctypes.CDLL(str(path)))
 
 
@@ -69,11 +70,6 @@ def float_bits(number: float) -> int:
     """Convert a float to the bits of a float32, as kernels take it."""
     found: int = struct.unpack("i", struct.pack("f", number))[0]
     return found
-
-
-def _openmp() -> list[Path]:
-    """Find the libgomp that comes with torch, if there is one."""
-    return sorted(Path(torch.__file__).parent.glob("lib/libgomp*.so*"))[:1]
 
 
 def _address(openmp: ctypes.CDLL, name: str) -> int:

@@ -7,6 +7,7 @@ cores it is twice as fast for one or two rows and slower from eight rows on, so 
 import torch
 
 from pipeline.engines.vibevoice.layers.linear import Linear
+from pipeline.engines.vibevoice.runtime import torch_internals
 
 LEVELS = 127
 
@@ -23,5 +24,5 @@ class Int8Linear(Linear):
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         rows = x.reshape(-1, self.inner)
-        y: torch.Tensor = torch.ops.aten._weight_int8pack_mm(rows, self.weight, self.scale)
+        y = torch_internals.linear_int8(rows, self.weight, self.scale)
         return (y if self.bias is None else y + self.bias).view(*x.shape[:-1], self.outer)

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.kernels import abi, gemm, runtime
+from pipeline.engines.vibevoice.runtime import torch_internals
 
 Activation = Literal["silu", "gelu"]
 
@@ -64,7 +65,7 @@ class OneDnnLinear(Linear):
 
     def __init__(self, weight: torch.Tensor, bias: torch.Tensor | None = None) -> None:
         super().__init__(weight, bias)
-        self.weight = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), ROWS_HINT)
+        self.weight = torch_internals.prepack_onednn(weight.contiguous(), ROWS_HINT)
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
         return self._fused(x, "none")
@@ -83,19 +84,13 @@ class OneDnnLinear(Linear):
         if count < ROWS_FEW:
             return self._fused(_padded(x), epilogue)[:count].view(*x.shape[:-1], self.outer)
         algorithm = "none" if epilogue == "gelu" else ""
-        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise(
-            x, self.weight, self.bias, epilogue, [], algorithm
-        )
-        return y
+        return torch_internals.linear_onednn(x, self.weight, self.bias, epilogue, algorithm)
 
     def _joined(self, x: torch.Tensor, other: torch.Tensor, operation: str) -> torch.Tensor:
         count = x.numel() // self.inner
         if count < ROWS_FEW:
             return self._joined(_padded(x), _padded(other), operation)[:count].view(other.shape)
-        y: torch.Tensor = torch.ops.mkldnn._linear_pointwise.binary(
-            x, other, self.weight, self.bias, operation
-        )
-        return y
+        return torch_internals.linear_onednn_binary(x, other, self.weight, self.bias, operation)
 
 
 class NativeLinear(Linear):
@@ -154,7 +149,7 @@ class Fp16WeightLinear(Linear):
             before, after: scales of the input (inner,) and the output (outer,), as in `make_linear`.
         """
         super().__init__(weight, bias)
-        self.weight = torch.ops.quantized.linear_prepack_fp16(weight.contiguous(), bias)
+        self.weight = torch_internals.prepack_fp16(weight.contiguous(), bias)
         self.before, self.after = before, after
 
     def __call__(self, x: torch.Tensor) -> torch.Tensor:
@@ -179,8 +174,7 @@ class Fp16WeightLinear(Linear):
         left = count % self.ROWS
         more = self.ROWS - left if left in (1, 2) else 0
         filled = F.pad(rows, (0, 0, 0, more)) if more else rows
-        y: torch.Tensor = torch.ops.quantized.linear_dynamic_fp16(filled, self.weight)
-        return y[:count].view(*x.shape[:-1], self.outer)
+        return torch_internals.linear_fp16(filled, self.weight)[:count].view(*x.shape[:-1], self.outer)
 
 
 class SwiGlu:
@@ -245,10 +239,9 @@ def suits_native_kernel(weight: torch.Tensor) -> bool:
 
 def has_onednn_kernel(dtype: torch.dtype, device: torch.device) -> bool:
     """Return True if oneDNN has a kernel for that type on that device."""
-    if device.type != "cpu" or not torch._C._has_mkldnn:
+    if device.type != "cpu" or not torch_internals.has_onednn():
         return False
-    half = dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
-    return half or dtype == torch.float32
+    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch_internals.onednn_supports_bf16())
 
 
 def has_fp16_weight_kernel(dtype: torch.dtype, device: torch.device) -> bool:
@@ -259,7 +252,7 @@ def has_fp16_weight_kernel(dtype: torch.dtype, device: torch.device) -> bool:
         device.type == "cpu"
         and dtype == torch.float32
         and torch.backends.cpu.get_cpu_capability() == "AVX2"
-        and "fbgemm" in torch.backends.quantized.supported_engines
+        and torch_internals.has_fbgemm()
     )
 
 

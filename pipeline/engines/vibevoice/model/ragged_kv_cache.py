@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 
 from pipeline.engines.vibevoice.checkpoint.architecture import LanguageConfig
+from pipeline.engines.vibevoice.runtime import torch_internals
 
 
 class RaggedKvCache:
@@ -170,22 +171,9 @@ def flash(
     Returns:
         (queries, heads, head size). Rows whose queries are outside `query_bounds` are not written.
     """
-    scale = queries.shape[-1] ** -0.5
-    # `torch.nn.attention.varlen.varlen_attn` calls this; before torch 2.13 it takes no `seqused_k`.
-    made: torch.Tensor = torch.ops.aten._flash_attention_forward(
-        queries,
-        keys,
-        values,
-        query_bounds,
-        bounds,
-        *sizes,
-        0.0,
-        causal,
-        False,
-        scale=scale,
-        seqused_k=lengths,
-    )[0]
-    return made
+    return torch_internals.flash_attention(
+        queries, keys, values, query_bounds, bounds, sizes, lengths, causal=causal
+    )
 
 
 def _masked(queries: torch.Tensor, pairs: torch.Tensor, lengths: torch.Tensor) -> torch.Tensor:

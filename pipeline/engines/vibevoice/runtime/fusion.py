@@ -9,8 +9,8 @@ from collections.abc import Callable
 from typing import ParamSpec, Protocol, TypeVar
 
 import torch
-from torch._dynamo.exc import TorchDynamoException
-from torch._inductor.exc import InductorError
+
+from pipeline.engines.vibevoice.runtime import torch_internals
 
 log = logging.getLogger(__name__)
 
@@ -53,8 +53,7 @@ class InductorFusion:
             return region
         key = (getattr(region, "__func__", region), getattr(region, "__self__", None))
         if key not in self.compiled:
-            torch._dynamo.config.recompile_limit = TRACES_MAX
-            torch._dynamo.config.accumulated_recompile_limit = 8 * TRACES_MAX
+            torch_internals.limit_traces(TRACES_MAX, 8 * TRACES_MAX)
             self.compiled[key] = torch.compile(region, fullgraph=True, dynamic=False, backend=self.backend)
         return self.compiled[key]  # type: ignore[return-value]  # stored under the region itself
 
@@ -66,7 +65,7 @@ class InductorFusion:
         """
         if self.own_kernels and (isinstance(error, ImportError) or _module(error).startswith("triton")):
             self.own_kernels = False
-        elif not self.failed and isinstance(error, (TorchDynamoException, InductorError)):
+        elif not self.failed and torch_internals.is_compiler_error(error):
             self.failed = True
             self.compiled.clear()
         else:

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from cli.errors import Unreachable
+from rich.markup import escape
+
+from cli.errors import Unreachable, err
 from pipeline.engines.vibevoice.checkpoint.source import parse
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
@@ -60,19 +62,32 @@ def jobs(found: Settings) -> Jobs:
 
 
 def history(found: Settings) -> "Engine":
-    """Open the history database, and create it if it does not exist.
+    """Open the history database, and create it if it does not exist; a later release's is read as it is.
 
     Raises:
         OptionError: an unusable URL.
         sqlalchemy.exc.OperationalError: the database is unreachable.
     """
-    from db.database import DatabaseUrlError, open_database
+    engine, later = opened_history(found)
+    if later is not None:
+        err.print(f"[yellow]notice:[/] {escape(later)}", highlight=False, soft_wrap=True)
+    return engine
+
+
+def opened_history(found: Settings) -> "tuple[Engine, str | None]":
+    """As `history`, with an explanation instead of a notice if a later release made it."""
+    from db.database import DatabaseUrlError, later_revision, open_database
 
     found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
-        return open_database(found.history_url)
+        engine = open_database(found.history_url)
+        later = later_revision(engine)
     except DatabaseUrlError as error:
         raise OptionError("VOXCHORD_DATABASE_URL", str(error)) from None
+    if later is None:
+        return engine, None
+    reason = f"a later release of voxchord made the history (revision {later})"
+    return engine, f"{reason}; what this release cannot read or write waits until it is upgraded"
 
 
 def history_that_answers(found: Settings) -> "Engine | None":

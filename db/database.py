@@ -7,6 +7,7 @@ import fcntl
 import logging
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,6 +31,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 _VIEWS = Path(__file__).parent / "views"
 _ADVISORY_LOCK = 0x766F7863  # "voxc": PostgreSQL's advisory locks are numbers
 _WRITES = "voxchord_writes"
+_STATEMENT_S = 30.0
+"""Longest statement of PostgreSQL. A migration has no limit, but waits for locks no longer than others do."""
 
 
 class DatabaseUrlError(Exception):
@@ -67,11 +70,11 @@ def open_database(url: str, *, migrate: bool = True, timeout_s: float = 5.0) -> 
 
     Args:
         migrate: False leaves the schema unchanged.
-        timeout_s: longest wait for a connection, or for another writer of SQLite.
+        timeout_s: longest wait for a connection, for another writer of SQLite, or for a lock of PostgreSQL.
 
     Raises:
         DatabaseUrlError: see `parse_url`.
-        sqlalchemy.exc.OperationalError: the database is unreachable.
+        sqlalchemy.exc.OperationalError: the database is unreachable, or locked by another session.
     """
     parsed = parse_url(url)
     engine = (
@@ -119,22 +122,57 @@ def insert_ignore(table: Any, dialect: str) -> Any:
     return insert(table).on_conflict_do_nothing()
 
 
+def revision(engine: Engine) -> str | None:
+    """Revision of the schema in the database; None if it has none yet."""
+    with engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()
+
+
+def later_revision(engine: Engine) -> str | None:
+    """Revision of the schema if a later release made it; else None."""
+    found = revision(engine)
+    known = {script.revision for script in _scripts().walk_revisions()}
+    return found if found is not None and found not in known else None
+
+
+def replaced(engine: Engine) -> bool:
+    """True if the file of a SQLite history is not the one that the connections of `engine` have open."""
+    return engine.dialect.name == "sqlite" and _file_id(_path(engine.url)) != _opened.get(engine)
+
+
+_opened: "weakref.WeakKeyDictionary[Engine, tuple[int, int] | None]" = weakref.WeakKeyDictionary()
+
+
 def _sqlite(url: URL, timeout_s: float) -> Engine:
-    path = Path(str(url.database))
+    path = _path(url)
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         os.close(os.open(path, os.O_CREAT | os.O_WRONLY, 0o600))
     engine = create_engine(url, connect_args={"timeout": timeout_s}, pool_size=1, max_overflow=4)
+    _opened[engine] = _file_id(path)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _path(url: URL) -> Path:
+    return Path(str(url.database))
+
+
+def _file_id(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None if it does not exist."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: object) -> None:
     connection.isolation_level = None  # BEGIN is explicit, below
     connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA synchronous = FULL")  # rows leave the spool once they are committed
     connection.execute("PRAGMA cache_size = -16384")
     connection.execute("PRAGMA temp_store = MEMORY")
 
@@ -147,19 +185,40 @@ def _begin_sqlite(connection: Connection) -> None:
 def _postgresql(url: URL, timeout_s: float) -> Engine:
     wanted = {"connect_timeout": max(2, round(timeout_s)), "application_name": "voxchord"}
     arguments = {name: value for name, value in wanted.items() if name not in url.query}
-    return create_engine(url, connect_args=arguments, pool_size=1, max_overflow=4, pool_pre_ping=True)
+    engine = create_engine(url, connect_args=arguments, pool_size=1, max_overflow=4, pool_pre_ping=True)
+
+    @event.listens_for(engine, "connect")
+    def _limit_waits(connection: Any, _record: object) -> None:
+        """Limit waits by statements: poolers such as PgBouncer refuse options of a connection."""
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET lock_timeout = {round(timeout_s * 1000)}")
+            cursor.execute(f"SET statement_timeout = {round(_STATEMENT_S * 1000)}")
+        connection.commit()
+
+    return engine
+
+
+def _config() -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    return config
+
+
+def _scripts() -> ScriptDirectory:
+    return ScriptDirectory.from_config(_config())
 
 
 def _migrate(engine: Engine) -> None:
+    scripts = _scripts()
+    if _is_newest(scripts, revision(engine)):
+        return
     with _only_one(engine):
-        config = Config()
-        config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-        scripts = ScriptDirectory.from_config(config)
-        with engine.connect() as connection:
-            current = MigrationContext.configure(connection).get_current_revision()
-        if current is not None and _is_newest(scripts, current):
+        if _is_newest(scripts, revision(engine)):
             return
+        config = _config()
         with writing(engine) as connection:
+            if engine.dialect.name == "postgresql":
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
             _drop_views(connection)
             config.attributes["connection"] = connection
             upgrade(config, "head")
@@ -168,8 +227,10 @@ def _migrate(engine: Engine) -> None:
         log.info("history migrated", extra={"revision": scripts.get_current_head()})
 
 
-def _is_newest(scripts: ScriptDirectory, current: str) -> bool:
+def _is_newest(scripts: ScriptDirectory, current: str | None) -> bool:
     """True for the newest revision, and for one of a later release, which only adds to it."""
+    if current is None:
+        return False
     known = {script.revision for script in scripts.walk_revisions()}
     return current == scripts.get_current_head() or current not in known
 
@@ -183,6 +244,7 @@ def _only_one(engine: Engine) -> Iterator[None]:
             yield
         return
     with engine.connect() as connection:
+        connection.execute(text(f"SET LOCAL lock_timeout = {round(_STATEMENT_S * 1000)}"))
         connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": _ADVISORY_LOCK})
         try:
             yield

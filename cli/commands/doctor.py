@@ -121,14 +121,19 @@ def _history(found: Settings) -> Iterator[Finding]:
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        context.history(found).dispose()
+        engine, later = context.opened_history(found)
+        engine.dispose()
     except OptionError as error:
         yield Finding("history", "bad", error.reason, f"correct {error.option}")
     except SQLAlchemyError as error:
         advice = "jobs run without it; rows wait in the spool"
         yield Finding("history", "bad", f"{masked(found.history_url)}: {type(error).__name__}", advice)
     else:
-        yield Finding("history", "ok", masked(found.history_url))
+        if later is None:
+            yield Finding("history", "ok", masked(found.history_url))
+        else:
+            detail = f"{masked(found.history_url)}: {later}"
+            yield Finding("history", "bad", detail, "upgrade this installation; jobs run meanwhile")
 
 
 def _engines(found: Settings) -> Iterator[Finding]:

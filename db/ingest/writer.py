@@ -18,7 +18,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
-from db.database import open_database, writing
+from db.database import later_revision, open_database, replaced, writing
 from db.ingest import rows, spool
 
 log = logging.getLogger(__name__)
@@ -81,9 +81,12 @@ class Writer:
                 self._poll()
         self._retry_at = self._next_chores = 0.0
         self._poll()
+        self._close()
+
+    def _close(self) -> None:
         if self._engine is not None:
             self._engine.dispose()
-            self._engine = None
+        self._engine = None
 
     def _poll(self) -> None:
         """Poll once. No error may end the thread."""
@@ -98,6 +101,7 @@ class Writer:
             self.drain(thorough=thorough)
             self._answered()
         except (SQLAlchemyError, OSError) as error:
+            self._close()  # the tables may be gone, and are then made anew
             self._unanswered(error)
         except Exception:
             # an unexpected error must not end the thread
@@ -180,19 +184,39 @@ class Writer:
         try:
             self._insert(tables)
         except StatementError as error:
-            if not _is_the_rows(error):
+            if not self._is_the_rows(error):
                 raise
             self._insert_singly(tables, error)
 
     def _insert(self, tables: dict[str, list[dict[str, Any]]]) -> None:
-        if self._engine is None:
-            self._engine = open_database(self._url)
-        with writing(self._engine) as connection:
+        engine = self._opened()
+        with writing(engine) as connection:
             for table, batch in tables.items():
                 rows.insert(connection, table, batch)
+        if replaced(engine):
+            raise FileNotFoundError("the history's file was replaced while rows were written to it")
         self.written += sum(map(len, tables.values()))
         for table, batch in tables.items():
             self._report(table, batch)
+
+    def _opened(self) -> Engine:
+        """Engine of the database that the URL names now: a file may have been deleted or replaced."""
+        if self._engine is not None and replaced(self._engine):
+            log.warning("the history's file was deleted or replaced; it is opened again")
+            self._close()
+        if self._engine is None:
+            self._engine = open_database(self._url)
+        return self._engine
+
+    def _is_the_rows(self, error: StatementError) -> bool:
+        """True if the row is invalid and would be refused again; False if the database failed.
+
+        Errors before the database is reached, such as a time beyond the calendar, are plain
+        `StatementError`s. A schema of a later release may refuse rows of this one, which then wait.
+        """
+        if not isinstance(error, DBAPIError):
+            return True
+        return isinstance(error, DataError | IntegrityError) and later_revision(self._opened()) is None
 
     def _report(self, table: str, batch: list[dict[str, Any]]) -> None:
         if self._on_written is None:
@@ -213,21 +237,13 @@ class Writer:
                 try:
                     self._insert({table: [row]})
                 except StatementError as error:
-                    if not _is_the_rows(error):
+                    if not self._is_the_rows(error):
                         raise
                     self._refuse(error)
 
     def _refuse(self, error: Exception) -> None:
         self.refused += 1
         log.warning("skipped an invalid row of the history", extra={"error": _name(error)})
-
-
-def _is_the_rows(error: StatementError) -> bool:
-    """True if the row is invalid and would be refused again; False if the database failed.
-
-    Errors before the database is reached, such as a time beyond the calendar, are plain `StatementError`s.
-    """
-    return isinstance(error, DataError | IntegrityError) or not isinstance(error, DBAPIError)
 
 
 def _name(error: Exception) -> str:

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,8 +13,10 @@ from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
 from bench.harness.rows import attempt
+from bench.harness.services import Postgres
 from db import database
 from db.database import DatabaseUrlError, open_database, parse_url, writing
+from db.queries import catalog
 from db.schema import column_doc, metadata, task_run
 
 
@@ -147,3 +150,32 @@ def test_unreachable_databases_raise_without_their_password(caplog: pytest.LogCa
 def test_in_memory_databases_are_refused() -> None:
     with pytest.raises(DatabaseUrlError, match="needs a file"):
         parse_url("sqlite://")
+
+
+def test_readers_and_migrations_do_not_wait_for_long_locks(postgres_server: Postgres) -> None:
+    url = postgres_server.new_database()
+    engine, other = open_database(url), open_database(url)
+    with other.connect() as holder:
+        holder.execute(text("LOCK TABLE task_run, job, alembic_version IN ACCESS EXCLUSIVE MODE"))
+        begun = time.monotonic()
+        with pytest.raises(OperationalError):
+            open_database(url, timeout_s=0.3)
+        reader = open_database(url, migrate=False, timeout_s=0.3)
+        for name in catalog.names():
+            with pytest.raises(OperationalError):
+                catalog.run(reader, name)
+        assert time.monotonic() - begun < 60
+    reader.dispose()
+    engine.dispose()
+    other.dispose()
+
+
+def test_statements_of_postgresql_are_limited(postgres_server: Postgres) -> None:
+    engine = open_database(postgres_server.new_database(), timeout_s=2.5)
+    with engine.connect() as connection:
+        limits = [
+            connection.execute(text(f"SHOW {name}")).scalar_one()
+            for name in ("lock_timeout", "statement_timeout")
+        ]
+    assert limits == ["2500ms", "30s"]
+    engine.dispose()

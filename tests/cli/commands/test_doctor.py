@@ -1,6 +1,7 @@
 """`doctor --model` says what a checkpoint is, or what is wrong with it and what to do."""
 
 import json
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -50,3 +51,17 @@ def test_of_many_problems_the_first_are_listed(ask: Run, checkpoint: Path, tmp_p
     problems = findings(ask, tmp_path, code=3)["checkpoint"]
     assert problems[0] == "the tensor model.language_model.layers.3.self_attn.q_proj.weight is missing"
     assert problems[5:] == ["and 7 more problems"]
+
+
+def test_a_history_of_a_later_release_is_named(ask: Run, tmp_path: Path) -> None:
+    assert ask("jobs").returncode == 0
+    with sqlite3.connect(tmp_path / "state" / "history.db") as history:
+        history.execute("UPDATE alembic_version SET version_num = '9999'")
+    done = ask("jobs")
+    assert done.returncode == 0
+    assert "a later release of voxchord made the history (revision 9999)" in done.stderr
+    checked = ask("doctor", "--json")
+    assert checked.returncode == 3
+    (finding,) = (each for each in json.loads(checked.stdout) if each["what"] == "history")
+    assert finding["state"] == "bad"
+    assert "revision 9999" in finding["detail"]

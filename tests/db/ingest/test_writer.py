@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select
+from sqlalchemy import Engine, func, select, text
 
 from bench.harness.rows import attempt
 from bench.harness.services import Postgres
 from bench.harness.waiting import until
-from db.database import open_database
+from db.database import open_database, writing
 from db.ingest import spool
 from db.ingest.spool import Spool
 from db.ingest.writer import Writer
@@ -262,3 +262,93 @@ def test_missing_values_of_a_job_change_nothing(url: str, engine: Engine, tmp_pa
         found = connection.execute(select(job)).mappings().one()
     assert (found["segments"], found["audio_s"], found["speed"]) == (7, 60.0, 20.0)
     assert found["updated_epoch_ms"] == 6
+
+
+@pytest.mark.parametrize("replacement", ["nothing", "an empty file", "a file without tables"])
+def test_rows_go_to_the_file_that_has_the_historys_name(replacement: str, tmp_path: Path) -> None:
+    file, folder = tmp_path / "history.db", tmp_path / "spool"
+    url, rows = f"sqlite:///{file}", Spool(folder)
+    with running(url, folder):
+        rows.append("task_run", attempt())
+        until(lambda: spool.pending_bytes(folder) == 0)
+        for each in tmp_path.glob("history.db*"):
+            each.unlink()
+        if replacement == "an empty file":
+            file.touch()
+        elif replacement == "a file without tables":
+            sqlite3.connect(file).execute("CREATE TABLE other (name TEXT)").connection.close()
+        for _ in range(50):
+            rows.append("task_run", attempt())
+        until(lambda: spool.pending_bytes(folder) == 0)
+    engine = open_database(url)
+    assert count(engine) == 50
+    engine.dispose()
+    if replacement == "nothing":
+        assert file.stat().st_mode & 0o077 == 0
+
+
+def test_tables_that_are_dropped_are_made_anew(tmp_path: Path) -> None:
+    file, folder = tmp_path / "history.db", tmp_path / "spool"
+    url, rows = f"sqlite:///{file}", Spool(folder)
+    with running(url, folder):
+        rows.append("task_run", attempt())
+        until(lambda: spool.pending_bytes(folder) == 0)
+        _drop_everything(file)
+        for _ in range(5):
+            rows.append("task_run", attempt())
+        until(lambda: spool.pending_bytes(folder) == 0)
+    engine = open_database(url)
+    assert count(engine) == 5
+    engine.dispose()
+
+
+def _drop_everything(file: Path) -> None:
+    other = sqlite3.connect(file, timeout=5)
+    for kind in ("view", "table"):
+        names = other.execute(
+            "SELECT name FROM sqlite_master WHERE type = ? AND name NOT LIKE 'sqlite_%'", (kind,)
+        )
+        for (name,) in names.fetchall():
+            other.execute(f"DROP {kind} IF EXISTS {name}")
+    other.commit()
+    other.close()
+
+
+def test_rows_that_a_later_schema_refuses_wait_for_the_upgrade(
+    url: str, engine: Engine, tmp_path: Path
+) -> None:
+    _refuse_rows(engine)
+    rows = Spool(tmp_path / "spool")
+    with running(url, tmp_path / "spool") as writer:
+        rows.append("task_run", attempt())
+        time.sleep(0.5)  # long enough for several tries that fail
+        assert spool.pending_bytes(tmp_path / "spool") > 0
+        assert writer.refused == 0
+    with writing(engine) as connection:  # the upgrade, whose writers would fill the column
+        connection.execute(
+            text("DROP TRIGGER moon_is_new" + (" ON task_run" if _is_postgresql(engine) else ""))
+        )
+    with running(url, tmp_path / "spool"):
+        until(lambda: count(engine) == 1)
+
+
+def _is_postgresql(engine: Engine) -> bool:
+    return engine.dialect.name == "postgresql"
+
+
+def _refuse_rows(engine: Engine) -> None:
+    """Refuse every row, as a constraint of a later schema would."""
+    with writing(engine) as connection:
+        if _is_postgresql(engine):
+            connection.exec_driver_sql(
+                "CREATE FUNCTION moon() RETURNS trigger LANGUAGE plpgsql AS "
+                "$$ BEGIN RAISE integrity_constraint_violation; END $$"
+            )
+            connection.exec_driver_sql(
+                "CREATE TRIGGER moon_is_new BEFORE INSERT ON task_run FOR EACH ROW EXECUTE FUNCTION moon()"
+            )
+        else:
+            connection.exec_driver_sql(
+                "CREATE TRIGGER moon_is_new BEFORE INSERT ON task_run BEGIN SELECT RAISE(ABORT, 'moon'); END"
+            )
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))

@@ -20,15 +20,17 @@ import typer
 from cli.errors import JobFailed
 from cli.permissions import file_mode, make_folders
 from pipeline.errors import OptionError
+from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS, audio_format_of
 from pipeline.jobs.jobs import Jobs
-from pipeline.planning.request import FORMATS
 from pipeline.store.artifacts import Store
 from pipeline.store.local import LocalObjects
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace existing files that voxchord did not write, but no input.")
 ]
-_BESIDE = {".srt": "subtitles", ".vtt": "subtitles", ".turns.json": "turns"}
+_SUBTITLES = {kind: f".{kind}" for kind in SUBTITLE_FORMATS}
+_TURNS = ".turns.json"
+_BESIDE = {**dict.fromkeys(_SUBTITLES.values(), "subtitles"), _TURNS: "turns"}
 """Endings of the files that are written beside the audio, and what they hold."""
 _Identity = tuple[int, int]
 
@@ -56,10 +58,11 @@ def format_of(output: Path) -> str:
     >>> format_of(Path("out/play.ogg"))
     'opus'
     """
-    ending = output.suffix.lower().removeprefix(".")
-    name = {"ogg": "opus", "wave": "wav"}.get(ending, ending)
-    if name not in FORMATS:
-        raise OptionError("output", f"unknown ending of {output.name!r}; available: {', '.join(FORMATS)}")
+    name = audio_format_of(output.suffix)
+    if name is None:
+        raise OptionError(
+            "output", f"unknown ending of {output.name!r}; available: {', '.join(AUDIO_FORMATS)}"
+        )
     return name
 
 
@@ -188,9 +191,8 @@ def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Del
     """
     artifacts = {
         output: manifest["audio"],
-        output.with_suffix(".srt"): manifest["subtitles"]["srt"],
-        output.with_suffix(".vtt"): manifest["subtitles"]["vtt"],
-        output.with_suffix(".turns.json"): manifest["turns"],
+        **{output.with_suffix(ending): manifest["subtitles"][kind] for kind, ending in _SUBTITLES.items()},
+        output.with_suffix(_TURNS): manifest["turns"],
     }
     contents = {target: partial(_copy, jobs, manifest, each) for target, each in artifacts.items()}
     delivery.write(contents, f"the finished job is retained: `fetch {manifest['job']} -o OUTPUT` copies it")

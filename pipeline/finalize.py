@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.engines.protocol import Control, Profile
+from pipeline.file_formats import SUBTITLE_FORMATS
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
@@ -63,7 +64,8 @@ def finish(
         audio=audio,
         file_format=plan.options.format,
         subtitles={
-            kind: _placed(jobs, plan, f"subtitles.{kind}", getattr(stitched, kind)) for kind in ("srt", "vtt")
+            kind: _placed(jobs, plan, f"subtitles.{kind}", getattr(stitched, kind))
+            for kind in SUBTITLE_FORMATS
         },
         turns=_placed(jobs, plan, "turns.json", turns),
         segments=plan.segments,

@@ -14,7 +14,8 @@ from cli.main import app
 from db.queries import catalog
 from deploy import settings_page
 from pipeline.engines.registry import ENGINES
-from pipeline.planning.request import FORMATS, ON_ERROR, JobOptions
+from pipeline.file_formats import AUDIO_FORMATS
+from pipeline.planning.request import ON_ERROR, JobOptions
 from tasks.broker.queues import QUEUES
 from tasks.settings import PREFIX, Settings
 from tests.markdown import ROOT, Page, pages
@@ -165,7 +166,7 @@ def test_the_api_page_names_every_task_queue_option_format_and_engine() -> None:
     page = Page(ROOT / "docs" / "api.md")
     engines = [name for name, place in ENGINES.items() if place.startswith("pipeline.")]
     tasks = [task for names in QUEUES.values() for task in names]
-    for name in (*QUEUES, *tasks, *FORMATS, *ON_ERROR, *engines, *JobOptions.__slots__):
+    for name in (*QUEUES, *tasks, *AUDIO_FORMATS, *ON_ERROR, *engines, *JobOptions.__slots__):
         assert name in page.spans, name
 
 

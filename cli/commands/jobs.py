@@ -26,6 +26,7 @@ from cli.scripts import (
 )
 from cli.submission import read_option, request, send
 from pipeline.errors import OptionError
+from pipeline.file_formats import audio_format_of
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import is_id
 from pipeline.planning.request import ReadingOptions, split_options
@@ -135,7 +136,7 @@ def fetch(
         if manifest is None:
             raise JobFailed(store.outcomes.failure(name) or f"job {name} is not finished")
         expected = manifest["file_format"]
-        if output.suffix.lower() not in (f".{expected}", ".ogg" if expected == "opus" else ""):
+        if audio_format_of(output.suffix) != expected:
             raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
         delivery = Delivery.of_job(store, output, force=force)
         delivery.check()

@@ -10,12 +10,12 @@ from typing import Any
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
+from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Summary, check
 from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
-FORMATS = ("flac", "wav", "opus", "mp3")
 ON_ERROR = ("fail", "gap")
 _TITLE_MAX = 200
 
@@ -27,7 +27,7 @@ class JobOptions:
     engine: str
     model: str | None = None
     """Name of a checkpoint in the settings; never a path."""
-    format: str = "flac"
+    format: str = DEFAULT_AUDIO_FORMAT
     title: str = ""
     seed: int = 0
     """Seed of the noise; another seed gives another take of the whole script."""
@@ -146,7 +146,7 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
         if not isinstance(value, kind) or isinstance(value, bool):
             raise OptionError(name, f"{value!r} is not {'an integer' if kind is int else 'a string'}")
     options = JobOptions(**{"engine": engine, **own})
-    _one_of("format", options.format, FORMATS)
+    _one_of("format", options.format, tuple(AUDIO_FORMATS))
     _one_of("on_error", options.on_error, ON_ERROR)
     if not 0 <= options.seed < 2**32:
         raise OptionError("seed", f"{options.seed} is not between 0 and {2**32 - 1}")

@@ -22,6 +22,7 @@ import soundfile
 import soxr
 
 from pipeline.errors import OptionError, StoreError
+from pipeline.file_formats import AUDIO_FORMATS
 
 Pcm = npt.NDArray[np.int16]
 
@@ -49,17 +50,17 @@ def writer(
     """Open a file of exactly that many samples, which gets its name when it is complete.
 
     Args:
-        file_format: a name in `FORMATS`.
+        file_format: a name in `AUDIO_FORMATS`.
 
     Raises:
         OptionError: unknown format.
         StoreError: the file cannot be written.
     """
-    if file_format not in FORMATS:
-        raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(FORMATS)}")
+    if file_format not in AUDIO_FORMATS:
+        raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(AUDIO_FORMATS)}")
     temporary = path.with_name(f".{path.name}.part")
     try:
-        opened = FORMATS[file_format](temporary, sample_rate_hz, samples, title)
+        opened = ENCODERS[file_format](temporary, sample_rate_hz, samples, title)
         try:
             yield opened
         except BaseException:
@@ -191,8 +192,8 @@ class Mp3(Compressed):
     rates_hz = _MP3_RATES_HZ
 
 
-FORMATS: dict[str, type[Wav | Flac | Opus | Mp3]] = {"wav": Wav, "flac": Flac, "opus": Opus, "mp3": Mp3}
-"""Encoders by format name, which is also the file's extension."""
+ENCODERS: dict[str, type[Wav | Flac | Opus | Mp3]] = {"wav": Wav, "flac": Flac, "opus": Opus, "mp3": Mp3}
+"""Encoders of `AUDIO_FORMATS`."""
 
 
 def pcm(samples: npt.NDArray[np.float32]) -> Pcm:

@@ -13,6 +13,7 @@ from flower.views import BaseHandler
 from tornado.web import HTTPError, url
 
 from pipeline.errors import MissingArtifactError, VoiceError
+from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_SUBTITLE_FORMAT, SUBTITLE_FORMATS
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import JOB_ID
 from pipeline.store.artifacts import Store
@@ -22,8 +23,6 @@ VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB; the limit of Flower's server is 100 MB."""
 JOB = rf"/voxchord/jobs/({JOB_ID})"
 _BLOCK = 1 << 20
-_TYPES = {"wav": "audio/wav", "flac": "audio/flac", "opus": "audio/ogg", "mp3": "audio/mpeg"}
-_SUBTITLES = {"srt": "application/x-subrip; charset=utf-8", "vtt": "text/vtt; charset=utf-8"}
 _RANGE = re.compile(r"bytes=(\d*)-(\d*)")
 
 
@@ -125,7 +124,7 @@ class AudioRoute(JobRoute):
             self.write({"error": "outside the file"})
             return
         start, end = wanted
-        self.set_header("Content-Type", _TYPES[file_format])
+        self.set_header("Content-Type", AUDIO_FORMATS[file_format].media_type)
         self.set_header("Content-Disposition", f'attachment; filename="{job}.{file_format}"')
         self.set_header("Accept-Ranges", "bytes")
         self.set_header("Etag", f'"{audio["sha256"]}"')
@@ -163,14 +162,14 @@ class AudioRoute(JobRoute):
 class SubtitlesRoute(JobRoute):
     async def get(self, job: str) -> None:
         """Answer with the subtitles, `?format=srt` (default) or `vtt`."""
-        kind = self.get_query_argument("format", "srt")
-        if kind not in _SUBTITLES:
-            raise HTTPError(400, "unknown format; available: srt, vtt")
+        kind = self.get_query_argument("format", DEFAULT_SUBTITLE_FORMAT)
+        if kind not in SUBTITLE_FORMATS:
+            raise HTTPError(400, f"unknown format; available: {', '.join(SUBTITLE_FORMATS)}")
         manifest = await self.away(self.manifest, job)
         data = await self.away(self.jobs.store.objects.read, manifest["subtitles"][kind]["name"])
         if data is None:
             raise HTTPError(404, "missing from the store")
-        self.set_header("Content-Type", _SUBTITLES[kind])
+        self.set_header("Content-Type", SUBTITLE_FORMATS[kind].media_type)
         self.write(data)
 
     def compute_etag(self) -> None:

@@ -13,6 +13,7 @@ import torch
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
+from pipeline.engines.vibevoice.checkpoint.mapped_tensor import TORCH_DTYPES
 from pipeline.engines.vibevoice.checkpoint.weights import Weights
 from pipeline.engines.vibevoice.decoding.cuda_graphs import CudaGraphs
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
@@ -76,8 +77,7 @@ class Device:
         'auto' is bfloat16 if the device supports it natively, else float16 on CUDA and float32 elsewhere.
         """
         if name != "auto":
-            found: torch.dtype = getattr(torch, name)
-            return found
+            return TORCH_DTYPES[name]
         if self.device.type == "cuda":
             able = torch.cuda.is_bf16_supported(including_emulation=False)
             return torch.bfloat16 if able else torch.float16

@@ -1,10 +1,11 @@
 """Options of a job that change VibeVoice's audio."""
 
 from pipeline.engines.protocol import Options
+from pipeline.engines.vibevoice.dtypes import BFLOAT16, DTYPES
 from pipeline.errors import OptionError
 
 DEFAULTS: Options = {"dtype": "auto", "guidance": 1.3, "quantize": False, "steps": 10}
-DTYPES = ("auto", "bfloat16", "float16", "float32", "float64")
+DTYPE_OPTIONS = ("auto", *(dtype.name for dtype in DTYPES))
 
 
 def canonical(given: Options) -> Options:
@@ -30,15 +31,15 @@ def canonical(given: Options) -> Options:
 
 
 def _dtype(value: object) -> str:
-    if value not in DTYPES:
-        raise OptionError("dtype", f"{value!r} is not one of {', '.join(DTYPES)}")
+    if value not in DTYPE_OPTIONS:
+        raise OptionError("dtype", f"{value!r} is not one of {', '.join(DTYPE_OPTIONS)}")
     return str(value)
 
 
 def _quantize(value: object, dtype: str) -> bool:
     if not isinstance(value, bool):
         raise OptionError("quantize", f"{value!r} is not true or false")
-    if value and dtype not in ("auto", "bfloat16"):
+    if value and dtype not in ("auto", BFLOAT16.name):
         raise OptionError("quantize", f"int8 weights need bfloat16, not {dtype}")
     return value
 

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.arrays import Samples
-from pipeline.stitching.encoders import FORMATS, NOTICE, Pcm, pcm, wav_header, writer
+from pipeline.file_formats import AUDIO_FORMATS
+from pipeline.stitching.encoders import ENCODERS, NOTICE, Pcm, pcm, wav_header, writer
 
 RATE_HZ = 24_000
 
@@ -70,7 +71,7 @@ def test_lossy_files_are_similar_and_have_the_same_length(
     assert level[0] == pytest.approx(level[1], rel=0.1)
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", AUDIO_FORMATS)
 def test_files_state_that_speech_is_generated(tmp_path: Path, file_format: str) -> None:
     _, metadata, _ = through_ffmpeg(written(tmp_path / "out", file_format, speech_like(1), title="Grüße"))
     assert metadata["comment"] == NOTICE
@@ -78,7 +79,7 @@ def test_files_state_that_speech_is_generated(tmp_path: Path, file_format: str) 
     assert "AI-generated" in NOTICE
 
 
-@pytest.mark.parametrize("file_format", FORMATS)
+@pytest.mark.parametrize("file_format", AUDIO_FORMATS)
 def test_a_title_is_optional(tmp_path: Path, file_format: str) -> None:
     _, metadata, _ = through_ffmpeg(written(tmp_path / "out", file_format, speech_like(1)))
     assert metadata["comment"] == NOTICE
@@ -150,3 +151,7 @@ def test_samples_are_rounded_to_the_nearest_16_bit_value() -> None:
     exact = np.linspace(-1, 1, 999, dtype=np.float32)
     buffer = io.BytesIO(pcm(exact).tobytes())
     assert np.abs(np.frombuffer(buffer.getvalue(), np.int16) - exact * 32767).max() <= 0.51
+
+
+def test_every_format_has_an_encoder() -> None:
+    assert ENCODERS.keys() == AUDIO_FORMATS.keys()

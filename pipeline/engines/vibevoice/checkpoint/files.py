@@ -18,6 +18,7 @@ from pipeline.engines.vibevoice.checkpoint.stored_files import (
     refuse_pointer,
     truncated,
 )
+from pipeline.engines.vibevoice.dtypes import BY_STORED_NAME
 from pipeline.errors import EngineError
 
 INDEX = "model.safetensors.index.json"
@@ -66,7 +67,7 @@ class Checkpoint:
     @property
     def is_half_precision(self) -> bool:
         """True if all tensors have 16 bits."""
-        return all(tensor.kind in ("BF16", "F16") for tensor in self.tensors.values())
+        return all(BY_STORED_NAME[tensor.kind].array_dtype.itemsize == 2 for tensor in self.tensors.values())
 
     def tensor(self, name: str) -> Tensor:
         """Return a tensor by name.

@@ -3,8 +3,10 @@
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.stored_files import Tensor
+from pipeline.engines.vibevoice.dtypes import DTYPES
 
-KINDS = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+TORCH_DTYPES: dict[str, torch.dtype] = {dtype.name: getattr(torch, dtype.name) for dtype in DTYPES}
+KINDS = {dtype.stored_name: TORCH_DTYPES[dtype.name] for dtype in DTYPES}
 
 
 def mapped(tensor: Tensor) -> torch.Tensor:

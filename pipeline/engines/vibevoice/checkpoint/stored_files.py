@@ -12,18 +12,10 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from pipeline.engines.vibevoice.checkpoint.architecture import Shape
+from pipeline.engines.vibevoice.dtypes import BY_STORED_NAME
 from pipeline.errors import EngineError
 
-DTYPES: dict[str, np.dtype[np.generic]] = {
-    "F64": np.dtype(np.float64),
-    "F32": np.dtype(np.float32),
-    "F16": np.dtype(np.float16),
-    "BF16": np.dtype(np.uint16),
-}
-"""Types of safetensors in numpy, which has no bfloat16: its bits are passed as integers."""
 SAMPLE_BYTES = 64
 POINTER = b"version https://git-lfs"
 """First bytes of the text that Git LFS leaves in place of a file (https://git-lfs.com/spec/v1)."""
@@ -35,14 +27,14 @@ class Tensor:
 
     file: Path
     kind: str
-    """A key of `DTYPES`."""
+    """A key of `dtypes.BY_STORED_NAME`."""
     shape: Shape
     offset: int
     """First byte, from the start of the file."""
 
     @property
     def size_bytes(self) -> int:
-        return prod(self.shape) * DTYPES[self.kind].itemsize
+        return prod(self.shape) * BY_STORED_NAME[self.kind].array_dtype.itemsize
 
     def map(self) -> tuple[mmap.mmap, int]:
         """Map its pages copy-on-write; also returns the offset of the first byte in them."""
@@ -131,7 +123,7 @@ def truncated(tensors: Mapping[str, Tensor]) -> Iterator[str]:
 
 
 def _tensor(file: Path, name: str, entry: Mapping[str, Any], data: int) -> Tensor:
-    if entry["dtype"] not in DTYPES:
+    if entry["dtype"] not in BY_STORED_NAME:
         raise EngineError(
             f"{file}: the tensor {name} is of type {entry['dtype']}, a quantised or foreign checkpoint; "
             "use the one in bfloat16"

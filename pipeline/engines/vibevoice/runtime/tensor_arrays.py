@@ -5,6 +5,7 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines.vibevoice.checkpoint.mapped_tensor import KINDS
+from pipeline.engines.vibevoice.dtypes import BFLOAT16
 
 NAMES = {dtype: kind for kind, dtype in KINDS.items()}
 
@@ -19,4 +20,4 @@ def pack(tensor: torch.Tensor) -> tuple[npt.NDArray[np.generic], str]:
 def unpack(array: npt.NDArray[np.generic], kind: str) -> torch.Tensor:
     """Convert the result of `pack` back to a tensor."""
     tensor = torch.tensor(array)
-    return tensor.view(torch.bfloat16) if kind == "BF16" else tensor
+    return tensor.view(torch.bfloat16) if kind == BFLOAT16.stored_name else tensor

@@ -1,0 +1,44 @@
+"""Formats of a job's audio and subtitles: their names, file endings and media types."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+
+@dataclass(frozen=True, slots=True)
+class FileFormat:
+    """Format of a file."""
+
+    media_type: str
+    """Media type of RFC 6838, with the character set of a text."""
+    endings: tuple[str, ...]
+    """Endings of file names in lower case, without the dot."""
+
+
+AUDIO_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
+    {
+        "flac": FileFormat("audio/flac", ("flac",)),
+        "wav": FileFormat("audio/wav", ("wav", "wave")),
+        "opus": FileFormat("audio/ogg", ("opus", "ogg")),
+        "mp3": FileFormat("audio/mpeg", ("mp3",)),
+    }
+)
+"""Values of a job's option `format`; the first is the default."""
+SUBTITLE_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
+    {
+        "srt": FileFormat("application/x-subrip; charset=utf-8", ("srt",)),
+        "vtt": FileFormat("text/vtt; charset=utf-8", ("vtt",)),
+    }
+)
+DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))
+DEFAULT_SUBTITLE_FORMAT = next(iter(SUBTITLE_FORMATS))
+
+
+def audio_format_of(ending: str) -> str | None:
+    """Name of the audio format with a file ending; None if no format has it.
+
+    >>> audio_format_of(".ogg"), audio_format_of("WAV"), audio_format_of(".m4a")
+    ('opus', 'wav', None)
+    """
+    wanted = ending.lower().removeprefix(".")
+    return next((name for name, each in AUDIO_FORMATS.items() if wanted in each.endings), None)

@@ -194,7 +194,7 @@ class S3Objects(RemoteObjects):
     def names(self, prefix: str = "") -> Iterator[tuple[str, float, int]]:
         """List with one request; s3fs would also look for an object of the folder's name."""
         bucket, key, _ = self.fs.split_path(self._path(prefix) if prefix else self.root)
-        start = f"{key}/" if key else ""
+        start = f"{key.rstrip('/')}/" if key else ""
         token: dict[str, str] = {}
         while True:
             with self._answering("list", prefix or "everything"):

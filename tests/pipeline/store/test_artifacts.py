@@ -19,6 +19,7 @@ def test_stored_artifacts_can_be_read(store: Store) -> None:
     assert store.get("a/b") == b"words"
     assert store.put("ab", b"other")
     assert [name for name, _, _ in store.objects.names("a")] == ["a/b"]
+    assert [name for name, _, _ in store.objects.names("a/")] == ["a/b"]
     assert {name for name, _, _ in store.objects.names() if not name.startswith(".")} == {"a/b", "ab"}
     assert list(store.objects.names("none")) == []
     ((_, modified, size),) = store.objects.names("a")

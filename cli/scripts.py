@@ -1,7 +1,7 @@
 """Scripts as the command line reads, checks and shows them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,11 +14,13 @@ from cli.delivery import Input
 from pipeline.engines.protocol import Engine
 from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
-from pipeline.planning.casting import cast
+from pipeline.planning.cast_file import CastEntry, read_cast
+from pipeline.planning.casting import Cast, cast
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.request import JobOptions, ReadingOptions
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
+from pipeline.script.names import find
 from pipeline.script.parser import read
 from pipeline.script.plain import SYMBOLS
 from pipeline.script.turns import Finding
@@ -31,6 +33,12 @@ ScriptArgument = Annotated[
 VoiceOption = Annotated[
     list[str] | None,
     typer.Option("--voice", "-v", metavar="SPEAKER=VOICE", help="Preset, registered voice or audio file."),
+]
+CastOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--cast", metavar="FILE", help="Voices by speaker, in YAML or TOML. `--voice` overrides an entry."
+    ),
 ]
 FormOption = Annotated[
     str | None,
@@ -99,21 +107,70 @@ def split_voices(given: Iterable[str]) -> dict[str, str]:
     return mapping
 
 
-def inputs(script: Path, voices: Mapping[str, str]) -> list[Input]:
-    """Files that a command reads: the script and the recordings of its speakers."""
-    recordings = [Input(f"the recording of {speaker!r}", Path(voice)) for speaker, voice in voices.items()]
-    return [Input("the script", script), *recordings]
+@dataclass(frozen=True, slots=True)
+class GivenVoices:
+    """Voices given on the command line and in a cast file."""
+
+    voices: dict[str, str]
+    """A preset, a registered voice or an audio file, by the speaker's name as it was given."""
+    places: dict[str, str]
+    """File and line of the entries of a cast file, by the speaker's name."""
+    file: Path | None = None
+    """The cast file."""
+
+
+def inputs(script: Path, given: GivenVoices) -> list[Input]:
+    """Files that a command reads: the script, the cast file and the recordings of its speakers."""
+    found = [Input("the script", script)]
+    if given.file is not None:
+        found.append(Input("the cast file", given.file))
+    recordings = given.voices.items()
+    return found + [Input(f"the recording of {speaker!r}", Path(voice)) for speaker, voice in recordings]
+
+
+def given_voices(pairs: Iterable[str] | None, file: Path | None) -> GivenVoices:
+    """Combine `--voice` and `--cast`; audio files in a cast file are found beside it.
+
+    Raises:
+        OptionError: an invalid pair or file.
+    """
+    voices = split_voices(pairs or [])
+    places: dict[str, str] = {}
+    for entry in _read_cast(file) if file else []:
+        if find(entry.name, voices) is None:
+            beside = file.parent / entry.voice if file else Path(entry.voice)
+            voices[entry.name] = str(beside) if beside.is_file() else entry.voice
+            places[entry.name] = f"{file}, line {entry.line}"
+    return GivenVoices(voices, places, file)
+
+
+def _read_cast(file: Path) -> list[CastEntry]:
+    try:
+        return read_cast(file.read_text("utf-8-sig"), file=file.name)
+    except OSError as error:
+        raise OptionError("cast", f"cannot read {file}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise OptionError("cast", f"{file} is not UTF-8") from None
 
 
 def register(given: Mapping[str, str], voices: Voices) -> dict[str, str]:
-    """Map speakers to voices; files are registered under a name made from their content."""
-    mapping = dict(given)
+    """Map speakers to voices; files are registered under a name made from their content.
+
+    Raises:
+        VoiceError: names every recording that cannot be used.
+    """
+    mapping, problems = dict(given), []
     for speaker, voice in given.items():
         path = Path(voice)
         if path.is_file():
-            data = read_recording(path.stem, path)
-            mapping[speaker] = name_of(path.name, data)
-            voices.add(mapping[speaker], data)
+            try:
+                data = read_recording(path.stem, path)
+                mapping[speaker] = name_of(path.name, data)
+                voices.add(mapping[speaker], data)
+            except VoiceError as error:
+                problems.append((str(path), error.reason))
+    if problems:
+        raise VoiceError.of(problems)
     return mapping
 
 
@@ -130,9 +187,17 @@ def read_recording(voice: str, path: Path) -> bytes:
 
 
 def examine(
-    source: Source, voices: Mapping[str, Any], options: JobOptions, registered: Voices, found: Settings
+    source: Source,
+    voices: Mapping[str, Any],
+    options: JobOptions,
+    registered: Voices,
+    found: Settings,
+    places: Mapping[str, str] | None = None,
 ) -> Check:
     """Check a script as the service does.
+
+    Args:
+        places: file and line of voices that a cast file gives, by the speaker's name.
 
     Raises:
         OptionError: unknown form, encoding, engine or model.
@@ -147,9 +212,21 @@ def examine(
         cast=list(voices),
     )
     try:
-        return check(script, voices, engine=engine, registered=registered)
+        checked = check(script, voices, engine=engine, registered=registered)
     except EngineError:  # the checkpoint is where the workers are; they check the turns
-        return Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
+        checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
+    return replace(checked, cast=_placed(checked.cast, places or {}))
+
+
+def _placed(found: Cast, places: Mapping[str, str]) -> Cast:
+    """Add the place in the cast file to the problems of its entries."""
+    problems = [
+        replace(problem, reason=f"{problem.reason} ({places[problem.given]})")
+        if problem.given in places
+        else problem
+        for problem in found.problems
+    ]
+    return replace(found, problems=problems)
 
 
 def _engine(found: Settings, options: JobOptions) -> Engine:

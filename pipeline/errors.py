@@ -41,7 +41,8 @@ class ScriptError(PipelineError):
 class VoiceError(PipelineError):
     """A reference recording or voice name that cannot be used.
 
-    `voice` and `reason` describe the first problem; `problems` has all of them.
+    `voice` and `reason` describe the first problem; `problems` has all of them. `voice` is empty if none was
+    given.
     """
 
     def __init__(self, voice: str, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
@@ -56,7 +57,10 @@ class VoiceError(PipelineError):
         return cls(voice, reason, more)
 
     def __str__(self) -> str:
-        shown = [f"voice {voice!r}: {reason}" for voice, reason in self.problems[:PROBLEMS_SHOWN]]
+        shown = [
+            f"voice {voice!r}: {reason}" if voice else reason
+            for voice, reason in self.problems[:PROBLEMS_SHOWN]
+        ]
         hidden = len(self.problems) - len(shown)
         return "\n".join(shown + ([f"and {hidden} more problems"] if hidden else []))
 

@@ -7,16 +7,17 @@ import typer
 from cli import context
 from cli.errors import Exit, out, print_json, reporting_errors
 from cli.scripts import (
+    CastOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     examine,
+    given_voices,
     read_source,
     register,
     show,
-    split_voices,
 )
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
@@ -25,6 +26,7 @@ from pipeline.voices.library import Voices
 def check(
     script: ScriptArgument,
     voice: VoiceOption = None,
+    cast: CastOption = None,
     engine: Annotated[str | None, typer.Option(help="Engine: `hibari` or `vibevoice`.")] = None,
     model: Annotated[str | None, typer.Option(help="Checkpoint, by its name in the settings.")] = None,
     form: FormOption = None,
@@ -42,8 +44,9 @@ def check(
         options, _ = split_options(asked, engine=found.engine)
         source = read_source(script, ReadingOptions(form, encoding, symbols))
         registered = Voices(context.jobs(found).store)
-        voices = register(split_voices(voice or []), registered)
-        summary = examine(source, voices, options, registered, found).summary()
+        given = given_voices(voice, cast)
+        voices = register(given.voices, registered)
+        summary = examine(source, voices, options, registered, found, given.places).summary()
         if json:
             print_json(summary.record())
         else:

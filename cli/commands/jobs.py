@@ -13,16 +13,17 @@ from cli.broker_retry import BrokerRetry, reach
 from cli.delivery import Delivery, ForceOption, deliver
 from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
 from cli.scripts import (
+    CastOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     examine,
+    given_voices,
     read_source,
     register,
     source_options,
-    split_voices,
 )
 from cli.submission import read_option, request, send
 from pipeline.errors import OptionError
@@ -40,6 +41,7 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 def submit(
     script: ScriptArgument,
     voice: VoiceOption = None,
+    cast: CastOption = None,
     option: Annotated[
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
@@ -58,8 +60,9 @@ def submit(
         own, _ = split_options(options, engine=found.engine)
         source = read_source(script, ReadingOptions(form, encoding, symbols))
         registered = Voices(context.jobs(found).store)
-        voices = register(split_voices(voice or []), registered)
-        examine(source, voices, own, registered, found).raise_for_problems()
+        given = given_voices(voice, cast)
+        voices = register(given.voices, registered)
+        examine(source, voices, own, registered, found, given.places).raise_for_problems()
         result = send(app, request(app, source.text(), voices, options))
         if json:
             print_json({"task": result.id})

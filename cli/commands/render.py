@@ -13,18 +13,19 @@ from cli.delivery import Delivery, ForceOption, deliver, format_of
 from cli.errors import err, out, print_json, reporting_errors
 from cli.progress import watch
 from cli.scripts import (
+    CastOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     examine,
+    given_voices,
     inputs,
     read_source,
     register,
     show,
     source_options,
-    split_voices,
 )
 from cli.submission import read_option, request, send
 from db.queries.jobs import costs
@@ -41,6 +42,7 @@ def render(
         Path, typer.Option("--output", "-o", help="Path of the audio file; its ending selects the format.")
     ],
     voice: VoiceOption = None,
+    cast: CastOption = None,
     engine: Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Checkpoint: a folder, a hub ID, or a name from the settings.")
@@ -72,12 +74,12 @@ def render(
         options |= source_options(form, symbols)
         own, _ = split_options(options, engine=found.engine)
         source = read_source(script, ReadingOptions(form, encoding, symbols))
-        jobs, given = context.jobs(found), split_voices(voice or [])
+        jobs, given = context.jobs(found), given_voices(voice, cast)
         delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
         delivery.check()
         registered = Voices(jobs.store)
-        voices = register(given, registered)
-        examined = examine(source, voices, own, registered, found)
+        voices = register(given.voices, registered)
+        examined = examine(source, voices, own, registered, found, given.places)
         examined.raise_for_problems()
         if not json:
             show(examined.summary(), err)

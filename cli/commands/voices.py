@@ -30,12 +30,13 @@ def add(
 
 @app.command("list")
 def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
-    """List the engine's presets and the registered recordings."""
+    """List the engine's presets, their variations and the registered recordings."""
     with reporting_errors():
         found = context.settings()
         profile = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None)).profile
         voices = Voices(context.jobs(found).store)
         rows = [{"name": name, "kind": "preset", "hash": ""} for name in profile.presets]
+        rows += [{"name": name, "kind": "variation", "hash": ""} for name in profile.variations]
         rows += [{"name": name, "kind": "recording", "hash": voices.resolve(name)} for name in voices.names()]
         if json:
             print_json(rows)

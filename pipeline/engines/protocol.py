@@ -37,7 +37,9 @@ class Profile:
     words_per_s: float
     """Expected speaking rate, for plans and deadlines."""
     presets: tuple[str, ...] = ()
-    """Voices without recordings, in the order in which speakers get them."""
+    """Voices without recordings; the first is the narrator's."""
+    variations: tuple[str, ...] = ()
+    """Voices made from presets, for speakers beyond these; empty if the engine cannot vary them."""
     separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
 

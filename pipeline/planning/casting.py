@@ -1,13 +1,26 @@
-"""Casting: a voice for every speaker of a script."""
+"""Casting: a voice for every speaker of a script.
 
-from collections.abc import Mapping, Sequence
+Default voices are a function of the set of names: they depend neither on the order of the lines nor on how a
+name is spelled. Every pair of a name and a voice has a fixed affinity (rendezvous hashing), and the highest
+affinities are matched first, which gives the one stable matching. Another name moves only speakers with whom
+it collides, and those with whom these collide in turn.
+"""
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from pipeline.engines.protocol import Profile
 from pipeline.errors import VoiceError
-from pipeline.script.names import find
+from pipeline.script.names import find, skeleton
+from pipeline.script.turns import NARRATOR
 from pipeline.voices.library import Voices
+
+_NAMES_SHOWN = 12
+_NUMBERED = re.compile(r"speaker (\d{1,3})")
+_PINNED = "give `--voice` or `--cast` (the task's `voices`) to pin them"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +34,37 @@ class Speaker:
     """`preset:<name>`, or the SHA-256 of the recording."""
 
 
+@dataclass(frozen=True, slots=True)
+class CastProblem:
+    """Reason why one speaker or several have no voice."""
+
+    reason: str
+    speaker: str = ""
+    """The speaker, or the first of them; empty if nobody of that name speaks."""
+    voice: str = ""
+    """The voice that cannot be used; empty if none was given."""
+    given: str = ""
+    """The speaker's name as it was given beside the script."""
+
+
 @dataclass(slots=True)
 class Cast:
     """The speakers that have a voice, and why others have none."""
 
     speakers: list[Speaker] = field(default_factory=list)
     """Speakers, in the order in which they first speak."""
-    problems: list[tuple[str, str, str]] = field(default_factory=list)
-    """(speaker or "", voice or speaker, reason)."""
+    problems: list[CastProblem] = field(default_factory=list)
+    notices: list[tuple[str, str]] = field(default_factory=list)
+    """(speaker, reason)."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A voice that was given for a speaker."""
+
+    name: str
+    """The speaker's name as it was given."""
+    voice: Any
 
 
 def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, registered: Voices) -> Cast:
@@ -36,64 +72,175 @@ def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, regi
 
     Args:
         names: speakers, in the order in which they first speak.
-        voices: a preset or a registered voice by the speaker's name, however that is spelled.
+        voices: a preset or a registered voice, or `{"voice": …}`, by the speaker's name, however that is
+            spelled.
     """
     result = Cast()
     given = _by_speaker(names, voices, result)
-    free = [preset for preset in profile.presets if preset not in given.values()]
+    waiting = [name for name in names if name not in given]
+    taken = {each.voice for each in given.values() if isinstance(each.voice, str)}
+    defaults = {} if profile.reference_needed else default_voices(waiting, profile, taken=taken)
     for name in names:
-        voice = given.get(name)
-        if voice is None and profile.reference_needed:
-            result.problems.append(
-                (name, name, f"engine {profile.name} needs a reference recording for every speaker")
-            )
-            continue
-        if voice is None and not free:
-            count = len(profile.presets)
-            result.problems.append(
-                (
-                    name,
-                    name,
-                    f"no voice left: all {count} presets are assigned; {_remedy(name, profile)}",
-                )
-            )
+        voice = given[name].voice if name in given else defaults.get(name)
+        if voice is None:
             continue
         try:
-            result.speakers.append(
-                _speaker(name, free.pop(0) if voice is None else voice, profile, registered)
-            )
+            result.speakers.append(_speaker(name, voice, profile, registered))
         except VoiceError as error:
-            result.problems.append((name, error.voice, error.reason))
+            result.problems.append(CastProblem(error.reason, name, error.voice, given[name].name))
+    without = [name for name in waiting if name not in defaults]
+    if without:
+        result.problems.append(CastProblem(_remedy(without, profile), without[0]))
+    _notice_defaults(defaults, profile, result)
     return result
 
 
-def _remedy(name: str, profile: Profile) -> str:
-    presets = ", ".join(profile.presets)
-    return f'give `--voice "{name}=VOICE"` with a recording, or one of {presets} for two speakers'
+def default_voices(
+    names: Collection[str], profile: Profile, *, taken: Collection[str] = ()
+) -> dict[str, str]:
+    """Assign presets to names, then variations of presets, then all of them again.
+
+    Args:
+        taken: voices that other speakers were given.
+
+    Returns:
+        Voices by name. Names are missing if there are more than presets, and the engine cannot vary these.
+    """
+    assigned: dict[str, str] = {}
+    for voices in (profile.presets, profile.variations):
+        waiting = [name for name in names if name not in assigned]
+        assigned |= _matched(waiting, [voice for voice in voices if voice not in taken], profile)
+    if profile.variations:
+        every = (*profile.presets, *profile.variations)
+        assigned |= {name: _first(name, every, profile) for name in names if name not in assigned}
+    return assigned
 
 
-def _by_speaker(names: Sequence[str], voices: Mapping[str, Any], result: Cast) -> dict[str, Any]:
+def _matched(names: Sequence[str], voices: Sequence[str], profile: Profile) -> dict[str, str]:
+    """Match names and voices by falling affinity, each at most once."""
+    pairs = sorted(((_affinity(n, v, profile), n, v) for n in names for v in voices), reverse=True)
+    matched: dict[str, str] = {}
+    used: set[str] = set()
+    for _, name, voice in pairs:
+        if name not in matched and voice not in used:
+            matched[name] = voice
+            used.add(voice)
+    return matched
+
+
+def _first(name: str, voices: Sequence[str], profile: Profile) -> str:
+    """The voice with the highest affinity."""
+    return max(voices, key=lambda voice: _affinity(name, voice, profile))
+
+
+def _affinity(name: str, voice: str, profile: Profile) -> tuple[bool, bytes]:
+    """Rank of a voice for a name, and of the name for the voice.
+
+    `Narrator` and `Speaker 1` come first for the first voice, `Speaker 2` for the second, and so on.
+    """
+    key = skeleton(name)
+    numbered = _NUMBERED.fullmatch(key)
+    place = int(numbered[1]) - 1 if numbered else 0 if key == skeleton(NARRATOR) else None
+    voices = (*profile.presets, *profile.variations)
+    home = place is not None and 0 <= place < len(voices) and voices[place] == voice
+    return home, hashlib.blake2b(f"{voice}\0{key}".encode(), digest_size=8).digest()
+
+
+def _notice_defaults(defaults: Mapping[str, str], profile: Profile, result: Cast) -> None:
+    """Report default voices that are shared, varied, or depend on who else speaks."""
+    for voice in dict.fromkeys(defaults.values()):
+        sharing = [name for name, assigned in defaults.items() if assigned == voice]
+        if len(sharing) > 1:
+            result.notices.append((sharing[0], f"{_listed(sharing)} share the voice {voice}; {_PINNED}"))
+    varied = [name for name, voice in defaults.items() if voice in profile.variations]
+    if varied:
+        result.notices.append(
+            (
+                varied[0],
+                f"there are more speakers than presets: {_listed(varied)} "
+                f"{'has a variation' if len(varied) == 1 else 'have variations'} of a preset; {_PINNED}",
+            )
+        )
+    presets = profile.presets
+    moved = [
+        name
+        for name, voice in defaults.items()
+        if voice in presets and voice != _first(name, presets, profile)
+    ]
+    if moved:
+        result.notices.append(
+            (
+                moved[0],
+                f"the default {'voice' if len(moved) == 1 else 'voices'} of {_listed(moved)} may change when "
+                f"speakers are added or removed; {_PINNED}",
+            )
+        )
+
+
+def _remedy(names: Sequence[str], profile: Profile) -> str:
+    have = "has no voice" if len(names) == 1 else "have no voice"
+    why = (
+        f"engine {profile.name} needs a reference recording for every speaker"
+        if profile.reference_needed
+        else f"all {len(profile.presets)} presets of engine {profile.name} are assigned"
+    )
+    example = f'`--voice "{names[0]}=FILE"`'
+    return f"{_listed(names)} {have}: {why}; give {example} for each, or `--cast FILE` (the task's `voices`)"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names for a message.
+
+    >>> _listed(["Ann", "Bo", "Cy"])
+    'Ann, Bo and Cy'
+    """
+    shown = list(names[:_NAMES_SHOWN])
+    if len(names) > len(shown):
+        return f"{', '.join(shown)} and {len(names) - len(shown)} more"
+    return " and ".join(filter(None, (", ".join(shown[:-1]), shown[-1])))
+
+
+def _by_speaker(names: Sequence[str], voices: Mapping[str, Any], result: Cast) -> dict[str, _Given]:
     """Voices under the speakers' names as the script has them."""
-    found: dict[str, Any] = {}
-    for name, voice in voices.items():
-        speaker = find(str(name), names)
+    found: dict[str, _Given] = {}
+    for each, entry in voices.items():
+        name, voice = str(each), _voice_of(entry)
+        speaker = find(name, names)
         if speaker is None:
-            known = ", ".join(names[:8]) or "none"
+            known = _listed(names) if names else "none"
             result.problems.append(
-                ("", str(voice), f"assigned to {name!r}, who does not speak; speakers: {known}")
+                CastProblem(
+                    f"assigned to {name!r}, who does not speak; speakers: {known}", "", str(voice), name
+                )
             )
-        elif speaker in found and found[speaker] != voice:
-            result.problems.append(
-                (speaker, str(voice), f"assigned to {name!r}, who already has {found[speaker]!r}")
-            )
-        else:
-            found[speaker] = voice
+        elif speaker in found and found[speaker].voice != voice:
+            reason = f"assigned to {name!r}, who already has {found[speaker].voice!r}"
+            result.problems.append(CastProblem(reason, speaker, str(voice), name))
+        elif voice is not None:
+            found[speaker] = _Given(name, voice)
     return found
+
+
+def _voice_of(entry: Any) -> Any:
+    """Voice of an entry `{"voice": …}`; any other entry is a voice itself."""
+    return entry["voice"] if isinstance(entry, Mapping) and set(entry) == {"voice"} else entry
 
 
 def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Speaker:
     if not isinstance(voice, str):
         raise VoiceError(name, f"{voice!r} is not a voice name")
-    if voice in profile.presets:
+    if voice in profile.presets or voice in profile.variations:
         return Speaker(name, voice, f"preset:{voice}")
-    return Speaker(name, voice, registered.resolve(voice))
+    digest = registered.find(voice)
+    if digest is None:
+        raise VoiceError(voice, f"unknown; available: {_available(profile, registered)}")
+    return Speaker(name, voice, digest)
+
+
+def _available(profile: Profile, registered: Voices) -> str:
+    kinds = {
+        "presets": profile.presets,
+        "variations": profile.variations,
+        "recordings": registered.names(),
+    }
+    return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names) or "none"

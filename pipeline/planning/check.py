@@ -77,8 +77,11 @@ class Check:
     def problems(self) -> tuple[Finding, ...]:
         """Problems, in the order of their lines."""
         voices = [
-            Finding(self._first_line(speaker), f"voice {voice!r}: {reason}")
-            for speaker, voice, reason in self.cast.problems
+            Finding(
+                self._first_line(problem.speaker),
+                f"voice {problem.voice!r}: {problem.reason}" if problem.voice else problem.reason,
+            )
+            for problem in self.cast.problems
         ]
         found = [*self.script.problems, *self.refusals, *voices]
         return tuple(sorted(found, key=lambda finding: finding.line))
@@ -93,7 +96,7 @@ class Check:
         if self.script.problems or self.refusals:
             raise ScriptError.of([(finding.line, finding.reason) for finding in self.problems])
         if self.cast.problems:
-            raise VoiceError.of([(voice, reason) for _, voice, reason in self.cast.problems])
+            raise VoiceError.of([(problem.voice, problem.reason) for problem in self.cast.problems])
 
     def summary(self) -> Summary:
         """Sum up who speaks, how much, and what was found."""
@@ -103,6 +106,8 @@ class Check:
         for turn in self.script.turns:
             turns[turn.speaker] += not turn.continues
             words[turn.speaker] += spoken_words(turn.text)
+        found = (*self.script.notices, *left_out(self.script.omissions))
+        casting = [Finding(self._first_line(name), reason) for name, reason in self.cast.notices]
         per_minute = self.profile.words_per_s * 60
         speakers = tuple(
             SpeakerSummary(
@@ -116,9 +121,7 @@ class Check:
             words=words.total(),
             minutes=round(words.total() / per_minute, 2),
             problems=self.problems,
-            notices=tuple(
-                sorted((*self.script.notices, *left_out(self.script.omissions), *self.notices), key=_line)
-            ),
+            notices=tuple(sorted((*found, *self.notices, *casting), key=_line)),
             omitted=_counted(self.script.omissions),
         )
 

@@ -41,6 +41,15 @@ def identity(name: str) -> str:
     return _ZEROS.sub("", " ".join(words)) or name.strip()
 
 
+def skeleton(name: str) -> str:
+    """A key that is equal for all names that `People` takes for one, look-alike letters of other scripts too.
+
+    >>> skeleton("Ann\u0430") == skeleton("ANNA")
+    True
+    """
+    return identity(name.translate(_LOOKALIKES))
+
+
 def displayed(name: str) -> str:
     """The name as it is shown: `Speaker 1` for numbered speakers, else as written.
 

@@ -54,16 +54,21 @@ class Voices:
         """Names of all voices, sorted."""
         return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))
 
+    def find(self, name: str) -> str | None:
+        """Hash of the recording under a name; None if there is none."""
+        digest = self.store.get(_NAMES + quote(name)) if _NAME.fullmatch(name) else None
+        return None if digest is None else digest.decode()
+
     def resolve(self, name: str) -> str:
         """Hash of the recording under a name.
 
         Raises:
             VoiceError: unknown voice.
         """
-        digest = self.store.get(_NAMES + quote(checked_name(name)))
+        digest = self.find(checked_name(name))
         if digest is None:
             raise VoiceError(name, f"unknown; available: {', '.join(self.names()) or 'none'}")
-        return digest.decode()
+        return digest
 
     def load(self, digest: str) -> Reference:
         """Read the recording with a hash.

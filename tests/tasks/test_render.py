@@ -203,7 +203,27 @@ def test_bad_input_is_refused_by_name_before_work_starts(
     assert set(service.jobs.plans.ids()) == before
 
 
-def test_six_speakers_without_voices_are_refused(service: Service) -> None:
+def test_six_speakers_without_voices_have_six(service: Service) -> None:
     script = "\n".join(f"Speaker {i}: Hello." for i in range(1, 7))
-    with pytest.raises(Exception, match=r"Speaker 5.*presets are assigned"):
-        service.render(script)
+    manifest = service.render(script)
+    voices = [speaker["voice"] for speaker in manifest["script"]["speakers"]]
+    assert voices[:4] == ["wren", "heron", "finch", "crane"]
+    assert len(set(voices)) == 6
+    assert any("more speakers than presets" in notice["reason"] for notice in manifest["script"]["notices"])
+
+
+def test_a_renamed_speaker_whose_voice_stays_decodes_nothing(service: Service) -> None:
+    script = "Anna: We walk to the mill at nine.\nBo: It is raining on the weir.\nAnna: Take a coat.\n"
+    first = service.render(script, voices={"Anna": "wren", "Bo": "heron"})
+    second = service.render(
+        script.replace("Anna", "Zoe"), voices={"Zoe": {"voice": "wren"}, "Bo": {"voice": "heron"}}
+    )
+    assert second["job"] != first["job"]
+    keys = [
+        [segment.key for segment in service.jobs.plans.segments(service.jobs.plans.need(each["job"]))]
+        for each in (first, second)
+    ]
+    assert keys[0] == keys[1]
+    vtt = service.jobs.store.objects.read(second["subtitles"]["vtt"]["name"]) or b""
+    assert b"Zoe" in vtt
+    assert b"Anna" not in vtt

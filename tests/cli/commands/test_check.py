@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cli.scripts import given_voices, inputs
 from tests.cli.conftest import Run
 
 SCRIPT = """Title: The Lamp
@@ -34,7 +35,7 @@ def test_a_sound_script_is_summed_up(ask: Run, script: Path) -> None:
     assert [
         (speaker["name"], speaker["voice"], speaker["turns"], speaker["words"])
         for speaker in found["speakers"]
-    ] == [("Mia", "wren", 3, 11), ("Rolf", "heron", 2, 4)]
+    ] == [("Mia", "crane", 3, 11), ("Rolf", "heron", 2, 4)]
     assert (found["words"], found["problems"]) == (15, [])
     assert [notice["line"] for notice in found["notices"]] == [1, 3, 4, 5, 7]
     assert all(set(notice) == {"line", "reason"} for notice in found["notices"])
@@ -56,6 +57,48 @@ def test_every_problem_is_named_at_once_with_exit_code_3(ask: Run, tmp_path: Pat
     rendered = ask("render", path, "-o", tmp_path / "x.wav")
     assert rendered.returncode == 3
     assert rendered.stderr.count("line ") == 3
+
+
+def test_a_cast_file_gives_voices_and_its_faults_are_named_with_lines(ask: Run, script: Path) -> None:
+    cast = script.with_name("cast.yaml")
+    cast.write_text("cast:\n  MIA: finch\n  Rolf: {voice: crane}\n")
+    done = ask("check", script, "--json", "--cast", cast, "--voice", "rolf=wren")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [(each["name"], each["voice"]) for each in found["speakers"]] == [
+        ("Mia", "finch"),
+        ("Rolf", "wren"),
+    ]
+    cast.write_text("cast:\n  Mia: unknown\n  Rolf: heron\n  Nobody: wren\n")
+    done = ask("check", script, "--json", "--cast", cast)
+    assert done.returncode == 3
+    reasons = [problem["reason"] for problem in json.loads(done.stdout)["problems"]]
+    assert len(reasons) == 2
+    assert "voice 'wren': assigned to 'Nobody', who does not speak; speakers: Mia and Rolf" in reasons[0]
+    assert "cast.yaml, line 4)" in reasons[0]
+    assert "voice 'unknown': unknown; available: presets wren, heron, finch, crane" in reasons[1]
+    assert "cast.yaml, line 2)" in reasons[1]
+    cast.write_text("Mia\n")
+    done = ask("check", script, "--cast", cast)
+    assert done.returncode == 3
+    assert "line 1: is not a mapping of speakers to voices" in done.stderr
+    assert ask("check", script, "--cast", cast.with_name("none.yaml")).returncode == 3
+
+
+def test_recordings_of_a_cast_file_are_found_beside_it(tmp_path: Path) -> None:
+    (tmp_path / "voices").mkdir()
+    (tmp_path / "voices" / "mia.wav").write_bytes(b"")
+    cast = tmp_path / "cast.toml"
+    cast.write_text('Mia = "voices/mia.wav"\nRolf = "voices/rolf.wav"\n')
+    given = given_voices(["Ann=heron"], cast)
+    assert given.voices == {
+        "Ann": "heron",
+        "Mia": str(tmp_path / "voices" / "mia.wav"),
+        "Rolf": "voices/rolf.wav",
+    }
+    assert given.places == {"Mia": f"{cast}, line 1", "Rolf": f"{cast}, line 2"}
+    described = {str(each.path) for each in inputs(tmp_path / "script.txt", given)}
+    assert {str(cast), given.voices["Mia"]} <= described
 
 
 def test_a_form_and_an_encoding_are_options(ask: Run, tmp_path: Path) -> None:

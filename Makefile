@@ -6,7 +6,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test quick model-test console-test kernel-test lint clean
+.PHONY: run test quick model-test listen listen-test console-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -15,18 +15,25 @@ run: $(VENV)/.run
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 SHARED := -n 3 --dist loadgroup --no-loadscope-reorder
 test: $(VENV)/.test lint
-	$(PYTEST) $(SHARED) -m 'not slow'
+	$(PYTEST) $(SHARED) -m 'not slow and not listen'
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
 NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice
 quick: $(VENV)/.test lint
-	$(PYTEST) -n 2 -q -m 'not slow' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
+	$(PYTEST) -n 2 -q -m 'not slow and not listen' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
 		pipeline db tasks tests/pipeline tests/db tests/golden tests/test_docs.py tests/test_language.py tests/test_layout.py
 
 # All of the model's tests: exactness in every arrangement, memory over many segments, each check of a GPU.
 MODEL := pipeline/engines/vibevoice tests/pipeline/engines/vibevoice tests/bench tests/tasks/test_vibevoice.py
 model-test: $(VENV)/.test
-	$(PYTEST) $(MODEL)
+	$(PYTEST) $(MODEL) -m 'not listen'
+
+# The models of full verification: a recogniser, a voice activity detector, a speaker encoder. No download.
+listen: $(VENV)/.listen
+
+# All tests that hear: verification by these models, word times, renders that are transcribed.
+listen-test: $(VENV)/.listen
+	$(PYTEST) -m listen
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
@@ -56,6 +63,12 @@ $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) '.[s3,vibevoice,test]'
 	touch $@ $(VENV)/.run
+
+# Resemblyzer's wheel has the weights of the speaker encoder; its code and its dependencies are not used.
+$(VENV)/.listen: $(VENV)/.test
+	$(PIP) '.[s3,vibevoice,test,verify,measure]'
+	$(PIP) --no-deps resemblyzer
+	touch $@
 
 clean:
 	rm -rf $(VENV) build out .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""Full verification: a recogniser, a voice activity detector and a speaker encoder check a take."""

@@ -71,7 +71,9 @@ class Plans:
     def create(self, request: Request, profile: Profile) -> Plan:
         """Plan a job and store the plan; a second call adopts the stored plan and repairs damaged pages."""
         job = request.job
-        if self.store.objects.size(f"jobs/{job}/plan") is None:  # the garbage collector may have removed it
+        if (
+            _get_either(self.store, f"jobs/{job}/plan") is None
+        ):  # removed by the garbage collector, or damaged
             self._forget(job)
         existing = self.get(job)
         if existing and self._whole(existing):

@@ -53,7 +53,7 @@ def _pause(app: VoxchordApp, job: str | None, error: StoreError) -> None:
     """Wait until the store answers, the worker shuts down, or another worker should try."""
     log.warning("paused: %s", error, extra={"job": job})
     _show(app, job, PAUSED, {"reason": str(error)})
-    _wait(app.resources.jobs.store)
+    wait_until_writable(app.resources.jobs.store)
     _show(app, job, states.STARTED, None)
 
 
@@ -66,10 +66,11 @@ def reason(app: VoxchordApp, job: str) -> str | None:
     return None
 
 
-def _wait(store: Store) -> None:
-    deadline = time.monotonic() + _HOLD_S
+def wait_until_writable(store: Store, *, check_s: float = _CHECK_S, hold_s: float = _HOLD_S) -> None:
+    """Check every `check_s` until the store accepts writes, the worker shuts down or `hold_s` have passed."""
+    deadline = time.monotonic() + hold_s
     while time.monotonic() < deadline and not stopping():
-        time.sleep(_CHECK_S * random.uniform(0.5, 1.5))
+        time.sleep(check_s * random.uniform(0.5, 1.5))
         if writable(store):
             log.warning("the store answers; work resumes")
             return

@@ -6,7 +6,9 @@ import pytest
 
 from bench.harness.silence import Silence
 from pipeline import stages
-from pipeline.errors import CancelledError, MissingArtifactError
+from pipeline.arrays import Arrays
+from pipeline.engines.protocol import Options, Reference
+from pipeline.errors import CancelledError, MissingArtifactError, VoiceError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
@@ -37,14 +39,27 @@ class Control:
         pass
 
 
+class Choosy(Silence):
+    """Engine that can use no voice."""
+
+    def speaker(self, reference: Reference, options: Options) -> Arrays:
+        raise VoiceError("its recording", "too short")
+
+
+def planned(store: Store, script: str, engine: Silence) -> list[SegmentWork]:
+    """Plan a script; returns the work of its segments."""
+    jobs = Jobs(store)
+    options, rest = split_options({}, engine="silence")
+    read = parse(script, characters_max=1000)
+    request = checked(read, {}, options, rest, engine=engine, registered=Voices(store))
+    plan = jobs.plans.create(request, engine.profile)
+    return [SegmentWork(store, plan, segment, engine) for segment in jobs.plans.segments(plan)]
+
+
 @pytest.fixture
 def work(tmp_path: Path) -> SegmentWork:
-    jobs, engine = Jobs(Store(str(tmp_path))), Silence()
-    options, rest = split_options({}, engine="silence")
-    script = parse("Anna: Five words are spoken here.", characters_max=1000)
-    request = checked(script, {}, options, rest, engine=engine, registered=Voices(jobs.store))
-    plan = jobs.plans.create(request, engine.profile)
-    return SegmentWork(jobs.store, plan, jobs.plans.segment(plan.job, 0), engine)
+    (only,) = planned(Store(str(tmp_path)), "Anna: Five words are spoken here.", Silence())
+    return only
 
 
 def run_all(work: SegmentWork) -> list[object]:
@@ -89,3 +104,37 @@ def test_cancelled_job_stops_and_stores_no_audio(work: SegmentWork) -> None:
     with pytest.raises(CancelledError):
         stages.diffusion(work, Control(work.plan.job))
     assert not work.finished
+
+
+def test_facts_are_those_of_the_words_and_the_samples(work: SegmentWork) -> None:
+    assert stages.text(work) == {"chars_in": 27, "cache_hit": False, "tokens_in": 1}
+    assert stages.semantic(work) == {"cache_hit": False, "tokens_in": 1}
+    stages.speaker(work)
+    assert stages.diffusion(work, Control()) == {
+        "cache_hit": False,
+        "audio_s": pytest.approx(0.1),
+        "sample_rate": 8000,
+        "bytes_out": 4 * 5 * 160,
+    }
+
+
+def test_a_voice_is_embedded_once_for_all_segments(tmp_path: Path) -> None:
+    line = "Anna: Ten words are spoken in this line of her."
+    works = planned(Store(str(tmp_path)), f"{line}\n{line} Again.\n{line} Once more.", Silence())
+    assert len(works) > 1
+    assert [stages.speaker(each)["cache_hit"] for each in works] == [False] + [True] * (len(works) - 1)
+
+
+def test_an_unusable_voice_is_named_by_its_speaker(tmp_path: Path) -> None:
+    (work,) = planned(Store(str(tmp_path)), "Anna: Five words are spoken here.", Choosy())
+    with pytest.raises(VoiceError, match="voice 'Anna': too short"):
+        stages.speaker(work)
+
+
+def test_a_damaged_product_counts_as_missing(work: SegmentWork) -> None:
+    run_all(work)
+    work.store.objects.replace(work.name("spans"), b"half")
+    work.store.objects.replace(work.name("text"), b"half")
+    assert not work.finished
+    assert run_all(work)[0] is False
+    assert work.finished

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any
 
 import typer
@@ -11,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.delivery import Input
-from pipeline.engines.protocol import Engine
+from pipeline.engines.protocol import Engine, Options
 from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
 from pipeline.planning.cast_file import CastEntry, read_cast
@@ -192,17 +193,20 @@ def examine(
     options: JobOptions,
     registered: Voices,
     found: Settings,
+    engine_options: Options = MappingProxyType({}),
+    *,
     places: Mapping[str, str] | None = None,
 ) -> Check:
-    """Check a script as the service does.
+    """Check a script and its options as the service does.
 
     Args:
         places: file and line of voices that a cast file gives, by the speaker's name.
 
     Raises:
-        OptionError: unknown form, encoding, engine or model.
+        OptionError: unknown form, encoding, engine or model, or an option that the engine refuses.
     """
     engine = _engine(found, options)
+    engine.options(engine_options)
     script = read(
         source.data,
         characters_max=found.characters_max,

@@ -7,12 +7,16 @@ from uuid import uuid4
 
 from cli.broker_retry import BrokerRetry, reach
 from pipeline.errors import OptionError
+from pipeline.jobs.jobs import Jobs
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
 
 
 _AGAIN_S = 1.0
+_ACCEPTED_S = 10.0
+"""Longest wait for a worker to accept a request, which takes a fraction of a second."""
+_LISTEN_S = 0.1
 
 
 def read_option(text: str) -> tuple[str, str | int | float | bool]:
@@ -58,3 +62,18 @@ def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":
     while not retry.call(lambda: reach(app)) or (result := retry.call(ask)) is None:
         time.sleep(_AGAIN_S)
     return result
+
+
+def accepted_job(jobs: Jobs, task: str) -> str | None:
+    """Wait until the service has accepted a request; returns its job, or None if no worker takes it.
+
+    Raises:
+        PipelineError: the service refused the request.
+    """
+    until = time.monotonic() + _ACCEPTED_S
+    while (job := jobs.intake.job_of(task)) is None and time.monotonic() < until:
+        time.sleep(_LISTEN_S)
+    refusal = jobs.intake.refusal(job) if job else None
+    if refusal is not None:
+        raise refusal.error
+    return job

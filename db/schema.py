@@ -379,6 +379,7 @@ job = Table(
     _seconds("audio", "Duration of the finished file."),
     _number("speed", "Audio seconds per second from the request, or the last restart, to the end."),
     _text("error", "Reason of the failure."),
+    _flag("refused", "The request was refused before it was planned; the newest are retained."),
     _column("priority", Integer(), "Not filled: task_run has the priority of each message."),
     _column("labels", JSON(), "Not filled."),
     Column(
@@ -390,6 +391,12 @@ job = Table(
     ),
     Index(None, "created_epoch"),
     Index(None, "state"),
+    Index(
+        "job_refused_idx",
+        *("created_epoch", "id"),
+        sqlite_where=text("refused = 1"),
+        postgresql_where=text("refused = 1"),
+    ),
     comment="One row per job. The artifact store is authoritative; this is the list.",
 )
 

@@ -21,6 +21,8 @@ SEGMENT_VERSION = 1
 """Version of a segment's metadata."""
 FAILURE_VERSION = 1
 MANIFEST_VERSION = 1
+REQUEST_VERSION = 1
+"""Version of the record that names the job of a request."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

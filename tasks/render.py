@@ -4,6 +4,7 @@ The root task replaces itself by the chord, so that the caller's task ID yields 
 are one job: a second root of an open job waits for the same manifest and sends nothing.
 """
 
+from collections.abc import Iterable
 from typing import Any
 
 from celery.exceptions import Ignore
@@ -11,23 +12,35 @@ from celery.exceptions import Ignore
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import checked, reading_options, split_options
-from pipeline.script.parser import parse
+from pipeline.script.parser import read
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
+from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import stitch_of
 from tasks.task import VoxchordTask
 
+ARGUMENTS = ("script", "voices", "options")
+_NAME_MAX = 40
 _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
 
 
 class Root(VoxchordTask):
     """A task that is replaced by its job's chord."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Pass all arguments by name, so that superfluous ones are refused as unknown ones are."""
+        given = dict(zip(ARGUMENTS, args, strict=False))
+        superfluous = {
+            f"argument {number}": args[number - 1] for number in range(len(given) + 1, len(args) + 1)
+        }
+        twice = {f"{name} twice": kwargs.pop(name) for name in ARGUMENTS if name in given and name in kwargs}
+        return super().__call__(**given, **kwargs, **superfluous, **twice)
 
     def on_replace(self, sig: chord.Sig) -> None:
         """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch.
@@ -89,13 +102,11 @@ def render(
     Returns:
         The manifest (see `pipeline.stitching.manifest`).
     """
-    for name in unknown:
-        raise OptionError(
-            name[:40], "unknown argument of voxchord.render, which has script, voices and options"
-        )
     app, jobs, roots = self.app, self.app.resources.jobs, self.app.resources.roots
-    with requeue_while_unavailable(app):
-        plan = accept(app.resources, script, voices or {}, options or {})
+    with requeue_while_unavailable(app), refusals_recorded(self, script) as names:
+        _refuse_unknown(unknown)
+        plan = accept(app.resources, script, voices or {}, options or {}, names)
+        jobs.intake.accept(str(self.request.id), plan.job)
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
     with requeue_while_unavailable(app, plan.job):
         manifest = jobs.outcomes.manifest(plan.job)
@@ -139,11 +150,20 @@ def _stitched(sig: chord.Sig) -> str:
     return str(first.kwargs["job"])
 
 
-def accept(resources: Resources, script: Any, voices: Any, options: Any) -> Plan:
+def _refuse_unknown(arguments: Iterable[str]) -> None:
+    found = ", ".join(name[:_NAME_MAX] for name in arguments)
+    if found:
+        raise OptionError(found, "unknown argument of voxchord.render, which has script, voices and options")
+
+
+def accept(resources: Resources, script: Any, voices: Any, options: Any, names: set[str]) -> Plan:
     """Check a request and store its plan.
 
+    Args:
+        names: receives the names of the speakers.
+
     Raises:
-        PipelineError: an invalid request; names the invalid part.
+        PipelineError: an invalid request; names every invalid part.
     """
     if not isinstance(script, str | bytes | list):
         raise ScriptError(1, "the script is neither text nor a list of turns")
@@ -152,7 +172,7 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any) -> Plan
     own, rest = split_options(options, engine=resources.settings.engine)
     engine = resources.engine_of(own)
     reading = reading_options(options)
-    parsed = parse(
+    parsed = read(
         script,
         characters_max=resources.settings.characters_max,
         form=reading.form,
@@ -160,6 +180,7 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any) -> Plan
         symbols=reading.symbols,
         cast=[str(name) for name in voices],
     )
+    names.update(parsed.speakers)
     registered = Voices(resources.jobs.store)
     request = checked(parsed, voices, own, rest, engine=engine, registered=registered)
     return resources.jobs.plans.create(request, engine.profile)

@@ -46,7 +46,7 @@ def check(
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)
         voices = register(given.voices, registered)
-        summary = examine(source, voices, options, registered, found, given.places).summary()
+        summary = examine(source, voices, options, registered, found, places=given.places).summary()
         if json:
             print_json(summary.record())
         else:

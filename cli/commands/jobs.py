@@ -11,7 +11,8 @@ from rich.table import Table
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
 from cli.delivery import Delivery, ForceOption, deliver
-from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
+from cli.errors import JobFailed, Unreachable, err, out, print_json, reporting_errors
+from cli.job_ids import find_job
 from cli.scripts import (
     CastOption,
     EncodingOption,
@@ -25,16 +26,15 @@ from cli.scripts import (
     register,
     source_options,
 )
-from cli.submission import read_option, request, send
+from cli.submission import accepted_job, read_option, request, send
 from pipeline.errors import OptionError
 from pipeline.file_formats import audio_format_of
 from pipeline.jobs.jobs import Jobs
-from pipeline.jobs.plans import is_id
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
 
-JobArgument = Annotated[str, typer.Argument(help="Job ID, or its first characters.")]
+JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, or the task ID.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -51,23 +51,36 @@ def submit(
     symbols: SymbolsOption = "refuse",
     json: JsonOption = False,
 ) -> None:
-    """Send a script to the service and return at once; prints the task ID."""
+    """Check a script as `render` does, send it to the service, and print the job's ID."""
     with reporting_errors():
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
         options |= source_options(form, symbols)
-        own, _ = split_options(options, engine=found.engine)
+        own, rest = split_options(options, engine=found.engine)
         source = read_source(script, ReadingOptions(form, encoding, symbols))
-        registered = Voices(context.jobs(found).store)
-        given = given_voices(voice, cast)
+        jobs, given = context.jobs(found), given_voices(voice, cast)
+        registered = Voices(jobs.store)
         voices = register(given.voices, registered)
-        examine(source, voices, own, registered, found, given.places).raise_for_problems()
+        examine(source, voices, own, registered, found, rest, places=given.places).raise_for_problems()
         result = send(app, request(app, source.text(), voices, options))
+        job = accepted_job(jobs, str(result.id))
         if json:
-            print_json({"task": result.id})
+            print_json({"job": job, "task": result.id})
         else:
-            out.print(f"{result.id}   (`python voxchord.py jobs` lists it)", highlight=False)
+            _print_submitted(job, str(result.id))
+
+
+def _print_submitted(job: str | None, task: str) -> None:
+    if job is None:
+        out.print(task, highlight=False)
+        err.print(
+            "no worker has accepted the request yet, so this is its task ID, which `status` takes too. Check "
+            "that an intake worker is running (`worker --intake`).",
+            style="yellow",
+        )
+    else:
+        out.print(f"{job}   (`python voxchord.py status {job}` shows it)", highlight=False)
 
 
 def list_jobs(
@@ -105,7 +118,7 @@ def status(
     with reporting_errors():
         found = context.settings()
         store = context.jobs(found)
-        name = full_id(store, job)
+        name = find_job(store, job)
         state = _state(found, store, name)
         if watch and not json:
             with Live(console=out) as screen:
@@ -134,7 +147,8 @@ def fetch(
     """Copy a finished job's audio, subtitles and turns."""
     with reporting_errors():
         store = context.jobs(context.settings())
-        name = full_id(store, job)
+        name = find_job(store, job)
+        _raise_if_refused(store, name)
         manifest = store.outcomes.manifest(name)
         if manifest is None:
             raise JobFailed(store.outcomes.failure(name) or f"job {name} is not finished")
@@ -155,7 +169,8 @@ def cancel(job: JobArgument) -> None:
     with reporting_errors():
         found = context.settings()
         store = context.jobs(found)
-        name = full_id(store, job)
+        name = find_job(store, job)
+        _raise_if_refused(store, name)
         if store.outcomes.manifest(name) is not None:
             raise JobFailed(f"job {name} is already finished")
         app = context.client(found)
@@ -168,23 +183,17 @@ def cancel(job: JobArgument) -> None:
         out.print(f"job {name} is being cancelled", highlight=False)
 
 
-def full_id(store: Jobs, prefix: str) -> str:
-    """Complete a job ID from its first characters.
-
-    Raises:
-        OptionError: no job ID starts with them, or several do.
-    """
-    whole = is_id(prefix) and store.plans.get(prefix)
-    found = [prefix] if whole else [name for name in store.plans.ids() if name.startswith(prefix)]
-    if not found:
-        raise OptionError("job", f"no job ID starts with {prefix!r}")
-    if len(found) > 1:
-        raise OptionError("job", f"{len(found)} job IDs start with {prefix!r}")
-    return found[0]
+def _raise_if_refused(store: Jobs, job: str) -> None:
+    refusal = store.intake.refusal(job)
+    if refusal is not None:
+        raise JobFailed(f"job {job} was refused: {refusal.error}")
 
 
 def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     """State of a job, from the store; works without the database."""
+    refusal = store.intake.refusal(job)
+    if refusal is not None:
+        return {"job": job, "state": "FAILED", "error": str(refusal.error)}
     plan = store.plans.need(job)
     manifest, failure = store.outcomes.manifest(job), store.outcomes.failure(job)
     state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"

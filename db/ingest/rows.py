@@ -5,7 +5,21 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Connection, Float, Integer, SmallInteger, Table, case, func
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Float,
+    Integer,
+    SmallInteger,
+    Table,
+    case,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from db import schema
@@ -52,6 +66,8 @@ def insert(connection: Connection, table: str, rows: list[dict[str, Any]]) -> No
     if table == "job":
         for row in rows:
             connection.execute(_merge(connection.dialect.name), {**_JOB_DEFAULTS, **_present(row)})
+        if any(row.get("refused") for row in rows):
+            connection.execute(_DROP_OLDEST_REFUSED)
         return
     if table == "task_run":
         rows = [{**row, "spooled": 1} for row in rows]
@@ -68,6 +84,16 @@ _JOB_DEFAULTS = {
     "run_no": 1,
     "updated_epoch_ms": 0,
 }
+
+
+REFUSED_MAX = 1000
+"""Rows of refused requests that are retained, so that a faulty client cannot fill the history."""
+_OF_REFUSED = text("refused = 1")  # not a parameter, so that the partial index serves
+_NEWEST = schema.job.c.created_epoch.desc(), schema.job.c.id
+_DROP_OLDEST_REFUSED = delete(schema.job).where(
+    _OF_REFUSED,
+    schema.job.c.id.in_(select(schema.job.c.id).where(_OF_REFUSED).order_by(*_NEWEST).offset(REFUSED_MAX)),
+)
 
 
 def _merge(dialect: str) -> Any:

@@ -2,6 +2,7 @@
 
 from pipeline.jobs.artifacts import Artifacts
 from pipeline.jobs.coordination import Coordination
+from pipeline.jobs.intake import Intake
 from pipeline.jobs.outcomes import Outcomes
 from pipeline.jobs.plans import Plans
 from pipeline.store.artifacts import Store
@@ -14,5 +15,6 @@ class Jobs:
         self.store = store
         self.coordination = Coordination(store)
         self.plans = Plans(store, self.coordination)
+        self.intake = Intake(store)
         self.outcomes = Outcomes(store)
         self.artifacts = Artifacts(store, self.plans)

@@ -64,21 +64,30 @@ class Outcomes:
         if found is None:
             return None
         check_version(name, found, FAILURE_VERSION)
-        kind: type[PipelineError] | None = getattr(errors, found["kind"], None)
-        try:
-            if kind is not None:
-                return kind(*found["args"])
-        except TypeError:
-            log.info("a later release gives this error more arguments", extra={"error": found["kind"]})
-        return PipelineError(found.get("message", found["kind"]))
+        return error_of(found)
 
     def give_up(self, job: str, error: PipelineError) -> None:
         """Record the error with which a job failed."""
-        known = type(error) is getattr(errors, type(error).__name__, None)
-        record = {
-            "version": FAILURE_VERSION,
-            "kind": type(error).__name__ if known else PipelineError.__name__,
-            "args": list(error.args) if known else [str(error)],
-            "message": str(error),
-        }
-        self.store.overwrite(f"jobs/{job}/failure", canonical_json(record))
+        self.store.overwrite(f"jobs/{job}/failure", canonical_json(failure_record(error)))
+
+
+def failure_record(error: PipelineError) -> dict[str, Any]:
+    """Convert an error to a record."""
+    known = type(error) is getattr(errors, type(error).__name__, None)
+    return {
+        "version": FAILURE_VERSION,
+        "kind": type(error).__name__ if known else PipelineError.__name__,
+        "args": list(error.args) if known else [str(error)],
+        "message": str(error),
+    }
+
+
+def error_of(record: Mapping[str, Any]) -> PipelineError:
+    """Rebuild an error from its record."""
+    kind: type[PipelineError] | None = getattr(errors, record["kind"], None)
+    try:
+        if kind is not None:
+            return kind(*record["args"])
+    except TypeError:
+        log.info("a later release gives this error more arguments", extra={"error": record["kind"]})
+    return PipelineError(record.get("message", record["kind"]))

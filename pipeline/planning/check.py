@@ -149,7 +149,7 @@ def check(script: Script, voices: Mapping[str, Any], *, engine: Engine, register
     notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
         script,
-        cast(script.speakers, voices, engine.profile, registered),
+        cast(script.speakers, voices, engine.profile, registered) if script.turns else Cast(),
         engine.profile,
         tuple(refusals),
         tuple(notices),

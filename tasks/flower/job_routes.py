@@ -84,7 +84,10 @@ class JobRoute(StoreRoute):
     def _state(self, job: str) -> dict[str, Any]:
         plan = self.jobs.plans.get(job)
         if plan is None:
-            raise HTTPError(404, "no such job")
+            refusal = self.jobs.intake.refusal(job)
+            if refusal is None:
+                raise HTTPError(404, "no such job")
+            return {"job": job, "state": "failed", "error": str(refusal.error)}
         manifest = self.jobs.outcomes.manifest(job)
         if manifest is not None:
             return manifest

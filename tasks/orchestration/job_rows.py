@@ -9,7 +9,10 @@ from typing import Any
 from db.ingest.spool import Spool
 from pipeline.errors import CancelledError
 from pipeline.jobs.coordination import Coordination
+from pipeline.jobs.intake import Refusal
 from pipeline.jobs.plans import Plan
+
+_REASON_MAX = 2000
 
 
 class JobRows:
@@ -46,12 +49,32 @@ class JobRows:
 
     def failed(self, plan: Plan, error: Exception) -> None:
         state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
-        self._append(plan, state, {**_ended(), "error": str(error)[:500]})
+        self._append(plan, state, {**_ended(), "error": shortened(str(error))})
+
+    def refused(self, refusal: Refusal) -> None:
+        """Record a request that was refused before it was planned."""
+        row = {
+            "id": refusal.job,
+            "state": "FAILED",
+            "run_no": 1,
+            "updated_epoch_ms": int(refusal.refused_s * 1000),
+            "root_id": refusal.task,
+            "created_at": refusal.refused_s,
+            "created_epoch": int(refusal.refused_s),
+            "error": shortened(str(refusal.error)),
+            "refused": 1,
+        }
+        self._spool.append("job", {**row, **_ended()})
 
     def _append(self, plan: Plan, state: str, facts: dict[str, Any]) -> None:
         run_no, now_ms = self._coordination.run_no(plan.job), int(time.time() * 1000)
         row = {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": now_ms}
         self._spool.append("job", {**row, **facts})
+
+
+def shortened(reason: str) -> str:
+    """Reason of a failure, cut to the size of a row."""
+    return reason if len(reason) <= _REASON_MAX else f"{reason[: _REASON_MAX - 1]}…"
 
 
 def _ended() -> dict[str, Any]:

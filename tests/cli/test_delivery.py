@@ -30,10 +30,15 @@ def output(tmp_path: Path) -> Path:
 
 def finished(jobs: Jobs, content: bytes = b"audio") -> dict[str, Any]:
     """Manifest of a job whose four files are in the store."""
-    kept: dict[str, Any] = {"name": f"jobs/{content.decode()}/audio", "bytes": len(content)}
-    kept["sha256"] = hashlib.sha256(content).hexdigest()
-    jobs.store.objects.replace(kept["name"], content)
-    return {"job": "a1", "audio": kept, "subtitles": {"srt": kept, "vtt": kept}, "turns": kept}
+    retained: dict[str, Any] = {"name": f"jobs/{content.decode()}/audio", "bytes": len(content)}
+    retained["sha256"] = hashlib.sha256(content).hexdigest()
+    jobs.store.objects.replace(retained["name"], content)
+    return {
+        "job": "a1",
+        "audio": retained,
+        "subtitles": {"srt": retained, "vtt": retained},
+        "turns": retained,
+    }
 
 
 def put(jobs: Jobs, output: Path, content: bytes = b"audio", **options: Any) -> None:

@@ -8,7 +8,7 @@ from bench.harness.rows import attempt
 from db.database import writing
 from db.ingest import rows
 from db.retention import DAY_S, HOUR_S, Trimmed, sum_hours, trim
-from db.schema import rollup_hour, task_run, task_sample
+from db.schema import job, rollup_hour, task_run, task_sample
 
 NOW = 1_800_000_000 // HOUR_S * HOUR_S + 1800
 
@@ -133,3 +133,18 @@ def test_rows_are_not_deleted_before_they_are_aggregated(engine: Engine, days: i
     store(engine, *(at(24 * number) for number in range(1, 120, 7)))
     trim(engine, days=days, now=NOW)
     assert sum(row["n"] for row in sums(engine)) == 17
+
+
+def test_refused_requests_age_and_other_jobs_stay(engine: Engine) -> None:
+    old, new = NOW - 91 * DAY_S, NOW - 89 * DAY_S
+    found = [
+        {"id": "old", "state": "FAILED", "refused": 1, "created_epoch": old},
+        {"id": "new", "state": "FAILED", "refused": 1, "created_epoch": new},
+        {"id": "job", "state": "FAILED", "created_epoch": old},
+    ]
+    with writing(engine) as connection:
+        parsed = [rows.parse(json.dumps({"t": "job", "r": row}).encode())[1] for row in found]
+        rows.insert(connection, "job", parsed)
+    trim(engine, days=90, now=NOW)
+    with engine.connect() as connection:
+        assert set(connection.execute(select(job.c.id)).scalars()) == {"new", "job"}

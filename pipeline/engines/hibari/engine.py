@@ -76,7 +76,7 @@ class Hibari:
         pace = given.get("pace", 1.0)
         unknown = sorted(set(given) - {"pace"})
         if unknown:
-            raise OptionError(unknown[0], "unknown option; hibari has pace")
+            raise OptionError(", ".join(unknown), "unknown option; hibari has pace")
         if isinstance(pace, bool | str) or not 0.7 <= pace <= 1.4:
             raise OptionError("pace", f"{pace!r} is not between 0.7 and 1.4")
         return {"pace": float(pace)}

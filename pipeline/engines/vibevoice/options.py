@@ -17,9 +17,9 @@ def canonical(given: Options) -> Options:
     Raises:
         OptionError: an unknown option, or a value outside its range.
     """
-    for name in given:
-        if name not in DEFAULTS:
-            raise OptionError(name, f"is unknown; vibevoice has {', '.join(DEFAULTS)}")
+    unknown = ", ".join(name for name in given if name not in DEFAULTS)
+    if unknown:
+        raise OptionError(unknown, f"unknown option; vibevoice has {', '.join(DEFAULTS)}")
     found = {**DEFAULTS, **given}
     dtype = _dtype(found["dtype"])
     return {

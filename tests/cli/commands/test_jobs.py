@@ -1,17 +1,25 @@
 """Tests of the commands on jobs."""
 
+import json
+from collections.abc import Iterator
 from pathlib import Path
 
-from celery import signature
-from kombu.utils import json
+import pytest
+from celery import Celery, signature
+from kombu.utils import json as kombu_json
 
 from bench.harness.silence import Silence
+from bench.harness.waiting import until
+from cli.job_ids import find_job
+from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
+from tasks.local.service import LocalService
 from tasks.orchestration.roots import Roots
+from tasks.settings import Settings
 from tests.cli.conftest import Run
 
 
@@ -21,10 +29,98 @@ def test_jobs_can_be_cancelled_without_the_broker(run: Run, tmp_path: Path) -> N
     request = checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store))
     job = jobs.plans.create(request, engine.profile).job
     Roots(jobs).join(
-        job, "a root", json.dumps(signature("voxchord.stitch", kwargs={"job": job}, task_id="a root"))
+        job, "a root", kombu_json.dumps(signature("voxchord.stitch", kwargs={"job": job}, task_id="a root"))
     )
     done = run("cancel", job, VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 5
     assert "the broker does not answer" in done.stderr
     assert "Traceback" not in done.stderr
     assert jobs.coordination.cancelled(job)
+
+
+def test_jobs_are_found_by_id_prefix_and_task(tmp_path: Path) -> None:
+    jobs = Jobs(Store(str(tmp_path)))
+    first, second = "ab" + "0" * 18, "ab" + "1" * 18
+    for job in (first, second):
+        jobs.store.put(f"jobs/{job}/plan", b"{}")
+    refused = jobs.intake.refuse("a refused task", OptionError("seed", "is no number")).job
+    jobs.intake.accept("ab0", second)
+    assert find_job(jobs, "ab00") == first
+    assert find_job(jobs, "ab0") == second, "a whole task ID comes before a prefix"
+    assert {find_job(jobs, name) for name in (refused, refused[:8], "a refused task")} == {refused}
+    with pytest.raises(OptionError, match=f"2 job IDs start with 'ab': {first}, {second}; give more"):
+        find_job(jobs, "ab")
+    for unknown in ("", "c" * 20, "another task", "../jobs"):
+        with pytest.raises(OptionError, match=r"no job ID starts with .*, and no accepted request has"):
+            find_job(jobs, unknown)
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Celery]:
+    """Runs a service in the folder of the command line; yields another app on its broker."""
+    with (
+        LocalService(Settings(state=tmp_path / "state"), concurrency=1) as local,
+        Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
+    ):
+        yield app
+
+
+def test_submitted_jobs_are_named_by_job_and_task(run: Run, ask: Run, app: Celery, tmp_path: Path) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text("Ann: One line.\nBen: And another.")
+    sent = json.loads(run("submit", script, "--option", "format=wav", "--json").stdout)
+    printed = run("submit", script, "--option", "format=wav")
+    assert printed.stdout.split()[0] == sent["job"], printed.stderr
+
+    for name in (sent["job"], sent["job"][:7], sent["task"]):
+        state = ask("status", name, "--json")
+        assert json.loads(state.stdout)["job"] == sent["job"]
+    app.AsyncResult(sent["task"]).get(timeout=60)
+    out = tmp_path / "copy.wav"
+    fetched = ask("fetch", sent["task"], "-o", out)
+    assert fetched.returncode == 0, fetched.stderr
+    assert out.exists()
+    finished = ask("cancel", sent["task"])
+    assert (finished.returncode, "already finished" in finished.stderr) == (4, True)
+
+    bad = app.send_task("voxchord.render", kwargs={"script": "Ann: 🎉"}, queue="voxchord")
+    with pytest.raises(Exception, match="party popper"):
+        bad.get(timeout=60)
+    state = ask("status", bad.id, "--json")
+    assert state.returncode == 4
+    refused = json.loads(state.stdout)
+    assert refused["state"] == "FAILED"
+    assert "line 1: has 🎉 (party popper)" in refused["error"]
+    for command in (["fetch", bad.id, "-o", out], ["cancel", refused["job"][:7]]):
+        done = ask(*command)
+        assert done.returncode == 4
+        assert f"job {refused['job']} was refused: line 1" in done.stderr
+
+    def listed() -> dict[str, str]:
+        rows = json.loads(ask("jobs", "--json").stdout)
+        return {row["id"]: row["state"] for row in rows}
+
+    until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
+
+
+@pytest.mark.parametrize(
+    ("line", "options", "words"),
+    [
+        ("Ann: 🎉 Hello.", [], "line 1: has 🎉"),
+        ("Ann: Hello.", ["--voice", "Ann=nobody"], "voice 'nobody': unknown"),
+        ("Ann: Hello.", ["--option", "pace=9"], "option 'pace': 9 is not between"),
+        ("Ann: Hello.", ["--option", "loud=1", "--option", "soft=1"], "option 'loud, soft': unknown"),
+        ("Ann: Hello.", ["--option", "format=avi"], "option 'format': unknown value 'avi'"),
+    ],
+)
+def test_submit_checks_as_render_does(
+    ask: Run, tmp_path: Path, line: str, options: list[str], words: str
+) -> None:
+    script = tmp_path / "script.txt"
+    script.write_text(line)
+    done = ask("submit", script, *options, VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+    assert done.returncode == 3
+    assert words in done.stderr
+    if "format" not in words:
+        rendered = ask("render", script, "-o", tmp_path / "out.wav", *options)
+        assert (rendered.returncode, rendered.stderr) == (done.returncode, done.stderr)

@@ -1,3 +1,4 @@
+import json
 import sqlite3
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from bench.harness.rows import attempt
 from bench.harness.services import Postgres
 from bench.harness.waiting import until
 from db.database import open_database, writing
-from db.ingest import spool
+from db.ingest import rows, spool
 from db.ingest.spool import Spool
 from db.ingest.writer import Writer
 from db.schema import job, task_run
@@ -352,3 +353,17 @@ def _refuse_rows(engine: Engine) -> None:
                 "CREATE TRIGGER moon_is_new BEFORE INSERT ON task_run BEGIN SELECT RAISE(ABORT, 'moon'); END"
             )
         connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+
+
+def test_refused_requests_are_bounded(engine: Engine) -> None:
+    def refused(number: int) -> dict[str, Any]:
+        return {"id": f"r{number:06d}", "state": "FAILED", "refused": 1, "created_epoch": number}
+
+    found = [rows.parse(json.dumps({"t": "job", "r": refused(n)}).encode())[1] for n in range(1100)]
+    another = rows.parse(b'{"t": "job", "r": {"id": "j", "state": "FAILED", "created_epoch": 0}}')[1]
+    with writing(engine) as connection:
+        rows.insert(connection, "job", [another, *found[:600]])
+        rows.insert(connection, "job", found[600:])
+    with engine.connect() as connection:
+        ids = connection.execute(select(job.c.id).order_by(job.c.id)).scalars().all()
+    assert ids == ["j", *(f"r{number:06d}" for number in range(100, 1100))]

@@ -12,6 +12,7 @@ import pytest
 import soundfile
 from celery import Celery
 
+from pipeline.jobs.intake import refused_id
 from tests.console import Console
 
 SCRIPT = "Alice: The heron stood in the weir.\nBob: It stood there for the whole of an hour."
@@ -126,3 +127,12 @@ def test_curl_renders_a_job(console: Console, tmp_path: Path) -> None:
     done = json.loads(curl(f"{console.url}/api/task/result/{sent['task-id']}?timeout=60"))
     audio = curl(f"{console.url}/voxchord/jobs/{done['result']['job']}/audio")
     assert hashlib.sha256(audio).hexdigest() == done["result"]["audio"]["sha256"]
+
+
+def test_refused_requests_from_flower_are_failed_jobs(console: Console) -> None:
+    body = json.dumps({"queue": "voxchord", "kwargs": {"script": SCRIPT, "voices": {"Bob": "nobody"}}})
+    sent = console.ask("/api/task/send-task/voxchord.render", body.encode(), method="POST").json
+    console.ask(f"/api/task/result/{sent['task-id']}?timeout=60")
+    refused = console.ask(f"/voxchord/jobs/{refused_id(sent['task-id'])}").json
+    assert refused["state"] == "failed"
+    assert "voice 'nobody': unknown" in refused["error"]

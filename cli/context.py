@@ -75,7 +75,7 @@ def history(found: Settings) -> "Engine":
 
 
 def opened_history(found: Settings) -> "tuple[Engine, str | None]":
-    """As `history`, with an explanation instead of a notice if a later release made it."""
+    """Open the history like `history`, with an explanation instead of a notice if a later release made it."""
     from db.database import DatabaseUrlError, later_revision, open_database
 
     found.state.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -103,17 +103,18 @@ def render(
         The manifest (see `pipeline.stitching.manifest`).
     """
     app, jobs, roots = self.app, self.app.resources.jobs, self.app.resources.roots
-    with requeue_while_unavailable(app), refusals_recorded(self, script) as names:
+    task = str(self.request.id)
+    with requeue_while_unavailable(app), refusals_recorded(app.resources, task, script) as names:
         _refuse_unknown(unknown)
         plan = accept(app.resources, script, voices or {}, options or {}, names)
-        jobs.intake.accept(str(self.request.id), plan.job)
+        jobs.intake.accept(task, plan.job)
     note(job=plan.job, engine=plan.options.engine, chars_in=plan.characters)
     with requeue_while_unavailable(app, plan.job):
         manifest = jobs.outcomes.manifest(plan.job)
         if manifest and _stands(jobs.store, manifest):
             return manifest
         error = jobs.outcomes.error(plan.job)
-        if error is not None and roots.claimed_by(plan.job) == str(self.request.id):
+        if error is not None and roots.claimed_by(plan.job) == task:
             raise error  # a redelivery, not a new request
         if (
             not jobs.coordination.is_open(plan.job)

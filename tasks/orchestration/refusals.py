@@ -10,17 +10,21 @@ from celery.exceptions import CeleryError
 from pipeline.errors import BugError
 from tasks.metering.attempt import note
 from tasks.orchestration.error_policy import Requeue, classify
+from tasks.orchestration.resources import Resources
 from tasks.privacy.reasons import without_script
-from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
 
 @contextmanager
-def refusals_recorded(task: VoxchordTask, script: Any) -> Iterator[set[str]]:
+def refusals_recorded(resources: Resources, task: str, script: Any) -> Iterator[set[str]]:
     """Record the reason if the body refuses the request, under a job ID of its own.
 
     The body adds the names of the speakers to the set, which a reason may quote.
+
+    Args:
+        task: ID of the request's task.
+        script: the script as it was sent.
 
     Raises:
         PipelineError: the reason, without words of the script.
@@ -34,9 +38,8 @@ def refusals_recorded(task: VoxchordTask, script: Any) -> Iterator[set[str]]:
         verdict = classify(error)
         if isinstance(verdict, Requeue):
             raise
-        resources = task.app.resources
         reason = without_script(verdict.error, script, names)
-        refusal = resources.jobs.intake.refuse(str(task.request.id), reason)
+        refusal = resources.jobs.intake.refuse(task, reason)
         note(job=refusal.job)
         resources.job_rows.refused(refusal)
         if isinstance(reason, BugError):

@@ -4,14 +4,17 @@ It replaces functions of Flower (`tasks.internals.flower_internals`); Flower doe
 """
 
 import os
+from pathlib import Path
 from typing import Any
 
 from tornado.options import options
 
 from db.schema import BUCKETS_S
 from pipeline.engines.registry import Engines
-from tasks.flower import history_routes, job_routes, launch
+from tasks.flower import history_routes, job_routes, launch, request_guard
 from tasks.flower import state as flower_state
+from tasks.flower.request_guard import Guard
+from tasks.flower.server import BoundedServer
 from tasks.flower.templates import Pages
 from tasks.internals import celery_internals, flower_internals, tornado_internals
 from tasks.settings import load
@@ -23,9 +26,12 @@ tornado_internals.check()
 
 os.umask(0o077)  # its state is saved by pickle: no other user may write there
 
+_password_file = os.environ.get(launch.PASSWORD_FILE)
+basic_auth = [launch.password(Path(_password_file))] if _password_file else options.basic_auth
+
 launch.refuse_openness(
     "localhost" if options.unix_socket else options.address,
-    authenticated=bool(options.basic_auth or options.auth),
+    authenticated=bool(basic_auth or options.auth),
     open_api=bool(os.environ.get("FLOWER_UNAUTHENTICATED_API")),
 )
 
@@ -36,6 +42,7 @@ if os.environ.get(launch.WITH_STARTER):
 task_runtime_metric_buckets = list(BUCKETS_S)
 max_tasks = 20_000
 natural_time = False
+purge_offline_workers = 600
 tasks_columns = "stage,job,segment,state,voices,audio_s,speed,device,received,runtime,worker,uuid"
 
 
@@ -54,6 +61,14 @@ flower_internals.add_columns(flower_state.COLUMNS)
 flower_internals.set_templates(Pages)
 
 _ours = load()
+BoundedServer.guard = Guard(
+    credentials=tuple(basic_auth or ()),
+    loopback=bool(not options.unix_socket and request_guard.is_loopback(options.address)),
+    hosts=frozenset(_ours.flower_hosts.lower().split(",")) - {""},
+)
+flower_internals.set_server(BoundedServer)
+flower_internals.set_authentication(request_guard.authorized)
+flower_internals.add_headers(request_guard.PAGE_HEADERS)
 flower_internals.add_routes(
     [
         *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),

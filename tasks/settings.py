@@ -104,6 +104,13 @@ class Settings:
         default="",
         metadata={"doc": "Flower's login, `user:password`. Empty: one is generated in the state folder."},
     )
+    flower_hosts: str = field(
+        default="",
+        metadata={
+            "doc": "Names under which a proxy may pass requests to a Flower on loopback, `name,…`. "
+            "It answers to loopback names only otherwise."
+        },
+    )
     metrics_port: int = field(
         default=0,
         metadata={"doc": "First of ten ports for Prometheus metrics; a worker takes a free one. 0: none."},

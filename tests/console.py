@@ -151,7 +151,8 @@ def _decoded(run: str) -> str:
 def running(folder: Path) -> Iterator[Console]:
     """Start an embedded broker, an intake worker, two working processes and Flower."""
     metrics = two_free_ports()
-    settings = Settings(state=folder, log_level="INFO", metrics_port=metrics)
+    login = "voxchord:Tr0ub,4dör&3"  # Flower's own list would split it
+    settings = Settings(state=folder, log_level="INFO", metrics_port=metrics, flower_password=login)
     with LocalService(settings, concurrency=2) as local:
         port = free_port()
         password = local.start_flower(port).read_text().strip()

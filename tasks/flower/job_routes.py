@@ -18,12 +18,13 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import JOB_ID
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
+from tasks.flower.request_guard import VOICE_BYTES_MAX
 
-VOICE_BYTES_MAX = 64 << 20
-"""Five minutes of 16-bit stereo at 48 kHz are 58 MB; the limit of Flower's server is 100 MB."""
 JOB = rf"/voxchord/jobs/({JOB_ID})"
 _BLOCK = 1 << 20
-_RANGE = re.compile(r"bytes=(\d*)-(\d*)")
+_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
+_DIGITS_MAX = 18
+"""Longest number in a range; larger ones are outside of any file."""
 
 
 class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
@@ -110,6 +111,9 @@ class JobRoute(StoreRoute):
 
 
 class AudioRoute(JobRoute):
+    etag: str | None = None
+    """Entity tag of the file, once it is known."""
+
     async def head(self, job: str) -> None:
         await self._send(job, body=False)
 
@@ -120,6 +124,11 @@ class AudioRoute(JobRoute):
     async def _send(self, job: str, *, body: bool) -> None:
         manifest = await self.away(self.manifest, job)
         audio, file_format = manifest["audio"], manifest["file_format"]
+        self.etag = f'"{audio["sha256"]}"'
+        self.set_etag_header()
+        if self.check_etag_header():
+            self.set_status(304)
+            return
         wanted = self._wanted(audio["bytes"])
         if wanted is None:
             self.set_status(416)
@@ -130,13 +139,15 @@ class AudioRoute(JobRoute):
         self.set_header("Content-Type", AUDIO_FORMATS[file_format].media_type)
         self.set_header("Content-Disposition", f'attachment; filename="{job}.{file_format}"')
         self.set_header("Accept-Ranges", "bytes")
-        self.set_header("Etag", f'"{audio["sha256"]}"')
         self.set_header("Content-Length", end - start)
         while body and start < end:
             until = min(start + _BLOCK, end)
             self.write(await self.away(self._part, audio["name"], start, until))
             await self.flush()
             start = until
+
+    def compute_etag(self) -> str | None:
+        return self.etag
 
     def _part(self, name: str, start: int, end: int) -> bytes:
         part = self.jobs.store.objects.read_range(name, start, end)
@@ -147,12 +158,16 @@ class AudioRoute(JobRoute):
     def _wanted(self, size: int) -> tuple[int, int] | None:
         """Byte range of the request, or the whole file for unsupported headers (several ranges).
 
-        None if the range is outside the file.
+        A client that has the start of another file, by `If-Range`, gets the whole one. None if the range is
+        outside the file.
         """
         asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
-        if not asked or asked[0] == "bytes=-":
+        known = self.request.headers.get("If-Range")
+        if not asked or asked[0] == "bytes=-" or known not in (None, self.etag):
             return 0, size
-        first, last = asked.groups()
+        first, last = (
+            digits if len(digits) <= _DIGITS_MAX else "9" * _DIGITS_MAX for digits in asked.groups()
+        )
         start = int(first) if first else max(0, size - int(last))
         end = min(size, int(last) + 1) if first and last else size
         if start >= end:

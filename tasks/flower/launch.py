@@ -1,16 +1,18 @@
 """Launch of Flower: its command line, its password, and the refusal of public access without one."""
 
-import ipaddress
 import os
 import secrets
 import sys
 from pathlib import Path
 
 from pipeline.errors import OptionError
+from tasks.flower.request_guard import is_loopback
 from tasks.settings import Settings, child_environment
 
 WITH_STARTER = "FLOWER_WITH_STARTER"
 """Environment variable of a Flower that ends with its parent; Flower itself does not read it."""
+PASSWORD_FILE = "FLOWER_PASSWORD_FILE"  # noqa: S105 - a name
+"""Environment variable that names the file with the password. Flower would split its own one at commas."""
 CONFIG = Path(__file__).parent.parent.parent / "deploy" / "flowerconfig.py"
 
 
@@ -19,14 +21,19 @@ def password_file(settings: Settings) -> Path:
     path = settings.state.absolute() / "flower.password"
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     wanted = settings.flower_password
-    if wanted and not all(wanted.partition(":")):
-        raise OptionError("VOXCHORD_FLOWER_PASSWORD", "is not user:password")
+    if wanted and (not all(wanted.partition(":")) or not wanted.isprintable()):
+        raise OptionError("VOXCHORD_FLOWER_PASSWORD", "is not user:password in printable characters")
     if wanted or not path.exists():
         path.unlink(missing_ok=True)
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with open(handle, "w") as file:
+        with open(handle, "w", encoding="utf-8") as file:
             file.write(wanted or f"voxchord:{secrets.token_urlsafe(18)}")
     return path
+
+
+def password(file: Path) -> str:
+    """Read `user:password` from its file."""
+    return file.read_text(encoding="utf-8").removesuffix("\n")
 
 
 def command(
@@ -52,11 +59,11 @@ def command(
 
 
 def environment(settings: Settings, *, with_starter: bool = False) -> dict[str, str]:
-    """Environment of Flower with the password, which only the same user can read."""
-    without = ("FLOWER_UNAUTHENTICATED_API", WITH_STARTER)
+    """Environment of Flower with the file of the password, which only the same user can read."""
+    without = ("FLOWER_UNAUTHENTICATED_API", "FLOWER_BASIC_AUTH", WITH_STARTER)
     clean = {name: value for name, value in child_environment(settings).items() if name not in without}
     given = {WITH_STARTER: "1"} if with_starter else {}
-    return {**clean, **given, "FLOWER_BASIC_AUTH": password_file(settings).read_text().strip()}
+    return {**clean, **given, PASSWORD_FILE: str(password_file(settings))}
 
 
 def refuse_openness(address: str, *, authenticated: bool, open_api: bool) -> None:
@@ -69,17 +76,5 @@ def refuse_openness(address: str, *, authenticated: bool, open_api: bool) -> Non
         raise OptionError(
             "FLOWER_UNAUTHENTICATED_API", "allows anyone to send tasks; use the API with the password"
         )
-    if not authenticated and not _is_loopback(address):
+    if not authenticated and not is_loopback(address):
         raise OptionError("address", f"{address or 'every interface'!r} is public, and no password is set")
-
-
-def _is_loopback(address: str) -> bool:
-    """True for loopback addresses; an empty address means all interfaces.
-
-    >>> [_is_loopback(address) for address in ("127.0.0.1", "::1", "localhost", "", "0.0.0.0", "10.0.0.7")]
-    [True, True, True, False, False, False]
-    """
-    try:
-        return address == "localhost" or ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -7,16 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import flower.app
 import flower.events
 import flower.urls
 import flower.utils.search
+import flower.views
 import flower.views.tasks
+from tornado.web import HTTPError
 
 from pipeline import internals
 from pipeline.internals import Internal
 
 _EVENTS = "the redaction of senders' arguments"
 _STATE = "the columns of tasks and workers"
+_SERVER = "the check of requests by their headers"
 _SORT_PARAMETERS = ("task", "sort_by", "task_id")
 
 INTERNALS = (
@@ -26,6 +30,9 @@ INTERNALS = (
     Internal(flower.utils.search, "_task_sort_key", "the order of the task table", _SORT_PARAMETERS),
     Internal(flower.views.tasks, "TASK_COLUMNS", "the headings of the task table"),
     Internal(flower.urls, "handlers", "the routes of jobs, voices and the history"),
+    Internal(flower.app, "HTTPServer", _SERVER),
+    Internal(flower.views.BaseHandler, "get_current_user", "passwords that are not ASCII", ()),
+    Internal(flower.views.BaseHandler, "set_default_headers", "the headers of pages", ()),
     Internal(flower.urls, "settings", "the templates in `deploy/flower`"),
 )
 
@@ -72,3 +79,35 @@ def set_templates(loader: Callable[[Path], Any]) -> None:
 def add_routes(routes: Sequence[Any]) -> None:
     """Add routes before Flower's."""
     flower.urls.handlers[:0] = routes
+
+
+def set_server(server: type) -> None:
+    """Set the class of the HTTP server."""
+    flower.app.HTTPServer = server
+
+
+def set_authentication(authorized: Callable[[str, Sequence[str]], bool]) -> None:
+    """Check basic authentication with a function of the header and the accepted credentials."""
+    ask = flower.views.BaseHandler.get_current_user
+
+    def get_current_user(handler: Any) -> Any:
+        accepted = handler.application.options.basic_auth
+        if not accepted or handler.application.options.auth:
+            return ask(handler)
+        if not authorized(handler.request.headers.get("Authorization", ""), accepted):
+            raise HTTPError(401)
+        return True
+
+    flower.views.BaseHandler.get_current_user = get_current_user
+
+
+def add_headers(headers: Mapping[str, str]) -> None:
+    """Add headers to every answer; a handler may replace them."""
+    defaults = flower.views.BaseHandler.set_default_headers
+
+    def set_default_headers(handler: Any) -> None:
+        defaults(handler)
+        for name, value in headers.items():
+            handler.set_header(name, value)
+
+    flower.views.BaseHandler.set_default_headers = set_default_headers

@@ -68,6 +68,24 @@ def test_invalid_ranges_are_refused(console: Console, manifest: dict[str, Any]) 
         f"bytes */{manifest['audio']['bytes']}",
     )
     assert console.ask(path, headers={"Range": "bytes=0-1,5-6"}).status == 200
+    assert console.ask(path, headers={"Range": f"bytes={'9' * 5000}-"}).status == 416
+    assert console.ask(path, headers={"Range": f"bytes=0-{'9' * 5000}"}).status == 206
+
+
+def test_files_that_a_client_has_are_not_sent_again(console: Console, manifest: dict[str, Any]) -> None:
+    path, tag = f"/voxchord/jobs/{manifest['job']}/audio", f'"{manifest["audio"]["sha256"]}"'
+    assert console.ask(path, method="HEAD").headers["Etag"] == tag
+    known = console.ask(path, headers={"If-None-Match": tag})
+    assert (known.status, known.body) == (304, b"")
+    part = {"Range": "bytes=10-19"}
+    assert console.ask(path, headers={**part, "If-Range": tag}).status == 206
+    other = console.ask(path, headers={**part, "If-Range": '"other"'})
+    assert (other.status, len(other.body)) == (200, manifest["audio"]["bytes"])
+
+
+def test_uploads_are_never_read_as_forms(console: Console) -> None:
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    assert console.ask("/voxchord/voices/formed", recording(), method="PUT", headers=form).status == 201
 
 
 def test_voices_are_registered_by_put(console: Console) -> None:

@@ -35,7 +35,7 @@ def test_password_file_is_private_and_stable(tmp_path: Path) -> None:
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
-@pytest.mark.parametrize("word", ["word", "me:", ":word"])
+@pytest.mark.parametrize("word", ["word", "me:", ":word", "me:wo\nrd"])
 def test_invalid_passwords_are_refused(tmp_path: Path, word: str) -> None:
     with pytest.raises(OptionError, match="user:password"):
         launch.password_file(Settings(state=tmp_path, flower_password=word))
@@ -200,7 +200,13 @@ def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Cons
     nowhere = tmp_path / "none.db"
     env = {**launch.environment(settings), "VOXCHORD_STORE": settings.store}
     env["VOXCHORD_DATABASE_URL"] = f"sqlite:///{nowhere}"
-    other = Console(settings, f"http://127.0.0.1:{port}/console", env["FLOWER_BASIC_AUTH"], console.broker, 0)
+    other = Console(
+        settings,
+        f"http://127.0.0.1:{port}/console",
+        launch.password(Path(env[launch.PASSWORD_FILE])),
+        console.broker,
+        0,
+    )
 
     def answers() -> bool:
         try:

@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.delivery import Input
+from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
 from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
@@ -204,6 +205,7 @@ def examine(
 
     Raises:
         OptionError: unknown form, encoding, engine or model, or an option that the engine refuses.
+        DependencyError: the engine's packages are not installed, and the workers run on this machine.
     """
     engine = _engine(found, options)
     engine.options(engine_options)
@@ -235,7 +237,10 @@ def _placed(found: Cast, places: Mapping[str, str]) -> Cast:
 
 def _engine(found: Settings, options: JobOptions) -> Engine:
     name = options.model or (found.model if options.engine == found.engine else "") or None
-    return Engines(found.engines).load(options.engine, found.checkpoint(name))
+    engine = Engines(found.engines).load(options.engine, found.checkpoint(name))
+    if not found.broker_url:  # the workers run on this machine
+        check_installed(engine.profile)
+    return engine
 
 
 def show(summary: Summary, console: Console, lines: Sequence[str] = ()) -> None:

@@ -80,6 +80,20 @@ class EngineError(PipelineError):
     """Work that an engine cannot do: a missing or unsupported checkpoint, or a segment it refuses."""
 
 
+class DependencyError(EngineError):
+    """An optional package of an engine that is not installed on a machine."""
+
+    def __init__(self, engine: str, packages: str, host: str, advice: str) -> None:
+        super().__init__(engine, packages, host, advice)
+        self.engine, self.packages, self.host, self.advice = engine, packages, host, advice
+
+    def __str__(self) -> str:
+        needed = (
+            f"engine {self.engine} needs {self.packages}" if self.engine else f"{self.packages} is needed"
+        )
+        return f"{needed}, which is not installed on {self.host}; run `{self.advice}` there"
+
+
 class InternalsError(PipelineError):
     """A dependency lacks internals that are used here: another release of it is installed."""
 

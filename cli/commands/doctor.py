@@ -1,6 +1,5 @@
 """`doctor`: checks of configuration, reachability and installation, with advice."""
 
-import importlib.util
 import os
 import shutil
 import sys
@@ -15,13 +14,13 @@ from rich.table import Table
 
 from cli import context
 from cli.errors import Exit, out, print_json, reporting_errors
+from pipeline.engines.dependencies import check_installed
 from pipeline.engines.registry import Engines
-from pipeline.errors import OptionError, PipelineError
+from pipeline.errors import DependencyError, OptionError, PipelineError
 from tasks.local.embedded_broker import url_of_running
 from tasks.settings import Settings, masked
 
 PROBLEMS_MAX = 5
-INSTALL = "pip install -c constraints.txt '.[vibevoice]'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +136,27 @@ def _history(found: Settings) -> Iterator[Finding]:
 
 
 def _engines(found: Settings) -> Iterator[Finding]:
-    available = ", ".join(sorted(Engines(found.engines).places))
-    yield Finding("engine", "ok", f"{found.engine} by default; available: {available}")
-    if not _has_torch():
-        state = "bad" if found.engine == "vibevoice" else "off"
-        yield Finding("vibevoice", state, "torch is not installed", INSTALL)
+    engines = Engines(found.engines)
+    available = ", ".join(sorted(engines.places))
+    if found.engine not in engines.places:
+        detail = f"{found.engine!r} is unknown; available: {available}"
+        yield Finding("engine", "bad", detail, "correct VOXCHORD_ENGINE")
+    else:
+        yield Finding("engine", "ok", f"{found.engine} by default; available: {available}")
+    for name in sorted(engines.places):
+        error = _missing(engines, name)
+        if error:
+            state = "bad" if found.engine == name else "off"
+            yield Finding(name, state, f"{error.packages} is not installed", error.advice)
 
 
-def _has_torch() -> bool:
-    return bool(importlib.util.find_spec("torch") and importlib.util.find_spec("transformers"))
+def _missing(engines: Engines, name: str) -> DependencyError | None:
+    """Packages of an engine that are not installed on this machine."""
+    try:
+        check_installed(engines.load(name).profile)
+    except DependencyError as error:
+        return error
+    return None
 
 
 def _devices(found: Settings) -> Iterator[Finding]:
@@ -162,8 +173,9 @@ def _devices(found: Settings) -> Iterator[Finding]:
 
 
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
-    if not _has_torch():
-        return [Finding("checkpoint", "bad", "checking it needs torch", INSTALL)]
+    missing = _missing(Engines(found.engines), "vibevoice")
+    if missing:
+        return [Finding("checkpoint", "bad", f"checking it needs {missing.packages}", missing.advice)]
     from pipeline.engines.vibevoice.inspection import inspect_checkpoint
 
     report = inspect_checkpoint(found.models.get(model, model))

@@ -42,6 +42,8 @@ class Profile:
     """Voices made from presets, for speakers beyond these; empty if the engine cannot vary them."""
     separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
+    requires: tuple[str, ...] = ()
+    """Optional packages that its stages import."""
 
 
 @dataclass(frozen=True, slots=True)

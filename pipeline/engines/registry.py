@@ -6,8 +6,9 @@ import inspect
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from pipeline.engines.dependencies import missing_dependency
 from pipeline.engines.protocol import Engine
-from pipeline.errors import OptionError
+from pipeline.errors import DependencyError, OptionError
 
 ENGINES: Mapping[str, str] = MappingProxyType(
     {
@@ -41,6 +42,7 @@ class Engines:
 
         Raises:
             OptionError: unknown engine, or a model for an engine without models.
+            DependencyError: the engine cannot be imported on this machine.
         """
         key = name, model, slots, own_kernels
         loaded = self._loaded.get(key)
@@ -51,7 +53,7 @@ class Engines:
         """Presets of all engines."""
         found: set[str] = set()
         for name in self.places:
-            with contextlib.suppress(ImportError):  # an additional engine that only the workers have
+            with contextlib.suppress(DependencyError):  # an additional engine that only the workers have
                 found.update(self.load(name).profile.presets)
         return found
 
@@ -61,7 +63,10 @@ class Engines:
                 "engine", f"unknown engine {name!r}; available: {', '.join(sorted(self.places))}"
             )
         module, _, cls = self.places[name].partition(":")
-        adapter = getattr(importlib.import_module(module), cls)
+        try:
+            adapter = getattr(importlib.import_module(module), cls)
+        except ImportError as error:
+            raise missing_dependency(error, name) or error from None
         takes = inspect.signature(adapter).parameters
         if model is not None and "model" not in takes:
             raise OptionError("model", f"engine {name} has a built-in model")

@@ -14,6 +14,7 @@ from typing import Self
 
 from kombu import Connection
 
+from pipeline.engines.dependencies import check_installed
 from pipeline.engines.registry import Engines
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
@@ -113,6 +114,7 @@ class LocalService:
     def _bring_up(self) -> None:
         model = self.settings.checkpoint(self.settings.model or None)
         profile = self.engines.load(self.settings.engine, model).profile
+        check_installed(profile)
         self._return_orphans()
         visible = os.environ.get("CUDA_VISIBLE_DEVICES")
         slots = self.settings.slots or devices.default_slots(profile, visible)

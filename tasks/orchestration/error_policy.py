@@ -3,6 +3,7 @@
 import errno
 from dataclasses import dataclass
 
+from pipeline.engines.dependencies import missing_dependency
 from pipeline.errors import HandedBackError, PipelineError, RetryableError, StoreError
 from tasks.privacy.errors import redact
 
@@ -43,6 +44,8 @@ def classify(error: Exception) -> Retry | Fail | Requeue:
         return Requeue(StoreError(f"can't write: {error.strerror}"))
     if isinstance(error, RetryableError):
         return Retry(error)
+    if isinstance(error, ImportError):
+        return Fail(missing_dependency(error) or redact(error))
     if isinstance(error, PipelineError):
         return Fail(error)
     return Fail(redact(error))  # a bug; its message may quote the script

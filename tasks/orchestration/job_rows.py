@@ -59,12 +59,12 @@ class JobRows:
             "run_no": 1,
             "updated_epoch_ms": int(refusal.refused_s * 1000),
             "root_id": refusal.task,
-            "created_at": refusal.refused_s,
-            "created_epoch": int(refusal.refused_s),
+            **dict.fromkeys(("created_at", "finished_at"), refusal.refused_s),
+            **dict.fromkeys(("created_epoch", "finished_epoch"), int(refusal.refused_s)),
             "error": shortened(str(refusal.error)),
             "refused": 1,
         }
-        self._spool.append("job", {**row, **_ended()})
+        self._spool.append("job", row)
 
     def _append(self, plan: Plan, state: str, facts: dict[str, Any]) -> None:
         run_no, now_ms = self._coordination.run_no(plan.job), int(time.time() * 1000)

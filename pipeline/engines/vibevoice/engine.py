@@ -41,6 +41,7 @@ PROFILE = Profile(
     stage_version=1,
     words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
     separates_lines=False,
+    requires=("torch", "tokenizers", "llvmlite"),
 )
 
 

@@ -50,6 +50,19 @@ def test_full_and_failing_disks_are_the_stores(number: int) -> None:
     assert isinstance(verdict.error, errors.StoreError)
 
 
+def test_missing_packages_fail_and_missing_modules_of_ours_are_bugs() -> None:
+    verdict = classify(ModuleNotFoundError("No module named 'torch.nn'", name="torch.nn"))
+    assert isinstance(verdict, Fail)
+    assert str(verdict.error).startswith("torch is needed, which is not installed on ")
+    assert str(verdict.error).endswith("; run `pip install -c constraints.txt '.[vibevoice]'` there")
+    try:
+        raise ModuleNotFoundError("No module named 'pipeline.x'", name="pipeline.x")
+    except ModuleNotFoundError as error:
+        verdict = classify(error)
+    assert isinstance(verdict, Fail)
+    assert isinstance(verdict.error, errors.BugError)
+
+
 @pytest.mark.parametrize("error", [KeyError("Alice: secret"), OSError(errno.ENOENT, "Alice: secret")])
 def test_bugs_fail_without_their_message(error: Exception) -> None:
     try:

@@ -102,6 +102,11 @@ class Utterance:
     """(n,), mono, at the profile's sample rate; neither levelled nor clipped."""
     lines: int = 1
     """Number of lines it covers, above 1 only if the engine cannot tell lines apart."""
+    words: tuple[tuple[int, int], ...] = ()
+    """First sample of each word of `text` (split at white space), and the one after its last.
+
+    Empty if the engine does not know.
+    """
 
 
 class Control(Protocol):

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 from pipeline.arrays import Arrays, Samples
@@ -104,5 +105,6 @@ def speaker_name(plan: Plan, speaker: Speaker) -> str:
 
 def _segment_audio(name: str, record: Mapping[str, Any]) -> SegmentAudio:
     check_version(name, record, SEGMENT_VERSION)
-    spans = from_rows(Span, record.get("columns", _FIRST_COLUMNS), record["spans"])
-    return SegmentAudio(record["sample_rate_hz"], record["samples"], tuple(spans))
+    stored = from_rows(Span, record.get("columns", _FIRST_COLUMNS), record["spans"])
+    spans = tuple(replace(span, words=tuple((a, b) for a, b in span.words)) for span in stored)
+    return SegmentAudio(record["sample_rate_hz"], record["samples"], spans)

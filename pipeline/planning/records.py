@@ -55,6 +55,8 @@ class Span:
     """Integrated loudness (EBU R 128); None if it is too short or too quiet."""
     true_peak: float
     """True peak, linear; may exceed full scale (1.0)."""
+    words: tuple[tuple[int, int], ...] = ()
+    """Samples [first, end) of each word of `text`, from the start of the span; empty if unknown."""
 
 
 @dataclass(frozen=True, slots=True)

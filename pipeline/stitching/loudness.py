@@ -94,11 +94,25 @@ def spans(utterances: Sequence[Utterance], sample_rate_hz: int) -> tuple[Samples
         first, last = _heard(utterance.samples)
         lufs, peak = measure(utterance.samples[first:last], sample_rate_hz)
         found.append(
-            Span(start + first, last - first, utterance.line, utterance.lines, utterance.text, lufs, peak)
+            Span(
+                start + first,
+                last - first,
+                utterance.line,
+                utterance.lines,
+                utterance.text,
+                lufs,
+                peak,
+                _words(utterance.words, first, last),
+            )
         )
         start += len(utterance.samples)
     samples = np.concatenate([np.zeros(0, np.float32), *(utterance.samples for utterance in utterances)])
     return samples.astype(np.float32, copy=False), tuple(found)
+
+
+def _words(words: Iterable[tuple[int, int]], first: int, last: int) -> tuple[tuple[int, int], ...]:
+    """Words of an utterance from the start of its span."""
+    return tuple((min(max(a, first), last) - first, min(max(b, first), last) - first) for a, b in words)
 
 
 def _heard(samples: Samples) -> tuple[int, int]:

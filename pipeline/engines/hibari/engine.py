@@ -12,9 +12,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.arrays import Arrays, Samples
-from pipeline.engines.hibari import normalizer
+from pipeline.engines.hibari import durations, normalizer
 from pipeline.engines.hibari.vocal_tract import OWN_TEXT, VocalTract, Voiceprint, estimate, voiceprint
 from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
@@ -105,14 +106,20 @@ class Hibari:
         model = _model()
         sentences = json.loads(tokens.meta["sentences"])
         ids: list[int] = []
+        words: list[int] = []
         chunks: list[tuple[int, int]] = []
         for number, (_, _, sentence) in enumerate(sentences):
-            for phonemes in model.phonemize(sentence):
-                ids += model.ids(phonemes)
+            for chunk_ids, chunk_words in durations.phonemes(model, sentence):
+                ids += chunk_ids
+                words += chunk_words
                 chunks.append((number, len(ids)))
         frames = round(len(ids) * _FRAMES_PER_PHONEME / float(options["pace"]))
         return Arrays(
-            {"ids": np.array(ids, np.int16), "chunks": np.array(chunks, np.int32).reshape(-1, 2)},
+            {
+                "ids": np.array(ids, np.int16),
+                "chunks": np.array(chunks, np.int32).reshape(-1, 2),
+                "words": np.array(words, np.int16),
+            },
             {
                 "sentences": tokens.meta["sentences"],
                 "frames": str(frames),
@@ -131,22 +138,34 @@ class Hibari:
         """Synthesise one utterance per sentence; noise depends only on the seed and the position."""
         sentences = json.loads(semantic.meta["sentences"])
         heard: list[list[Samples]] = [[] for _ in sentences]
+        timed: list[dict[int, tuple[int, int]]] = [{} for _ in sentences]
+        words = semantic.arrays.get("words")
         start = frames = 0
         for number, (sentence, end) in enumerate(semantic.arrays["chunks"].tolist()):
             control.check()
             ratio, pace, pitch = speakers[sentences[sentence][1]].arrays["tract"].tolist()
-            samples = _speak(
+            samples, lengths = _speak(
                 semantic.arrays["ids"][start:end].tolist(),
                 VocalTract(ratio, pace * float(options["pace"]), pitch),
                 np.random.default_rng([seed, number]),
             )
+            if words is not None:  # those of an earlier release have none
+                count, before = len(sentences[sentence][2].split()), sum(map(len, heard[sentence]))
+                timed[sentence] |= durations.word_samples(
+                    words[start:end].tolist(), lengths, len(samples), before, count
+                )
             heard[sentence].append(samples)
             start = end
             frames += round(len(samples) * FRAME_RATE_HZ / SAMPLE_RATE_HZ)
             control.frames(frames)
         return [
-            Utterance(line, text, np.concatenate(parts))
-            for (line, _, text), parts in zip(sentences, heard, strict=True)
+            Utterance(
+                line,
+                text,
+                np.concatenate(parts),
+                words=durations.in_order(found, len(text.split())) if found else (),
+            )
+            for (line, _, text), parts, found in zip(sentences, heard, timed, strict=True)
             if parts
         ]
 
@@ -155,10 +174,7 @@ class Hibari:
 def _model() -> "hibari.Hibari":
     """Load the voice once per process, with one thread, since a worker has a process per core."""
     with loading():
-        import hibari
-
-        model = hibari.Hibari(threads=1)
-        _ = model.g2p  # its lexicons are loaded on first use
+        model = durations.load()
         gc.freeze()  # excludes a quarter of a million lexicon entries from every full collection
     return model
 
@@ -176,22 +192,30 @@ def _own_print() -> Voiceprint:
     """Measure the model's own voice on a known text."""
     model = _model()
     noise = np.random.default_rng(0)
-    parts = [model.from_ids(model.ids(chunk), 1.0, noise) for chunk in model.phonemize(OWN_TEXT)]
+    own = VocalTract(ratio=1.0, pace=1.0, pitch=1.0)
+    parts = [_speak(model.ids(chunk), own, noise)[0] for chunk in model.phonemize(OWN_TEXT)]
     return voiceprint(np.concatenate(parts), SAMPLE_RATE_HZ)
 
 
-def _speak(ids: list[int], tract: VocalTract, noise: np.random.Generator) -> Samples:
-    """Synthesise one chunk of phoneme IDs to (n,) samples at 24 kHz."""
+def _speak(
+    ids: list[int], tract: VocalTract, noise: np.random.Generator
+) -> tuple[Samples, npt.NDArray[np.float32]]:
+    """Synthesise one chunk of phoneme IDs.
+
+    Returns:
+        (n,) samples at 24 kHz, and the duration of each ID in frames.
+    """
     import soxr
     from hibari import dsp
 
     if len(ids) < _IDS_MIN:
-        return np.zeros(0, np.float32)
+        return np.zeros(0, np.float32), np.zeros(len(ids), np.float32)
     speed = min(2.0, max(0.5, tract.pace / tract.ratio))
     inputs = {"ids": np.array([ids], np.int64), "speed": np.array([speed], np.float32)}
-    *spectra, f0 = (output[0] for output in _model().sess.run(None, inputs))
+    *outputs, frames = _model().sess.run((*durations.SOUND, durations.FRAMES), inputs)
+    *spectra, f0 = (output[0] for output in outputs)
     samples: Samples = dsp.synth(*spectra, f0 * np.float32(tract.pitch), noise)
     if tract.ratio == 1.0:
-        return samples
+        return samples, frames
     moved: Samples = soxr.resample(samples, SAMPLE_RATE_HZ * tract.ratio, SAMPLE_RATE_HZ)
-    return moved
+    return moved, frames

@@ -298,7 +298,7 @@ task_run = Table(
     Index(None, "root_id"),
     Index(None, "job"),
     Index(None, "task_id", "attempt"),
-    # Each of the next six covers one or two queries, in their order of grouping and ranking.
+    # Each of the next seven covers one or two queries, in their order of grouping and ranking.
     Index(
         "task_run_waiting_idx",
         *("started_epoch", "queue", "broker_wait_s", "prefetch_wait_s", "queue_wait_s"),
@@ -339,6 +339,11 @@ task_run = Table(
         *("task_name", "rss_peak_bytes", "started_epoch", "mem_limit_bytes", "rss_peak_method"),
         sqlite_where=text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
         postgresql_where=text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
+    ),
+    Index(
+        "task_run_sizing_idx",
+        *("task_name", "engine", "device", "pool", "worker", "started_epoch", "finished_epoch", "run_s"),
+        *("audio_s", "state", "cache_hit"),
     ),
     Index(None, "app_version", "started_epoch"),
     Index(

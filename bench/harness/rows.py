@@ -72,7 +72,7 @@ def _one(chance: random.Random, number: int, started: float, age: float) -> dict
         "host": "host-1",
         "worker": f"{queue}@host-1",
         "worker_pid": 1000 + child + 10 * (number // 50_000),
-        "pool": "prefork",
+        "pool": "threads" if on_gpu else "prefork",
         "concurrency": 8,
         "child_seq": number % 50_000 // 8,
         "overlap_max": 1,

@@ -4,36 +4,43 @@
 -- :hours  hours of audio per day (default 100)
 -- :use    target utilisation (default 0.7)
 -- :days   days before the newest attempt (default 30)
-WITH recent AS (
-    SELECT engine, task_name, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, worker, state,
-        COALESCE(cache_hit, 0) AS cache_hit, audio_s, run_s, started_epoch, finished_epoch
-    FROM task_run
-    WHERE engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
-        AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+WITH since AS (
+    SELECT MAX(started_epoch) - /*:days*/ 30 * 86400 AS epoch FROM task_run
 ),
-ordered AS (
-    SELECT recent.*, MAX(finished_epoch) OVER (
-        PARTITION BY engine, task_name, device, pool, worker ORDER BY started_epoch, finished_epoch
+overlapping AS (
+    SELECT engine, task_name, device, started_epoch, finished_epoch, MAX(finished_epoch) OVER (
+        PARTITION BY task_name, engine, device, worker ORDER BY started_epoch, finished_epoch
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
     ) AS busy_until
-    FROM recent
+    FROM task_run
+    WHERE pool = 'threads' AND engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
+        AND started_epoch >= (SELECT epoch FROM since)
 ),
 cost AS (
-    SELECT engine, task_name, device, pool, COUNT(*) AS n,
+    SELECT engine, task_name, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, COUNT(*) AS n,
+        SUM(run_s) AS busy_s
+    FROM task_run
+    WHERE (pool <> 'threads' OR pool IS NULL)
+        AND engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
+        AND started_epoch >= (SELECT epoch FROM since)
+    GROUP BY task_name, engine, task_run.device, task_run.pool
+    UNION ALL
+    SELECT engine, task_name, COALESCE(device, ''), 'threads', COUNT(*),
         SUM(CASE
-            WHEN pool <> 'threads' THEN run_s
             WHEN busy_until IS NULL OR busy_until <= started_epoch THEN 1.0 * (finished_epoch - started_epoch)
             WHEN busy_until < finished_epoch THEN 1.0 * (finished_epoch - busy_until)
             ELSE 0.0
-        END) AS busy_s
-    FROM ordered
-    GROUP BY engine, task_name, device, pool
+        END)
+    FROM overlapping
+    GROUP BY task_name, engine, overlapping.device
 ),
 made AS (
-    SELECT engine, device, pool, SUM(audio_s) AS audio_s
-    FROM recent
-    WHERE task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND cache_hit = 0 AND audio_s > 0
-    GROUP BY engine, device, pool
+    SELECT engine, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, SUM(audio_s) AS audio_s
+    FROM task_run
+    WHERE task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND COALESCE(cache_hit, 0) = 0 AND audio_s > 0
+        AND engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
+        AND started_epoch >= (SELECT epoch FROM since)
+    GROUP BY engine, task_run.device, task_run.pool
 ),
 whole AS (
     SELECT engine, SUM(audio_s) AS audio_s FROM made GROUP BY engine

@@ -11,7 +11,6 @@ A word is one token here, and turns are not scaled down. With labels and punctua
 has 1.5 positions a word; a published script of 17,816 words has 1.3 in Qwen's tokens.
 """
 
-import io
 import json
 import os
 import random
@@ -27,13 +26,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-import soundfile
 import torch
 
 from bench.harness import fullsize
 from bench.harness.controls import Watch
 from bench.harness.fleet import Fleet
+from bench.harness.recordings import recording
 from bench.harness.scaled import SCALE, SETTING
 from pipeline.engines.protocol import Line, SegmentText
 from pipeline.engines.vibevoice.decoding.decoder import Decoder
@@ -91,14 +89,6 @@ class Pace:
                 self.took_s.append(time.perf_counter() - start)
 
         setattr(decoder, "step", timed)  # noqa: B010  # mypy wants no method assigned
-
-
-def recording(seed: int, seconds: float) -> bytes:
-    """Recording of a voice; only its length matters here."""
-    samples = np.random.default_rng(seed).normal(0, 0.1, round(seconds * RATE_HZ)).astype(np.float32)
-    file = io.BytesIO()
-    soundfile.write(file, samples, RATE_HZ, format="WAV")
-    return file.getvalue()
 
 
 def turns(seed: int, words: int) -> Iterator[str]:

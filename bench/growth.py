@@ -6,9 +6,10 @@ from typing import Any
 
 import psutil
 
-from bench.batching import recording, script
+from bench.batching import script
 from bench.harness import tiny
 from bench.harness.fleet import Fleet
+from bench.harness.recordings import recording
 from pipeline.voices.library import Voices
 from tasks.worker.commands import WAITING
 

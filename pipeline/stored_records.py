@@ -23,6 +23,8 @@ FAILURE_VERSION = 1
 MANIFEST_VERSION = 1
 REQUEST_VERSION = 1
 """Version of the record that names the job of a request."""
+VOICE_VERSION = 1
+"""Version of a recording's notices."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

@@ -4,10 +4,11 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli import context
-from cli.errors import out, print_json, reporting_errors
+from cli.errors import err, out, print_json, reporting_errors
 from cli.scripts import read_recording
 from pipeline.engines.registry import Engines
 from pipeline.voices.library import Voices, free_name
@@ -24,8 +25,10 @@ def add(
     with reporting_errors():
         found = context.settings()
         data = read_recording(free_name(name, reserved=Engines(found.engines).presets()), file)
-        digest = Voices(context.jobs(found).store).add(name, data)
-        out.print(f"{name}  {digest}", highlight=False)
+        voices = Voices(context.jobs(found).store)
+        out.print(f"{name}  {voices.add(name, data)}", highlight=False)
+        for notice in voices.notices(name):
+            err.print(f"[yellow]notice:[/] {escape(notice)}", highlight=False, soft_wrap=True)
 
 
 @app.command("list")

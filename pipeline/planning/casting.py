@@ -88,6 +88,10 @@ def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, regi
             result.speakers.append(_speaker(name, voice, profile, registered))
         except VoiceError as error:
             result.problems.append(CastProblem(error.reason, name, error.voice, given[name].name))
+            continue
+        if not result.speakers[-1].hash.startswith("preset:"):
+            notices = registered.notices(voice)
+            result.notices += [(name, f"voice {voice!r}: {reason}") for reason in notices]
     without = [name for name in waiting if name not in defaults]
     if without:
         result.problems.append(CastProblem(_remedy(without, profile), without[0]))
@@ -106,39 +110,41 @@ def default_voices(
     Returns:
         Voices by name. Names are missing if there are more than presets, and the engine cannot vary these.
     """
+    keys = {skeleton(name): name for name in names}
     assigned: dict[str, str] = {}
     for voices in (profile.presets, profile.variations):
-        waiting = [name for name in names if name not in assigned]
+        waiting = [key for key in keys if key not in assigned]
         assigned |= _matched(waiting, [voice for voice in voices if voice not in taken], profile)
     if profile.variations:
         every = (*profile.presets, *profile.variations)
-        assigned |= {name: _first(name, every, profile) for name in names if name not in assigned}
-    return assigned
+        assigned |= {key: _first(key, every, profile) for key in keys if key not in assigned}
+    return {name: assigned[key] for key, name in keys.items() if key in assigned}
 
 
-def _matched(names: Sequence[str], voices: Sequence[str], profile: Profile) -> dict[str, str]:
-    """Match names and voices by falling affinity, each at most once."""
-    pairs = sorted(((_affinity(n, v, profile), n, v) for n in names for v in voices), reverse=True)
+def _matched(keys: Sequence[str], voices: Sequence[str], profile: Profile) -> dict[str, str]:
+    """Match speakers and voices by falling affinity, each at most once."""
+    pairs = sorted(
+        ((_affinity(key, voice, profile), key, voice) for key in keys for voice in voices), reverse=True
+    )
     matched: dict[str, str] = {}
     used: set[str] = set()
-    for _, name, voice in pairs:
-        if name not in matched and voice not in used:
-            matched[name] = voice
+    for _, key, voice in pairs:
+        if key not in matched and voice not in used:
+            matched[key] = voice
             used.add(voice)
     return matched
 
 
-def _first(name: str, voices: Sequence[str], profile: Profile) -> str:
+def _first(key: str, voices: Sequence[str], profile: Profile) -> str:
     """The voice with the highest affinity."""
-    return max(voices, key=lambda voice: _affinity(name, voice, profile))
+    return max(voices, key=lambda voice: _affinity(key, voice, profile))
 
 
-def _affinity(name: str, voice: str, profile: Profile) -> tuple[bool, bytes]:
-    """Rank of a voice for a name, and of the name for the voice.
+def _affinity(key: str, voice: str, profile: Profile) -> tuple[bool, bytes]:
+    """Rank of a voice for a speaker, and of the speaker for the voice.
 
     `Narrator` and `Speaker 1` come first for the first voice, `Speaker 2` for the second, and so on.
     """
-    key = skeleton(name)
     numbered = _NUMBERED.fullmatch(key)
     place = int(numbered[1]) - 1 if numbered else 0 if key == skeleton(NARRATOR) else None
     voices = (*profile.presets, *profile.variations)
@@ -165,7 +171,7 @@ def _notice_defaults(defaults: Mapping[str, str], profile: Profile, result: Cast
     moved = [
         name
         for name, voice in defaults.items()
-        if voice in presets and voice != _first(name, presets, profile)
+        if voice in presets and voice != _first(skeleton(name), presets, profile)
     ]
     if moved:
         result.notices.append(

@@ -9,15 +9,18 @@ from urllib.parse import quote, unquote
 import numpy as np
 
 from pipeline.arrays import Arrays, Samples
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Reference
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store.artifacts import Store, packed
+from pipeline.stored_records import VOICE_VERSION, check_version
+from pipeline.voices.cleaning import clean
 from pipeline.voices.recordings import read
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 _STEM_MAX = 55
 _HASH = re.compile(r"[0-9a-f]{64}")
-_NAMES, _RECORDINGS = "voices/names/", "voices/recordings/"
+_NAMES, _RECORDINGS, _NOTICES = "voices/names/", "voices/recordings/", "voices/notices/"
 
 
 class Voices:
@@ -27,7 +30,7 @@ class Voices:
         self.store = store
 
     def add(self, name: str, data: bytes) -> str:
-        """Register a recording under a name, replacing an earlier one.
+        """Register a recording under a name, replacing an earlier one, after it has been cleaned.
 
         Args:
             name: letters, digits, space, `_`, `.` and `-`, at most 64, starting with a letter or digit.
@@ -41,12 +44,15 @@ class Voices:
         """
         checked_name(name)
         reference = read(name, data)
-        assert reference.samples is not None  # noqa: S101 - guaranteed by `read`
+        assert reference.samples is not None and reference.sample_rate_hz is not None  # noqa: S101, PT018 - guaranteed by `read`
+        cleaned = clean(name, reference.samples, reference.sample_rate_hz)
         payload = packed(
-            Arrays({"samples": reference.samples}, {"sample_rate_hz": str(reference.sample_rate_hz)})
+            Arrays({"samples": cleaned.samples}, {"sample_rate_hz": str(reference.sample_rate_hz)})
         )
         digest = hashlib.sha256(payload).hexdigest()
         self.store.put(_RECORDINGS + digest, payload)
+        notices = {"version": VOICE_VERSION, "notices": list(cleaned.notices)}
+        self.store.overwrite(_NOTICES + quote(name), canonical_json(notices))
         self.store.overwrite(_NAMES + quote(name), digest.encode())
         return digest
 
@@ -58,6 +64,14 @@ class Voices:
         """Hash of the recording under a name; None if there is none."""
         digest = self.store.get(_NAMES + quote(name)) if _NAME.fullmatch(name) else None
         return None if digest is None else digest.decode()
+
+    def notices(self, name: str) -> tuple[str, ...]:
+        """Notices of the recording under a name: what was removed from it, and what is wrong with it."""
+        record = self.store.get_json(_NOTICES + quote(name))
+        if record is None:
+            return ()
+        check_version(_NOTICES + quote(name), record, VOICE_VERSION)
+        return tuple(record["notices"])
 
     def resolve(self, name: str) -> str:
         """Hash of the recording under a name.

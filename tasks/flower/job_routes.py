@@ -61,20 +61,22 @@ class VoiceRoute(StoreRoute):
         self.reserved = reserved
 
     async def put(self, name: str) -> None:
-        """Register the audio file in the body; answers with its hash."""
+        """Register the audio file in the body; answers with its hash and what was found in it."""
         if self.application.options.read_only:
             raise HTTPError(403, "Flower is read-only")
         if len(self.request.body) > VOICE_BYTES_MAX:
             raise HTTPError(413, f"more than {VOICE_BYTES_MAX:,} bytes")
         try:
-            digest = await self.away(self._added, name)
+            digest, notices = await self.away(self._added, name)
         except VoiceError as error:
             raise HTTPError(422, str(error).replace("%", "%%")) from None
         self.set_status(201)
-        self.write({"voice": name, "hash": digest})
+        self.write({"voice": name, "hash": digest, "notices": list(notices)})
 
-    def _added(self, name: str) -> str:
-        return Voices(self.jobs.store).add(free_name(name, reserved=self.reserved()), self.request.body)
+    def _added(self, name: str) -> tuple[str, tuple[str, ...]]:
+        voices = Voices(self.jobs.store)
+        digest = voices.add(free_name(name, reserved=self.reserved()), self.request.body)
+        return digest, voices.notices(name)
 
 
 class JobRoute(StoreRoute):

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness.recordings import recording
 from tests.console import Console
 from tests.deploy import node
-from tests.tasks.flower.test_job_routes import recording
 from tests.tools import thorough
 
 EXAMPLE = Path(__file__).parent.parent.parent / "examples" / "node"

@@ -15,6 +15,7 @@ from sqlalchemy import Engine, RowMapping, select
 from transformers import VibeVoiceProcessor
 
 from bench.harness import tiny
+from bench.harness.recordings import recording
 from bench.harness.waiting import until
 from db.database import open_database
 from db.queries import catalog
@@ -39,13 +40,6 @@ Bob: Shall we go?
 [pause:1s]
 Alice: Yes, before it comes in again.
 """
-
-
-def recording(seed: int) -> bytes:
-    samples = np.random.default_rng(seed).normal(0, 0.2, round(1.3 * RATE_HZ)).astype(np.float32)
-    file = io.BytesIO()
-    soundfile.write(file, samples, RATE_HZ, format="WAV", subtype="FLOAT")
-    return file.getvalue()
 
 
 @pytest.fixture(scope="module")

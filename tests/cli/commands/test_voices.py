@@ -1,29 +1,20 @@
 """Tests of recordings passed to `render` and `submit` as files."""
 
-import io
 from pathlib import Path
 
-import numpy as np
-import soundfile
-
+from bench.harness.recordings import recording
 from cli.scripts import register
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 
 
-def recording(hertz: float) -> bytes:
-    file = io.BytesIO()
-    soundfile.write(file, 0.3 * np.sin(hertz * 2 * np.pi * np.arange(24_000) / 16_000), 16_000, format="WAV")
-    return file.getvalue()
-
-
 def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
     voices = Voices(Store(str(tmp_path / "store")))
-    others = voices.add("voice", recording(300))
+    others = voices.add("voice", recording(3))
     files = [tmp_path / folder / "voice.wav" for folder in ("alice", "bob")]
     for number, file in enumerate(files, 1):
         file.parent.mkdir()
-        file.write_bytes(recording(100 * number))
+        file.write_bytes(recording(number))
     given = register({"Alice": str(files[0]), "Bob": str(files[1]), "Carl": "voice"}, voices)
     hashes = [voices.resolve(name) for name in given.values()]
     assert len(set(hashes)) == 3
@@ -33,5 +24,5 @@ def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
 
 def test_files_named_like_presets_are_used(tmp_path: Path) -> None:
     voices, file = Voices(Store(str(tmp_path / "store"))), tmp_path / "wren.wav"
-    file.write_bytes(recording(100))
+    file.write_bytes(recording(1))
     assert register({"Carl": str(file)}, voices)["Carl"].startswith("wren-")

@@ -1,13 +1,12 @@
 """Tests of the garbage collector, in every kind of store."""
 
-import io
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
+from bench.harness.recordings import recording
 from bench.harness.silence import Silence
 from pipeline.errors import StoreError
 from pipeline.jobs.artifacts import put_audio, stage_name
@@ -41,13 +40,6 @@ def planned(jobs: Jobs, script: str) -> Plan:
     for segment in jobs.plans.segments(plan):
         put_audio(jobs.store, segment.key, np.zeros(8, np.float32), SegmentAudio(8_000, 8, ()))
     return plan
-
-
-def recording() -> bytes:
-    file = io.BytesIO()
-    sound = 0.3 * np.sin(np.arange(24_000) / 20)
-    soundfile.write(file, sound, 16_000, format="WAV")
-    return file.getvalue()
 
 
 def names(jobs: Jobs) -> set[str]:

@@ -1,13 +1,14 @@
 import itertools
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from bench.harness.recordings import recording, speech, wav
 from pipeline.engines.hibari.engine import Hibari
 from pipeline.planning.casting import Cast, cast, default_voices
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tests.pipeline.voices.test_recordings import file, voice
 
 PROFILE = Hibari.profile
 FIXED = replace(PROFILE, name="fixed", variations=())
@@ -93,9 +94,9 @@ def test_speakers_beyond_all_voices_share_them_with_a_notice(registered: Voices)
     assert sum("share the voice" in reason for _, reason in found.notices) == 1
 
 
-def test_thousands_of_speakers_are_cast(registered: Voices) -> None:
+def test_thousands_of_speakers_are_cast() -> None:
     names = [f"Name {number} of many" for number in range(5000)]
-    assert len(cast(names, {}, PROFILE, registered).speakers) == 5000
+    assert set(default_voices(names, PROFILE)) == set(names)
 
 
 def test_engines_without_variations_name_everybody_who_needs_a_voice(registered: Voices) -> None:
@@ -110,7 +111,7 @@ def test_engines_without_variations_name_everybody_who_needs_a_voice(registered:
 
 
 def test_engines_that_need_recordings_name_everybody_without_one(registered: Voices) -> None:
-    registered.add("alice", file(voice()))
+    registered.add("alice", recording())
     profile = replace(PROFILE, name="real", presets=(), variations=(), reference_needed=True)
     found = cast(("Alice", "Bob", "Carol"), {"Alice": "alice"}, profile, registered)
     assert [speaker.name for speaker in found.speakers] == ["Alice"]
@@ -141,7 +142,7 @@ def test_voices_that_may_move_are_noticed_once(registered: Voices) -> None:
 
 
 def test_unknown_voices_and_names_are_named_at_once(registered: Voices) -> None:
-    registered.add("alice", file(voice()))
+    registered.add("alice", recording())
     found = cast(("Mia", "Rolf"), {"Mia": "unknown", "Rolf": "../x", "Nobody": "wren"}, PROFILE, registered)
     assert [(problem.given, problem.voice) for problem in found.problems] == [
         ("Nobody", "wren"),
@@ -158,3 +159,9 @@ def test_entries_may_be_mappings_with_a_voice(registered: Voices) -> None:
     assert voices_of(cast(("Mia",), {"MIA": {"voice": "heron"}}, PROFILE, registered)) == {"Mia": "heron"}
     found = cast(("Mia",), {"MIA": {"voice": "heron", "mood": "glad"}}, PROFILE, registered)
     assert "is not a voice name" in found.problems[0].reason
+
+
+def test_notices_of_recordings_come_with_the_cast(registered: Voices) -> None:
+    registered.add("mia", wav(speech() * np.float32(0.5) + np.float32(0.2)))
+    found = cast(("Mia", "Rolf"), {"Mia": "mia"}, PROFILE, registered)
+    assert found.notices[0] == ("Mia", "voice 'mia': a constant offset was removed")

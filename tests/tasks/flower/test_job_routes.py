@@ -1,29 +1,21 @@
 """Tests of Flower routes for voices, manifests, audio and subtitles."""
 
 import hashlib
-import io
 import json
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import soundfile
 from celery import Celery
 
+from bench.harness.recordings import recording, speech, wav
 from pipeline.jobs.intake import refused_id
 from tests.console import Console
 
 SCRIPT = "Alice: The heron stood in the weir.\nBob: It stood there for the whole of an hour."
-
-
-def recording(seconds: float = 2.0) -> bytes:
-    """Noise loud enough to be accepted as a voice."""
-    buffer = io.BytesIO()
-    noise = np.random.default_rng(1).uniform(-0.3, 0.3, int(24_000 * seconds))
-    soundfile.write(buffer, noise, 24_000, format="WAV")
-    return buffer.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -93,20 +85,27 @@ def test_voices_are_registered_by_put(console: Console) -> None:
     assert (put.status, put.json["voice"], len(put.json["hash"])) == (201, "ferryman", 64)
     again = console.ask("/voxchord/voices/ferryman", recording(), method="PUT")
     assert again.json["hash"] == put.json["hash"]
+    assert put.json["notices"] == []
+    shifted = wav(speech() * np.float32(0.5) + np.float32(0.2))
+    noticed = console.ask("/voxchord/voices/ferryman", shifted, method="PUT")
+    assert noticed.json["notices"] == ["a constant offset was removed"]
 
 
 @pytest.mark.parametrize(
     ("name", "data", "reason"),
     [
-        ("ferryman", b"not audio", "not audio"),
-        ("ferryman", recording(0.2), "shorter"),
-        ("..%2Fferryman", recording(), "names have"),
-        ("%25s", recording(), "names have"),
-        ("wren", recording(), "an engine has a preset of that name"),
+        ("ferryman", lambda: b"not audio", "not audio"),
+        ("ferryman", lambda: recording(seconds=0.2), "shorter"),
+        ("ferryman", lambda: wav(np.sin(np.arange(48_000) / 9).astype(np.float32)), "is not speech"),
+        ("..%2Fferryman", recording, "names have"),
+        ("%25s", recording, "names have"),
+        ("wren", recording, "an engine has a preset of that name"),
     ],
 )
-def test_unusable_voices_are_refused(console: Console, name: str, data: bytes, reason: str) -> None:
-    refused = console.ask(f"/voxchord/voices/{name}", data, method="PUT")
+def test_unusable_voices_are_refused(
+    console: Console, name: str, data: Callable[[], bytes], reason: str
+) -> None:
+    refused = console.ask(f"/voxchord/voices/{name}", data(), method="PUT")
     assert refused.status == 422
     assert reason in refused.json["error"]
 

@@ -1,13 +1,12 @@
 """Adapters end to end: the audio changes, and equals that of a checkpoint merged beforehand."""
 
-import io
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
-import soundfile
 
+from bench.harness import recordings
 from bench.harness.controls import Watch
 from pipeline.arrays import Samples
 from pipeline.engines.protocol import Line, Options, Reference, SegmentText
@@ -106,9 +105,7 @@ def test_each_scale_of_a_voice_has_its_own_segment_keys(adapted: tuple[str, str]
 
 
 def request(engine: VibeVoice, store: Store) -> Request:
-    file = io.BytesIO()
-    soundfile.write(file, recording(0).samples, RATE_HZ, format="WAV")
     registered = Voices(store)
-    registered.add("ann", file.getvalue())
+    registered.add("ann", recordings.recording())
     options, rest = split_options({}, engine="vibevoice")
     return checked(parse("Ann: Hello."), {"Ann": "ann"}, options, rest, engine=engine, registered=registered)

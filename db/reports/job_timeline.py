@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy import Engine, select
@@ -13,7 +14,7 @@ from db.schema import job, task_run, task_sample, worker_proc
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JobTimeline:
     """One job: its row, its attempts in order of start, and samples of long attempts by attempt.
 
@@ -26,12 +27,12 @@ class JobTimeline:
     machines: list[Row]
     """Rows of `worker_proc` of the processes that worked for it."""
 
-    @property
+    @cached_property
     def started(self) -> float:
         """Send time of its first message, or else start of its work; seconds since the epoch."""
         return min(float(row["published"] or row["start"]) for row in self.attempts)
 
-    @property
+    @cached_property
     def finished(self) -> float:
         return max(float(row["end"]) for row in self.attempts)
 

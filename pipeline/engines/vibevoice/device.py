@@ -4,11 +4,11 @@ import hashlib
 import logging
 import sys
 import threading
-from collections import OrderedDict
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from cachetools import LRUCache
 
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
@@ -69,7 +69,9 @@ class Device:
         self.lock = threading.Lock()
         self.schedulers: dict[Precision, Scheduler] = {}
         self.encoders: dict[torch.dtype, LazyResource[speaker_encoder.SpeakerEncoder]] = {}
-        self.voices: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+        self.voices: LRUCache[bytes, torch.Tensor] = LRUCache(
+            settings.voices_bytes, getsizeof=lambda voice: voice.nbytes
+        )
 
     def dtype(self, name: str) -> torch.dtype:
         """Resolve the name of a type.
@@ -167,19 +169,18 @@ class Device:
         """Embed a recording unless it is cached; the lookup is cheaper than preparing the samples."""
         key = _recording_key(reference, dtype)
         with self._encoder(dtype).use() as encode:
-            found = self.voices.get(key)
+            with self.lock:
+                found = self.voices.get(key)
             if found is None:
                 feature_extractor, seconds_max = self.checkpoint.feature_extractor, self.settings.reference_s
                 found = encode(speaker_encoder.prepare(reference, feature_extractor, seconds_max))
-            self._cache_voice(key, found)
+                self._cache_voice(key, found)
         return found
 
     def _cache_voice(self, key: bytes, voice: torch.Tensor) -> None:
         with self.lock:
-            self.voices[key] = voice
-            self.voices.move_to_end(key)
-            while sum(voice.nbytes for voice in self.voices.values()) > self.settings.voices_bytes:
-                self.voices.popitem(last=False)
+            if voice.nbytes <= self.voices.maxsize:
+                self.voices[key] = voice
 
     def speak(self, inputs: SegmentInputs, precision: Precision, control: Control) -> npt.NDArray[np.float32]:
         """Decode a segment, and block until it is done.

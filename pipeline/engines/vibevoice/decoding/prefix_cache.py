@@ -1,9 +1,9 @@
 """Prefix cache: keys and values of voices, shared by segments that begin with the same speakers."""
 
 import hashlib
-from collections import OrderedDict
 
 import torch
+from cachetools import LRUCache
 
 
 class PrefixCache:
@@ -14,8 +14,11 @@ class PrefixCache:
     """
 
     def __init__(self, bytes_max: int) -> None:
-        self.bytes_max, self.size_bytes = bytes_max, 0
-        self.pieces: OrderedDict[bytes, torch.Tensor] = OrderedDict()
+        self.pieces: LRUCache[bytes, torch.Tensor] = LRUCache(bytes_max, getsizeof=lambda pairs: pairs.nbytes)
+
+    @property
+    def size_bytes(self) -> int:
+        return int(self.pieces.currsize)
 
     @staticmethod
     def key(before: bytes, piece: torch.Tensor) -> bytes:
@@ -24,16 +27,9 @@ class PrefixCache:
 
     def get(self, key: bytes) -> torch.Tensor | None:
         """Look up a piece's keys and values."""
-        if key in self.pieces:
-            self.pieces.move_to_end(key)
         return self.pieces.get(key)
 
     def put(self, key: bytes, pairs: torch.Tensor) -> None:
         """Store a piece's keys and values, unless they are too large, and evict the least recently used."""
-        if pairs.nbytes > self.bytes_max or key in self.pieces:
-            return
-        self.pieces[key] = pairs
-        self.size_bytes += pairs.nbytes
-        while self.size_bytes > self.bytes_max:
-            _, oldest = self.pieces.popitem(last=False)
-            self.size_bytes -= oldest.nbytes
+        if pairs.nbytes <= self.pieces.maxsize and key not in self.pieces:
+            self.pieces[key] = pairs

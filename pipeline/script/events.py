@@ -52,6 +52,11 @@ def heading(line: int, text: str) -> list[Event]:
     return [pause_between(line), rest, words(line, text), pause_between(line), rest]
 
 
+def section(line: int) -> list[Event]:
+    """A heading that is not read, in a script with speakers: the silence of one."""
+    return [pause_between(line), Event(line, "rest", rest_ms=HEADING_REST_MS)]
+
+
 def fold(events: Iterable[Event], findings: Findings, *, has_speakers: bool) -> tuple[Turn, ...]:
     """Fold the events of a script into turns; what can't be spoken is a problem in the findings."""
     folding = _Folding(findings, has_speakers)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.events import Event, pause_between, section, speaker, words
 from pipeline.script.forms import labels, structure
 from pipeline.script.forms.labels import Label
 from pipeline.script.forms.structure import Line
@@ -191,7 +191,9 @@ def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
         return
     what = "sound cue" if number in reading.survey.cues else line.kind
     reading.findings.omit(number, what, line.text)
-    if line.kind != structure.DIRECTION:
+    if line.kind in (structure.HEADING, structure.SCENE):
+        yield from section(number)
+    elif line.kind != structure.DIRECTION:
         yield pause_between(number)
 
 

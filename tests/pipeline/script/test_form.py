@@ -5,6 +5,7 @@ from collections import Counter
 import pytest
 
 from pipeline.errors import OptionError
+from pipeline.script.events import HEADING_REST_MS
 from pipeline.script.parser import read
 from pipeline.script.turns import NARRATOR
 
@@ -184,6 +185,15 @@ def test_headings_and_sound_cues_in_a_script_are_left_out_and_counted() -> None:
         "sound cue": 1,
         "stage direction": 1,
     }
+
+
+@pytest.mark.parametrize("heading", ["## The storm", "## The storm ##", "INT. BOAT - NIGHT"])
+def test_headings_in_a_script_with_speakers_pause(heading: str) -> None:
+    script = read(
+        f"# Lamp\n\nMia: One.\nRolf: Two.\n\n{heading}\n\nMia: Three.\n[pause:2s]\n{heading}\nRolf: Four."
+    )
+    assert [turn.pause_ms for turn in script.turns] == [0, 0, HEADING_REST_MS, 2000]
+    assert "storm" not in " ".join(turn.text for turn in script.turns)
 
 
 def test_a_wrapped_line_that_holds_a_colon_is_no_label() -> None:

@@ -2,6 +2,7 @@ from collections import Counter
 
 import pytest
 
+from pipeline.script.events import HEADING_REST_MS
 from pipeline.script.parser import read
 from pipeline.script.turns import NARRATOR
 
@@ -42,6 +43,7 @@ def test_speech_is_read_and_the_rest_is_counted() -> None:
         ("MIA", "Sit down.", 16),
         ("ROLF", "What a storm!", 23),
     ]
+    assert [turn.pause_ms for turn in script.turns] == [0, 0, 0, HEADING_REST_MS]
     assert Counter(omission.kind for omission in script.omissions) == {
         "scene heading": 5,
         "action": 1,

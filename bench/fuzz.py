@@ -34,7 +34,7 @@ from bench.harness.dialects import DIALECTS, NAMES, ODD_NAMES, random_turns
 from pipeline.errors import PipelineError, ScriptError
 from pipeline.planning.request import split_options
 from pipeline.script.names import identity
-from pipeline.script.parser import parse, read
+from pipeline.script.parser import parse, read, with_newlines
 from pipeline.script.plain import plain_letters
 from pipeline.voices import recordings as voice_files
 
@@ -140,6 +140,22 @@ texts = st.one_of(
         lambda parts: st.integers(1, 200).map(lambda n: "".join(parts) * n)
     ),
 )
+_starts = st.sampled_from(
+    [
+        *("Alice: ", "Bob: ", "Speaker 1: ", "**Nora:** ", "[Ann] ", "Remember: ", "Chapter 2: ", "- ", "# "),
+        *("(laughs) ", "", "> ", "MARY\n", "1. ", "*sighs* ", "Old Man in Grey: ", "00:01 Ann: ", "ann - "),
+    ]
+)
+_words = st.sampled_from(
+    [
+        *("Hello there my friend.", "It was cold; [laughs] she said.", "Milk: two litres", "Monday: rain"),
+        *("See [2] and http://x.y for more", "Go (quietly) home", "**bold** words", "Man: what?", "word"),
+        *("A very long emo-\nchannel line", "x [pause:1s] y", "5 * 3", "¹ a note"),
+    ]
+)
+line_texts = st.lists(
+    st.one_of(st.tuples(_starts, st.one_of(_words, texts)).map("".join), texts), max_size=12
+).map("\n".join)
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
@@ -252,6 +268,30 @@ def take_any_text(text: str) -> None:
     assert _letters(*spoken, *omitted) == _letters(text)
 
 
+_TIMED = re.compile(r"\[\s*pause\s*:[^\]]*\]|<break[^>]*>", re.IGNORECASE)
+
+
+def take_any_form(text: str) -> None:
+    """Read a text in the form that it seems to have: what is neither spoken nor reported is a name.
+
+    Times and numbers before a name are part of it, and pauses are obeyed. Who only laughs has no turn.
+    """
+    script = read(text)
+    if script.problems or script.form not in ("labels", "screenplay", "prose", "markdown"):
+        return
+    spoken = [turn.text for turn in script.turns]
+    omitted = [omission.text for omission in script.omissions]
+    rest = _letters(_TIMED.sub("", text)) - _letters(*spoken, *omitted)
+    silent = {omission.line for omission in script.omissions}
+    lines = [
+        line
+        for number, line in enumerate(with_newlines(text).split("\n"), 1)
+        if {number, number + 1} & silent  # a name may have a line of its own
+    ]
+    names = {letter.lower() for letter in _letters(*script.speakers, *lines)}
+    assert {letter for letter in rest if letter.isalpha() and letter.lower() not in names} == set()
+
+
 def _letters(*texts: str) -> Counter[str]:
     bare = "".join(unicodedata.normalize("NFD", plain_letters(text)) for text in texts)
     return Counter(letter for letter in bare if letter.isalnum())
@@ -277,7 +317,8 @@ TARGETS: dict[str, tuple[Callable[[Any], None], st.SearchStrategy[Any], float]] 
         st.tuples(st.sampled_from(sorted(DIALECTS)), st.integers(0, 2**32).map(random.Random)),
         0.2,
     ),
-    "words": (take_any_text, texts, 0.2),
+    "words": (take_any_text, texts, 0.1),
+    "forms": (take_any_form, line_texts, 0.1),
 }
 """Targets: the function, its inputs and their share."""
 

@@ -93,7 +93,7 @@ def _read(
         text = decode(source, encoding) if isinstance(source, bytes) else source
         _refuse_long(len(text), characters_max)
         refuse_foreign(text)
-        text = structured.unfenced(_with_newlines(text), findings)
+        text = structured.unfenced(with_newlines(text), findings)
         recognised = forms.recognise(plain_letters(text), cast, findings, form=form)
         found, events = recognised.form, forms.events(recognised, text, cast, findings)
     turns = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)
@@ -111,7 +111,8 @@ def _refuse_long(characters: int, characters_max: int) -> None:
         raise ScriptError(1, f"has {characters:,} characters, more than the {characters_max:,} allowed")
 
 
-def _with_newlines(text: str) -> str:
+def with_newlines(text: str) -> str:
+    """Replace all ends of lines by newlines, and remove a byte order mark."""
     text = text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
     for end in ("\x85", "\u2028", "\u2029"):
         text = text.replace(end, "\n")

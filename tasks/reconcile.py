@@ -5,20 +5,36 @@ any job can be finished. Two reconcilers may run at once: stages skip what exist
 idempotent.
 
 A job that waits behind others makes no progress either. So the queues are searched for its messages first,
-once for all such jobs.
+once for all such jobs. Each job is resumed by itself: one that cannot be resumed is reported, counted, and
+tried again after a back-off, and the others go on.
 """
 
 import logging
+from collections.abc import Sequence
 
-from pipeline.errors import CancelledError, MissingArtifactError, NewerRecordError, PipelineError, StoreError
+from celery import states
+
+from pipeline.errors import (
+    CancelledError,
+    MissingArtifactError,
+    NewerRecordError,
+    PipelineError,
+    StoreError,
+)
 from pipeline.jobs.plans import Plan
+from tasks.broker import counters
+from tasks.metering.attempt import note_failure
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import BrokerSnapshot, snapshot
+from tasks.orchestration.error_policy import classify
 from tasks.orchestration.resources import Resources, VoxchordApp
-from tasks.orchestration.waiters import answer, body
+from tasks.orchestration.store_outage import writable
+from tasks.orchestration.waiters import answer, give_up, revoke, root_id
 from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
+
+_BACKOFF_MAX_S = 3600.0
 
 
 def register(app: VoxchordApp) -> None:
@@ -34,18 +50,25 @@ def register(app: VoxchordApp) -> None:
     )(reconcile)
 
 
-def reconcile(self: VoxchordTask) -> None:
-    """Check all open jobs, and send the missing segments of those without progress."""
+def reconcile(self: VoxchordTask, revoked: Sequence[str] = ()) -> None:
+    """Check all open jobs, and send the missing segments of those without progress.
+
+    Args:
+        revoked: task IDs that were revoked recently.
+    """
     app = self.app
-    opened = app.resources.jobs.coordination.opened()
-    still = [plan for plan in (_unfinished(app.resources, job) for job in opened) if plan]
-    if still:
-        held = snapshot(app)
-        for plan in still:
-            try:
+    if revoked:
+        revoke(app, frozenset(revoked))
+    held: BrokerSnapshot | None = None
+    for job in app.resources.jobs.coordination.opened():
+        try:
+            plan = _unfinished(app.resources, job)
+            if plan:
+                held = held or snapshot(app)
                 resume(app, plan, held)
-            except MissingArtifactError as error:  # a page of the plan is missing: the stitch fails the job
-                _end(app, plan, error)
+                app.resources.jobs.coordination.resumed(job)
+        except Exception as error:  # noqa: BLE001 - one job never stops the others; sorted by the policy
+            _back_off(app, job, classify(error).error)
 
 
 def _unfinished(resources: Resources, job: str) -> Plan | None:
@@ -54,11 +77,9 @@ def _unfinished(resources: Resources, job: str) -> Plan | None:
     cancelled = jobs.coordination.cancelled(job) and not jobs.outcomes.closed(job)
     if not cancelled and jobs.coordination.idle_s(job) < resources.settings.stalled_s:
         return None
-    try:
-        return jobs.plans.get(job)  # None if its root died before the plan was complete: it is redelivered
-    except NewerRecordError as error:
-        log.info("job is left to a later release: %s", error, extra={"job": job})
+    if jobs.coordination.backed_off(job):
         return None
+    return jobs.plans.get(job)  # None if its root died before the plan was complete: it is redelivered
 
 
 def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
@@ -68,27 +89,55 @@ def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
     if jobs.outcomes.closed(plan.job) or jobs.coordination.cancelled(plan.job):
         _end(app, plan, CancelledError(plan.job))
         return
-    failures = jobs.outcomes.failures(plan.job)
-    missing = [index for index in jobs.artifacts.missing(plan) if index not in failures]
+    try:
+        failures = jobs.outcomes.failures(plan.job)
+        missing = [index for index in jobs.artifacts.missing(plan) if index not in failures]
+    except MissingArtifactError:  # a page of the plan: the stitch fails the job
+        missing = []
     if held.covers(plan.job, missing):
         return
-    root = roots.claimed_by(plan.job) or next(iter(roots.waiting(plan.job)), None)
+    root = root_id(app, plan.job)
     if root is None:
         return  # no waiter: the root that planned it died before it joined, and is redelivered
     log.warning(
         "job without progress; segments sent again", extra={"job": plan.job, "segments": len(missing)}
     )
     roots.claim(plan.job, root)
-    chord.send(app, plan, missing, body(app, plan, root))
+    chord.send(app, plan, missing, root)
     roots.mark_sent(plan.job)
 
 
 def _end(app: VoxchordApp, plan: Plan, error: PipelineError) -> None:
     """Answer all waiters of a job; close the job if there are none."""
     jobs, roots = app.resources.jobs, app.resources.roots
-    waiting = roots.waiting(plan.job)
-    answer(app, plan, list(waiting))
-    if not waiting:
+    for root in roots.waiting(plan.job):
+        if app.backend.get_state(root) == states.REVOKED:  # by a worker that dropped its answer
+            roots.answered(plan.job, root)
+    answer(app, plan.job)
+    if not roots.waiting(plan.job):
         if not jobs.outcomes.closed(plan.job):
-            jobs.outcomes.give_up(plan.job, error)
+            give_up(app.resources, plan, error)
         roots.answered(plan.job, "")
+
+
+def _back_off(app: VoxchordApp, job: str, error: Exception) -> None:
+    """Report a job that could not be resumed; it is tried again later.
+
+    Raises:
+        StoreError: the store does not answer at all.
+    """
+    resources = app.resources
+    if isinstance(error, NewerRecordError):
+        if job not in resources.left_to_later:
+            resources.left_to_later.add(job)
+            log.warning("the job is left to workers of a later release: %s", error, extra={"job": job})
+        return
+    if isinstance(error, StoreError) and not writable(resources.jobs.store):
+        raise error
+    back_off = resources.jobs.coordination.back_off(
+        job, first_s=resources.settings.stalled_s, longest_s=_BACKOFF_MAX_S
+    )
+    extra = {"job": job, "failures": back_off.failures, "again_in_s": round(back_off.wait_s)}
+    log.error("the job could not be resumed: %s", error, extra=extra)
+    counters.add(app, counters.NOT_RESUMED)
+    note_failure(error)

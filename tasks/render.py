@@ -22,7 +22,7 @@ from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.store_outage import requeue_while_unavailable
-from tasks.orchestration.waiters import stitch_of
+from tasks.orchestration.waiters import root_id_of
 from tasks.task import VoxchordTask
 
 ARGUMENTS = ("script", "voices", "options")
@@ -122,7 +122,7 @@ def render(
             or jobs.coordination.cancelled(plan.job)
         ):
             jobs.coordination.reopen(plan.job, flags=FLAGS)
-        return self.replace(stitch_of(app, plan.job))
+        return self.replace(chord.stitch_of(app, plan.job))
 
 
 def _stands(store: Store, manifest: dict[str, Any]) -> bool:
@@ -141,7 +141,7 @@ def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig) -> None
         rows.planned(plan, root)
         missing = jobs.artifacts.missing(plan)
         rows.found(plan, plan.segments - len(missing))
-        chord.send(app, plan, missing, answer)
+        chord.send(app, plan, missing, root_id_of(app, answer, root))
         roots.mark_sent(plan.job)
 
 

@@ -5,6 +5,7 @@ jobs/<job>/plan.<page>        256 segments with their words
 jobs/<job>/run                number of runs, from the second on
 jobs/<job>/begun              start of the last run
 jobs/<job>/pulse              time of the last progress
+jobs/<job>/backoff          failures to resume the job, and when it is tried again
 jobs/<job>/cancelled          flag that every stage checks
 jobs/<job>/tries/<segment>.<stage>.<…>  a running attempt; removed at its regular end
 jobs/<job>/failed/<segment>   reason why a segment failed

@@ -2,10 +2,20 @@
 
 import time
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
+from pipeline.canonical_json import canonical_json
 from pipeline.errors import CancelledError
 from pipeline.store.artifacts import Store
+
+
+@dataclass(frozen=True, slots=True)
+class BackOff:
+    """Time for which a job that could not be resumed is left alone."""
+
+    failures: int
+    wait_s: float
 
 
 class Coordination:
@@ -77,6 +87,24 @@ class Coordination:
         pulse = self.store.get(f"jobs/{job}/pulse")
         return max(0.0, time.time() - float(pulse)) if pulse else float("inf")
 
+    def backed_off(self, job: str) -> bool:
+        """True while a job that could not be resumed is left alone."""
+        found = self.store.get_json(_back_off(job))
+        return found is not None and 0 < found["again_at"] - time.time() <= found["wait_s"]
+
+    def back_off(self, job: str, *, first_s: float, longest_s: float) -> BackOff:
+        """Leave a job alone that could not be resumed, for twice as long after every failure."""
+        found = self.store.get_json(_back_off(job))
+        failures = 1 + (found["failures"] if found else 0)
+        wait_s = min(first_s * 2.0 ** min(failures - 1, 32), longest_s)
+        record = {"failures": failures, "wait_s": wait_s, "again_at": round(time.time() + wait_s, 3)}
+        self.store.overwrite(_back_off(job), canonical_json(record))
+        return BackOff(failures, wait_s)
+
+    def resumed(self, job: str) -> None:
+        """Forget the failures to resume a job."""
+        self.store.objects.delete(_back_off(job))
+
     def begin(self, job: str, work: str, attempt: str, where: Mapping[str, Any]) -> None:
         """Record the start of an attempt at work of a job, and its process."""
         self.store.put_json(f"jobs/{job}/tries/{work}.{attempt}", where)
@@ -91,3 +119,7 @@ class Coordination:
         names = [name for name, _, _ in self.store.objects.names(folder)]
         found = [self.store.get_json(name) for name in names if name.startswith(f"{folder}/{work}.")]
         return [entry for entry in found if entry]
+
+
+def _back_off(job: str) -> str:
+    return f"jobs/{job}/backoff"

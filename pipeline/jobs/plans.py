@@ -4,12 +4,13 @@ import functools
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
-from pipeline.errors import MissingArtifactError, OptionError
+from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
 from pipeline.jobs.coordination import Coordination
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
@@ -153,11 +154,15 @@ class Plans:
         return plan
 
     def open_jobs(self) -> Iterator[Plan]:
-        """Plans of the open jobs, without those that are not planned yet.
+        """Plans of the open jobs, without those that are not planned yet, or only a later release can read.
 
         A job is opened before its plan is written, so that no plan is without an owner.
         """
-        return (plan for plan in map(self.get, self.coordination.opened()) if plan)
+        for job in self.coordination.opened():
+            with suppress(NewerRecordError):
+                plan = self.get(job)
+                if plan:
+                    yield plan
 
     def segment(self, job: str, index: int) -> PlannedSegment:
         return _page(self.store, job, index // PAGE)[index % PAGE]

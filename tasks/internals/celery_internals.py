@@ -23,6 +23,7 @@ from pipeline.internals import Internal
 _REDACTION = "the redaction of arguments"
 _LOG = "the redaction of message bodies in the log"
 _DEATHS = "the record of why a process died"
+_PARTS = "the termination of a job's tasks"
 _STALL = "the stall watchdog"
 _BATCHING = "the batching of events"
 _RESULTS = "the result backend that counts a chord's part first"
@@ -48,6 +49,11 @@ INTERNALS = (
     Internal(consumers, "MESSAGE_DECODE_ERROR", _LOG),
     Internal(Request, "on_timeout", _DEATHS, ("soft", "timeout")),
     Internal(Request, "on_failure", _DEATHS, ("exc_info", "send_failed_event", "return_ok")),
+    Internal(Request, "revoked", _PARTS, ()),
+    Internal(Request, "terminate", _PARTS, ("pool", "signal")),
+    Internal(Request, "time_start", _PARTS),
+    Internal(Request, "worker_pid", _PARTS),
+    Internal(BasePool, "terminate_job", _PARTS, ("pid", "signal")),
     Internal(EventDispatcher, "send", "the job and segment in events", _SEND_PARAMETERS),
     Internal(events.Events, "dispatcher_cls", "the job and segment in events"),
     Internal(event_state.Task, "_fields", "the state of Flower"),
@@ -57,6 +63,7 @@ INTERNALS = (
     Internal(worker_state, "active_requests", _STALL),
     Internal(worker_state, "reserved_requests", _STALL),
     Internal(worker_state, "scheduled_requests", _STALL),
+    Internal(worker_state, "revoked", "the report of revoked roots"),
     Internal(BasePool, "_pool", _STALL),
     Internal(BasePool, "num_processes", _STALL),
     Internal(AsynPool, "_fileno_to_outq", _STALL),
@@ -126,6 +133,11 @@ def reserved_requests() -> set[Any]:
 def scheduled_requests() -> set[Any]:
     """Requests with a countdown."""
     return set(worker_state.scheduled_requests)  # type: ignore[attr-defined]  # new in 5.7, the stubs are older
+
+
+def revoked_ids() -> set[str]:
+    """IDs of the tasks that this worker was told to drop, or found expired."""
+    return {each for each in worker_state.revoked if isinstance(each, str)}
 
 
 def slots(consumer: Any) -> int:

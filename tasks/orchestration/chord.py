@@ -43,18 +43,41 @@ def read(app: VoxchordApp, answer: str) -> Sig:
     return signature(json.loads(answer), app=app)
 
 
-def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], body: Sig) -> None:
-    """Send a chord of chains for the missing segments, or the stitch alone if there are none."""
+def stitch_of(app: VoxchordApp, job: str, **run: int) -> Sig:
+    """Build the signature of a job's stitch, with the highest priority: its waiters waited for all else."""
+    stitch = app.signature("voxchord.stitch", kwargs={"job": job, **run}, immutable=True)
+    return stitch.set(priority=app.broker.priority(0))
+
+
+def body(app: VoxchordApp, plan: Plan) -> Sig:
+    """Signature of the stitch that ends a run of a job.
+
+    Its task ID is its own. Under a root's ID it would be dropped if that root were revoked, and all other
+    roots would wait for ever.
+    """
+    run = app.resources.jobs.coordination.run_no(plan.job)
+    return stitch_of(app, plan.job, run=run).set(
+        task_id=str(uuid4()),
+        ignore_result=True,  # type: ignore[call-arg]  # missing in celery-types
+    )
+
+
+def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], root_id: str) -> None:
+    """Send a chord of chains for the missing segments, or the stitch alone if there are none.
+
+    Args:
+        root_id: the ID under which Celery groups these tasks.
+    """
+    stitch = body(app, plan)
     if not missing:
-        body.apply_async()
+        stitch.apply_async(root_id=root_id)
         return
     group_id = str(uuid4())
-    root_id = body.options.get("root_id") or body.options["task_id"]
     celery_internals.begin_chord(app.backend, group_id, len(missing))
     with app.producer_or_acquire() as producer:
         for position, steps in enumerate(chains(app, plan, missing)):
             celery_internals.send_part(
-                steps, body, group_id=group_id, index=position, root_id=root_id, producer=producer
+                steps, stitch, group_id=group_id, index=position, root_id=root_id, producer=producer
             )
             if position % _TOUCH_EVERY == 0:
                 app.resources.jobs.coordination.touch(plan.job)

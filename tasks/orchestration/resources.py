@@ -32,6 +32,8 @@ class Resources:
         self.engines = Engines(settings.engines)
         self.hang_watchdog = HangWatchdog(settings.hung_s)
         self.meter_settings = MeterSettings(folder=settings.history_folder, app_version=VERSION)
+        self.left_to_later: set[str] = set()
+        """Jobs of a later release that the reconciler has reported."""
         self._touched_s: dict[str, float] = {}
 
     @cached_property

@@ -16,7 +16,7 @@ from kombu.serialization import dumps
 from pipeline.errors import InternalsError
 from tasks.internals import celery_internals
 from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
-from tasks.metering.install import MeteredRequest
+from tasks.metering.job_requests import JobRequest
 from tasks.privacy.events import SubjectDispatcher
 
 
@@ -25,7 +25,7 @@ def public_arguments(subject: Subject | None) -> str:
     return str(subject) if subject else "-"
 
 
-class PrivateRequest(MeteredRequest):
+class PrivateRequest(JobRequest):
     """Request that replaces the sender's representations by job and segment, also in events.
 
     Messages of release 0.1.0 have no headers for them; then they are taken from the arguments.

@@ -7,7 +7,7 @@ import pytest
 from bench.harness.fleet import Fleet
 from tests.faults.mischief import SETTING
 
-collect_ignore = ["neighbour.py"]  # an app that the environment configures
+collect_ignore = ["caller.py", "neighbour.py"]  # apps that the environment configures
 
 TIMEOUT_S = 3
 SETTINGS = {

@@ -97,9 +97,10 @@ def test_equal_requests_are_one_job(service: Service) -> None:
     assert manifests[0] == manifests[1] == service.render(script)
     rows = service.attempts(manifests[0]["job"], "diffusion", manifests[0]["segments"])
     assert len({row["segment"] for row in rows}) == len(rows), "nothing was decoded twice"
-    made, found = sorted(service.attempts(manifests[0]["job"], "stitch", 2), key=lambda row: row["cache_hit"])
-    assert (made["cache_hit"], made["audio_s"]) == (0, manifests[0]["duration_s"])
-    assert (found["cache_hit"], found["audio_s"], found["rtf"]) == (1, None, None), "joined once for both"
+    rows = sorted(service.attempts(manifests[0]["job"], "stitch", 3), key=lambda row: row["cache_hit"])
+    made, *answers = [(row["cache_hit"], row["audio_s"]) for row in rows]
+    assert made == (0, manifests[0]["duration_s"])
+    assert answers == [(1, None)] * 2, "joined once for both"
 
 
 def test_speed_of_restarted_jobs_counts_from_the_restart(service: Service) -> None:

@@ -59,8 +59,8 @@ def steps_of(app: VoxchordApp, plan: Plan, segments: list[int]) -> list[list[cho
     return [each.tasks for each in chains]
 
 
-def body(app: VoxchordApp, plan: Plan) -> chord.Sig:
-    return waiters.stitch_of(app, plan.job).set(task_id=ROOT)
+def answer(app: VoxchordApp, plan: Plan) -> chord.Sig:
+    return chord.stitch_of(app, plan.job).set(task_id=ROOT)
 
 
 def test_a_chain_has_the_stages_in_their_order(app: VoxchordApp) -> None:
@@ -86,7 +86,7 @@ def test_a_jobs_device_has_both_gpu_stages_and_no_other(app: VoxchordApp) -> Non
 
 def test_each_missing_segment_is_one_part_of_one_chord(app: VoxchordApp) -> None:
     plan = planned(app)
-    chord.send(app, plan, [2, 5, 7], body(app, plan))
+    chord.send(app, plan, [2, 5, 7], ROOT)
     messages = received(app)
     assert [message.headers["task"] for message in messages] == ["voxchord.text"] * 3
     assert [message.headers[SEGMENT] for message in messages] == [2, 5, 7]
@@ -99,7 +99,7 @@ def test_each_missing_segment_is_one_part_of_one_chord(app: VoxchordApp) -> None
 
 def test_the_last_step_of_a_part_names_the_stitch(app: VoxchordApp) -> None:
     plan = planned(app)
-    chord.send(app, plan, [0], body(app, plan))
+    chord.send(app, plan, [0], ROOT)
     (message,) = received(app)
     args, kwargs, embedded = message.decode()
     assert (args, kwargs) == ([{"job": plan.job, "segment": 0}], {})
@@ -107,29 +107,34 @@ def test_the_last_step_of_a_part_names_the_stitch(app: VoxchordApp) -> None:
     last = embedded["chain"][0]
     assert last["task"] == "voxchord.diffusion"
     assert last["options"]["chord"]["task"] == "voxchord.stitch"
-    assert last["options"]["chord"]["options"]["task_id"] == ROOT
-    assert last["options"]["chord"]["kwargs"] == {"job": plan.job}
+    assert last["options"]["chord"]["options"]["task_id"] != ROOT, "nobody else knows it, nor can revoke it"
+    assert last["options"]["chord"]["kwargs"] == {"job": plan.job, "run": 1}
 
 
 def test_a_job_without_missing_segments_is_stitched_at_once(app: VoxchordApp) -> None:
     plan = planned(app)
-    chord.send(app, plan, [], body(app, plan))
+    chord.send(app, plan, [], ROOT)
     (message,) = received(app)
-    assert (message.headers["task"], message.headers["id"]) == ("voxchord.stitch", ROOT)
+    assert (message.headers["task"], message.headers["root_id"]) == ("voxchord.stitch", ROOT)
 
 
 def test_a_stored_answer_keeps_its_links(app: VoxchordApp) -> None:
     plan = planned(app)
-    answer = body(app, plan).on_error(app.signature("another.app"))
-    app.resources.roots.join(plan.job, ROOT, chord.written(answer))
-    read = waiters.body(app, plan, ROOT)
-    assert (read.task, read.options["task_id"]) == ("voxchord.stitch", ROOT)
-    assert [link["task"] for link in read.options["link_error"]] == ["another.app"]
+    linked = answer(app, plan).on_error(app.signature("another.app"))
+    app.resources.roots.join(plan.job, ROOT, chord.written(linked))
+    waiters.answer(app, plan.job)
+    (message,) = received(app)
+    assert (message.headers["task"], message.headers["id"]) == ("voxchord.stitch", ROOT)
+    _args, kwargs, embedded = message.decode()
+    assert kwargs == {"job": plan.job}
+    assert [link["task"] for link in embedded["errbacks"]] == ["another.app"]
 
 
-def test_a_waiter_without_a_stored_answer_is_answered_under_its_id(app: VoxchordApp) -> None:
+def test_an_answer_is_grouped_with_the_first_task_of_its_caller(app: VoxchordApp) -> None:
     plan = planned(app)
-    waiters.answer(app, plan, ["one", "another"])
-    messages = received(app)
-    assert [message.headers["id"] for message in messages] == ["one", "another"]
-    assert {message.headers["task"] for message in messages} == {"voxchord.stitch"}
+    grouped = answer(app, plan)
+    grouped.options["root_id"] = "first"
+    app.resources.roots.join(plan.job, ROOT, chord.written(grouped))
+    assert waiters.root_id(app, plan.job) == ROOT, "that of any root, before one has claimed the job"
+    app.resources.roots.claim(plan.job, ROOT)
+    assert waiters.root_id(app, plan.job) == "first"

@@ -72,8 +72,11 @@ _TAB = re.compile(rf"{_NAME}{_DIRECTIONS}\t+")
 _PIPE = re.compile(rf"\|?\s*{_NAME}{_DIRECTIONS}\s*\|\s*")
 _DASH = re.compile(rf"{_NAME}{_DIRECTIONS}\s+(?:--?|[–—])\s+")
 _ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›])\s+")
+_TITLE = r"(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?"
+_CAPITALS = "[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}"
 _PERIOD = re.compile(
-    r"(?P<name>(?:(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?)?[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}?)"
+    rf"(?!{_TITLE}{_CAPITALS}(?:$|[(\[]))"  # a screenplay's name with a title: `DR. WATSON` alone on its line
+    rf"(?P<name>(?:{_TITLE})?{_CAPITALS}?)"
     rf"{_DIRECTIONS}\.{_MORE}\s+(?=\S)"
 )
 _IN_DIRECTIONS = re.compile(r"[(（\[{*]([^()（）\[\]{}*]+)[)）\]}*]")

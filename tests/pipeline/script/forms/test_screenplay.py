@@ -72,3 +72,25 @@ def test_headings_in_capitals_in_prose_are_read(text: str) -> None:
 def test_headings_that_could_be_names_are_a_problem() -> None:
     script = read("OSWALD\nIt was dark.\n\nHARBOUR\nIt rained.")
     assert "--form screenplay" in script.problems[0].reason
+
+
+def test_names_with_a_title_are_one_name() -> None:
+    """`DR. WATSON` is no line of a speaker DR, though a script may write `DR WATSON. Good evening.`"""
+    script = read(
+        "INT. HALL - NIGHT\n\nDR. WATSON\nIt's late.\n\nMR. FOX (O.S.)\nSo it is.\n\nDR. WATSON\nGood night."
+    )
+    assert (script.form, script.problems) == ("screenplay", ())
+    assert [(turn.speaker, turn.text) for turn in script.turns] == [
+        ("DR. WATSON", "It's late."),
+        ("MR. FOX", "So it is."),
+        ("DR. WATSON", "Good night."),
+    ]
+
+
+def test_titles_before_a_period_remain_labels() -> None:
+    script = read("DR. WATSON. Good evening.\nMR. FOX. It is late.\nDR. WATSON. So it is.")
+    assert [(turn.speaker, turn.text) for turn in script.turns] == [
+        ("DR. WATSON", "Good evening."),
+        ("MR. FOX", "It is late."),
+        ("DR. WATSON", "So it is."),
+    ]

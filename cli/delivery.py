@@ -29,8 +29,8 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace existing files that voxchord did not write, but no input.")
 ]
 _SUBTITLES = {kind: f".{kind}" for kind in SUBTITLE_FORMATS}
-_TURNS = ".turns.json"
-_BESIDE = {**dict.fromkeys(_SUBTITLES.values(), "subtitles"), _TURNS: "turns"}
+_TURNS, _WORDS = ".turns.json", ".words.json"
+_BESIDE = {**dict.fromkeys(_SUBTITLES.values(), "subtitles"), _TURNS: "turns", _WORDS: "word times"}
 """Endings of the files that are written beside the audio, and what they hold."""
 _Identity = tuple[int, int]
 
@@ -85,7 +85,7 @@ class Delivery:
     def of_job(
         cls, jobs: Jobs, output: Path, *, inputs: Iterable[Input] = (), force: bool = False
     ) -> "Delivery":
-        """Files of a job: the audio, and subtitles and turns beside it."""
+        """Files of a job: the audio, and subtitles, turns and word times beside it."""
         beside = {output.with_suffix(ending): what for ending, what in _BESIDE.items()}
         return cls(jobs.store, {output: "audio", **beside}, inputs=inputs, force=force)
 
@@ -183,7 +183,7 @@ class Delivery:
 
 
 def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Delivery) -> None:
-    """Copy a finished job's files: the audio, and subtitles and turns beside it.
+    """Copy a finished job's files: the audio, and subtitles, turns and word times beside it.
 
     Raises:
         JobFailed: a file of the job is missing or damaged.
@@ -193,6 +193,7 @@ def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Del
         output: manifest["audio"],
         **{output.with_suffix(ending): manifest["subtitles"][kind] for kind, ending in _SUBTITLES.items()},
         output.with_suffix(_TURNS): manifest["turns"],
+        **({output.with_suffix(_WORDS): manifest["words"]} if manifest.get("words") else {}),
     }
     contents = {target: partial(_copy, jobs, manifest, each) for target, each in artifacts.items()}
     delivery.write(contents, f"the finished job is retained: `fetch {manifest['job']} -o OUTPUT` copies it")

@@ -57,6 +57,7 @@ def finish(
         jobs.store.objects.put_file(out, audio.name)
     begun_s = jobs.coordination.begun_s(plan.job) or plan.created_s
     turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
+    words = json.dumps([asdict(word) for word in stitched.words], ensure_ascii=False)
     manifest = manifests.manifest(
         plan.job,
         stitched,
@@ -72,6 +73,7 @@ def finish(
         speakers=tuple(speaker.name for speaker in plan.speakers),
         wall_s=max(0.0, time.time() - begun_s),  # another machine's clock may be behind
         script=jobs.plans.summary(plan.job),
+        words=_placed(jobs, plan, "words.json", words),
     )
     return jobs.outcomes.finish(plan.job, manifest.record())
 

@@ -27,6 +27,8 @@ class Caption:
     text: str
     weights: tuple[int, ...]
     """One for each character; a letter has 60."""
+    spoken: tuple[tuple[int, int], ...] = ()
+    """Spoken words [first, last) in place of each of its words, counted within the piece."""
 
 
 class Captions:
@@ -46,9 +48,10 @@ class Captions:
     def of(self, turn: int, spoken: str) -> Caption:
         """The caption of the next spoken words of a turn."""
         found = self._turns.get(turn)
-        return (
-            found.take(len(spoken.split())) if found else _caption(spoken, map(_weights, spoken.split(" ")))
-        )
+        if found:
+            return found.take(len(spoken.split()))
+        words = spoken.split(" ")
+        return _caption(spoken, map(_weights, words), [(i, i + 1) for i in range(len(words))])
 
     def skip(self, piece: TimelineItem) -> None:
         """Pass over lines that are missing."""
@@ -68,7 +71,11 @@ class _Turn:
         begin, self.position = self.position, self.position + count
         first, last = self._place(begin), self._place(self.position)
         text = " ".join(self.written[first:last])
-        return _caption(text, (self._spread(i) for i in range(first, last)))
+        spoken = [
+            (min(max(a - begin, 0), count), min(max(b - begin, 0), count))
+            for a, b in map(self._spoken, range(first, last))
+        ]
+        return _caption(text, (self._spread(i) for i in range(first, last)), spoken)
 
     def _place(self, spoken: int) -> int:
         """The written word at which a spoken one begins; what is not spoken goes with the words before it."""
@@ -78,6 +85,12 @@ class _Turn:
             if j1 <= spoken < j2:
                 return i1 + (spoken - j1) * (i2 - i1) // (j2 - j1)
         return len(self.written)
+
+    def _spoken(self, index: int) -> tuple[int, int]:
+        """Spoken words [first, last) in the place of a written one; at least one if there is any."""
+        _, i1, i2, j1, j2 = next(block for block in self.blocks if block[1] <= index < block[2])
+        first, last = (j1 + (at - i1) * (j2 - j1) // (i2 - i1) for at in (index, index + 1))
+        return (first, last) if last > first else (max(0, first - 1), max(1, first))
 
     def _spread(self, index: int) -> list[int]:
         """Weights of a written word's characters: their share of the spoken words in its place."""
@@ -89,12 +102,12 @@ class _Turn:
         return [spoken // sum(map(len, self.written[i1:i2]))] * len(word)
 
 
-def _caption(text: str, words: Iterable[Sequence[int]]) -> Caption:
+def _caption(text: str, words: Iterable[Sequence[int]], spoken: Sequence[tuple[int, int]]) -> Caption:
     """A text with the weights of its words, which single spaces part."""
     weights: list[int] = []
     for word in words:
         weights += [*([_LETTER] if weights else []), *word]
-    return Caption(text, tuple(weights))
+    return Caption(text, tuple(weights), tuple(spoken))
 
 
 def _weights(word: str) -> list[int]:

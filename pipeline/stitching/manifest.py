@@ -43,6 +43,8 @@ class Manifest:
     """Audio seconds per second from the request, or the last restart, to the end; None if unknown."""
     script: Mapping[str, Any] | None = None
     """Summary of the script: form, speakers, words, notices; None for plans of older releases."""
+    words: Artifact | None = None
+    """JSON list of {word, start_s, end_s, speaker, turn, confidence}; None in manifests of older releases."""
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
@@ -62,6 +64,7 @@ def manifest(
     speakers: tuple[str, ...],
     wall_s: float | None,
     script: Mapping[str, Any] | None = None,
+    words: Artifact | None = None,
 ) -> Manifest:
     """Build the manifest.
 
@@ -85,4 +88,5 @@ def manifest(
         loudness=stitched.loudness,
         speed=round(stitched.duration_s / wall_s, 2) if wall_s else None,
         script=script,
+        words=words,
     )

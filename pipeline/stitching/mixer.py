@@ -20,7 +20,7 @@ from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.stitching import encoders, limiter, subtitles
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
-from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, lay_out, line_times
+from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, WordTimes, lay_out, line_times
 
 FADE_S = 0.004
 """Length of the raised-cosine fade at both ends of a span; inaudible, since speech starts and ends in
@@ -91,6 +91,7 @@ class Stitched:
     loudness: Loudness
     srt: str
     vtt: str
+    words: tuple[subtitles.TimedWord, ...]
 
 
 def stitch(
@@ -104,6 +105,7 @@ def stitch(
     control: Control,
     title: str = "",
     written: Mapping[int, str] | None = None,
+    heard: Mapping[int, WordTimes] | None = None,
     targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
     progress: Progress = lambda done, of: None,
@@ -119,6 +121,7 @@ def stitch(
         words_per_s: the engine's expected rate, for gaps in a job without any audio.
         control: checked before each segment.
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
+        heard: word times of segments whose engine does not know them, by position in `segments`.
         progress: called with (finished segments, all segments).
 
     Raises:
@@ -134,7 +137,9 @@ def stitch(
             raise EngineError(
                 f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
             )
-    timeline = lay_out(segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s)
+    timeline = lay_out(
+        segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s, heard=heard
+    )
     mix = Mix(timeline, targets)
     with (
         encoders.writer(
@@ -157,6 +162,7 @@ def stitch(
         loudness=mix.loudness(),
         srt=subtitles.srt(cues),
         vtt=subtitles.vtt(cues),
+        words=subtitles.timed_words(timeline, written),
     )
 
 

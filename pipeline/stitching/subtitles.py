@@ -1,7 +1,7 @@
 """Subtitles in SubRip and WebVTT: one cue per sentence, or per part of a long sentence.
 
-Cues have at most two lines of 42 characters, the usual limit of broadcasters. Times within a span are not
-measured but divided by how long the text is spoken.
+Cues have at most two lines of 42 characters, the usual limit of broadcasters. They follow the times of the
+words where these are known; else a span is divided by how long its text is spoken.
 """
 
 import html
@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from pipeline.planning.records import PlannedLine
 from pipeline.script import sentences
 from pipeline.stitching.alignment import Caption, Captions
-from pipeline.stitching.timeline import Timeline, TimelineItem, line_times
+from pipeline.stitching.timeline import SpokenWord, Timeline, TimelineItem, line_times
 
 LINE_CHARACTERS = 42
 CUE_CHARACTERS = 2 * LINE_CHARACTERS
 
+_HOLD_S = 0.3
+"""Time for which a cue stays behind its last word, if nothing follows sooner."""
 _CLAUSE_ENDS = tuple(",;:…—–，；、")
 _TAG = re.compile(r"<(?=/?[A-Za-z])|\{(?=\\)")
 
@@ -30,14 +32,61 @@ class Cue:
     text: str
 
 
+@dataclass(frozen=True, slots=True)
+class TimedWord:
+    """A word as written, with its time in the file."""
+
+    word: str
+    start_s: float
+    end_s: float
+    speaker: str
+    turn: int
+    """Index of the turn in the script."""
+    confidence: float | None
+    """0 to 1; None if the time is estimated."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """Words of one line, or of a part of it, in the file."""
+
+    start: int
+    end: int
+    line: PlannedLine
+    caption: Caption
+    words: tuple[SpokenWord, ...]
+    """Times of the spoken words; empty if unknown."""
+
+
 def cues(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[Cue, ...]:
     """Cues of the timeline, in order and without overlap; gaps have none.
 
     Args:
         written: texts of turns that are spoken in other words, by the turn's index.
     """
+    rate = timeline.sample_rate_hz
+    return tuple(cue for piece in _pieces(timeline, written) for cue in _cues(piece, rate))
+
+
+def timed_words(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[TimedWord, ...]:
+    """Words of the script with their times, in order; gaps have none."""
+    rate = timeline.sample_rate_hz
+    return tuple(word for piece in _pieces(timeline, written) for word in _timed(piece, rate))
+
+
+def _pieces(timeline: Timeline, written: Mapping[int, str] | None) -> Iterator[_Piece]:
     captions = Captions(written or {}, _lines(timeline) if written else ())
-    return tuple(cue for item in timeline.items for cue in _cues(item, captions, timeline.sample_rate_hz))
+    for item in timeline.items:
+        if item.span is None:
+            captions.skip(item)
+            continue
+        first = 0
+        for start, end, line, text in _spoken(item, item.span.text):
+            count = len(text.split())
+            words = item.words[first : first + count]
+            first += count
+            known = words if len(words) == count else ()
+            yield _Piece(start, end, line, captions.of(line.turn, text), known)
 
 
 def _lines(timeline: Timeline) -> list[PlannedLine]:
@@ -48,15 +97,6 @@ def _lines(timeline: Timeline) -> list[PlannedLine]:
     return lines
 
 
-def _cues(item: TimelineItem, captions: Captions, sample_rate_hz: int) -> Iterator[Cue]:
-    if item.span is None:
-        captions.skip(item)
-        return
-    for start, end, line, text in _spoken(item, item.span.text):
-        caption = captions.of(line.turn, text)
-        yield from _shared_out(start, end, sample_rate_hz, line.speaker, caption)
-
-
 def _spoken(item: TimelineItem, text: str) -> list[tuple[int, int, PlannedLine, str]]:
     """Yield (first sample, last, line, words), one per line of the item."""
     if len(item.lines) == 1:
@@ -64,15 +104,63 @@ def _spoken(item: TimelineItem, text: str) -> list[tuple[int, int, PlannedLine, 
     return [(time.start, time.end, time.line, time.line.text) for time in line_times(item)]
 
 
-def _shared_out(start: int, end: int, sample_rate_hz: int, speaker: str, caption: Caption) -> Iterator[Cue]:
-    parts = [part for sentence in sentences.split(caption.text) for part in readable(sentence)]
-    weights = list(_weights(parts, caption))
-    total, passed = sum(weights), 0
-    for part, weight in zip(parts, weights, strict=True):
-        first = start + (end - start) * passed // total
+def _cues(piece: _Piece, sample_rate_hz: int) -> Iterator[Cue]:
+    parts = [part for sentence in sentences.split(piece.caption.text) for part in readable(sentence)]
+    counts = [len(part.split()) for part in parts]
+    times = _word_times(piece)
+    if times and sum(counts) == len(times):
+        bounds = _followed(piece, counts, times, round(_HOLD_S * sample_rate_hz))
+    else:
+        bounds = _shared_out(piece, list(_weights(parts, piece.caption)))
+    for part, (first, last) in zip(parts, bounds, strict=True):
+        start_ms, end_ms = first * 1000 // sample_rate_hz, last * 1000 // sample_rate_hz
+        yield Cue(start_ms, end_ms, piece.line.speaker, part)
+
+
+def _followed(
+    piece: _Piece, counts: Sequence[int], times: Sequence[SpokenWord], hold: int
+) -> list[tuple[int, int]]:
+    """First and last samples of parts by their words; short breaks between parts are closed."""
+    edges, first = [], 0
+    for count in counts:
+        edges.append((times[first].start, times[first + count - 1].end))
+        first += count
+    following = [start for start, _ in edges[1:]] + [max(piece.end, edges[-1][1])]
+    return [(start, min(end + hold, after)) for (start, end), after in zip(edges, following, strict=True)]
+
+
+def _shared_out(piece: _Piece, weights: Sequence[int]) -> list[tuple[int, int]]:
+    """First and last samples of parts that share the piece by weight."""
+    total, passed, bounds = sum(weights), 0, []
+    for weight in weights:
+        first = piece.start + (piece.end - piece.start) * passed // total
         passed += weight
-        last = start + (end - start) * passed // total
-        yield Cue(first * 1000 // sample_rate_hz, last * 1000 // sample_rate_hz, speaker, part)
+        bounds.append((first, piece.start + (piece.end - piece.start) * passed // total))
+    return bounds
+
+
+def _word_times(piece: _Piece) -> list[SpokenWord]:
+    """Times of the caption's words, from those of the spoken ones; empty if unknown."""
+    if not piece.words or len(piece.caption.spoken) != len(piece.caption.text.split()):
+        return []
+    times = []
+    for first, last in piece.caption.spoken:
+        spoken = piece.words[min(first, len(piece.words) - 1) : last] or piece.words[-1:]
+        known = [word.confidence for word in spoken if word.confidence is not None]
+        confidence = min(known) if len(known) == len(spoken) else None
+        times.append(SpokenWord(spoken[0].start, spoken[-1].end, confidence))
+    return times
+
+
+def _timed(piece: _Piece, sample_rate_hz: int) -> Iterator[TimedWord]:
+    words = piece.caption.text.split()
+    times = _word_times(piece)
+    if not times:
+        bounds = _shared_out(piece, list(_weights(words, piece.caption)))
+        times = [SpokenWord(first, last, None) for first, last in bounds]
+    for word, time in zip(words, times, strict=True):
+        start_s, end_s = round(time.start / sample_rate_hz, 3), round(time.end / sample_rate_hz, 3)
+        yield TimedWord(word, start_s, end_s, piece.line.speaker, piece.line.turn, time.confidence)
 
 
 def _weights(parts: Sequence[str], caption: Caption) -> Iterator[int]:

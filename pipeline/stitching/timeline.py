@@ -3,7 +3,7 @@
 It is computed from plan and spans alone, before any sample is read, so the file's length is known at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
@@ -27,6 +27,22 @@ class Pauses:
 
 
 @dataclass(frozen=True, slots=True)
+class SpokenWord:
+    """Time of one spoken word."""
+
+    start: int
+    """First sample in the file."""
+    end: int
+    """Sample after its last."""
+    confidence: float | None
+    """0 to 1; None if the time is estimated from the length of the text."""
+
+
+WordTimes = Mapping[tuple[int, int], tuple[float, float, float | None]]
+"""Start, end (s, from the start of the segment's audio) and confidence by line of the segment and word."""
+
+
+@dataclass(frozen=True, slots=True)
 class TimelineItem:
     """Span of a segment, or gap for a missing segment, with its position in the file."""
 
@@ -39,6 +55,8 @@ class TimelineItem:
     start: int
     """First sample in the file."""
     samples: int
+    words: tuple[SpokenWord, ...] = ()
+    """The words of its lines in order, split at white space; empty if their times are unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,24 +83,58 @@ def lay_out(
     pauses: Pauses,
     sample_rate_hz: int,
     words_per_s: float,
+    heard: Mapping[int, WordTimes] | None = None,
 ) -> Timeline:
     """Lay out the segments in sequence.
 
     Args:
         segments: in script order; a segment without audio becomes a gap of its expected length.
         words_per_s: expected rate, for gaps in a job without any audio.
+        heard: word times of segments whose engine does not know them, by position in `segments`.
     """
     pace = _pace(segments) or words_per_s
     items: list[TimelineItem] = []
     position = 0
     for index, (planned, audio) in enumerate(segments):
+        words_of = _SegmentWords((heard or {}).get(index, {}), sample_rate_hz)
         for lines, span in _parts(planned, audio):
             last = items[-1] if items else None
             position += round(_pause_ms(last, lines, pauses) * sample_rate_hz / 1000)
             samples = span.samples if span else round(planned.words / pace * sample_rate_hz)
-            items.append(TimelineItem(index, lines, span, position, samples))
+            times = words_of.take(span, lines, position) if span else ()
+            items.append(TimelineItem(index, lines, span, position, samples, times))
             position += samples
     return Timeline(sample_rate_hz, position, tuple(items))
+
+
+class _SegmentWords:
+    """Words of a segment's spans, taken in order."""
+
+    def __init__(self, heard: WordTimes, sample_rate_hz: int) -> None:
+        self.heard, self.rate = heard, sample_rate_hz
+        self.taken: dict[int, int] = {}
+
+    def take(self, span: Span, lines: Sequence[PlannedLine], position: int) -> tuple[SpokenWord, ...]:
+        """Words of the next span, which begins at a sample of the file; empty if one is unknown."""
+        if span.words:
+            return tuple(SpokenWord(position + start, position + end, 1.0) for start, end in span.words)
+        found = []
+        for line, count in self._counts(span, lines):
+            first = self.taken.get(line, 0)
+            self.taken[line] = first + count
+            for word in range(first, first + count):
+                if (line, word) not in self.heard:
+                    return ()
+                start_s, end_s, confidence = self.heard[line, word]
+                edges = (round(at_s * self.rate) - span.start for at_s in (start_s, end_s))
+                start, end = (position + min(max(edge, 0), span.samples) for edge in edges)
+                found.append(SpokenWord(start, end, confidence))
+        return tuple(found)
+
+    def _counts(self, span: Span, lines: Sequence[PlannedLine]) -> list[tuple[int, int]]:
+        if span.lines == 1:
+            return [(span.line, len(span.text.split()))]
+        return [(span.line + i, len(line.text.split())) for i, line in enumerate(lines)]
 
 
 def _parts(
@@ -117,7 +169,12 @@ def _pause_ms(before: TimelineItem | None, lines: tuple[PlannedLine, ...], pause
 
 
 def line_times(item: TimelineItem) -> list[LineTime]:
-    """Times of each line of an item, divided by characters if the engine cannot tell lines apart."""
+    """Times of each line of an item: by its words, or else divided by characters."""
+    if len(item.lines) == 1:
+        return [LineTime(item.lines[0], item.start, item.start + item.samples)]
+    counts = [len(line.text.split()) for line in item.lines]
+    if sum(counts) == len(item.words) and all(counts):
+        return _times_of_words(item, counts)
     weights = [max(1, len(line.text)) for line in item.lines]
     total, passed = sum(weights), 0
     times = []
@@ -125,4 +182,13 @@ def line_times(item: TimelineItem) -> list[LineTime]:
         start = item.start + item.samples * passed // total
         passed += weight
         times.append(LineTime(line, start, item.start + item.samples * passed // total))
+    return times
+
+
+def _times_of_words(item: TimelineItem, counts: Sequence[int]) -> list[LineTime]:
+    times, first = [], 0
+    for line, count in zip(item.lines, counts, strict=True):
+        words = item.words[first : first + count]
+        times.append(LineTime(line, words[0].start, words[-1].end))
+        first += count
     return times

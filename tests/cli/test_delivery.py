@@ -15,7 +15,7 @@ from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 
-ENDINGS = (".flac", ".srt", ".vtt", ".turns.json")
+ENDINGS = (".flac", ".srt", ".vtt", ".turns.json", ".words.json")
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def output(tmp_path: Path) -> Path:
 
 
 def finished(jobs: Jobs, content: bytes = b"audio") -> dict[str, Any]:
-    """Manifest of a job whose four files are in the store."""
+    """Manifest of a job whose files are in the store."""
     retained: dict[str, Any] = {"name": f"jobs/{content.decode()}/audio", "bytes": len(content)}
     retained["sha256"] = hashlib.sha256(content).hexdigest()
     jobs.store.objects.replace(retained["name"], content)
@@ -38,6 +38,7 @@ def finished(jobs: Jobs, content: bytes = b"audio") -> dict[str, Any]:
         "audio": retained,
         "subtitles": {"srt": retained, "vtt": retained},
         "turns": retained,
+        "words": retained,
     }
 
 
@@ -50,7 +51,7 @@ def put(jobs: Jobs, output: Path, content: bytes = b"audio", **options: Any) -> 
 def test_own_files_are_replaced(jobs: Jobs, output: Path) -> None:
     put(jobs, output)
     put(jobs, output, b"another")
-    assert [output.with_suffix(ending).read_bytes() for ending in ENDINGS] == [b"another"] * 4
+    assert [output.with_suffix(ending).read_bytes() for ending in ENDINGS] == [b"another"] * len(ENDINGS)
     assert sorted(path.name for path in output.parent.iterdir()) == [
         *(f"play{ending}" for ending in sorted(ENDINGS)),
         "store",

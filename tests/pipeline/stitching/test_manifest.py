@@ -3,6 +3,7 @@ from dataclasses import replace
 
 from pipeline.stitching.manifest import Artifact, manifest
 from pipeline.stitching.mixer import Gap, Loudness, Stitched, TurnTime, VoiceLevel
+from pipeline.stitching.subtitles import TimedWord
 
 STITCHED = Stitched(
     duration_s=90.0,
@@ -14,6 +15,7 @@ STITCHED = Stitched(
     loudness=Loudness(-19.0, -3.0, (VoiceLevel("Alice", 2.0),), 0),
     srt="1\n00:00:00,000 --> 00:00:01,000\nPrivate words\n\n",
     vtt="WEBVTT\n\nPrivate words\n\n",
+    words=(TimedWord("Private", 0.0, 0.4, "Alice", 0, 0.9),),
 )
 FILE = Artifact("jobs/j/audio.flac", "ab" * 32, 1000)
 

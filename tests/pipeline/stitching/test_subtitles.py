@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -14,10 +15,11 @@ from pipeline.stitching.subtitles import (
     cues,
     readable,
     srt,
+    timed_words,
     vtt,
     wrapped,
 )
-from pipeline.stitching.timeline import Timeline, TimelineItem
+from pipeline.stitching.timeline import SpokenWord, Timeline, TimelineItem
 
 LONG = (
     "When the first settlers came down into the valley, they found nothing but reeds and water, "
@@ -52,6 +54,59 @@ def test_spans_of_several_lines_have_cues_per_speaker() -> None:
     assert [(cue.speaker, cue.text) for cue in spoken] == [("Ann", "Yes."), ("Bob", "Well."), ("Bob", "No.")]
     assert spoken[0].start_ms == 0
     assert spoken[-1].end_ms == 1000
+
+
+def timed(given: TimelineItem, *times: tuple[int, int]) -> TimelineItem:
+    return replace(given, words=tuple(SpokenWord(start, end, 0.9) for start, end in times))
+
+
+def test_cues_follow_the_times_of_their_words() -> None:
+    spoken = timed(
+        item(500, 9000, ("Ann", "One two. Three four.")), (700, 900), (950, 1200), (1400, 1700), (5000, 5500)
+    )
+    assert heard(spoken) == (
+        Cue(700, 1400, "Ann", "One two."),
+        Cue(1400, 5800, "Ann", "Three four."),
+    )
+
+
+def test_cues_of_several_lines_follow_their_words() -> None:
+    spoken = timed(item(0, 4000, ("Ann", "Yes, yes."), ("Bob", "No.")), (0, 100), (200, 300), (3000, 3500))
+    assert heard(spoken) == (Cue(0, 300, "Ann", "Yes, yes."), Cue(3000, 3500, "Bob", "No."))
+
+
+def test_words_have_times_of_what_is_spoken_in_their_place() -> None:
+    spoken = timed(item(0, 900, ("Ann", "Add one third cup.")), (0, 100), (200, 300), (300, 500), (600, 800))
+    found = timed_words(Timeline(1000, 900, (spoken,)), {0: "Add ⅓ cup."})
+    assert [(word.word, word.start_s, word.end_s, word.confidence) for word in found] == [
+        ("Add", 0.0, 0.1, 0.9),
+        ("⅓", 0.2, 0.5, 0.9),
+        ("cup.", 0.6, 0.8, 0.9),
+    ]
+
+
+def test_words_without_times_share_the_span_and_have_no_confidence() -> None:
+    found = timed_words(Timeline(1000, 1000, (item(0, 1000, ("Ann", "Yes. Good.")),)))
+    assert [(word.word, word.start_s, word.end_s, word.confidence) for word in found] == [
+        ("Yes.", 0.0, 0.444, None),
+        ("Good.", 0.444, 1.0, None),
+    ]
+    assert {(word.speaker, word.turn) for word in found} == {("Ann", 0)}
+
+
+@given(
+    st.lists(st.sampled_from(["a", "⅓", "word", "5%", "co-op"]), min_size=1, max_size=8),
+    st.lists(st.sampled_from(["a", "one", "third", "word", "percent", "five"]), min_size=1, max_size=8),
+)
+def test_every_written_word_has_a_time_in_order(written: list[str], spoken: list[str]) -> None:
+    piece = timed(
+        item(0, 100 * len(spoken), ("Ann", " ".join(spoken))),
+        *((100 * i, 100 * i + 90) for i in range(len(spoken))),
+    )
+    found = timed_words(Timeline(1000, piece.samples, (piece,)), {0: " ".join(written)})
+    assert [word.word for word in found] == written
+    assert [word.start_s for word in found] == sorted(word.start_s for word in found)
+    assert all(word.start_s <= word.end_s for word in found)
 
 
 def test_gaps_have_no_cue() -> None:

@@ -1,5 +1,5 @@
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
-from pipeline.stitching.timeline import Pauses, Timeline, lay_out, line_times
+from pipeline.stitching.timeline import Pauses, SpokenWord, Timeline, lay_out, line_times
 
 RATE_HZ = 1000
 """Sample rate at which a sample is a millisecond."""
@@ -81,3 +81,53 @@ def test_length_is_the_sum_of_pieces_and_pauses() -> None:
 def test_lines_divide_a_span_by_characters() -> None:
     (item,) = laid((segment(line(0, "A", "abc"), line(1, "B", "a")), audio((0, 2)))).items
     assert [(time.start, time.end) for time in line_times(item)] == [(0, 75), (75, 100)]
+
+
+def test_words_of_the_engine_are_placed_in_the_file() -> None:
+    spoken = Span(50, 100, 0, 1, "two words", -20.0, 0.5, ((10, 40), (60, 90)))
+    first, second = (
+        (
+            segment(line(0, "A", "two words")),
+            SegmentAudio(RATE_HZ, 150, (spoken,)),
+        ),
+        (segment(line(1, "A", "two words")), SegmentAudio(RATE_HZ, 150, (spoken,))),
+    )
+    items = laid(first, second).items
+    assert items[0].words == (SpokenWord(10, 40, 1.0), SpokenWord(60, 90, 1.0))
+    assert items[1].start == 120
+    assert items[1].words[0] == SpokenWord(130, 160, 1.0)
+
+
+def test_recognised_words_are_placed_by_line_and_span() -> None:
+    script = segment(line(0, "A", "one two. three"), line(1, "B", "four"))
+    spans = (
+        Span(0, 1000, 0, 1, "one two.", -20.0, 0.5),
+        Span(1100, 900, 0, 1, "three", -20.0, 0.5),
+        Span(2000, 1000, 1, 1, "four", -20.0, 0.5),
+    )
+    heard = {
+        (0, 0): (0.1, 0.3, 0.9),
+        (0, 1): (0.4, 0.9, None),
+        (0, 2): (1.0, 1.5, 0.8),
+        (1, 0): (2.2, 9.0, 0.7),
+    }
+    items = lay_out(
+        [(script, SegmentAudio(RATE_HZ, 3000, spans))],
+        pauses=PAUSES,
+        sample_rate_hz=RATE_HZ,
+        words_per_s=2.0,
+        heard={0: heard},
+    ).items
+    assert items[0].words == (SpokenWord(100, 300, 0.9), SpokenWord(400, 900, None))
+    assert items[1].words == (SpokenWord(1001, 1401, 0.8),), "not before its span"
+    assert items[2].words == (SpokenWord(2401, 3201, 0.7),), "not behind its span"
+
+
+def test_lines_of_one_span_have_the_times_of_their_words() -> None:
+    script = segment(line(0, "A", "one two"), line(1, "B", "three"))
+    audio = SegmentAudio(RATE_HZ, 1000, (Span(0, 1000, 0, 2, "one two three", -20.0, 0.5),))
+    heard = {(0, 0): (0.1, 0.2, 0.9), (0, 1): (0.2, 0.4, 0.9), (1, 0): (0.8, 0.9, 0.9)}
+    (item,) = lay_out(
+        [(script, audio)], pauses=PAUSES, sample_rate_hz=RATE_HZ, words_per_s=2.0, heard={0: heard}
+    ).items
+    assert [(time.start, time.end) for time in line_times(item)] == [(100, 400), (800, 900)]

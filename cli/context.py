@@ -13,6 +13,7 @@ from pipeline.engines.vibevoice.checkpoint.source import parse
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
+from pipeline.store.local import LocalObjects
 from tasks.local.embedded_broker import url_of_running
 from tasks.local.service import LocalService
 from tasks.settings import Settings, load
@@ -24,8 +25,15 @@ if TYPE_CHECKING:
 
 
 def settings() -> Settings:
-    """Load the settings of the environment."""
-    return load()
+    """Load the settings of the environment.
+
+    Raises:
+        OptionError: a setting that cannot be used.
+    """
+    found = load()
+    if found.state.exists() and not found.state.is_dir():
+        raise OptionError("VOXCHORD_STATE", f"{found.state} is not a folder; name one")
+    return found
 
 
 def with_engine(found: Settings, engine: str | None, model: str | None) -> tuple[Settings, str | None]:
@@ -56,9 +64,13 @@ def jobs(found: Settings) -> Jobs:
     """Open the jobs of the configured store.
 
     Raises:
-        OptionError: an unsupported store URL.
+        OptionError: an unsupported store URL, or a path that is no folder.
     """
-    return Jobs(Store(found.store_url))
+    store = Store(found.store_url)
+    root = store.objects.root if isinstance(store.objects, LocalObjects) else None
+    if root is not None and root.exists() and not root.is_dir():
+        raise OptionError("VOXCHORD_STORE", f"{root} is not a folder; name one, or a URL")
+    return Jobs(store)
 
 
 def history(found: Settings) -> "Engine":
@@ -78,12 +90,16 @@ def opened_history(found: Settings) -> "tuple[Engine, str | None]":
     """Open the history like `history`, with an explanation instead of a notice if a later release made it."""
     from db.database import DatabaseUrlError, later_revision, open_database
 
-    found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
     try:
+        found.state.mkdir(mode=0o700, parents=True, exist_ok=True)
         engine = open_database(found.history_url)
         later = later_revision(engine)
     except DatabaseUrlError as error:
         raise OptionError("VOXCHORD_DATABASE_URL", str(error)) from None
+    except OSError as error:
+        setting = "VOXCHORD_DATABASE_URL" if found.database_url else "VOXCHORD_STATE"
+        reason = f"cannot use {error.filename}: {error.strerror}; name a folder that you can write to"
+        raise OptionError(setting, reason) from None
     if later is None:
         return engine, None
     reason = f"a later release of voxchord made the history (revision {later})"

@@ -69,6 +69,9 @@ def reporting_errors() -> Iterator[None]:
         fail(f"the history database is unusable: {type(error.orig).__name__}", Exit.UNREACHABLE)
     except (BrokerAway, Gone, Silent):
         fail("the broker does not answer", Exit.UNREACHABLE)
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        fail(f"{named}{error.strerror or type(error).__name__}", Exit.UNREACHABLE)
     except KeyboardInterrupt:
         fail("interrupted", Exit.INTERRUPTED)
 

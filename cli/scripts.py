@@ -16,6 +16,7 @@ from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
 from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
+from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import Cast, cast
 from pipeline.planning.check import Check, Summary, check
@@ -171,6 +172,9 @@ def register(given: Mapping[str, str], voices: Voices) -> dict[str, str]:
                 voices.add(mapping[speaker], data)
             except VoiceError as error:
                 problems.append((str(path), error.reason))
+        elif "/" in voice or (audio_format_of(path.suffix) and voice not in voices.names()):
+            what = "is a folder" if path.is_dir() else "there is no such file"
+            problems.append((voice, f"{what}; name a recording, a registered voice or a preset"))
     if problems:
         raise VoiceError.of(problems)
     return mapping

@@ -66,14 +66,29 @@ class VoiceError(PipelineError):
 
 
 class OptionError(PipelineError):
-    """An unknown option, format or engine, or a value out of range."""
+    """An unknown option, format or engine, or a value out of range.
 
-    def __init__(self, option: str, reason: str) -> None:
-        super().__init__(option, reason)
+    `option` and `reason` describe the first problem; `problems` has all of them.
+    """
+
+    def __init__(self, option: str, reason: str, more: Sequence[Sequence[Any]] = ()) -> None:
+        super().__init__(option, reason, *([[list(problem) for problem in more]] if more else []))
         self.option, self.reason = option, reason
+        self.problems: list[tuple[str, str]] = [
+            (option, reason),
+            *((str(name), str(why)) for name, why in more),
+        ]
+
+    @classmethod
+    def of(cls, problems: Sequence[tuple[str, str]]) -> "OptionError":
+        """Combine all problems of a request's options, at least one, to one error."""
+        (option, reason), *more = problems
+        return cls(option, reason, more)
 
     def __str__(self) -> str:
-        return f"option {self.option!r}: {self.reason}"
+        shown = [f"option {option!r}: {reason}" for option, reason in self.problems[:PROBLEMS_SHOWN]]
+        hidden = len(self.problems) - len(shown)
+        return "\n".join(shown + ([f"and {hidden} more problems"] if hidden else []))
 
 
 class EngineError(PipelineError):

@@ -12,6 +12,7 @@ from pipeline.script.parser import CHARACTERS_MAX
 
 VERSION = "0.1.0"
 PREFIX = "VOXCHORD_"
+_KINDS = {int: "a whole number", bool: "1 or 0", dict: "NAME=VALUE,…"}
 _MODELS = {
     "vibevoice-1.5b": "vibevoice/VibeVoice-1.5B-hf",
     "vibevoice-7b": "vibevoice/VibeVoice-7B-hf",
@@ -210,7 +211,7 @@ def _read(name: str, value: str, default: Any) -> Any:
     try:
         return readers.get(kind, str)(value)
     except (ValueError, KeyError):
-        raise OptionError(name, f"cannot read {value!r} as {kind.__name__}") from None
+        raise OptionError(name, f"cannot read {value!r} as {_KINDS[kind]}") from None
 
 
 def masked(url: str) -> str:

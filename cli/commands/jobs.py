@@ -84,7 +84,8 @@ def _print_submitted(job: str | None, task: str) -> None:
 
 
 def list_jobs(
-    limit: Annotated[int, typer.Option(help="Number of jobs, newest first.")] = 20, json: JsonOption = False
+    limit: Annotated[int, typer.Option(min=1, help="Number of jobs, newest first.")] = 20,
+    json: JsonOption = False,
 ) -> None:
     """List the newest jobs."""
     from db.queries.jobs import list_jobs as read

@@ -58,7 +58,9 @@ def render(
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
-    workers: Annotated[int | None, typer.Option(help="Decoding processes; one per core by default.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Decoding processes; one per core by default.")
+    ] = None,
     force: ForceOption = False,
     json: Annotated[bool, typer.Option("--json", help="Print the manifest as JSON.")] = False,
 ) -> None:

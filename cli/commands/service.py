@@ -19,7 +19,7 @@ from tasks.worker import commands, devices
 
 def up(
     workers_: Annotated[
-        int | None, typer.Option("--workers", help="Decoding processes; one per core by default.")
+        int | None, typer.Option("--workers", min=1, help="Decoding processes; one per core by default.")
     ] = None,
     flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
 ) -> None:
@@ -48,12 +48,12 @@ def up(
 
 
 def worker(
-    cpu: Annotated[int, typer.Option(help="Processes for the text, semantic and stitch stages.")] = 0,
+    cpu: Annotated[int, typer.Option(min=0, help="Processes for the text, semantic and stitch stages.")] = 0,
     gpu: Annotated[
         str, typer.Option(help="Device to pin the worker to: an index among the visible ones, or a UUID.")
     ] = "",
-    intake: Annotated[int, typer.Option(help="Intake processes (queue `voxchord`).")] = 0,
-    slots: Annotated[int, typer.Option(help="Segments decoded at once on a device.")] = 0,
+    intake: Annotated[int, typer.Option(min=0, help="Intake processes (queue `voxchord`).")] = 0,
+    slots: Annotated[int, typer.Option(min=0, help="Segments decoded at once on a device.")] = 0,
     door: Annotated[int, typer.Option(hidden=True, help="Former name of `--intake`.")] = 0,
 ) -> None:
     """Run one worker of a deployment: `--intake 2`, `--cpu 4` or `--gpu 0`."""

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -18,6 +18,9 @@ from pipeline.voices.library import Voices
 
 ON_ERROR = ("fail", "gap")
 _TITLE_MAX = 200
+_NAME_MAX, _VALUE_MAX = 40, 60
+"""Most characters of an option's name and of its value in a message."""
+_DEVICE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,31 +135,53 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
     Raises:
         OptionError: an invalid value.
     """
-    for name, value in given.items():
-        if isinstance(value, str) and any(unicodedata.category(letter) == "Cs" for letter in value):
-            raise OptionError(str(name), "contains an unpaired surrogate")
-    own = {name: given[name] for name in JobOptions.__slots__ if given.get(name) is not None}
     ours = {*JobOptions.__slots__, *ReadingOptions.__slots__}
     rest = {str(name): value for name, value in given.items() if name not in ours}
-    for name, value in rest.items():
-        if not isinstance(value, str | int | float):
-            raise OptionError(name, "is not a number, a string or a boolean")
+    own: dict[str, Any] = {"engine": engine}
+    own |= {name: given[name] for name in JobOptions.__slots__ if given.get(name) is not None}
+    problems = dict(_problems_of_types(own, rest))
     for name, value in own.items():
-        kind = int if name == "seed" else str
-        if not isinstance(value, kind) or isinstance(value, bool):
-            raise OptionError(name, f"{value!r} is not {'an integer' if kind is int else 'a string'}")
-    options = JobOptions(**{"engine": engine, **own})
-    _one_of("format", options.format, tuple(AUDIO_FORMATS))
-    _one_of("on_error", options.on_error, ON_ERROR)
-    if not 0 <= options.seed < 2**32:
-        raise OptionError("seed", f"{options.seed} is not between 0 and {2**32 - 1}")
-    if len(options.title) > _TITLE_MAX or any(unicodedata.category(c) == "Cc" for c in options.title):
-        raise OptionError("title", f"is longer than {_TITLE_MAX} characters or contains control characters")
-    if options.device is not None and not re.fullmatch(
-        r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+", options.device
+        reason = None if name in problems else _problem(name, value)
+        if reason:
+            problems[name] = reason
+    if problems:
+        raise OptionError.of([(name[:_NAME_MAX], reason) for name, reason in problems.items()])
+    return JobOptions(**own), rest
+
+
+def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in {**own, **rest}.items():
+        if isinstance(value, str) and any(unicodedata.category(letter) == "Cs" for letter in value):
+            yield name, "contains an unpaired surrogate"
+        elif name in rest:
+            if not isinstance(value, str | int | float):
+                yield name, "is not a number, a string or a boolean"
+        else:
+            kind = int if name == "seed" else str
+            if not isinstance(value, kind) or isinstance(value, bool):
+                yield name, f"{_shown(value)} is not {'an integer' if kind is int else 'a string'}"
+
+
+def _problem(name: str, value: Any) -> str | None:
+    """Reason why the value of an option, which has the right type, cannot be used."""
+    allowed = {"format": tuple(AUDIO_FORMATS), "on_error": ON_ERROR}.get(name)
+    if allowed is not None and value not in allowed:
+        return f"unknown value {_shown(value)}; available: {', '.join(allowed)}"
+    if name == "seed" and not 0 <= value < 2**32:
+        return f"{_shown(value)} is not between 0 and {2**32 - 1}"
+    if name == "title" and (
+        len(value) > _TITLE_MAX or any(unicodedata.category(letter) == "Cc" for letter in value)
     ):
-        raise OptionError("device", f"{options.device!r} is not <host>.<n>")
-    return options, rest
+        return f"is longer than {_TITLE_MAX} characters or contains control characters"
+    if name == "device" and not _DEVICE.fullmatch(value):
+        return f"{_shown(value)} is not <host>.<n>"
+    return None
+
+
+def _shown(value: Any) -> str:
+    """A value in a message, which may be of any length."""
+    text = repr(value)
+    return text if len(text) <= _VALUE_MAX else f"{text[:_VALUE_MAX]}…"
 
 
 def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
@@ -168,10 +193,5 @@ def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
     own = {name: given[name] for name in ReadingOptions.__slots__ if given.get(name) is not None}
     for name, value in own.items():
         if not isinstance(value, str):
-            raise OptionError(name, f"{value!r} is not a string")
+            raise OptionError(name, f"{_shown(value)} is not a string")
     return ReadingOptions(**own)
-
-
-def _one_of(option: str, value: str, allowed: tuple[str, ...]) -> None:
-    if value not in allowed:
-        raise OptionError(option, f"unknown value {value!r}; available: {', '.join(allowed)}")

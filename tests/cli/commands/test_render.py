@@ -166,6 +166,42 @@ def test_exit_codes_and_messages(ask: Run, arguments: list[str], code: int, word
     assert words in done.stderr
 
 
+@pytest.mark.parametrize(
+    "arguments", [["jobs"], ["status", "a"], ["doctor"], ["render", "LICENSE", "-o", "x.wav"]]
+)
+@pytest.mark.parametrize(
+    ("setting", "value", "words"),
+    [
+        ("VOXCHORD_STATE", "LICENSE", "LICENSE is not a folder"),
+        ("VOXCHORD_STORE", "LICENSE", "LICENSE is not a folder"),
+        ("VOXCHORD_STATE", "/proc/none/state", "/proc/none"),
+        ("VOXCHORD_DATABASE_URL", "sqlite:////proc/none/history.db", "/proc/none"),
+        ("VOXCHORD_MODELS", "x", "cannot read 'x' as NAME=VALUE"),
+        ("VOXCHORD_SLOTS", "x", "cannot read 'x' as a whole number"),
+        ("VOXCHORD_ENGINE", "espeak", "available: hibari, vibevoice"),
+    ],
+)
+def test_unusable_settings_are_named_without_a_traceback(
+    ask: Run, arguments: list[str], setting: str, value: str, words: str
+) -> None:
+    done = ask(*arguments, **{setting: value})
+    assert "Traceback" not in done.stderr
+    assert done.returncode in (0, 3, 5), done.stderr
+    if done.returncode and not (arguments[0] == "status" and "no job ID" in done.stderr):
+        assert words in done.stdout + done.stderr
+
+
+def test_voices_that_look_like_files_are_named_as_such(ask: Run, tmp_path: Path) -> None:
+    script, out = tmp_path / "script.txt", tmp_path / "out.wav"
+    script.write_text("Ann: One line.\nBen: And another.\nCid: A third.")
+    voices = [f"Ann={tmp_path}", "Ben=missing.wav", f"Cid={script}"]
+    done = ask("render", script, "-o", out, *(word for voice in voices for word in ("--voice", voice)))
+    assert done.returncode == 3
+    assert f"voice '{tmp_path}': is a folder; name a recording" in done.stderr
+    assert "voice 'missing.wav': there is no such file" in done.stderr
+    assert f"voice '{script}': not audio" in done.stderr
+
+
 def test_unknown_settings_are_refused_by_name(ask: Run) -> None:
     done = ask("jobs", VOXCHORD_BROKER="redis://x")
     assert done.returncode == 3

@@ -35,3 +35,19 @@ def test_voices_with_unpaired_surrogates_are_refused_printably(voices: dict[str,
             registered=Voices(store),
         )
     assert str(found.value).encode()
+
+
+def test_all_problems_of_options_are_named_at_once() -> None:
+    given = {"format": "avi", "seed": -1, "title": "x" * 300, "device": 7, "pace": [1], "on_error": "\ud800"}
+    with pytest.raises(OptionError) as refused:
+        split_options(given, engine="hibari")
+    assert {option for option, _ in refused.value.problems} == given.keys()
+    assert str(refused.value).count("\n") == len(given) - 1
+    again = OptionError(*refused.value.args)
+    assert (str(again), again.problems) == (str(refused.value), refused.value.problems)
+
+
+def test_long_values_are_cut_in_messages() -> None:
+    with pytest.raises(OptionError) as refused:
+        split_options({"format": "word " * 1000, "x" * 1000: None}, engine="hibari")
+    assert len(str(refused.value)) < 400

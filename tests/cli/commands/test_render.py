@@ -191,7 +191,7 @@ def test_unusable_settings_are_named_without_a_traceback(
         assert words in done.stdout + done.stderr
 
 
-def test_voices_that_look_like_files_are_named_as_such(ask: Run, tmp_path: Path) -> None:
+def test_voices_that_resemble_files_are_named_as_such(ask: Run, tmp_path: Path) -> None:
     script, out = tmp_path / "script.txt", tmp_path / "out.wav"
     script.write_text("Ann: One line.\nBen: And another.\nCid: A third.")
     voices = [f"Ann={tmp_path}", "Ben=missing.wav", f"Cid={script}"]

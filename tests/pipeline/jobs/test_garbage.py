@@ -124,3 +124,11 @@ def test_oldest_artifacts_are_removed_first_by_size(jobs: Jobs, monkeypatch: pyt
     assert swept.left_bytes <= 2500
     assert swept.removed == 2
     assert len(names(jobs)) == 2
+
+
+def test_hashes_of_delivered_files_stay_and_old_requests_go(jobs: Jobs) -> None:
+    jobs.store.overwrite("delivered/a", b"hash")
+    jobs.intake.accept("task", "0" * 20)
+    jobs.intake.refuse("another", StoreError("x"))
+    collect(jobs, older_than_s=AGELESS, keep_bytes=0)
+    assert names(jobs) == {"delivered/a"}

@@ -32,6 +32,8 @@ _SUBTITLES = {kind: f".{kind}" for kind in SUBTITLE_FORMATS}
 _TURNS, _WORDS = ".turns.json", ".words.json"
 _BESIDE = {**dict.fromkeys(_SUBTITLES.values(), "subtitles"), _TURNS: "turns", _WORDS: "word times"}
 """Endings of the files that are written beside the audio, and what they hold."""
+_HASHES_MAX = 50
+"""Earlier hashes of a path that are retained."""
 _Identity = tuple[int, int]
 
 
@@ -130,11 +132,13 @@ class Delivery:
                     self._replace(target, copy, made[target])
 
     def _replace(self, target: Path, copy: Path, sha256: str) -> None:
-        """Replace a file, which is known as ours before, while and after it is replaced."""
-        name, hashes = _record(target), self._known(target)
-        self.store.overwrite(name, b"\n".join(each.encode() for each in (*hashes, sha256)))
+        """Replace a file, which is known as ours before, while and after it is replaced.
+
+        Earlier hashes stay, since machines with the same path may share the store.
+        """
+        earlier = [each for each in self._known(target) if each != sha256][-_HASHES_MAX:]
+        self.store.overwrite(_record(target), "\n".join([*earlier, sha256]).encode())
         copy.replace(_real(target))
-        self.store.overwrite(name, sha256.encode())
 
     def _refuse_loss(
         self, targets: Iterable[Path], made: Mapping[Path, str] | None = None, advice: str = ""

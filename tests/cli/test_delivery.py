@@ -58,6 +58,15 @@ def test_own_files_are_replaced(jobs: Jobs, output: Path) -> None:
     ]
 
 
+def test_machines_with_the_same_paths_may_share_a_store(jobs: Jobs, output: Path) -> None:
+    put(jobs, output)
+    other = output.read_bytes()
+    put(jobs, output, b"another")
+    output.write_bytes(other)  # as it is on a machine that has the first job's file
+    put(jobs, output, b"a third")
+    assert output.read_bytes() == b"a third"
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 def test_foreign_files_are_replaced_only_with_force(jobs: Jobs, output: Path, ending: str) -> None:
     foreign = output.with_suffix(ending)

@@ -187,7 +187,13 @@ DIALECTS: dict[str, Dialect] = {
 }
 
 
-def random_turns(generator: random.Random, names: Sequence[str], *, returns: bool) -> Turns:
+def random_turns(
+    generator: random.Random,
+    names: Sequence[str],
+    *,
+    returns: bool,
+    sentences: Sequence[str] = SENTENCES,
+) -> Turns:
     """Turns of two to five people, each of whom returns if that is asked for."""
     cast = generator.sample(list(names), min(len(names), generator.randint(2, 5)))
     order = cast * 2 if returns else cast + cast[:1]
@@ -195,4 +201,4 @@ def random_turns(generator: random.Random, names: Sequence[str], *, returns: boo
         order.append(generator.choice([name for name in cast if name != order[-1]]))
     if order[0] == order[-1]:
         order.append(cast[1])
-    return [(name, " ".join(generator.sample(SENTENCES, generator.randint(1, 3)))) for name in order]
+    return [(name, " ".join(generator.sample(list(sentences), generator.randint(1, 3)))) for name in order]

@@ -4,6 +4,7 @@ The weights are Resemblyzer's (Apache-2.0): an LSTM of three layers over mel spe
 are cut into partials of 1.6 s, whose mean embedding is normalised.
 """
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -48,28 +49,33 @@ class SpeakerEncoder:
         )
 
     def embed(self, samples: Samples) -> Embedding:
-        """Embed speech.
-
-        Args:
-            samples: (n,), mono, at 16 kHz.
-
-        Returns:
-            (256,), float32, of length 1.
-        """
-        partials = self._partials(_mel(_raised(samples)))
-        raw = np.maximum(partials @ self.weights["linear.weight"].T + self.weights["linear.bias"], 0.0)
-        raw /= np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-9)
-        mean = raw.mean(axis=0)
-        found: Embedding = (mean / max(float(np.linalg.norm(mean)), 1e-9)).astype(np.float32)
+        """Embed speech: `embed_all` of one utterance."""
+        found: Embedding = self.embed_all([samples])[0]
         return found
 
-    def _partials(self, frames: Frames) -> Frames:
-        """Last hidden states, (partials, 256), of the network over (frames, 40)."""
-        starts = list(range(0, max(1, len(frames) - _PARTIAL + _STEP + 1), _STEP))
-        if len(starts) > 1 and len(frames) - starts[-1] < _COVERED_MIN * _PARTIAL:
-            starts.pop()
-        padded = np.pad(frames, ((0, max(0, starts[-1] + _PARTIAL - len(frames))), (0, 0)))
-        batch = np.stack([padded[start : start + _PARTIAL] for start in starts], axis=1)
+    def embed_all(self, utterances: Sequence[Samples]) -> Embedding:
+        """Embed utterances in one batch.
+
+        Args:
+            utterances: (n,), mono, at 16 kHz, each of any length.
+
+        Returns:
+            (utterances, 256), float32, each of length 1.
+        """
+        cut = [_partials(_mel(_raised(samples))) for samples in utterances]
+        states = self._network(np.concatenate(cut))
+        raw = np.maximum(states @ self.weights["linear.weight"].T + self.weights["linear.bias"], 0.0)
+        raw /= np.maximum(np.linalg.norm(raw, axis=1, keepdims=True), 1e-9)
+        ends = np.cumsum([len(part) for part in cut])[:-1]
+        means = np.stack([part.mean(axis=0) for part in np.split(raw, ends)])
+        found: Embedding = (means / np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-9)).astype(
+            np.float32
+        )
+        return found
+
+    def _network(self, partials: Frames) -> Frames:
+        """Last hidden states, (partials, 256), of the network over (partials, 160, 40)."""
+        batch = partials.transpose(1, 0, 2)
         for layer in range(_LAYERS):
             batch = self._lstm(layer, batch)
         last: Frames = batch[-1]
@@ -99,6 +105,15 @@ def weights_file() -> Path:
         MissingPackageError: the package is not installed.
     """
     return packages.need(PACKAGE, PACKAGE) / "pretrained.pt"
+
+
+def _partials(frames: Frames) -> Frames:
+    """Cut (frames, 40) into (partials, 160, 40), the last one filled up with silence."""
+    starts = list(range(0, max(1, len(frames) - _PARTIAL + _STEP + 1), _STEP))
+    if len(starts) > 1 and len(frames) - starts[-1] < _COVERED_MIN * _PARTIAL:
+        starts.pop()
+    padded = np.pad(frames, ((0, max(0, starts[-1] + _PARTIAL - len(frames))), (0, 0)))
+    return np.stack([padded[start : start + _PARTIAL] for start in starts])
 
 
 @cache

@@ -18,7 +18,7 @@ def test_the_network_equals_pytorch() -> None:
     lstm.load_state_dict(weights)
     frames = np.random.default_rng(0).random((160, 40)).astype(np.float32)
     _, (hidden, _) = lstm(torch.tensor(frames)[None])
-    np.testing.assert_allclose(encoder._partials(frames), hidden[-1].detach().numpy(), atol=1e-5)
+    np.testing.assert_allclose(encoder._network(frames[None]), hidden[-1].detach().numpy(), atol=1e-5)
 
 
 def test_the_filters_equal_those_of_librosa() -> None:

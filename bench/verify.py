@@ -1,0 +1,205 @@
+"""Faults that verification catches, and sound takes that it re-rolls. The last line is JSON.
+
+    python -m bench.verify [--mode light] [--segments 20] [--sound 200] [--script FILE] [--tuning]
+
+Each kind of fault is put into that many segments of about a hundred words; a fault counts as caught if the
+take fails and the next take of the same segment is chosen instead. Sound takes that fail are false alarms.
+The thresholds were fixed with `--tuning`: other texts, seeds and casts than those of the figures. `light` is
+measured on the faults that it claims to see. About half an hour on two cores with `full`.
+"""
+
+import argparse
+import json
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+import bench.harness.threads  # noqa: F401 - before numpy
+from bench.harness import prose, takes
+from bench.harness.takes import Conversation
+from pipeline.checking import light
+from pipeline.checking.full.checker import FullChecker
+from pipeline.checking.records import Checked, Material
+from pipeline.engines.protocol import Utterance
+from pipeline.script.parser import parse
+
+_WORDS = 100
+_CASTS = {
+    True: (("wren", "heron", "finch", "crane"),),
+    False: (("heron", "wren", "crane", "finch"), ("crane", "finch", "heron", "wren")),
+}
+"""Casts of the tuning set and of the figures."""
+_SEEDS = {True: 1_000_000, False: 2_000_000}
+_TURNS_OF_FIVE_MINUTES = 60
+
+
+@dataclass
+class Tally:
+    """Results of one process."""
+
+    injected: Counter[str] = field(default_factory=Counter)
+    caught: Counter[str] = field(default_factory=Counter)
+    sound: int = 0
+    rerolled: int = 0
+    cpu_s: float = 0.0
+    audio_s: float = 0.0
+    reasons: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Tally") -> None:
+        self.injected += other.injected
+        self.caught += other.caught
+        self.sound += other.sound
+        self.rerolled += other.rerolled
+        self.cpu_s += other.cpu_s
+        self.audio_s += other.audio_s
+        self.reasons += other.reasons
+
+
+@dataclass(frozen=True)
+class Task:
+    """One segment, with a fault or without."""
+
+    number: int
+    fault: str | None
+    turns: Sequence[tuple[int, str]]
+    mode: str
+    tuning: bool
+    separate: bool
+    shown: bool
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--mode", choices=("light", "full"), default="full")
+    parser.add_argument("--segments", type=int, default=20, help="segments of each kind of fault")
+    parser.add_argument("--sound", type=int, default=200, help="segments without a fault")
+    parser.add_argument("--script", type=Path, help="text of the segments, in place of generated ones")
+    parser.add_argument("--tuning", action="store_true", help="the set that the thresholds are fixed on")
+    parser.add_argument("--separate", action="store_true", help="spans per sentence, as hibari has")
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--show", action="store_true", help="print each miss and each false alarm")
+    given = parser.parse_args()
+    tasks = list(_tasks(given))
+    total = Tally()
+    began = time.monotonic()
+    with ProcessPoolExecutor(given.processes) as pool:
+        for tally in pool.map(_run, tasks):
+            total.add(tally)
+    print(json.dumps(_figures(total, given.mode, time.monotonic() - began)))
+
+
+def _tasks(given: argparse.Namespace) -> Iterator[Task]:
+    faults = takes.LIGHT_FAULTS if given.mode == "light" else tuple(takes.FAULTS)
+    kinds = [fault for fault in faults for _ in range(given.segments)] + [None] * given.sound
+    texts = _written(given.script) if given.script else _generated(_SEEDS[given.tuning])
+    for number, (fault, turns) in enumerate(zip(kinds, texts, strict=False)):
+        yield Task(number, fault, turns, given.mode, given.tuning, given.separate, given.show)
+
+
+def _generated(seed: int) -> Iterator[list[tuple[int, str]]]:
+    """Segments of generated conversations, of which each has at least two speakers."""
+    while True:
+        yield from _packed(islice(prose.turns(seed, 4), _TURNS_OF_FIVE_MINUTES))
+        seed += 1
+
+
+def _written(script: Path) -> Iterator[list[tuple[int, str]]]:
+    """Segments of a script, again and again from another turn on."""
+    turns = parse(script.read_text()).turns
+    names = list(dict.fromkeys(turn.speaker for turn in turns))
+    numbered = [(names.index(turn.speaker) % 4, turn.text) for turn in turns]
+    start = 0
+    while True:
+        yield from _packed(iter(numbered[start:]))
+        start += 1
+
+
+def _packed(turns: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]:
+    segment: list[tuple[int, str]] = []
+    for turn in turns:
+        segment.append(turn)
+        speakers = {number for number, _ in segment}
+        if len(speakers) > 1 and sum(len(text.split()) for _, text in segment) >= _WORDS:
+            yield segment
+            segment = []
+
+
+def _run(task: Task) -> Tally:
+    """Check one take, and the next one if it fails."""
+    tally = Tally()
+    chance = np.random.default_rng([_SEEDS[task.tuning], task.number])
+    casts = _CASTS[task.tuning]
+    conversation = takes.conversation(task.number, task.turns, random.Random(task.number).choice(casts))
+    check = _checker(task.mode)
+    first = takes.spoken(conversation, int(chance.integers(1 << 30)))
+    if task.fault is None:
+        verdict = _measured(check, conversation, first, task, tally)
+        tally.sound, tally.rerolled = 1, int(verdict.fails)
+        if verdict.fails:
+            _note(tally, task, "false", verdict)
+        return tally
+    bad = takes.FAULTS[task.fault](conversation, first, chance)
+    verdict = _measured(check, conversation, bad, task, tally)
+    tally.injected[task.fault] = 1
+    if verdict.fails:
+        again = takes.spoken(conversation, int(chance.integers(1 << 30)))
+        second = _measured(check, conversation, again, task, tally)
+        if not second.fails or second.score > verdict.score:
+            tally.caught[task.fault] = 1
+            return tally
+    _note(tally, task, "missed", verdict)
+    return tally
+
+
+def _measured(
+    check: Callable[[Material], Checked],
+    conversation: Conversation,
+    utterances: Sequence[Utterance],
+    task: Task,
+    tally: Tally,
+) -> Checked:
+    material = takes.material(conversation, utterances, separate=task.separate)
+    began_s = time.process_time()
+    verdict = check(material)
+    tally.cpu_s += time.process_time() - began_s
+    tally.audio_s += len(material.samples) / takes.RATE_HZ
+    return verdict
+
+
+def _checker(mode: str) -> Callable[[Material], Checked]:
+    return light.check if mode == "light" else FullChecker().check
+
+
+def _note(tally: Tally, task: Task, problem: str, verdict: Checked) -> None:
+    kinds = sorted({finding.kind for finding in verdict.findings if finding.fails})
+    tally.reasons[f"{problem}: {task.fault or 'sound'}: {', '.join(kinds)}"] += 1
+    if task.shown:
+        print(problem, task.number, task.fault, verdict.score, verdict.facts, verdict.findings, flush=True)
+
+
+def _figures(total: Tally, mode: str, wall_s: float) -> dict[str, object]:
+    caught_by_kind = {kind: f"{total.caught[kind]}/{count}" for kind, count in total.injected.items()}
+    return {
+        "mode": mode,
+        "injected": total.injected.total(),
+        "caught": total.caught.total(),
+        "caught_by_kind": caught_by_kind,
+        "sound": total.sound,
+        "rerolled": total.rerolled,
+        "false_share": round(total.rerolled / total.sound, 4) if total.sound else None,
+        "cpu_s_per_audio_min": round(60 * total.cpu_s / total.audio_s, 2) if total.audio_s else None,
+        "audio_min": round(total.audio_s / 60, 1),
+        "wall_s": round(wall_s, 1),
+        "reasons": dict(total.reasons),
+    }
+
+
+if __name__ == "__main__":
+    main()

@@ -72,11 +72,11 @@ class Plans:
     def create(self, request: Request, profile: Profile) -> Plan:
         """Plan a job and store the plan; a second call adopts the stored plan and repairs damaged pages."""
         job = request.job
-        if (
-            _get_either(self.store, f"jobs/{job}/plan") is None
-        ):  # removed by the garbage collector, or damaged
-            self._forget(job)
-        existing = self.get(job)
+        existing = None
+        if _get_either(self.store, f"jobs/{job}/plan") is None:
+            self._forget(job)  # it is new, damaged, or was removed by the garbage collector
+        else:
+            existing = self.get(job)
         if existing and self._whole(existing):
             return existing
         identity = {

@@ -1,7 +1,7 @@
 """Scripts as the command line reads, checks and shows them."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any
@@ -18,7 +18,7 @@ from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
 from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
-from pipeline.planning.casting import Cast, cast
+from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.request import JobOptions, ReadingOptions
 from pipeline.script.encoding import decode
@@ -120,6 +120,8 @@ class GivenVoices:
     """File and line of the entries of a cast file, by the speaker's name."""
     file: Path | None = None
     """The cast file."""
+    unusable: Mapping[str, VoiceError] = field(default_factory=dict)
+    """Errors of recordings that cannot be used, by the speaker's name."""
 
 
 def inputs(script: Path, given: GivenVoices) -> list[Input]:
@@ -156,28 +158,26 @@ def _read_cast(file: Path) -> list[CastEntry]:
         raise OptionError("cast", f"{file} is not UTF-8") from None
 
 
-def register(given: Mapping[str, str], voices: Voices) -> dict[str, str]:
-    """Map speakers to voices; files are registered under a name made from their content.
+def register(given: GivenVoices, voices: Voices) -> GivenVoices:
+    """Register audio files under names made from their content, and put these in their place.
 
-    Raises:
-        VoiceError: names every recording that cannot be used.
+    A recording that cannot be used is no error yet: `examine` makes it a problem beside all others.
     """
-    mapping, problems = dict(given), []
-    for speaker, voice in given.items():
+    mapping, unusable = dict(given.voices), dict[str, VoiceError]()
+    for speaker, voice in given.voices.items():
         path = Path(voice)
-        if path.is_file():
-            try:
+        try:
+            if path.is_file():
                 data = read_recording(path.stem, path)
                 mapping[speaker] = name_of(path.name, data)
                 voices.add(mapping[speaker], data)
-            except VoiceError as error:
-                problems.append((str(path), error.reason))
-        elif "/" in voice or (audio_format_of(path.suffix) and voice not in voices.names()):
-            what = "is a folder" if path.is_dir() else "there is no such file"
-            problems.append((voice, f"{what}; name a recording, a registered voice or a preset"))
-    if problems:
-        raise VoiceError.of(problems)
-    return mapping
+            elif "/" in voice or (audio_format_of(path.suffix) and voices.find(voice) is None):
+                what = "is a folder" if path.is_dir() else "there is no such file"
+                raise VoiceError(voice, f"{what}; name a recording, a registered voice or a preset")
+        except VoiceError as error:
+            unusable[speaker] = VoiceError(voice, error.reason)
+            mapping[speaker] = f"./{voice}"  # no registered voice has such a name
+    return replace(given, voices=mapping, unusable=unusable)
 
 
 def read_recording(voice: str, path: Path) -> bytes:
@@ -200,12 +200,12 @@ def examine(
     found: Settings,
     engine_options: Options = MappingProxyType({}),
     *,
-    places: Mapping[str, str] | None = None,
+    given: GivenVoices | None = None,
 ) -> Check:
     """Check a script and its options as the service does.
 
     Args:
-        places: file and line of voices that a cast file gives, by the speaker's name.
+        given: the voices with their places in a cast file, and recordings that cannot be used.
 
     Raises:
         OptionError: unknown form, encoding, engine or model, or an option that the engine refuses.
@@ -225,18 +225,18 @@ def examine(
         checked = check(script, voices, engine=engine, registered=registered)
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
-    return replace(checked, cast=_placed(checked.cast, places or {}))
+    if given is None:
+        return checked
+    problems = [_explained(problem, given) for problem in checked.cast.problems]
+    return replace(checked, cast=replace(checked.cast, problems=problems))
 
 
-def _placed(found: Cast, places: Mapping[str, str]) -> Cast:
-    """Add the place in the cast file to the problems of its entries."""
-    problems = [
-        replace(problem, reason=f"{problem.reason} ({places[problem.given]})")
-        if problem.given in places
-        else problem
-        for problem in found.problems
-    ]
-    return replace(found, problems=problems)
+def _explained(problem: CastProblem, given: GivenVoices) -> CastProblem:
+    """Name what is wrong with a recording, and the place of an entry in the cast file."""
+    unusable, place = given.unusable.get(problem.given), given.places.get(problem.given)
+    if unusable is not None:
+        problem = replace(problem, voice=unusable.voice, reason=unusable.reason)
+    return replace(problem, reason=f"{problem.reason} ({place})") if place else problem
 
 
 def _engine(found: Settings, options: JobOptions) -> Engine:

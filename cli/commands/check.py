@@ -45,8 +45,8 @@ def check(
         source = read_source(script, ReadingOptions(form, encoding, symbols))
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)
-        voices = register(given.voices, registered)
-        summary = examine(source, voices, options, registered, found, places=given.places).summary()
+        given = register(given, registered)
+        summary = examine(source, given.voices, options, registered, found, given=given).summary()
         if json:
             print_json(summary.record())
         else:

@@ -61,9 +61,9 @@ def submit(
         source = read_source(script, ReadingOptions(form, encoding, symbols))
         jobs, given = context.jobs(found), given_voices(voice, cast)
         registered = Voices(jobs.store)
-        voices = register(given.voices, registered)
-        examine(source, voices, own, registered, found, rest, places=given.places).raise_for_problems()
-        result = send(app, request(app, source.text(), voices, options))
+        given = register(given, registered)
+        examine(source, given.voices, own, registered, found, rest, given=given).raise_for_problems()
+        result = send(app, request(app, source.text(), given.voices, options))
         job = accepted_job(jobs, str(result.id))
         if json:
             print_json({"job": job, "task": result.id})

@@ -80,14 +80,14 @@ def render(
         delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
         delivery.check()
         registered = Voices(jobs.store)
-        voices = register(given.voices, registered)
-        examined = examine(source, voices, own, registered, found, rest, places=given.places)
+        given = register(given, registered)
+        examined = examine(source, given.voices, own, registered, found, rest, given=given)
         examined.raise_for_problems()
         if not json:
             show(examined.summary(), err)
         with context.running(found, concurrency=workers) as (app, service):
             history = context.history_that_answers(found)
-            ask = request(app, source.text(), voices, options)
+            ask = request(app, source.text(), given.voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
             deliver(jobs, manifest, output, delivery)
         if json:

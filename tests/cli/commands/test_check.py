@@ -3,8 +3,10 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from bench.harness.recordings import speech, wav
 from cli.scripts import given_voices, inputs
 from tests.cli.conftest import Run
 
@@ -99,6 +101,26 @@ def test_recordings_of_a_cast_file_are_found_beside_it(tmp_path: Path) -> None:
     assert given.places == {"Mia": f"{cast}, line 1", "Rolf": f"{cast}, line 2"}
     described = {str(each.path) for each in inputs(tmp_path / "script.txt", given)}
     assert {str(cast), given.voices["Mia"]} <= described
+
+
+def test_recordings_that_cannot_be_used_are_problems_beside_all_others(ask: Run, script: Path) -> None:
+    tone = script.with_name("tone.wav")
+    tone.write_bytes(wav(np.sin(np.arange(48_000) / 9).astype(np.float32)))
+    cast = script.with_name("cast.yaml")
+    cast.write_text("Mia: tone.wav\nRolf: ./none.wav\nNobody: wren\n")
+    done = ask("check", script, "--json", "--cast", cast)
+    assert done.returncode == 3, done.stderr
+    reasons = sorted(problem["reason"] for problem in json.loads(done.stdout)["problems"])
+    assert len(reasons) == 3
+    assert "is not speech: a voice is heard in 0% of it" in reasons[1]
+    assert "cast.yaml, line 1)" in reasons[1]
+    assert "voice './none.wav': there is no such file" in reasons[0]
+    shifted = script.with_name("shifted.wav")
+    shifted.write_bytes(wav(speech() * np.float32(0.5) + np.float32(0.2)))
+    done = ask("check", script, "--json", "--voice", f"Mia={shifted}")
+    assert done.returncode == 0, done.stderr
+    notices = [notice["reason"] for notice in json.loads(done.stdout)["notices"]]
+    assert any(notice.endswith(": a constant offset was removed") for notice in notices)
 
 
 def test_a_form_and_an_encoding_are_options(ask: Run, tmp_path: Path) -> None:

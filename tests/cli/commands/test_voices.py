@@ -3,9 +3,15 @@
 from pathlib import Path
 
 from bench.harness.recordings import recording
-from cli.scripts import register
+from cli.scripts import GivenVoices, register
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
+
+
+def registered(given: dict[str, str], voices: Voices) -> dict[str, str]:
+    found = register(GivenVoices(given, {}), voices)
+    assert not found.unusable
+    return found.voices
 
 
 def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
@@ -15,14 +21,14 @@ def test_files_with_equal_names_are_different_voices(tmp_path: Path) -> None:
     for number, file in enumerate(files, 1):
         file.parent.mkdir()
         file.write_bytes(recording(number))
-    given = register({"Alice": str(files[0]), "Bob": str(files[1]), "Carl": "voice"}, voices)
+    given = registered({"Alice": str(files[0]), "Bob": str(files[1]), "Carl": "voice"}, voices)
     hashes = [voices.resolve(name) for name in given.values()]
     assert len(set(hashes)) == 3
     assert hashes[2] == others
-    assert register({"Alice": str(files[0])}, voices) == {"Alice": given["Alice"]}
+    assert registered({"Alice": str(files[0])}, voices) == {"Alice": given["Alice"]}
 
 
 def test_files_named_like_presets_are_used(tmp_path: Path) -> None:
     voices, file = Voices(Store(str(tmp_path / "store"))), tmp_path / "wren.wav"
     file.write_bytes(recording(1))
-    assert register({"Carl": str(file)}, voices)["Carl"].startswith("wren-")
+    assert registered({"Carl": str(file)}, voices)["Carl"].startswith("wren-")

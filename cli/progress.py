@@ -11,6 +11,7 @@ from celery import states
 from celery.events.state import State
 from rich.console import Group, RenderableType
 from rich.live import Live
+from rich.markup import escape
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
@@ -23,6 +24,7 @@ from pipeline.errors import PipelineError
 from pipeline.stage_names import JOB_STAGES
 from tasks.broker.queues import INTAKE
 from tasks.message_headers import subject_in_headers
+from tasks.orchestration.store_outage import PAUSED
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -89,6 +91,7 @@ class Awaited:
         self.lost_s, self.nobody_s = lost_s, nobody_s
         self.since = self.pending_since = time.monotonic()
         self.warned = False
+        self.pause = ""
 
     def ready(self) -> bool:
         state = self.retry.call(lambda: self.result.state)
@@ -105,7 +108,21 @@ class Awaited:
                 "no worker has accepted the script; check that one is running (`worker --intake`). Waiting.",
                 style="yellow",
             )
+        if state == PAUSED:
+            self._report_pause()
         return state in states.READY_STATES
+
+    def _report_pause(self) -> None:
+        """Print why the job is paused, once for each reason."""
+        about = self.retry.call(lambda: self.result.info)
+        reason = str(about.get("reason", "")) if isinstance(about, dict) else ""
+        if reason and reason != self.pause:
+            self.pause = reason
+            err.print(
+                f"paused: {escape(reason)}; mend the store, and the job continues. Waiting.",
+                style="yellow",
+                soft_wrap=True,
+            )
 
 
 def waiting(app: "Celery") -> int:

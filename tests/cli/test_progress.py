@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from celery import Celery
@@ -52,3 +52,18 @@ def test_requests_are_sent_again_only_if_the_intake_queue_is_empty(
     capsys.readouterr()
     assert counted(app, lambda: waiting(app)) == 0
     assert capsys.readouterr().err.count("no worker has accepted the script") == 1
+
+
+class Paused:
+    """Result of a job that waits for its store."""
+
+    state = "PAUSED"
+    info: ClassVar[dict[str, str]] = {"reason": "cannot write jobs/a: No space left on device"}
+
+
+def test_pauses_are_reported_with_their_reason_once(app: Celery, capsys: pytest.CaptureFixture[str]) -> None:
+    awaited = Awaited(Paused(), lambda: None, lambda: 0, BrokerRetry(app))  # type: ignore[arg-type, return-value]
+    assert not awaited.ready()
+    assert not awaited.ready()
+    reported = capsys.readouterr().err
+    assert reported.count("paused: cannot write jobs/a: No space left on device; mend the store") == 1

@@ -147,8 +147,10 @@ def broker_url(found: Settings) -> str:
 
 
 def _client(found: Settings, url: str) -> "VoxchordApp":
+    from tasks.broker import server_clock
     from tasks.make_app import make_app
 
     app = make_app(found, url)
     app.conf.result_backend_always_retry = False  # raise if the broker is unreachable
+    server_clock.synchronise(app)
     return app

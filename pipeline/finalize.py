@@ -3,12 +3,12 @@
 import hashlib
 import json
 import tempfile
-import time
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from pipeline import clock
 from pipeline.engines.protocol import Control, Profile
 from pipeline.file_formats import SUBTITLE_FORMATS
 from pipeline.jobs.artifacts import read_samples
@@ -71,7 +71,7 @@ def finish(
         turns=_placed(jobs, plan, "turns.json", turns),
         segments=plan.segments,
         speakers=tuple(speaker.name for speaker in plan.speakers),
-        wall_s=max(0.0, time.time() - begun_s),  # another machine's clock may be behind
+        wall_s=max(0.0, clock.now() - begun_s),  # another machine's clock may be behind
         script=jobs.plans.summary(plan.job),
         words=_placed(jobs, plan, "words.json", words),
     )

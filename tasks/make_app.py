@@ -20,12 +20,14 @@ from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import requests
 from tasks.settings import VERSION, Settings
 from tasks.worker import heartbeat, parent_watch, shutdown
+from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
 from tasks.worker.visibility import RenewVisibility
 
+STEPS = (SynchroniseClock, RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill)
 _DAY_S = 24 * 3600
 
 
@@ -39,7 +41,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     app.conf.update(_configuration(settings, app.broker))
     for module in (render, stages, stitch, reconcile):
         module.register(app)
-    app.steps["consumer"].update((RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill))
+    app.steps["consumer"].update(STEPS)
     app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)

@@ -11,6 +11,8 @@ from pipeline.jobs.plans import is_id
 
 PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_published", "voxchord_received"
 """Send time of this attempt; [task ID, send time of its first attempt]; receive time."""
+CLOCK = "voxchord_clock"
+"""Offset of the clock (`pipeline.clock`) of the worker's main process, for its children."""
 JOB, SEGMENT = "voxchord_job", "voxchord_segment"
 _SEGMENT_MAX = 10**9
 

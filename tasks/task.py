@@ -7,6 +7,7 @@ from celery.exceptions import CeleryError
 
 from pipeline.errors import PipelineError
 from tasks.message_headers import subject_of_arguments
+from tasks.metering import request_identity
 from tasks.metering.attempt import attempt
 from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import results
@@ -24,6 +25,7 @@ class VoxchordTask(celery.Task[..., Any]):
         def app(self) -> VoxchordApp: ...  # `make_app` alone registers these tasks
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        request_identity.adopt_clock(self.request)
         with attempt(self) as measured:
             try:
                 result = self.run(*args, **kwargs)

@@ -53,6 +53,7 @@ class Fleet:
         app: Celery | None = None,
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
+        skews_s: Mapping[str, float] | None = None,
     ) -> None:
         """Prepare a fleet.
 
@@ -64,12 +65,13 @@ class Fleet:
             app: sending app, by default a plain client.
             layout: queues by worker name.
             pools: Celery's pool options by worker name, by default a prefork pool of one.
+            skews_s: seconds by which the clocks of workers are ahead, by name.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store or folder / "store"
         self.store_url = store_url or str(self.store)
-        self.layout, self.pools = layout, pools or {}
+        self.layout, self.pools, self.skews_s = layout, pools or {}, skews_s or {}
         self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
         self._valkey.start()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
@@ -115,7 +117,8 @@ class Fleet:
 
     def start(self, *names: str) -> None:
         for name in names or self.layout:
-            command = [sys.executable, "-m", "celery", "-A", "tasks.app", "worker", "-n", f"{name}@%h"]
+            skew = ["bench.harness.skewed", str(self.skews_s[name])] if name in self.skews_s else ["celery"]
+            command = [sys.executable, "-m", *skew, "-A", "tasks.app", "worker", "-n", f"{name}@%h"]
             command += ["-Q", self.layout[name], "--without-gossip", "--without-mingle", "--with-starter"]
             command += ["--loglevel", self.environment["VOXCHORD_LOG_LEVEL"]]
             command += self.pools.get(name, ("-P", "prefork", "-c", "1"))

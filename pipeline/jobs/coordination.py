@@ -1,10 +1,10 @@
 """Coordination of a job's run: flags, attempts and signs of life."""
 
-import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipeline import clock
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import CancelledError
 from pipeline.store.artifacts import Store
@@ -44,7 +44,7 @@ class Coordination:
                 self.store.objects.delete(name)
         for flag in ("cancelled", "failure", "manifest", *flags):
             self.store.objects.delete(f"jobs/{job}/{flag}")
-        self.store.overwrite(f"jobs/{job}/begun", repr(round(time.time(), 3)).encode())
+        self.store.overwrite(f"jobs/{job}/begun", repr(round(clock.now(), 3)).encode())
         self.store.overwrite(f"jobs/{job}/run", str(self.run_no(job) + 1).encode())
         self.open(job)
         self.touch(job)
@@ -80,24 +80,24 @@ class Coordination:
 
     def touch(self, job: str) -> None:
         """Record progress of the job."""
-        self.store.overwrite(f"jobs/{job}/pulse", repr(time.time()).encode())
+        self.store.overwrite(f"jobs/{job}/pulse", repr(clock.now()).encode())
 
     def idle_s(self, job: str) -> float:
         """Seconds without progress."""
         pulse = self.store.get(f"jobs/{job}/pulse")
-        return max(0.0, time.time() - float(pulse)) if pulse else float("inf")
+        return max(0.0, clock.now() - float(pulse)) if pulse else float("inf")
 
     def backed_off(self, job: str) -> bool:
         """True while a job that could not be resumed is left alone."""
         found = self.store.get_json(_back_off(job))
-        return found is not None and 0 < found["again_at"] - time.time() <= found["wait_s"]
+        return found is not None and 0 < found["again_at"] - clock.now() <= found["wait_s"]
 
     def back_off(self, job: str, *, first_s: float, longest_s: float) -> BackOff:
         """Leave a job alone that could not be resumed, for twice as long after every failure."""
         found = self.store.get_json(_back_off(job))
         failures = 1 + (found["failures"] if found else 0)
         wait_s = min(first_s * 2.0 ** min(failures - 1, 32), longest_s)
-        record = {"failures": failures, "wait_s": wait_s, "again_at": round(time.time() + wait_s, 3)}
+        record = {"failures": failures, "wait_s": wait_s, "again_at": round(clock.now() + wait_s, 3)}
         self.store.overwrite(_back_off(job), canonical_json(record))
         return BackOff(failures, wait_s)
 

@@ -7,10 +7,10 @@ A refused request never becomes a job, so that an equal request is judged anew.
 """
 
 import hashlib
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from pipeline import clock
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import PipelineError
 from pipeline.jobs.outcomes import error_of, failure_record
@@ -48,7 +48,7 @@ class Intake:
     def refuse(self, task: str, error: PipelineError) -> Refusal:
         """Record that a request was refused. A redelivery replaces its record."""
         shown = task[:_TASK_MAX].encode(errors="replace").decode()
-        refusal = Refusal(refused_id(task), shown, error, round(time.time(), 3))
+        refusal = Refusal(refused_id(task), shown, error, round(clock.now(), 3))
         record = {**failure_record(error), "task": shown, "refused_s": refusal.refused_s}
         self.store.overwrite(_refused_name(refusal.job), canonical_json(record))
         self._drop_oldest()

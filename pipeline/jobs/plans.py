@@ -2,12 +2,12 @@
 
 import functools
 import re
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
 
+from pipeline import clock
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
@@ -99,7 +99,7 @@ class Plans:
             turns=len(request.script.turns),
             words=request.script.words,
             characters=request.script.characters,
-            created_s=round(time.time(), 3),
+            created_s=round(clock.now(), 3),
             cut=CUT_VERSION,
         )
         self.coordination.open(job)

@@ -4,7 +4,7 @@ kombu stores each priority step of a queue as a separate list. A delivered messa
 acknowledged, and its delivery time in a sorted set. One older than the visibility timeout is redelivered.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from kombu.asynchronous.hub import Hub
@@ -31,6 +31,7 @@ INTERNALS = (
     Internal(redis.Channel, "priority_steps", _LISTS),
     Internal(redis.Channel, "sep", "the snapshot of the broker"),
     Internal(Hub, "readers", "the stall watchdog"),
+    Internal(redis, "time", "the redelivery by one clock"),
 )
 
 
@@ -40,6 +41,14 @@ def check() -> None:
         InternalsError: kombu lacks something that is used here.
     """
     internals.check("kombu", INTERNALS)
+
+
+def use_clock(now: Callable[[], float]) -> None:
+    """Record and judge the age of unacknowledged messages by this clock.
+
+    kombu takes each process' own, so that one whose clock is ahead redelivers what live workers hold.
+    """
+    redis.time = now  # type: ignore[attr-defined]  # a name that the module imports
 
 
 def is_redis(channel: Any) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 from celery import Task
 
+from pipeline import clock
 from tasks.metering.instruments import Instruments
 from tasks.metering.meter import Meter
 from tasks.metering.outcome import outcome_of
@@ -105,7 +106,7 @@ class attempt:
 
     def _begin(self, instruments: Instruments) -> None:
         meter, usage = instruments.meter, self.usage
-        self.started = time.time()
+        self.started = clock.now()
         usage.row = {**meter.place, **identity(self._task, self.started)}
         usage.worth_all = meter.last_run_s.get(self._task.name, _WORTH_ALL_S) >= _WORTH_ALL_S
         with meter.lock:
@@ -169,7 +170,7 @@ class attempt:
             row.update(usage.gpu.end(run_s, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)
-        row["recorded_at"] = time.time()
+        row["recorded_at"] = clock.now()
         self._leave(meter, error)
 
     def _leave(self, meter: Meter, error: BaseException | None) -> None:

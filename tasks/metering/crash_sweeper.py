@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 
 from db.ingest.spool import Spool
+from pipeline import clock
 from tasks.metering.flight_recorder import OrphanedRecords, orphaned_records
 from tasks.metering.probes import linux_counters
 from tasks.metering.settings import MeterSettings
@@ -94,9 +95,8 @@ class Sweeper:
         verdict = verdict or Verdict("LOST")
         found_at = self._found_at.get(orphan.path.name, time.monotonic())
         own = orphan.parent_pid == self._pid
-        ended = (
-            max(orphan.last_sign, time.time() - (time.monotonic() - found_at)) if own else orphan.last_sign
-        )
+        last_sign = orphan.last_sign + clock.now() - time.time()  # files have the time of this machine
+        ended = max(last_sign, clock.now() - (time.monotonic() - found_at)) if own else last_sign
         killed_for_memory = (
             verdict.state == "LOST"
             and verdict.exit_signal in {None, 9}
@@ -108,7 +108,7 @@ class Sweeper:
             "finished_epoch": int(ended),
             "run_s": max(0.0, ended - record["started_at"]),
             "stats_complete": 0,
-            "recorded_at": time.time(),
+            "recorded_at": clock.now(),
         }
         if "finished_at" in record:  # it was asked to exit and recorded its end first
             row = {}

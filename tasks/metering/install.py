@@ -6,7 +6,6 @@ killed. Children only append lines to the spool.
 
 import os
 import re
-import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from celery.worker.request import Request
 
 from db.ingest.spool import Spool
 from db.ingest.writer import Writer
+from pipeline import clock
 from tasks.metering import instruments
 from tasks.metering.crash_sweeper import Sweeper, Verdict
 from tasks.metering.request_identity import make_uid, stamp_published, stamp_received
@@ -141,7 +141,7 @@ def _note_revoked(history: History) -> Callable[..., None]:
             verdicts.add(request.id, Verdict("REVOKED", Terminated.__name__, _signal_in(f"signal {signum}")))
         if terminated or history._running is None:
             return
-        now = time.time()
+        now = clock.now()
         history._running.spool.append(
             "task_run",
             {

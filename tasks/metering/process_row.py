@@ -2,9 +2,9 @@
 
 import os
 import sys
-import time
 from typing import Any
 
+from pipeline import clock
 from tasks.metering.probes.gpu import Gpu
 from tasks.metering.probes.linux_counters import Process
 from tasks.metering.request_identity import STATS_VERSION, make_uid
@@ -18,7 +18,7 @@ def describe(place: Row, process: Process, gpu: Gpu) -> Row:
     Args:
         place: columns that are equal in all rows of this process.
     """
-    now = time.time()
+    now = clock.now()
     uname = os.uname()
     return {
         "proc_uid": make_uid(now),

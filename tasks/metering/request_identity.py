@@ -2,16 +2,18 @@
 
 import math
 import os
-import time
 from datetime import datetime
 from typing import Any
 
 from celery import Task
 
-from tasks.message_headers import FIRST_PUBLISHED, PUBLISHED, RECEIVED
+from pipeline import clock
+from tasks.message_headers import CLOCK, FIRST_PUBLISHED, PUBLISHED, RECEIVED
 
 STATS_VERSION = 2
 """Version of the way of measuring; raised when a figure changes its meaning."""
+_SKEW_S = 0.02
+"""Difference of clocks that is reported; synchronised ones differ by less."""
 
 Row = dict[str, Any]
 
@@ -20,7 +22,7 @@ def stamp_published(headers: Row | None = None, **_: Any) -> None:
     """Add the send time and the task's first send time (handler of `before_task_publish`)."""
     if headers is None or "id" not in headers:
         return
-    now = time.time()
+    now = clock.now()
     headers[PUBLISHED] = now
     first = headers.get(FIRST_PUBLISHED)
     if not (isinstance(first, list) and len(first) == 2 and first[0] == headers["id"]):
@@ -28,8 +30,14 @@ def stamp_published(headers: Row | None = None, **_: Any) -> None:
 
 
 def stamp_received(request: Any = None, **_: Any) -> None:
-    """Add the receive time to the request, for the child (handler of `task_received`, main process)."""
-    request.request_dict[RECEIVED] = time.time()
+    """Add the receive time and the clock to the request, for the child (handler of `task_received`)."""
+    request.request_dict[RECEIVED] = clock.now()
+    request.request_dict[CLOCK] = clock.offset()
+
+
+def adopt_clock(request: Any) -> None:
+    """Take over the clock of the worker's main process, which overwrites what a sender may have given."""
+    clock.adopt(_number(getattr(request, CLOCK, None)))
 
 
 def identity(task: Task[Any, Any], started: float) -> Row:
@@ -79,7 +87,7 @@ def _waits(request: Any, started: float) -> Row:
         # redelivered: the time when it returned to the queue is unknown
         row["broker_wait_s"] = max(0.0, received - max(published, eta or 0.0))
         row["queue_wait_s"] = row["broker_wait_s"] + row["prefetch_wait_s"]
-        row["clock_skew"] = int(published - received > 0.002)
+        row["clock_skew"] = int(published - received > _SKEW_S)
     return row
 
 

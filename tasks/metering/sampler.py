@@ -9,6 +9,7 @@ import threading
 import time
 from typing import Any
 
+from pipeline import clock
 from tasks.metering.meter import Meter
 from tasks.metering.usage import Usage
 
@@ -120,7 +121,7 @@ class Sampler:
             {
                 "attempt_uid": one.row["attempt_uid"],
                 "at_ms": int(elapsed_s * 1000),
-                "sampled_epoch": int(time.time()),
+                "sampled_epoch": int(clock.now()),
                 "cpu_s": one.used[0] + one.used[1],
                 **sample,
             },

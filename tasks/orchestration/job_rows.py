@@ -3,10 +3,10 @@
 The artifact store remains authoritative; these rows serve people and SQL.
 """
 
-import time
 from typing import Any
 
 from db.ingest.spool import Spool
+from pipeline import clock
 from pipeline.errors import CancelledError
 from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.intake import Refusal
@@ -22,7 +22,7 @@ class JobRows:
         self._spool, self._coordination = spool, coordination
 
     def planned(self, plan: Plan, root: str) -> None:
-        now = time.time()
+        now = clock.now()
         row = {
             "root_id": root,
             "created_at": plan.created_s,
@@ -67,7 +67,7 @@ class JobRows:
         self._spool.append("job", row)
 
     def _append(self, plan: Plan, state: str, facts: dict[str, Any]) -> None:
-        run_no, now_ms = self._coordination.run_no(plan.job), int(time.time() * 1000)
+        run_no, now_ms = self._coordination.run_no(plan.job), int(clock.now() * 1000)
         row = {"id": plan.job, "state": state, "run_no": run_no, "updated_epoch_ms": now_ms}
         self._spool.append("job", {**row, **facts})
 
@@ -78,5 +78,5 @@ def shortened(reason: str) -> str:
 
 
 def _ended() -> dict[str, Any]:
-    now = time.time()
+    now = clock.now()
     return {"finished_at": now, "finished_epoch": int(now)}

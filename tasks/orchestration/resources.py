@@ -1,11 +1,13 @@
 """Resources of an app's tasks: settings, store, jobs, engines and history spool."""
 
 import time
+from datetime import UTC, datetime
 from functools import cached_property
 
 from celery import Celery
 
 from db.ingest.spool import Spool
+from pipeline import clock
 from pipeline.engines.protocol import Engine
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
@@ -86,3 +88,7 @@ class VoxchordApp(Celery):
         )
         self.settings, self.broker = settings, broker
         self.resources = Resources(settings)
+
+    def now(self) -> datetime:
+        """Time from which the ETAs of retries are counted, by the service's clock."""
+        return datetime.fromtimestamp(clock.now(), UTC).astimezone(self.timezone)

@@ -5,6 +5,8 @@ may hold anything. They are replaced when the message arrives, before the first 
 """
 
 import logging
+import time
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -13,6 +15,7 @@ from celery import Celery
 from kombu import Message
 from kombu.serialization import dumps
 
+from pipeline import clock
 from pipeline.errors import InternalsError
 from tasks.internals import celery_internals
 from tasks.message_headers import Subject, subject_in_headers, subject_of_arguments
@@ -38,6 +41,12 @@ class PrivateRequest(JobRequest):
         eventer = options.get("eventer")
         if isinstance(eventer, SubjectDispatcher):
             eventer.expect(self.id, self.subject)
+
+    @property
+    def eta(self) -> datetime | None:
+        """ETA by this machine's clock; the message has it by the service's."""
+        eta: datetime | None = super().eta
+        return eta and eta - timedelta(seconds=clock.now() - time.time())
 
     def send_event(self, type: str, **fields: Any) -> None:
         super().send_event(type, **fields, **(self.subject.headers() if self.subject else {}))

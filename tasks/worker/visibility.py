@@ -5,9 +5,9 @@ older than the visibility timeout. So the timeout is short, and a live worker re
 messages from its event loop.
 """
 
-import time
 from typing import Any
 
+from pipeline import clock
 from tasks.internals import kombu_internals
 from tasks.worker.timer_step import TimerStep
 
@@ -24,4 +24,4 @@ class RenewVisibility(TimerStep):
         return kombu_internals.visibility_timeout_s(channel) / _RENEWALS_PER_TIMEOUT
 
     def tick(self, consumer: Any) -> None:
-        kombu_internals.renew(consumer.task_consumer.channel, time.time())
+        kombu_internals.renew(consumer.task_consumer.channel, clock.now())

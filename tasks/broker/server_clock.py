@@ -1,0 +1,33 @@
+"""Synchronisation of a process' clock with the server of the results, which all processes share."""
+
+import logging
+from typing import Any
+
+from celery.backends.redis import RedisBackend
+from redis.exceptions import RedisError
+
+from pipeline import clock
+
+_QUESTIONS = 5
+log = logging.getLogger(__name__)
+
+
+def synchronise(app: Any) -> None:
+    """Ask the server for its time, and use the fastest of some answers; without any the clock stays."""
+    if not isinstance(app.backend, RedisBackend):
+        return
+    try:
+        answers = [_answer(app.backend.client) for _ in range(_QUESTIONS)]
+    except (RedisError, OSError) as error:
+        log.info("the server does not give its time: %s", type(error).__name__)
+        return
+    _, offset_s = min(answers)
+    clock.adopt(offset_s)
+
+
+def _answer(client: Any) -> tuple[float, float]:
+    """Round trip of a question, and the offset of the server's clock in the middle of it."""
+    asked_s = clock.since_boot()
+    seconds, microseconds = client.time()
+    answered_s = clock.since_boot()
+    return answered_s - asked_s, seconds + microseconds / 1e6 - (asked_s + answered_s) / 2

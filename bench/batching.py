@@ -287,7 +287,7 @@ def service(folder: Path, checkpoint: Path, slots: int, scale: float) -> Iterato
         "VOXCHORD_LOG_LEVEL": "WARNING",
         SCALE: str(scale),
     }
-    layout = {"intake": "voxchord", "cpu": "cpu.stitch,cpu.semantic,cpu.text"}
+    layout = {"intake": "voxchord", "cpu": "cpu.stitch,cpu.verify,cpu.semantic,cpu.text"}
     with Fleet(folder, settings=settings, layout=layout) as fleet:
         for number in range(2 * len(ARRIVALS)):
             Voices(fleet.jobs.store).add(f"v{number}", recording(number, max(1.0, REFERENCE_S * scale)))

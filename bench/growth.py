@@ -29,7 +29,7 @@ def growth(folder: Path, minutes: float) -> dict[str, Any]:
     }
     layout = {
         "intake": "voxchord",
-        "cpu": "cpu.stitch,cpu.semantic,cpu.text",
+        "cpu": "cpu.stitch,cpu.verify,cpu.semantic,cpu.text",
         "gpu0": "gpu.diffusion,gpu.speaker",
     }
     pools = {"gpu0": ("-P", "threads", "-c", str(SLOTS + WAITING))}

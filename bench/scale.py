@@ -163,7 +163,7 @@ def main() -> None:
         "VOXCHORD_ENGINES": SETTING,
         "VOXCHORD_LOG_LEVEL": "WARNING",
     }
-    stages = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
+    stages = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
     two = ("-P", "prefork", "-c", "2")
     layout, pools = {"intake": "voxchord", "work": stages}, {"intake": two, "work": two}
     try:

@@ -34,8 +34,8 @@ from db.schema import task_run
 
 _LAYOUT = {
     "intake": "voxchord",
-    "work0": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text",
-    "work1": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text",
+    "work0": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text",
+    "work1": "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text",
 }
 _ROWS = 10_000
 _LIMIT_S = 600

@@ -272,6 +272,9 @@ _WORK = (
     _seconds("model_load", "Time spent waiting for a model to load, in this or another attempt."),
     _flag("cold_start", "The attempt loaded a model first, or waited for one."),
     _count("bytes_out", "Bytes stored."),
+    _column("take", Integer(), "Take of the segment that was decoded or checked, from 0."),
+    _text("findings", "Kinds of the findings for which the check failed the take; empty if it passed."),
+    _number("score", "Score of the take: 1 without findings, the lower the worse."),
 )
 _QUALITY = (
     _column("sample_count", Integer(), "Number of samples of means and sampled peaks."),

@@ -36,13 +36,14 @@ def finish(
         MissingArtifactError: samples of a segment are missing or damaged; it counts as missing from now on.
         CancelledError, DeadlineError: raised by the control.
     """
-    segments = list(jobs.artifacts.audios(plan))
+    chosen = list(jobs.artifacts.chosen(plan))
+    takes = {each.segment.index: each.take or 0 for each in chosen}
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
         with watched or nullcontext():
             stitched = stitch(
-                segments,
-                lambda segment: read_samples(jobs.store, segment.key),
+                ((each.segment, each.audio) for each in chosen),
+                lambda segment: read_samples(jobs.store, segment.key, takes[segment.index]),
                 out=out,
                 file_format=plan.options.format,
                 sample_rate_hz=profile.sample_rate_hz,

@@ -1,4 +1,4 @@
-"""The four stages of one segment. Each skips what exists, so that running one twice costs a check.
+"""The stages of one segment. Each skips what exists, so that running one twice costs a check.
 
 A stage returns facts about its work (`Facts`), for metering; `cache_hit` means that its product existed.
 Products are in the store under the segment's key. Stages share nothing else, so each may run on another
@@ -6,13 +6,26 @@ machine.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from pipeline.arrays import Arrays
-from pipeline.engines.protocol import Control, Engine, Reference
-from pipeline.errors import VoiceError
-from pipeline.jobs.artifacts import put_audio, speaker_name, stage_name
-from pipeline.jobs.plans import Plan
+from pipeline.checking.checkers import Checker
+from pipeline.checking.measures import Measures, measure
+from pipeline.checking.records import DECODING, Checked, Finding, Material
+from pipeline.engines.protocol import Control, Engine, Profile, Reference
+from pipeline.errors import MissingArtifactError, PipelineError, VoiceError
+from pipeline.jobs.artifacts import (
+    put_audio,
+    read_audio,
+    read_record,
+    read_samples,
+    speaker_name,
+    stage_name,
+)
+from pipeline.jobs.coordination import Coordination
+from pipeline.jobs.plans import Plan, Plans
+from pipeline.jobs.takes import Takes, facts_of
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
@@ -31,14 +44,29 @@ class SegmentWork:
     segment: PlannedSegment
     engine: Engine
 
+    take: int | None = None
+    """Take that was asked for by hand; None leaves it to the verdicts."""
+
     def name(self, stage: str) -> str:
         """Name of a stage's product."""
         return stage_name(self.segment.key, stage)
 
     @property
+    def takes(self) -> Takes:
+        return Takes(self.store, self.plan, self.segment)
+
+    def next_take(self) -> int | None:
+        """Take to be made or checked next; None if the segment is finished."""
+        takes = self.takes
+        if self.take is None:
+            return takes.next_take(self.engine.profile)
+        checked = not self.plan.checker or takes.verdict(self.take) is not None
+        return None if checked and takes.has_audio(self.take) else self.take
+
+    @property
     def finished(self) -> bool:
-        """True if the segment's audio exists."""
-        return self.store.has(self.name("spans"))
+        """True if the audio of the chosen take exists."""
+        return self.next_take() is None
 
 
 def text(work: SegmentWork) -> Facts:
@@ -83,26 +111,92 @@ def speaker(work: SegmentWork, control: Control | None = None) -> Facts:
 
 
 def diffusion(work: SegmentWork, control: Control) -> Facts:
-    """Decode the segment, measure its loudness, and store samples and then spans."""
-    if work.finished:
+    """Decode a take of the segment, measure it and its loudness, and store samples and then spans."""
+    take, takes = work.next_take(), work.takes
+    if take is None or takes.has_audio(take):
         return {"cache_hit": True}
     conditions = work.store.need_arrays(work.name("semantic"))
     speakers = [
         work.store.need_arrays(speaker_name(work.plan, work.plan.voice(name)))
         for name in work.segment.speakers
     ]
-    utterances = work.engine.diffusion(
-        conditions, speakers, work.segment.seed, work.plan.engine_options, control
-    )
-    rate = work.engine.profile.sample_rate_hz
+    profile, request = work.engine.profile, takes.request(take, work.engine.profile)
+    options = work.plan.engine_options
+    if request.options:
+        options = work.engine.options({**options, **request.options})
+    utterances = work.engine.diffusion(conditions, speakers, request.seed, options, control)
+    rate = profile.sample_rate_hz
     samples, spans = loudness.spans(utterances, rate)
-    audio = put_audio(work.store, work.segment.key, samples, SegmentAudio(rate, len(samples), tuple(spans)))
+    audio = put_audio(
+        work.store,
+        work.segment.key,
+        samples,
+        SegmentAudio(rate, len(samples), tuple(spans)),
+        take,
+        {"expected_s": expected_s(conditions, profile), "measures": measure(samples, rate).record()},
+    )
     return {
         "cache_hit": False,
         "audio_s": audio.samples / rate,
         "sample_rate": rate,
         "bytes_out": samples.nbytes,
+        "take": take,
     }
+
+
+def verify(work: SegmentWork, checker: Checker) -> Facts:
+    """Check the next take and store the verdict; does nothing if its audio is not made yet."""
+    take, takes = work.next_take(), work.takes
+    record = None if take is None else read_record(work.store, work.segment.key, take)
+    if take is None or record is None:
+        return {"cache_hit": True}
+    checked = takes.verdict(take)
+    if checked is not None:  # the take's audio was lost, and is made again
+        return {"cache_hit": True, **facts_of(take, checked)}
+    checked = _checked(work, checker, take, record)
+    if checker.identity() != work.plan.checker:
+        checked = replace(checked, facts={**checked.facts, "checker": checker.identity()})
+    return {"cache_hit": False, **facts_of(take, takes.record(take, checked))}
+
+
+def give_up_take(work: SegmentWork, error: PipelineError) -> bool:
+    """Record that a later take cannot be decoded, so that another is used; False for the first take."""
+    take = work.next_take()
+    if not take or not work.plan.checker or work.takes.has_audio(take):
+        return False
+    found = Finding(DECODING, None, None, None, 1.0, 0.0, fails=True)
+    work.takes.record(take, Checked((found,), 0.0, "", facts={"error": type(error).__name__}))
+    return True
+
+
+def expected_s(conditions: Arrays, profile: Profile) -> float:
+    """Duration by the frame plan, in seconds."""
+    return round(int(conditions.meta["frames"]) / profile.frame_rate_hz, 3)
+
+
+def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str, Any]) -> Checked:
+    """Check a take by the measurements of its decoder, if they suffice, or by its samples."""
+    profile, segment = work.engine.profile, work.segment
+    measures, planned_s = Measures.of(record.get("measures")), record.get("expected_s")
+    if measures is not None:
+        checked = checker.judge(measures, segment, planned_s or segment.words / profile.words_per_s)
+        if checked is not None:
+            return checked
+    audio = read_audio(work.store, segment.key, take)
+    if audio is None:
+        raise MissingArtifactError(work.name("spans"))
+    return checker.check(
+        Material(
+            segment=segment,
+            audio=audio,
+            samples=read_samples(work.store, segment.key, take),
+            frames_expected_s=planned_s,
+            language=profile.languages[0],
+            profile=profile,
+            reference=lambda name: _reference(work.store, work.plan.voice(name).hash),
+            written=Plans(work.store, Coordination(work.store)).written(work.plan.job),
+        )
+    )
 
 
 def _count(arrays: Arrays) -> int | None:

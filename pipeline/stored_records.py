@@ -25,6 +25,8 @@ REQUEST_VERSION = 1
 """Version of the record that names the job of a request."""
 VOICE_VERSION = 1
 """Version of a recording's notices."""
+TAKE_VERSION = 1
+"""Version of the request of a take, and of the choice among takes."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

@@ -183,5 +183,6 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     )
     names.update(parsed.speakers)
     registered = Voices(resources.jobs.store)
-    request = checked(parsed, voices, own, rest, engine=engine, registered=registered)
+    checker = resources.checkers.identity(own.verify)
+    request = checked(parsed, voices, own, rest, engine=engine, registered=registered, checker=checker)
     return resources.jobs.plans.create(request, engine.profile)

@@ -30,7 +30,7 @@ QUICK = {
 """Timeouts shorter than the defaults, so that a fault takes seconds."""
 LAYOUT: Mapping[str, str] = {
     "intake": "voxchord",
-    "cpu": "cpu.stitch,cpu.semantic,cpu.text",
+    "cpu": "cpu.stitch,cpu.verify,cpu.semantic,cpu.text",
     "gpu0": "gpu.diffusion,gpu.speaker",
     "gpu1": "gpu.diffusion,gpu.speaker",
 }

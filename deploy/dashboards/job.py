@@ -18,7 +18,7 @@ from deploy.dashboards.panels import (
 from pipeline.stage_names import JOB_STAGES, SEGMENT_STAGES
 
 JOB = "job = ${job:sqlstring}"
-_COLORS = ("purple", "blue", "light-blue", "orange", "green", "yellow")
+_COLORS = ("purple", "blue", "light-blue", "orange", "super-light-purple", "green", "yellow")
 _MADE = "state IN ('SUCCESS', 'IGNORED')"
 _DONE = f"""CONCAT(
     CASE WHEN state = 'SUCCEEDED' THEN COALESCE(segments_done, segments) ELSE COALESCE(segments_done, 0) + (

@@ -11,20 +11,22 @@ from typing import Any
 from pipeline.arrays import Samples
 from pipeline.engines.protocol import Profile, Reference
 from pipeline.planning.records import PlannedSegment, SegmentAudio
+from pipeline.planning.request import VERIFY
 from pipeline.stored_records import VERDICT_VERSION, check_version, columns, from_rows, known, row
 
-OFF, LIGHT, FULL = MODES = ("off", "light", "full")
+OFF, LIGHT, FULL = MODES = VERIFY
 """Modes of verification."""
 
 LIGHT_KINDS = (
     *("length", "silence", "clipping", "level", "dc_offset"),
-    *("runaway", "repetition", "noise"),
+    *("cut_off", "runaway", "repetition", "noise"),
 )
 """Findings that need no model.
 
-length: duration against the frame plan and the words. silence: longest silence, or its share. clipping:
-share of samples at full scale. level: integrated loudness. dc_offset: mean of the samples. runaway: sound
-after the words. repetition: a stretch that repeats itself. noise: sound without the modulation of speech.
+length: less speech than the frame plan has. silence: longest silence, or its share. clipping:
+share of samples at the highest level. level: of the speech. dc_offset: mean of the samples. cut_off: sound
+that ends at full level. runaway: sound after the words. repetition: a stretch that repeats itself. noise:
+sound without the modulation of speech.
 """
 FULL_KINDS = ("words", "run", "missing_line", "repeated_line", "swapped_lines", "noise", "speaker")
 """Findings of the models.
@@ -33,7 +35,9 @@ words: word error rate of a line. run: longest run of diverging words. missing_l
 swapped_lines: lines of the segment that are not spoken once and in order. noise: no speech in place of
 speech. speaker: another voice than the reference.
 """
-KINDS = tuple(dict.fromkeys((*LIGHT_KINDS, *FULL_KINDS)))
+DECODING = "decoding"
+"""Finding of a take that the engine could not decode."""
+KINDS = tuple(dict.fromkeys((*LIGHT_KINDS, *FULL_KINDS, DECODING)))
 
 Facts = Mapping[str, str | int | float]
 

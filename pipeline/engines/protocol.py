@@ -40,6 +40,13 @@ class Profile:
     """Voices without recordings; the first is the narrator's."""
     variations: tuple[str, ...] = ()
     """Voices made from presets, for speakers beyond these; empty if the engine cannot vary them."""
+    takes: tuple[Options, ...] = ()
+    """Changes of options for the second take of a segment, the third and so on; the last one repeats.
+
+    Empty if another take cannot be better: bad takes are then reported only.
+    """
+    take_options: tuple[str, ...] = ()
+    """Options that a take may change: they affect the diffusion stage alone."""
     separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
     requires: tuple[str, ...] = ()

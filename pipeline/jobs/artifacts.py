@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.arrays import Arrays, Samples
@@ -14,12 +15,32 @@ from pipeline.jobs.plans import PAGE, Plan, Plans
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.store.artifacts import Store
-from pipeline.stored_records import SEGMENT_VERSION, check_version, columns, from_rows, row
+from pipeline.stored_records import SEGMENT_VERSION, TAKE_VERSION, check_version, columns, from_rows, row
 
 _ASKED_AT_ONCE = 32
 _SPANS = "spans"
 _FIRST_COLUMNS = ("start", "samples", "line", "lines", "text", "lufs", "true_peak")
 """Columns of spans of release 0.1.0, which names none. Later ones append theirs, so that it reads these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The take of a segment that is used, and the reason."""
+
+    take: int
+    reason: str
+    """'passed'; or the best one after 'takes_max' takes, after a 'repeated' deviation, or as 'only' take."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChosenTake:
+    """A segment and its chosen take."""
+
+    segment: PlannedSegment
+    take: int | None
+    """None if none is chosen yet."""
+    audio: SegmentAudio | None
+    """None if it is missing."""
 
 
 class Artifacts:
@@ -28,34 +49,72 @@ class Artifacts:
     def __init__(self, store: Store, plans: Plans) -> None:
         self.store, self.plans = store, plans
 
-    def audio(self, segment: PlannedSegment) -> SegmentAudio | None:
-        """Metadata of a finished segment; None if it is missing."""
-        name = stage_name(segment.key, _SPANS)
-        found = self.store.get_json(name)
-        return None if found is None else _segment_audio(name, found)
+    def audio(self, segment: PlannedSegment, take: int = 0) -> SegmentAudio | None:
+        """Metadata of a take of a segment; None if it is missing."""
+        return read_audio(self.store, segment.key, take)
 
     def missing(self, plan: Plan) -> list[int]:
-        """Indices of the segments without audio, in order."""
-        return [segment.index for segment, audio in self.audios(plan) if audio is None]
+        """Indices of the segments without a chosen take, in order."""
+        return [chosen.segment.index for chosen in self.chosen(plan) if chosen.audio is None]
 
-    def audios(self, plan: Plan) -> Iterator[tuple[PlannedSegment, SegmentAudio | None]]:
-        """Yield every segment and its metadata, in order; a remote store is asked many at a time."""
+    def chosen(self, plan: Plan, picks: Mapping[int, int] = MappingProxyType({})) -> Iterator[ChosenTake]:
+        """Yield the chosen take of every segment, in order; a remote store is asked many at a time.
+
+        Args:
+            picks: takes that were chosen by hand, by the segment's index.
+        """
+
+        def take_of(segment: PlannedSegment) -> ChosenTake:
+            return self._chosen(plan, segment, picks.get(segment.index))
+
         if self.store.local:
-            yield from ((segment, self.audio(segment)) for segment in self.plans.segments(plan))
+            yield from map(take_of, self.plans.segments(plan))
             return
         with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-list") as pool:
             for start in range(0, plan.segments, PAGE):
                 page = [
                     self.plans.segment(plan.job, i) for i in range(start, min(start + PAGE, plan.segments))
                 ]
-                yield from zip(page, pool.map(self.audio, page), strict=True)
+                yield from pool.map(take_of, page)
+
+    def _chosen(self, plan: Plan, segment: PlannedSegment, pick: int | None) -> ChosenTake:
+        choice = read_choice(self.store, plan, segment.key)
+        take = pick if pick is not None else choice.take if choice else None
+        return ChosenTake(segment, take, None if take is None else self.audio(segment, take))
 
 
-def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> SegmentAudio:
-    """Store a segment's samples and spans unless it has some; returns the spans of the stored samples.
+def choice_name(plan: Plan, key: str) -> str:
+    """Name of the choice among the takes of a segment, for jobs with this check."""
+    return stage_name(key, f"choice.{plan.checker}.{plan.options.takes_max}")
 
-    Two workers may make two takes. The artifact `audio` contains its own spans, and the small record beside
-    it is always made from these.
+
+def read_choice(store: Store, plan: Plan, key: str) -> Choice | None:
+    """Read the choice among the takes of a segment; take 0 if the plan has no check."""
+    if not plan.checker:
+        return Choice(0, "only")
+    name = choice_name(plan, key)
+    found = store.get_json(name)
+    if found is None:
+        return None
+    check_version(name, found, TAKE_VERSION)
+    return Choice(found["take"], found["reason"])
+
+
+def put_audio(
+    store: Store,
+    key: str,
+    samples: Samples,
+    audio: SegmentAudio,
+    take: int = 0,
+    more: Mapping[str, Any] = MappingProxyType({}),
+) -> SegmentAudio:
+    """Store the samples and spans of a take unless it has some; returns the spans of the stored samples.
+
+    Two workers may make two different ones. The artifact `audio` contains its own spans, and the small record
+    beside it is always made from these.
+
+    Args:
+        more: further fields of the record, see `read_record`.
     """
     record = {
         "version": SEGMENT_VERSION,
@@ -63,23 +122,36 @@ def put_audio(store: Store, key: str, samples: Samples, audio: SegmentAudio) -> 
         "samples": audio.samples,
         "columns": columns(Span),
         "spans": [row(span) for span in audio.spans],
+        **more,
     }
-    name = stage_name(key, "audio")
+    name = take_name(key, take, "audio")
     meta = {_SPANS: canonical_json(record).decode()}
     if not store.put_arrays(name, Arrays({"samples": samples}, meta)):
         record = json.loads(store.need_arrays(name).meta[_SPANS])
-    store.overwrite(stage_name(key, _SPANS), canonical_json(record))
+    store.overwrite(take_name(key, take, _SPANS), canonical_json(record))
     return _segment_audio(name, record)
 
 
-def read_samples(store: Store, key: str) -> Samples:
-    """Read a finished segment's samples.
+def read_record(store: Store, key: str, take: int = 0) -> dict[str, Any] | None:
+    """Read the record of a take's audio; None if it is missing."""
+    found: dict[str, Any] | None = store.get_json(take_name(key, take, _SPANS))
+    return found
+
+
+def read_audio(store: Store, key: str, take: int = 0) -> SegmentAudio | None:
+    """Read the metadata of a take's audio; None if it is missing."""
+    found = read_record(store, key, take)
+    return None if found is None else _segment_audio(take_name(key, take, _SPANS), found)
+
+
+def read_samples(store: Store, key: str, take: int = 0) -> Samples:
+    """Read the samples of a take.
 
     Raises:
         MissingArtifactError: they are missing or damaged, or differ from the record beside them, which is
             then corrected.
     """
-    name, record = stage_name(key, "audio"), stage_name(key, _SPANS)
+    name, record = take_name(key, take, "audio"), take_name(key, take, _SPANS)
     found = store.get_arrays(name)
     if found is None:
         store.objects.delete(record)
@@ -94,6 +166,15 @@ def read_samples(store: Store, key: str) -> Samples:
 def stage_name(key: str, stage: str) -> str:
     """Name of a stage's product of one segment."""
     return f"segments/{key[:2]}/{key}/{stage}"
+
+
+def take_name(key: str, take: int, product: str) -> str:
+    """Name of a product of one take of a segment.
+
+    >>> take_name("3f00", 0, "audio"), take_name("3f00", 2, "audio")
+    ('segments/3f/3f00/audio', 'segments/3f/3f00/take.002.audio')
+    """
+    return stage_name(key, product if take == 0 else f"take.{take:03d}.{product}")
 
 
 def speaker_name(plan: Plan, speaker: Speaker) -> str:

@@ -4,7 +4,8 @@ from pipeline.jobs.artifacts import Artifacts
 from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.intake import Intake
 from pipeline.jobs.outcomes import Outcomes
-from pipeline.jobs.plans import Plans
+from pipeline.jobs.plans import Plan, Plans
+from pipeline.jobs.takes import Takes
 from pipeline.store.artifacts import Store
 
 
@@ -18,3 +19,7 @@ class Jobs:
         self.intake = Intake(store)
         self.outcomes = Outcomes(store)
         self.artifacts = Artifacts(store, self.plans)
+
+    def takes(self, plan: Plan, index: int) -> Takes:
+        """Takes of one segment of a job."""
+        return Takes(self.store, plan, self.plans.segment(plan.job, index))

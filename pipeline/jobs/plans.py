@@ -58,6 +58,8 @@ class Plan:
     """Seconds since the epoch."""
     cut: int = 1
     """Version of the segmentation, which all pages have in common."""
+    checker: str = ""
+    """Identity of the check of every take; empty if takes are not checked."""
 
     def voice(self, name: str) -> Speaker:
         return next(speaker for speaker in self.speakers if speaker.name == name)
@@ -100,6 +102,7 @@ class Plans:
             words=request.script.words,
             characters=request.script.characters,
             created_s=round(clock.now(), 3),
+            checker=request.checker,
             cut=CUT_VERSION,
         )
         self.coordination.open(job)
@@ -259,7 +262,7 @@ def _plan(store: Store, job: str) -> Plan | None:
         if found is None:
             return None
         check_version(name, found, PLAN_VERSION)
-        found["options"] = known(JobOptions, found["options"])
+        found["options"] = known(JobOptions, {"verify": "off", **found["options"]})  # release 0.1.0 has none
         found["speakers"] = tuple(known(Speaker, speaker) for speaker in found["speakers"])
         plan = known(Plan, found)
         if len(_plans) >= 64:

@@ -17,6 +17,8 @@ from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
 ON_ERROR = ("fail", "gap")
+VERIFY = ("off", "light", "full")
+TAKES_MAX = 20
 _TITLE_MAX = 200
 _NAME_MAX, _VALUE_MAX = 40, 60
 """Most characters of an option's name and of its value in a message."""
@@ -38,6 +40,10 @@ class JobOptions:
     """Handling of failed segments: 'fail' the job, or leave a 'gap' of silence."""
     device: str | None = None
     """Device for both GPU stages, `<host>.<n>`."""
+    verify: str = "light"
+    """Check of every take: 'off', 'light' (measurements), or 'full' (a recogniser and further models)."""
+    takes_max: int = 3
+    """Most takes of a segment that fails its check; the best one is retained."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +72,8 @@ class Request:
     """Summary of the script, which is not part of the job ID."""
     wordings: Mapping[int, str] = field(default_factory=dict)
     """Spoken words of turns whose text the engine would misread, by the turn's index."""
+    checker: str = ""
+    """Identity of the check of every take; empty if takes are not checked."""
 
     @property
     def spoken_turns(self) -> tuple[Turn, ...]:
@@ -86,10 +94,12 @@ class Request:
         content: dict[str, Any] = {
             "turns": [(t.speaker, t.text, t.pause_ms, t.continues) for t in self.script.turns],
             "speakers": [(s.name, s.hash) for s in self.speakers],
-            "options": {name: getattr(self.options, name) for name in JobOptions.__slots__},
+            "options": {name: getattr(self.options, name) for name in _named_options(self.checker)},
             "engine": dict(self.engine_options),
             "revision": self.revision,
         }
+        if self.checker:  # absent where takes are not checked: such requests keep their IDs
+            content["checker"] = self.checker
         if self.wordings:  # absent where nothing is reworded: such requests keep their IDs
             content["wordings"] = [list(item) for item in sorted(self.wordings.items())]
         return hashlib.sha256(canonical_json(content)).hexdigest()[:20]
@@ -103,8 +113,12 @@ def checked(
     *,
     engine: Engine,
     registered: Voices,
+    checker: str = "",
 ) -> Request:
     """Validate a script with its voices and options for an engine.
+
+    Args:
+        checker: identity of the check that the options name; empty for none.
 
     Raises:
         ScriptError: a turn that the engine cannot speak.
@@ -123,7 +137,13 @@ def checked(
         revision,
         found.summary(),
         found.wordings,
+        checker,
     )
+
+
+def _named_options(checker: str) -> tuple[str, ...]:
+    """Options that are part of the job ID."""
+    return tuple(name for name in JobOptions.__slots__ if checker or name not in ("verify", "takes_max"))
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:
@@ -157,18 +177,20 @@ def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Itera
             if not isinstance(value, str | int | float):
                 yield name, "is not a number, a string or a boolean"
         else:
-            kind = int if name == "seed" else str
+            kind = int if name in ("seed", "takes_max") else str
             if not isinstance(value, kind) or isinstance(value, bool):
                 yield name, f"{_shown(value)} is not {'an integer' if kind is int else 'a string'}"
 
 
 def _problem(name: str, value: Any) -> str | None:
     """Reason why the value of an option, which has the right type, cannot be used."""
-    allowed = {"format": tuple(AUDIO_FORMATS), "on_error": ON_ERROR}.get(name)
+    allowed = {"format": tuple(AUDIO_FORMATS), "on_error": ON_ERROR, "verify": VERIFY}.get(name)
     if allowed is not None and value not in allowed:
         return f"unknown value {_shown(value)}; available: {', '.join(allowed)}"
     if name == "seed" and not 0 <= value < 2**32:
         return f"{_shown(value)} is not between 0 and {2**32 - 1}"
+    if name == "takes_max" and not 1 <= value <= TAKES_MAX:
+        return f"{_shown(value)} is not between 1 and {TAKES_MAX}"
     if name == "title" and (
         len(value) > _TITLE_MAX or any(unicodedata.category(letter) == "Cc" for letter in value)
     ):

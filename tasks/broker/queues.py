@@ -4,13 +4,14 @@ QUEUES: dict[str, tuple[str, ...]] = {
     "voxchord": ("voxchord.render", "voxchord.reconcile"),
     "cpu.text": ("voxchord.text",),
     "cpu.semantic": ("voxchord.semantic",),
+    "cpu.verify": ("voxchord.verify",),
     "cpu.stitch": ("voxchord.stitch",),
     "gpu.speaker": ("voxchord.speaker",),
     "gpu.diffusion": ("voxchord.diffusion",),
 }
 
 INTAKE = ("voxchord",)
-CPU = ("cpu.stitch", "cpu.semantic", "cpu.text")
+CPU = ("cpu.stitch", "cpu.verify", "cpu.semantic", "cpu.text")
 GPU = ("gpu.diffusion", "gpu.speaker")
 
 PRIORITY_STEPS = (0, 3, 6, 9)

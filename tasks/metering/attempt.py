@@ -34,7 +34,7 @@ WORK_FACTS = frozenset(
     (
         *("job", "segment", "labels", "engine", "model", "model_version", "device", "dtype", "voice", "lang"),
         *("chars_in", "tokens_in", "segments", "batch_size", "cache_hit", "audio_s", "sample_rate", "ttfa_s"),
-        *("graphs_refused", "model_load_s", "cold_start", "bytes_out"),
+        *("graphs_refused", "model_load_s", "cold_start", "bytes_out", "take", "findings", "score"),
     )
 )
 """Columns of `task_run` that only the body knows and `note` accepts."""

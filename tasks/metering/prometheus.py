@@ -69,6 +69,10 @@ class Attempts:
         self.refused = counter(
             "tts_task_without_cuda_graphs", "Attempts whose decoder runs partly without CUDA graphs.", "task"
         )
+        self.verdicts = counter(
+            "tts_verdicts", "Verdicts on takes, by what fails them; `passed` for none.", "engine", "finding"
+        )
+        self.takes = counter("tts_takes_repeated", "Takes made because one failed its check.", "engine")
         self.io = counter("tts_task_io_bytes", "Bytes read from and written to storage.", "task", "direction")
 
     def count(self, row: Row) -> None:
@@ -96,8 +100,18 @@ class Attempts:
             _observe(self.rtf.labels(task, engine), row.get("rtf"))
         if row.get("graphs_refused"):
             self.refused.labels(task).inc()
+        self._count_takes(row, engine)
         for direction, column in _IO.items():
             _add(self.io.labels(task, direction), row.get(column))
+
+    def _count_takes(self, row: Row, engine: str) -> None:
+        if row["state"] != "SUCCESS" or row.get("cache_hit") or row.get("take") is None:
+            return
+        if row.get("findings") is not None:
+            for finding in row["findings"].split(",") if row["findings"] else ("passed",):
+                self.verdicts.labels(engine, finding).inc()
+        elif row["take"]:
+            self.takes.labels(engine).inc()
 
 
 def _observe(histogram: Histogram, value: float | None) -> None:

@@ -15,6 +15,7 @@ from celery.canvas import Signature
 from kombu.utils import json
 
 from pipeline.jobs.plans import Plan
+from pipeline.stage_names import SEGMENT_STAGES
 from tasks.broker.queues import device_queue, priority
 from tasks.internals import celery_internals
 from tasks.orchestration.resources import VoxchordApp
@@ -25,12 +26,16 @@ _TOUCH_EVERY = 250
 
 
 class SegmentRef(TypedDict):
-    """Message between the stages: the segment, and the error if an earlier stage failed."""
+    """Message between the stages: the segment, and the error if an earlier stage failed.
+
+    `take` is the number of a take that was asked for by hand.
+    """
 
     job: str
     segment: int
     ok: NotRequired[bool]
     error: NotRequired[str]
+    take: NotRequired[int]
 
 
 def written(body: Sig) -> str:
@@ -85,13 +90,27 @@ def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], root_id: str) -> 
 
 def chains(app: VoxchordApp, plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
     """Build one chain of stages per segment, with the highest priority for the job's first segments."""
-    gpu: dict[str, Any] = {"queue": device_queue(plan.options.device)} if plan.options.device else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}
-        step: dict[str, Any] = {"priority": app.broker.priority(priority(position))}
-        yield chain(
-            app.signature("voxchord.text", (ref,)).set(**step),
-            app.signature("voxchord.semantic").set(**step),
-            app.signature("voxchord.speaker").set(**step, **gpu),
-            app.signature("voxchord.diffusion").set(**step, **gpu),
-        )
+        yield _chain(app, plan, SEGMENT_STAGES, ref, app.broker.priority(priority(position)))
+
+
+def another_take(app: VoxchordApp, plan: Plan, ref: SegmentRef) -> Sig:
+    """Build the chain that makes and checks the next take of a segment, with its sender's priority."""
+    return _chain(app, plan, ("diffusion", "verify"), ref)
+
+
+def _chain(
+    app: VoxchordApp, plan: Plan, stages: Iterable[str], ref: SegmentRef, step: int | None = None
+) -> Sig:
+    """Chain of stages; without a check of the takes there is no stage that verifies them."""
+    names = [name for name in stages if plan.checker or name != "verify"]
+    steps: list[Sig] = []
+    for name in names:
+        options: dict[str, Any] = {} if step is None else {"priority": step}
+        if plan.options.device and name in ("speaker", "diffusion"):
+            options["queue"] = device_queue(plan.options.device)
+        if name != names[-1]:
+            options["ignore_result"] = True  # only the last one's is a part of the chord
+        steps.append(app.signature(f"voxchord.{name}", () if steps else (ref,)).set(**options))
+    return chain(*steps)

@@ -8,6 +8,7 @@ from celery import Celery
 
 from db.ingest.spool import Spool
 from pipeline import clock
+from pipeline.checking.checkers import Checkers
 from pipeline.engines.protocol import Engine
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
@@ -50,6 +51,10 @@ class Resources:
     def job_rows(self) -> JobRows:
         return JobRows(Spool(self.meter_settings.spool), self.jobs.coordination)
 
+    @cached_property
+    def checkers(self) -> Checkers:
+        return Checkers()
+
     def engine_of(self, options: JobOptions) -> Engine:
         """Engine of a job, loaded once per process.
 
@@ -62,9 +67,9 @@ class Resources:
             options.engine, settings.checkpoint(name), settings.slots or None, settings.own_kernels
         )
 
-    def work_of(self, plan: Plan, segment: int) -> SegmentWork:
+    def work_of(self, plan: Plan, segment: int, take: int | None = None) -> SegmentWork:
         planned = self.jobs.plans.segment(plan.job, segment)
-        return SegmentWork(self.jobs.store, plan, planned, self.engine_of(plan.options))
+        return SegmentWork(self.jobs.store, plan, planned, self.engine_of(plan.options), take)
 
     def touch(self, job: str) -> None:
         """Record progress of the job, at most every few seconds."""

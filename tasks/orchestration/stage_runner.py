@@ -9,7 +9,8 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from celery import Task, exceptions
+from celery import Signature, Task, exceptions
+from kombu.exceptions import OperationalError
 
 from pipeline import stages
 from pipeline.engines import load_timing
@@ -24,6 +25,7 @@ from pipeline.errors import (
     RetryableError,
 )
 from pipeline.jobs.plans import Plan, checked_id
+from pipeline.jobs.takes import TAKES_END
 from pipeline.stages import Facts, SegmentWork
 from tasks.metering.attempt import note, note_failure
 from tasks.metering.probes import gpu
@@ -42,13 +44,19 @@ _SLOWEST = 30.0
 """Deadline of a stage as a multiple of the audio's length, in addition to a minute."""
 _SHORTEST_S = 10.0
 """Shortest length at which engines cut a segment off."""
-_CPU_ONLY = ("text", "semantic")
+_CPU_ONLY = ("text", "semantic", "verify")
 
 Stage = Callable[[SegmentWork, StageControl], Facts]
+Follow = Callable[[SegmentWork], Signature[Any] | None]
 
 
-def run_stage(app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: Stage) -> SegmentRef:
+def run_stage(
+    app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: Stage, follow: Follow | None = None
+) -> SegmentRef:
     """Run one stage of one segment; a segment that has failed before is passed on.
+
+    Args:
+        follow: builds the work that replaces the task once its stage is done, if there is any.
 
     Raises:
         celery.exceptions.Reject, celery.exceptions.Retry, celery.exceptions.Ignore: what Celery should do.
@@ -61,7 +69,7 @@ def run_stage(app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: St
         requeue_while_unavailable(app, job),
         load_timing.measured(lambda seconds: note(model_load_s=seconds)),
     ):
-        return _StageRun(app, task, ref, stage).run()
+        return _StageRun(app, task, ref, stage, follow).run()
 
 
 def limit_s(words: int, profile: Profile) -> float:
@@ -80,14 +88,19 @@ def _checked(ref: Any) -> tuple[str, int]:
     segment = ref.get("segment")
     if not isinstance(segment, int) or isinstance(segment, bool) or segment < 0:
         raise OptionError("segment", "is not a non-negative integer")
+    take = ref.get("take", 0)
+    if not isinstance(take, int) or isinstance(take, bool) or not 0 <= take < TAKES_END:
+        raise OptionError("take", f"is not an integer from 0 to {TAKES_END - 1}")
     return checked_id(ref.get("job")), segment
 
 
 class _StageRun:
     """An attempt at one stage of one segment."""
 
-    def __init__(self, app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: Stage) -> None:
-        self.task, self.ref, self.stage = task, ref, stage
+    def __init__(
+        self, app: VoxchordApp, task: Task[..., Any], ref: SegmentRef, stage: Stage, follow: Follow | None
+    ) -> None:
+        self.task, self.ref, self.stage, self.follow = task, ref, stage, follow
         self.resources = app.resources
         self.job, self.segment = ref["job"], ref["segment"]
         self.stage_name = task.name.rpartition(".")[2]
@@ -109,7 +122,7 @@ class _StageRun:
         plan = jobs.plans.get(self.job)
         if plan is None or self.segment >= plan.segments:
             return {**self.ref, "ok": False, "error": "the job is gone"}
-        work = self.resources.work_of(plan, self.segment)
+        work = self._work(plan)
         note(**_identity(plan, work), device=self._device(work))
         control = StageControl(self.resources, self.job, limit_s(work.segment.words, work.engine.profile))
         name = f"{self.segment:06d}.{self.stage_name}"
@@ -124,7 +137,22 @@ class _StageRun:
             finally:
                 note(device=self._device(work))  # this attempt may have been the first to use it
         self.resources.touch(self.job)
+        replacement = self.follow(work) if self.follow else None
+        if replacement is not None:
+            self._replace(replacement)
         return {**self.ref, "ok": True}
+
+    def _replace(self, replacement: Signature[Any]) -> None:
+        """Send other work in place of this task; a message that cannot be sent requeues it.
+
+        Raises:
+            celery.exceptions.Ignore: the replacement was sent.
+            celery.exceptions.Reject: the broker is unreachable.
+        """
+        try:
+            self.task.replace(replacement)
+        except OperationalError as error:
+            raise exceptions.Reject(error, requeue=True) from error
 
     def _again(self, error: RetryableError) -> SegmentRef:
         """Retry later, on any worker; after the last attempt the segment has failed."""
@@ -158,7 +186,7 @@ class _StageRun:
 
     def _remake(self) -> None:
         """Make the missing or damaged products of earlier stages again."""
-        work = self.resources.work_of(self.resources.jobs.plans.need(self.job), self.segment)
+        work = self._work(self.resources.jobs.plans.need(self.job))
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
 
@@ -171,10 +199,20 @@ class _StageRun:
         note_failure(error)
         if isinstance(error, CancelledError):
             raise exceptions.Ignore("cancelled") from error
+        if self.stage_name == "diffusion" and self._takes_left(error):
+            return {**self.ref, "ok": True}
         if isinstance(error, BugError):
             log.error("a stage failed: %s", error, extra={"job": self.job, "segment": self.segment})
         self.resources.jobs.outcomes.fail(self.job, self.segment, str(error))
         return {**self.ref, "ok": False, "error": type(error).__name__}
+
+    def _takes_left(self, error: PipelineError) -> bool:
+        """True if the segment has another take than the one that cannot be decoded, which is recorded."""
+        work = self._work(self.resources.jobs.plans.need(self.job))
+        return stages.give_up_take(work, error)
+
+    def _work(self, plan: Plan) -> SegmentWork:
+        return self.resources.work_of(plan, self.segment, self.ref.get("take"))
 
     def _device(self, work: SegmentWork) -> str | None:
         """Device of the stage; None while its process has not chosen one."""

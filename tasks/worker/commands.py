@@ -33,7 +33,7 @@ def intake(concurrency: int = 2) -> WorkerSpec:
 
 
 def cpu(concurrency: int) -> WorkerSpec:
-    """CPU worker: text, semantic and stitch stages."""
+    """CPU worker: text, semantic, verify and stitch stages."""
     return WorkerSpec("cpu", CPU, "prefork", concurrency, device="")
 
 

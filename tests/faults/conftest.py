@@ -18,7 +18,7 @@ SETTINGS = {
     "VOXCHORD_STALLED_S": "4",
     "VOXCHORD_HUNG_S": "4",
 }
-STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
+STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
 
 
 @pytest.fixture(scope="package")

@@ -6,7 +6,11 @@ from bench.harness.fleet import Fleet
 from tests.faults.conftest import SETTINGS
 from tests.faults.lost import SETTING
 
-LAYOUT = {"intake": "voxchord", "cpu": "cpu.text,cpu.semantic,cpu.stitch", "gpu": "gpu.speaker,gpu.diffusion"}
+LAYOUT = {
+    "intake": "voxchord",
+    "cpu": "cpu.text,cpu.semantic,cpu.verify,cpu.stitch",
+    "gpu": "gpu.speaker,gpu.diffusion",
+}
 
 
 def test_workers_with_lost_devices_exit_and_the_next_takes_over(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_tasks_and_their_arguments() -> None:
 
 
 def test_fields_of_segment_messages() -> None:
-    assert list(SegmentRef.__annotations__) == ["job", "segment", "ok", "error"]
+    assert list(SegmentRef.__annotations__) == ["job", "segment", "ok", "error", "take"]
 
 
 def test_queues_and_what_they_carry() -> None:

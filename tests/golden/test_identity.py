@@ -1,5 +1,6 @@
 """Golden tests of job IDs and segment keys: a change synthesises all stored audio again."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from pipeline.engines.hibari.engine import Hibari
@@ -36,6 +37,9 @@ REQUEST = Request(
     "golden-1.2 v1",
 )
 JOB = "b46b0f1411144f591fe9"
+"""ID of a job whose takes are not checked, as in release 0.1.0."""
+CHECKED_JOB = "64354c3deaa6a61df3d9"
+"""ID of the same job with the default check."""
 KEYS = [
     "0822a7bdc8428b1b1cc20f704c834192",
     "a1d36bbe64e5f120ac25b4a024e18148",
@@ -65,6 +69,13 @@ def segments() -> list[PlannedSegment]:
 
 def test_job_ids_are_stable() -> None:
     assert REQUEST.job == JOB
+    assert replace(REQUEST, checker="light-1").job == CHECKED_JOB
+
+
+def test_options_of_a_check_are_part_of_the_job_id_only_if_there_is_one() -> None:
+    options = replace(REQUEST.options, verify="off", takes_max=9)
+    assert replace(REQUEST, options=options).job == JOB
+    assert replace(REQUEST, options=options, checker="light-1").job != CHECKED_JOB
 
 
 def test_segment_keys_and_seeds_are_stable() -> None:

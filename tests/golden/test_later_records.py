@@ -61,9 +61,9 @@ def test_records_name_their_version(store: Store) -> None:
 
 def test_a_plan_with_one_more_option_and_field(store: Store) -> None:
     def later(plan: Any) -> None:
-        plan["options"]["verify"] = "strict"
+        plan["options"]["mood"] = "glad"
         plan["speakers"][0]["language"] = "de"
-        plan["takes"] = 3
+        plan["moods"] = 3
 
     changed(store, f"jobs/{JOB}/plan", later)
     plan = Jobs(store).plans.need(JOB)

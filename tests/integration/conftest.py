@@ -7,7 +7,10 @@ import pytest
 
 from bench.harness.fleet import QUICK, Fleet
 
-LAYOUT = {"intake": "voxchord", "work0": "cpu.stitch,cpu.semantic,cpu.text,gpu.diffusion,gpu.speaker"}
+LAYOUT = {
+    "intake": "voxchord",
+    "work0": "cpu.stitch,cpu.verify,cpu.semantic,cpu.text,gpu.diffusion,gpu.speaker",
+}
 LIMIT_S = 180
 
 

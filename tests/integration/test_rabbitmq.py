@@ -18,7 +18,7 @@ from tests.integration.conftest import LIMIT_S, Quiet, audio, script
 from tests.tools import thorough, tool
 
 pytestmark = thorough
-WORK = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.semantic,cpu.text"
+WORK = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
 
 
 @pytest.fixture(scope="module")

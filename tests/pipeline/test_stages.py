@@ -115,6 +115,7 @@ def test_facts_are_those_of_the_words_and_the_samples(work: SegmentWork) -> None
         "audio_s": pytest.approx(0.1),
         "sample_rate": 8000,
         "bytes_out": 4 * 5 * 160,
+        "take": 0,
     }
 
 

@@ -15,6 +15,7 @@ def test_published_task_names_and_queues() -> None:
         "voxchord.semantic",
         "voxchord.speaker",
         "voxchord.diffusion",
+        "voxchord.verify",
         "voxchord.stitch",
         "voxchord.reconcile",
     }
@@ -23,6 +24,7 @@ def test_published_task_names_and_queues() -> None:
         "cpu.text",
         "cpu.semantic",
         "cpu.stitch",
+        "cpu.verify",
         "gpu.speaker",
         "gpu.diffusion",
     }

@@ -14,6 +14,8 @@ from db.queries.jobs import get_job
 from db.reports.job_timeline import load
 from pipeline import finalize, stages
 from pipeline.canonical_json import canonical_json
+from pipeline.checking import light
+from pipeline.checking.checkers import LightChecker
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
@@ -34,7 +36,9 @@ SCRIPT = "\n".join(f"{'Alice' if i % 2 else 'Bob'}: Entry {i}. {PARAGRAPH}" for 
 def plan_of(script: str, jobs: Jobs, **options: object) -> Plan:
     own, rest = split_options(options, engine="hibari")
     engine = Engines().load("hibari")
-    request = checked(parse(script), {}, own, rest, engine=engine, registered=Voices(jobs.store))
+    request = checked(
+        parse(script), {}, own, rest, engine=engine, registered=Voices(jobs.store), checker=light.identity()
+    )
     return jobs.plans.create(request, engine.profile)
 
 
@@ -47,6 +51,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
         stages.diffusion(work, Free())
+        stages.verify(work, LightChecker())
     manifest = finalize.finish(jobs, plan, engine.profile, Free())
     return store.objects.read(manifest["audio"]["name"]) or b""
 
@@ -136,7 +141,7 @@ def test_stages_after_a_failure_are_not_cache_hits(service: Service) -> None:
 
 def test_a_segments_message_with_one_more_field_is_done_and_keeps_it(service: Service) -> None:
     manifest = service.render(SCRIPT)
-    ref = {"job": manifest["job"], "segment": 0, "take": 2}
+    ref = {"job": manifest["job"], "segment": 0, "mood": 2}
     sent = service.app.send_task("voxchord.diffusion", args=[ref], queue="gpu.diffusion")
     assert sent.get(timeout=60) == {**ref, "ok": True}
 
@@ -148,11 +153,11 @@ def test_a_job_planned_by_a_later_release_with_one_more_option(service: Service,
     for name, _, _ in list(planned.store.objects.names("jobs")):
         service.jobs.store.objects.replace(name, planned.store.objects.read(name) or b"")
     record = json.loads(service.jobs.store.need(f"jobs/{plan.job}/plan"))
-    record["options"]["verify"] = "strict"
+    record["options"]["mood"] = "glad"
     service.jobs.store.overwrite(f"jobs/{plan.job}/plan", canonical_json(record))
     manifest = service.render(script)
     assert (manifest["job"], manifest["state"]) == (plan.job, "done")
-    assert "verify" in json.loads(service.jobs.store.need(f"jobs/{plan.job}/plan"))["options"]
+    assert "mood" in json.loads(service.jobs.store.need(f"jobs/{plan.job}/plan"))["options"]
 
 
 def test_every_attempt_has_a_row_with_its_cost(service: Service) -> None:

@@ -71,6 +71,8 @@ class Hibari:
         words_per_s=2.4,
         presets=tuple(PRESETS),
         variations=tuple(VARIATIONS),
+        takes=({},),
+        take_options=("pace",),
     )
 
     def options(self, given: Options) -> Options:

@@ -42,6 +42,8 @@ PROFILE = Profile(
     words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
     separates_lines=False,
     requires=("torch", "tokenizers", "llvmlite"),
+    takes=({}, {"guidance": 1.6}, {"guidance": 1.6, "steps": 20}),
+    take_options=("guidance", "steps"),
 )
 
 

@@ -95,7 +95,7 @@ def listed(
     return found
 
 
-STAGES = ["text", "semantic", "speaker", "diffusion", "stitch"]
+STAGES = ["text", "semantic", "speaker", "diffusion", "verify", "stitch"]
 
 
 def finished(console: Console, job: str) -> bool:
@@ -146,7 +146,10 @@ def test_tasks_show_audio_and_speed(console: Console, job: str) -> None:
 def test_workers_show_queues_and_device(console: Console) -> None:
     workers = {row["hostname"].split("@")[0]: row for row in console.ask("/workers?json=1").json["data"]}
     assert workers["intake"]["queues"] == "voxchord"
-    assert workers["work"]["queues"] == "cpu.semantic, cpu.stitch, cpu.text, gpu.diffusion, gpu.speaker"
+    assert (
+        workers["work"]["queues"]
+        == "cpu.semantic, cpu.stitch, cpu.text, cpu.verify, gpu.diffusion, gpu.speaker"
+    )
     assert {row["device"] for row in workers.values()} == {"cpu"}
 
 
@@ -155,7 +158,7 @@ def test_events_carry_job_and_segment(console: Console, job: str) -> None:
     for kind in ("task-received", "task-started", "task-succeeded"):
         events = [event for event in ours if event["type"] == kind]
         segments = [event["voxchord_segment"] for event in events if "voxchord_segment" in event]
-        assert len(segments) == 4 * len(set(segments)), kind
+        assert len(segments) == 5 * len(set(segments)), kind
         assert len(events) == len(segments) + 1, "the stitch has no segment"
 
 

@@ -112,7 +112,15 @@ def test_gauges_show_current_values_only(console: Console) -> None:
     samples = scraped(console)
     assert 0 <= total(samples, "cpu_usage") <= 2, "a share for each of two workers"
     queues = {dict(labels)["queue"] for name, labels in samples if name == "tts_queue_messages"}
-    assert queues == {"voxchord", "cpu.text", "cpu.semantic", "cpu.stitch", "gpu.speaker", "gpu.diffusion"}
+    assert queues == {
+        "voxchord",
+        "cpu.text",
+        "cpu.semantic",
+        "cpu.verify",
+        "cpu.stitch",
+        "gpu.speaker",
+        "gpu.diffusion",
+    }
     assert total(samples, "tts_stats_rows_dropped_total") == 0
 
 

@@ -17,6 +17,7 @@ from pipeline.jobs.plans import Plan
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.mixer import stitch
+from pipeline.verification import verification
 
 
 def finish(
@@ -75,6 +76,7 @@ def finish(
         wall_s=max(0.0, clock.now() - begun_s),  # another machine's clock may be behind
         script=jobs.plans.summary(plan.job),
         words=_placed(jobs, plan, "words.json", words),
+        verify=verification(plan, chosen),
     )
     return jobs.outcomes.finish(plan.job, manifest.record())
 

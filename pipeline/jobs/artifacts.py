@@ -10,17 +10,29 @@ from typing import Any
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.canonical_json import canonical_json
+from pipeline.checking.records import Finding
 from pipeline.errors import MissingArtifactError
 from pipeline.jobs.plans import PAGE, Plan, Plans
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.store.artifacts import Store
-from pipeline.stored_records import SEGMENT_VERSION, TAKE_VERSION, check_version, columns, from_rows, row
+from pipeline.stored_records import (
+    SEGMENT_VERSION,
+    TAKE_VERSION,
+    check_version,
+    columns,
+    from_rows,
+    known,
+    row,
+)
 
 _ASKED_AT_ONCE = 32
 _SPANS = "spans"
 _FIRST_COLUMNS = ("start", "samples", "line", "lines", "text", "lufs", "true_peak")
 """Columns of spans of release 0.1.0, which names none. Later ones append theirs, so that it reads these."""
+
+
+FINDINGS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +42,10 @@ class Choice:
     take: int
     reason: str
     """'passed'; or the best one after 'takes_max' takes, after a 'repeated' deviation, or as 'only' take."""
+    takes: int = 1
+    """Number of takes with a verdict."""
+    findings: tuple[tuple[int, Finding], ...] = ()
+    """Findings by take, at most `FINDINGS_MAX`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +55,8 @@ class ChosenTake:
     segment: PlannedSegment
     take: int | None
     """None if none is chosen yet."""
+    choice: Choice | None
+    """None if none is made yet."""
     audio: SegmentAudio | None
     """None if it is missing."""
 
@@ -80,7 +98,7 @@ class Artifacts:
     def _chosen(self, plan: Plan, segment: PlannedSegment, pick: int | None) -> ChosenTake:
         choice = read_choice(self.store, plan, segment.key)
         take = pick if pick is not None else choice.take if choice else None
-        return ChosenTake(segment, take, None if take is None else self.audio(segment, take))
+        return ChosenTake(segment, take, choice, None if take is None else self.audio(segment, take))
 
 
 def choice_name(plan: Plan, key: str) -> str:
@@ -97,7 +115,8 @@ def read_choice(store: Store, plan: Plan, key: str) -> Choice | None:
     if found is None:
         return None
     check_version(name, found, TAKE_VERSION)
-    return Choice(found["take"], found["reason"])
+    findings = tuple((take, known(Finding, finding)) for take, finding in found.get("findings", ()))
+    return Choice(found["take"], found["reason"], found.get("takes", 1), findings)
 
 
 def put_audio(

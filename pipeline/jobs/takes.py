@@ -12,13 +12,13 @@ is a function of the request and the recorded verdicts, whatever processes die.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.canonical_json import canonical_json
 from pipeline.checking.records import Checked, checked_of
 from pipeline.engines.protocol import Options, Profile
-from pipeline.jobs.artifacts import Choice, choice_name, read_choice, stage_name, take_name
+from pipeline.jobs.artifacts import FINDINGS_MAX, Choice, choice_name, read_choice, stage_name, take_name
 from pipeline.jobs.plans import Plan
 from pipeline.planning.records import PlannedSegment
 from pipeline.store.artifacts import Store
@@ -115,12 +115,21 @@ class Takes:
             verdicts.append(verdict)
             choice = choose(verdicts, self.plan.options.takes_max if profile.takes else 1)
             if choice is not None:
-                return self._chosen(choice)
+                return self._chosen(choice, verdicts)
         return len(verdicts)
 
-    def _chosen(self, choice: Choice) -> Choice:
+    def _chosen(self, choice: Choice, verdicts: Sequence[Checked]) -> Choice:
         """Store a choice unless there is one; returns the stored one."""
-        record = {"version": TAKE_VERSION, "take": choice.take, "reason": choice.reason}
+        findings = [
+            (take, asdict(finding)) for take, checked in enumerate(verdicts) for finding in checked.findings
+        ]
+        record = {
+            "version": TAKE_VERSION,
+            "take": choice.take,
+            "reason": choice.reason,
+            "takes": len(verdicts),
+            "findings": findings[:FINDINGS_MAX],
+        }
         self.store.put_json(choice_name(self.plan, self.segment.key), record)
         return self.choice() or choice
 

@@ -19,6 +19,39 @@ class Artifact:
 
 
 @dataclass(frozen=True, slots=True)
+class TakeFinding:
+    """What a check found in one take of a segment."""
+
+    segment: int
+    source_line: int
+    kind: str
+    take: int
+    value: float
+    limit: float
+    fails: bool
+    chosen: bool
+    """True if this take is in the file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Checks of a job's takes."""
+
+    mode: str
+    checker: str
+    segments_checked: int
+    takes_made: int
+    """Takes made because one failed its check."""
+    replaced: int
+    """Segments with another take than the first."""
+    failed: int
+    """Segments whose take in the file fails its check, since no better one was made."""
+    findings: tuple[TakeFinding, ...]
+    """At most 200, those of the takes in the file first."""
+    findings_omitted: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """Result of a job. Readers ignore unknown fields, which may be added without a new version."""
 
@@ -46,6 +79,9 @@ class Manifest:
     words: Artifact | None = None
     """JSON list of {word, start_s, end_s, speaker, turn, confidence}; None in manifests of older releases."""
 
+    verify: Verification | None = None
+    """None if takes are not checked."""
+
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
         return asdict(self)
@@ -65,6 +101,7 @@ def manifest(
     wall_s: float | None,
     script: Mapping[str, Any] | None = None,
     words: Artifact | None = None,
+    verify: Verification | None = None,
 ) -> Manifest:
     """Build the manifest.
 
@@ -89,4 +126,5 @@ def manifest(
         speed=round(stitched.duration_s / wall_s, 2) if wall_s else None,
         script=script,
         words=words,
+        verify=verify,
     )

@@ -53,7 +53,8 @@ def _without_measurements(store: Store, key: str) -> None:
 
 def choices(service: Service, job: str) -> list[Choice | None]:
     plan = service.jobs.plans.need(job)
-    return [service.jobs.takes(plan, index).choice() for index in range(plan.segments)]
+    found = [service.jobs.takes(plan, index).choice() for index in range(plan.segments)]
+    return [choice and Choice(choice.take, choice.reason) for choice in found]
 
 
 def test_bad_takes_are_made_again(bad: Service) -> None:
@@ -69,6 +70,11 @@ def test_bad_takes_are_made_again(bad: Service) -> None:
         *("runaway", "length,silence", "noise", "clipping", "cut_off,length", "repetition"),
         *("level", "cut_off,dc_offset,noise", ""),
     ]
+    verify = manifest["verify"]
+    assert (verify["mode"], verify["segments_checked"]) == ("light", 9)
+    assert (verify["takes_made"], verify["replaced"], verify["failed"]) == (8, 8, 0)
+    assert {finding["segment"] for finding in verify["findings"]} == set(range(8))
+    assert not any(finding["chosen"] for finding in verify["findings"])
     assert all(row["score"] == 1.0 and row["findings"] == "" for row in rows if row["take"] == 1)
 
 
@@ -77,6 +83,9 @@ def test_the_best_take_is_used_if_all_are_bad(bad: Service) -> None:
     found = choices(bad, manifest["job"])
     assert [choice and choice.reason for choice in found] == ["takes_max", "takes_max"]
     assert manifest["state"] == "done"
+    assert manifest["verify"]["failed"] == 2
+    first = manifest["verify"]["findings"][0]
+    assert (first["segment"], first["source_line"], first["chosen"], first["fails"]) == (0, 1, True, True)
 
 
 def test_a_repeated_deviation_ends_the_attempts(bad: Service) -> None:

@@ -62,7 +62,10 @@ def test_takes_follow_each_other_until_one_passes(takes: Takes) -> None:
     assert (takes.next_take(PROFILE), takes.choice()) == (1, None)
     takes.record(1, Checked())
     assert takes.next_take(PROFILE) == 1, "it is chosen, and its audio is missing"
-    assert takes.choice() == Choice(1, "passed")
+    choice = takes.choice()
+    assert choice is not None
+    assert (choice.take, choice.reason, choice.takes) == (1, "passed", 2)
+    assert [take for take, _ in choice.findings] == [0]
 
 
 def test_a_choice_remains_though_a_later_verdict_would_change_it(takes: Takes) -> None:

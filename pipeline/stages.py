@@ -165,7 +165,7 @@ def give_up_take(work: SegmentWork, error: PipelineError) -> bool:
     if not take or not work.plan.checker or work.takes.has_audio(take):
         return False
     found = Finding(DECODING, None, None, None, 1.0, 0.0, fails=True)
-    work.takes.record(take, Checked((found,), 0.0, "", facts={"error": type(error).__name__}))
+    work.takes.record(take, Checked((found,), -1.0, "", facts={"error": type(error).__name__}))
     return True
 
 

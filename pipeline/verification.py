@@ -29,6 +29,9 @@ def verification(plan: Plan, chosen: Sequence[ChosenTake]) -> Verification | Non
         failed=len({finding.segment for finding in findings if finding.chosen and finding.fails}),
         findings=tuple(findings[:FINDINGS_STORED]),
         findings_omitted=hidden,
+        languages_unchecked=tuple(
+            sorted({str(c.facts["language_unchecked"]) for _, c in made if "language_unchecked" in c.facts})
+        ),
     )
 
 

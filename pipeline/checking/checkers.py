@@ -1,11 +1,10 @@
 """Checks of takes by the mode of verification."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from pipeline.checking import light
 from pipeline.checking.measures import Measures
-from pipeline.checking.records import FULL, OFF, Checked, Material
+from pipeline.checking.records import FULL, LIGHT, OFF, Checked, Material
 from pipeline.errors import OptionError
 from pipeline.planning.records import PlannedSegment
 
@@ -37,35 +36,52 @@ class LightChecker:
         return light.check(material)
 
 
+class FullCheckerOfSamples:
+    """Check by models, which always need the samples."""
+
+    def __init__(self) -> None:
+        from pipeline.checking.full.checker import FullChecker
+
+        self._full = FullChecker()
+        self._identity = ""
+
+    def identity(self) -> str:
+        """
+        Raises:
+            MissingPackageError: a model's package is not installed.
+        """
+        self._identity = self._identity or self._full.identity()  # hashes large files
+        return self._identity
+
+    def judge(self, measures: Measures, segment: PlannedSegment, expected_s: float) -> Checked | None:
+        return None
+
+    def check(self, material: Material) -> Checked:
+        return self._full.check(material)
+
+
 class Checkers:
-    """Loads checks by mode and caches them.
+    """Checks by mode, each loaded on first use."""
 
-    Args:
-        full: loads the check of mode 'full'; None if this installation has none.
-    """
-
-    def __init__(self, full: Callable[[], Checker] | None = None) -> None:
-        self._full = full
-        self._light = LightChecker()
-        self._loaded: Checker | None = None
+    def __init__(self) -> None:
+        self._loaded: dict[str, Checker] = {LIGHT: LightChecker()}
 
     def of(self, mode: str) -> Checker:
         """The check of a mode.
 
         Raises:
-            OptionError: mode `full` without its models.
+            OptionError: a mode without a check.
         """
-        if mode != FULL:
-            return self._light
-        if self._full is None:
-            raise OptionError("verify", "mode 'full' is not part of this installation; 'light' is")
-        self._loaded = self._loaded or self._full()
-        return self._loaded
+        if mode not in (LIGHT, FULL):
+            raise OptionError("verify", f"{mode!r} checks nothing")
+        if mode not in self._loaded:
+            self._loaded[mode] = FullCheckerOfSamples()
+        return self._loaded[mode]
 
     def identity(self, mode: str) -> str:
         """Identity of a mode's check; empty for mode `off`.
 
         Raises:
-            OptionError: mode `full` without its models.
+            MissingPackageError: mode `full` without its models.
         """
         return "" if mode == OFF else self.of(mode).identity()

@@ -4,7 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
@@ -46,6 +46,8 @@ class Choice:
     """Number of takes with a verdict."""
     findings: tuple[tuple[int, Finding], ...] = ()
     """Findings by take, at most `FINDINGS_MAX`."""
+    facts: Mapping[str, str | int | float] = field(default_factory=dict)
+    """Facts of the verdict on the chosen take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def read_choice(store: Store, plan: Plan, key: str) -> Choice | None:
         return None
     check_version(name, found, TAKE_VERSION)
     findings = tuple((take, known(Finding, finding)) for take, finding in found.get("findings", ()))
-    return Choice(found["take"], found["reason"], found.get("takes", 1), findings)
+    return Choice(found["take"], found["reason"], found.get("takes", 1), findings, found.get("facts", {}))
 
 
 def put_audio(

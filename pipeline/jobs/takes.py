@@ -129,6 +129,7 @@ class Takes:
             "reason": choice.reason,
             "takes": len(verdicts),
             "findings": findings[:FINDINGS_MAX],
+            "facts": dict(verdicts[choice.take].facts),
         }
         self.store.put_json(choice_name(self.plan, self.segment.key), record)
         return self.choice() or choice

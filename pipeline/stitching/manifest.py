@@ -20,7 +20,7 @@ class Artifact:
 
 @dataclass(frozen=True, slots=True)
 class TakeFinding:
-    """What a check found in one take of a segment."""
+    """Finding of a check in one take of a segment."""
 
     segment: int
     source_line: int
@@ -49,6 +49,8 @@ class Verification:
     findings: tuple[TakeFinding, ...]
     """At most 200, those of the takes in the file first."""
     findings_omitted: int = 0
+    languages_unchecked: tuple[str, ...] = ()
+    """Languages whose words the recogniser does not know."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,6 @@ from celery import Celery
 from db.database import open_database
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
-from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import Choice, read_samples, stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -128,8 +127,3 @@ def test_audio_of_a_release_without_measurements_is_checked(bad: Service) -> Non
     assert choices(bad, checked["job"]) == [Choice(1, "passed")]
     found = {row["take"]: row["findings"] for row in bad.attempts(checked["job"], "verify", 2)}
     assert found == {0: "noise", 1: ""}
-
-
-def test_mode_full_is_refused_where_its_models_are_missing(bad: Service) -> None:
-    with pytest.raises(OptionError, match="full"):
-        bad.render(script("sound"), options={"verify": "full"})

@@ -86,7 +86,9 @@ def test_the_first_verdict_is_adopted(takes: Takes) -> None:
 def test_an_engine_without_other_takes_uses_the_first_one(takes: Takes) -> None:
     takes.record(0, bad(0.5))
     takes.next_take(replace(PROFILE, takes=()))
-    assert takes.choice() == Choice(0, "only")
+    choice = takes.choice()
+    assert choice is not None
+    assert (choice.take, choice.reason) == (0, "only")
 
 
 def test_requests_of_automatic_takes_follow_the_engine_and_remain(takes: Takes) -> None:

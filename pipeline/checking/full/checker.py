@@ -20,6 +20,7 @@ from pipeline.checking.full import (
     speaker_encoder,
     speakers,
     speech,
+    word_refinement,
     word_times,
 )
 from pipeline.checking.full.alignment import Alignment, align, script_tokens
@@ -82,7 +83,7 @@ class FullChecker:
             lines = [line.text for line in material.segment.lines]
             duration_s = len(samples) / SAMPLE_RATE_HZ
             words = word_times.word_times(alignment, lines, duration_s)
-            words = word_times.without_pauses(words, samples)
+            words = word_refinement.refined(words, lines, samples)
             diverging = alignment.diverging(self.thresholds) / max(1, len(alignment.script))
             deviation = _diverging_words(alignment, self.thresholds)
             facts["wer"] = round(alignment.errors / max(1, len(alignment.script)), 4)

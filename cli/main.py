@@ -5,7 +5,7 @@ import signal
 
 import typer
 
-from cli.commands import check, doctor, jobs, render, report, service, stats, store, trim, voices
+from cli.commands import check, dead_letter, doctor, jobs, render, report, service, stats, store, trim, voices
 from cli.permissions import make_private
 
 app = typer.Typer(
@@ -34,6 +34,7 @@ app.command()(trim.trim)
 app.command()(doctor.doctor)
 app.add_typer(voices.app, name="voices")
 app.add_typer(store.app, name="store")
+app.add_typer(dead_letter.app, name="dead-letter")
 
 
 def main() -> None:

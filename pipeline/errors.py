@@ -134,6 +134,17 @@ class PoisonError(EngineError):
         return f"quarantined: its worker died {self.deaths} times"
 
 
+class MessageError(PipelineError):
+    """A message that cannot be understood; it was taken off its queue and nothing was done."""
+
+    def __init__(self, part: str, reason: str) -> None:
+        super().__init__(part, reason)
+        self.part, self.reason = part, reason
+
+    def __str__(self) -> str:
+        return f"the message cannot be understood: its {self.part} {self.reason}"
+
+
 class BugError(PipelineError):
     """An unexpected exception, without its message, which may quote the script."""
 

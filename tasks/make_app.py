@@ -23,11 +23,12 @@ from tasks.worker import heartbeat, parent_watch, shutdown
 from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
+from tasks.worker.message_screen import ScreenMessages
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
 from tasks.worker.visibility import RenewVisibility
 
-STEPS = (SynchroniseClock, RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill)
+STEPS = (SynchroniseClock, RenewVisibility, GatherEvents, SendReconcile, EndAtStandstill, ScreenMessages)
 _DAY_S = 24 * 3600
 
 

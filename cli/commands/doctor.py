@@ -92,6 +92,27 @@ def _broker(found: Settings) -> Iterator[Finding]:
         yield Finding("broker", "ok", masked(found.broker_url))
 
 
+def _messages(found: Settings) -> Iterator[Finding]:
+    """Dead letters, and jobs whose device nobody serves."""
+    if not (found.broker_url or url_of_running(found.state)):
+        return
+    from kombu.exceptions import OperationalError
+    from redis.exceptions import RedisError
+
+    from tasks.broker import dead_letters
+
+    try:
+        dead = dead_letters.count(context.client(found))
+    except (OperationalError, RedisError):
+        return  # the broker's own check says so
+    if dead:
+        detail = f"{dead} messages could not be understood"
+        advice = "see `dead-letter list`; correct their sender, then `dead-letter drop --all`"
+        yield Finding("messages", "bad", detail, advice)
+    else:
+        yield Finding("messages", "ok", "no dead letters")
+
+
 def _store(found: Settings) -> Iterator[Finding]:
     url = masked(found.store_url)
     try:
@@ -208,6 +229,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _broker,
+    _messages,
     _store,
     _history,
     _engines,

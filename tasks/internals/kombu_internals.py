@@ -4,18 +4,26 @@ kombu stores each priority step of a queue as a separate list. A delivered messa
 acknowledged, and its delivery time in a sorted set. One older than the visibility timeout is redelivered.
 """
 
+import base64
+import json
 from collections.abc import Callable, Iterable, Iterator
+from queue import Empty
 from typing import Any
 
+import kombu.transport
 from kombu.asynchronous.hub import Hub
+from kombu.messaging import Consumer
 from kombu.transport import redis
 from kombu.transport.virtual import base
+from kombu.utils.encoding import bytes_to_str
+from kombu.utils.json import loads
 
 from pipeline import internals
 from pipeline.internals import Internal
 
 _BLOCK = 500
 _RENEWAL = "the renewal of unacknowledged messages"
+_SCREEN = "the check of messages before they are read"
 _LISTS = "the snapshot of the broker and the metrics of queues"
 
 INTERNALS = (
@@ -32,6 +40,16 @@ INTERNALS = (
     Internal(redis.Channel, "sep", "the snapshot of the broker"),
     Internal(Hub, "readers", "the stall watchdog"),
     Internal(redis, "time", "the redelivery by one clock"),
+    Internal(kombu.transport, "TRANSPORT_ALIASES", _SCREEN),
+    Internal(kombu.transport, "_transport_cache", _SCREEN),
+    Internal(redis.Channel, "_brpop_read", _SCREEN, ("options",)),
+    Internal(redis.Channel, "_queue_cycle", _SCREEN),
+    Internal(redis.Channel, "_in_poll", _SCREEN),
+    Internal(redis.Channel, "_flush_brpop_reauth", _SCREEN, ()),
+    Internal(redis.Channel, "basic_consume", _SCREEN, ("queue", "args", "kwargs")),
+    Internal(base.Transport, "_callbacks", _SCREEN),
+    Internal(base.Transport, "_deliver", _SCREEN, ("message", "queue")),
+    Internal(Consumer, "on_decode_error", _SCREEN),
 )
 
 
@@ -108,3 +126,126 @@ def payloads(channel: Any, queues: Iterable[str]) -> Iterator[bytes]:
 def reader_of(hub: Any, fd: int) -> Any:
     """Callback that an event loop runs when a file descriptor is readable; None if there is none."""
     return hub.readers.get(fd, (None,))[0]
+
+
+class ScreenedChannel(redis.Channel):
+    """Channel that keeps away from its consumers what kombu cannot read."""
+
+    unreadable: tuple[type[Exception], ...] = ()
+    fault_of: Callable[[Any], Any] = staticmethod(lambda raw: None)
+    """Fault of a decoded message, or None."""
+    on_fault: Callable[[str, bytes, Any], None] | None = None
+    """Receives the queue, the message and its fault, which is None if it could not be decoded at all."""
+
+    def _brpop_read(self, **options: Any) -> bool:
+        """Read one message as kombu does, but report one that is not JSON instead of raising."""
+        try:
+            try:
+                found = self.client.parse_response(self.client.connection, "BRPOP", **options)
+            except self.connection_errors:  # type: ignore[attr-defined]  # set by its constructor
+                self.client.connection.disconnect()
+                raise
+            if not found:
+                raise Empty
+            queue = bytes_to_str(found[0]).rsplit(self.sep, 1)[0]
+            self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]  # as above
+            try:
+                raw = loads(bytes_to_str(found[1]))
+            except self.unreadable:
+                self._report(queue, found[1], None)
+            else:
+                self.connection._deliver(raw, queue)
+            return True
+        finally:
+            self._in_poll = None
+            self._flush_brpop_reauth()  # type: ignore[attr-defined]  # newer than the stubs
+
+    def basic_consume(self, queue: str, *args: Any, **kwargs: Any) -> Any:
+        tag = super().basic_consume(queue, *args, **kwargs)
+        callbacks: Any = self.connection._callbacks
+        deliver = callbacks[queue]
+
+        def screened(raw: Any) -> None:
+            fault = self.fault_of(raw)
+            if fault is None:
+                deliver(raw)
+            else:
+                self._report(queue, json.dumps(raw, default=str).encode(errors="replace"), fault)
+
+        callbacks[queue] = screened
+        return tag
+
+    def _report(self, queue: str, message: bytes, fault: Any) -> None:
+        if self.on_fault is not None:
+            self.on_fault(queue, message, fault)
+
+
+class ScreenedSentinelChannel(ScreenedChannel, redis.SentinelChannel):
+    """The same behind Sentinels."""
+
+
+class ScreenedTransport(redis.Transport):
+    Channel = ScreenedChannel
+
+
+class ScreenedSentinelTransport(redis.SentinelTransport):
+    Channel = ScreenedSentinelChannel
+
+
+def screen(fault_of: Callable[[Any], Any], unreadable: tuple[type[Exception], ...]) -> None:
+    """Use screened channels for all Redis connections of this process that are opened from now on."""
+    ScreenedChannel.fault_of, ScreenedChannel.unreadable = staticmethod(fault_of), unreadable
+    transports: Any = kombu.transport
+    aliases, resolved = transports.TRANSPORT_ALIASES, transports._transport_cache
+    for scheme in ("redis", "rediss", "sentinel"):
+        transport = ScreenedSentinelTransport if scheme == "sentinel" else ScreenedTransport
+        aliases[scheme] = f"{__name__}:{transport.__name__}"
+        resolved.pop(scheme, None)
+
+
+def stored_form(message: Any) -> bytes:
+    """Form in which `put_back` takes a received message, of any transport."""
+    body = (
+        message.body if isinstance(message.body, bytes) else str(message.body or "").encode(errors="replace")
+    )
+    properties = {"body_encoding": "base64", "delivery_mode": 2}
+    for name in ("correlation_id", "reply_to", "priority"):
+        if isinstance(message.properties.get(name), str | int):
+            properties[name] = message.properties[name]
+    form = {
+        "body": base64.b64encode(body).decode(),
+        "content-type": message.content_type,
+        "content-encoding": message.content_encoding,
+        "headers": message.headers,
+        "properties": properties,
+    }
+    return json.dumps(form, default=str).encode(errors="replace")
+
+
+def put_back(channel: Any, queue: str, message: bytes) -> None:
+    """Put a message in a queue as it was, on Redis also one that cannot be read."""
+    if is_redis(channel):
+        with channel.conn_or_acquire() as client:
+            client.lpush(lists_of(channel, queue)[0], _addressed(channel, queue, message))
+        return
+    form = json.loads(message)
+    properties = {name: value for name, value in form["properties"].items() if name != "body_encoding"}
+    made = channel.prepare_message(
+        base64.b64decode(form["body"]),
+        content_type=form["content-type"],
+        content_encoding=form["content-encoding"],
+        headers=form["headers"],
+        properties=properties,
+    )
+    channel.basic_publish(made, exchange="", routing_key=queue)
+
+
+def _addressed(channel: Any, queue: str, message: bytes) -> bytes:
+    """Message with what the transport adds when it sends one; unchanged if it is not of that form."""
+    try:
+        form = json.loads(message)
+        form["properties"].setdefault("delivery_tag", channel._next_delivery_tag())
+        form["properties"].setdefault("delivery_info", {"exchange": "", "routing_key": queue})
+    except (ValueError, TypeError, LookupError, AttributeError):
+        return message
+    return json.dumps(form).encode()

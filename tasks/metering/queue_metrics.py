@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from celery import Celery
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from tasks.broker import counters, dead_letters
 from tasks.broker.transport import counts
 from tasks.internals import kombu_internals
 from tasks.message_headers import PUBLISHED
@@ -23,6 +24,29 @@ class Queues(Collector):
         self._app, self._now = app, now
 
     def collect(self) -> Iterable[Metric]:
+        yield from self._events()
+        yield from self._queues()
+
+    def _events(self) -> Iterable[Metric]:
+        """Counters of all workers; at most one intake worker of a service is to be added up."""
+        found = counters.read(self._app)
+        dead = CounterMetricFamily(
+            "tts_dead_letters",
+            "Messages that could not be understood, by part.",
+            labels=["part"],
+        )
+        for part in ("envelope", "properties", "headers", "body"):
+            dead.add_metric([part], found.get(counters.DEAD_LETTERS + part, 0))
+        yield dead
+        held = dead_letters.count(self._app)
+        yield GaugeMetricFamily("tts_dead_letters_held", "Entries in the list of dead letters.", held)
+        yield CounterMetricFamily(
+            "tts_jobs_not_resumed",
+            "Failed attempts at resuming a job.",
+            found.get(counters.NOT_RESUMED, 0),
+        )
+
+    def _queues(self) -> Iterable[Metric]:
         length = GaugeMetricFamily("tts_queue_messages", "Waiting messages.", labels=["queue"])
         age = GaugeMetricFamily("tts_queue_oldest_seconds", "Age of the oldest message.", labels=["queue"])
         with self._app.connection_for_read() as connection:
@@ -50,5 +74,8 @@ def _sent(message: bytes | None) -> float | None:
     >>> _sent(b'{"headers": {"id": "1", "voxchord_published": 5.0}}'), _sent(b'{"headers": {}}'), _sent(None)
     (5.0, None, None)
     """
-    moment = json.loads(message)["headers"].get(PUBLISHED) if message else None
+    try:
+        moment = json.loads(message)["headers"].get(PUBLISHED) if message else None
+    except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None  # no task's message; the worker that receives it makes it a dead letter
     return float(moment) if isinstance(moment, int | float) else None

@@ -13,7 +13,7 @@ run: $(VENV)/.run
 
 # Much of a test is waiting, so three processes keep two cores busy. Each reckons with one core of its own.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
-SHARED := -n 3 --dist loadgroup --no-loadscope-reorder
+SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.test lint
 	$(PYTEST) $(SHARED) -m 'not slow and not listen'
 

@@ -1,46 +1,62 @@
 """Distribution of tests over the processes of `make test`.
 
 Tests that share a service run in one process, so that it starts once; the groups that take longest go first.
-A mark `xdist_group` on a test or a file has precedence.
+xdist's own groups (`--dist loadgroup`, xdist 3.8.0) have no effect with pytest 9.2, which ignores the names
+that xdist appends to the IDs of tests.
 """
 
+from collections.abc import Mapping
 from pathlib import PurePosixPath
 
 import pytest
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
+from xdist.scheduler.protocol import Scheduling
 
-TOGETHER = (
-    "tests/faults/test_holes.py",
-    "tests/tasks/metering",
-    "tests/tasks/flower",
-    "tests/pipeline/engines/vibevoice/decoding",
-    "tests/db",
-    "tests/deploy",
-)
-"""Folders and files that are a group, the longest first. Any other file is one."""
-SPREAD = ("tests/cli/commands", "tests/faults/test_local.py", "tests/faults/test_fleets.py")
-"""Tests that share nothing and take long."""
+FAULTS = "tests/faults"
+GROUPS: Mapping[str, tuple[str, ...]] = {
+    "holes": (f"{FAULTS}/test_holes.py",),
+    "canvas": tuple(f"{FAULTS}/test_{name}.py" for name in ("canvas", "reconcile", "revocation")),
+    "metering": ("tests/tasks/metering",),
+    "flower": ("tests/tasks/flower",),
+    "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
+    "db": ("tests/db",),
+    "deploy": ("tests/deploy",),
+}
+"""Files and folders of each group, the longest group first. Any other file is a group of its own."""
+SPREAD = ("tests/cli/commands", f"{FAULTS}/test_local.py", f"{FAULTS}/test_fleets.py")
+"""Tests that share nothing and take long: each is a group of its own."""
+
+
+class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
+    """Scheduler that keeps the tests of a group together."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return group_of(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)  # a run in one process may do without xdist
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
+    return Groups(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        group = group_of(item.nodeid)
-        if item.get_closest_marker("xdist_group") is None and group is not None:
-            item.add_marker(pytest.mark.xdist_group(group))
     items.sort(key=lambda item: rank_of(item.nodeid))
 
 
-def group_of(nodeid: str) -> str | None:
+def group_of(nodeid: str) -> str:
+    """Name of a test's group: a key of `GROUPS`, the test's file, or the test itself."""
     file = nodeid.partition("::")[0]
-    if _within(file, SPREAD) is not None:
-        return None
-    group = _within(file, TOGETHER)
-    return file if group is None else group
+    if _is_within(file, SPREAD):
+        return nodeid
+    return next((name for name, paths in GROUPS.items() if _is_within(file, paths)), file)
 
 
 def rank_of(nodeid: str) -> int:
-    group = _within(nodeid.partition("::")[0], TOGETHER)
-    return len(TOGETHER) if group is None else TOGETHER.index(group)
+    """Position of a test's group in the order of starts."""
+    group = group_of(nodeid)
+    return list(GROUPS).index(group) if group in GROUPS else len(GROUPS)
 
 
-def _within(file: str, folders: tuple[str, ...]) -> str | None:
-    return next((each for each in folders if PurePosixPath(file).is_relative_to(each)), None)
+def _is_within(file: str, paths: tuple[str, ...]) -> bool:
+    return any(PurePosixPath(file).is_relative_to(path) for path in paths)

@@ -17,8 +17,6 @@ from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from tests.faults.scripts import script
 
-pytestmark = pytest.mark.xdist_group("tests/faults/test_holes.py")
-
 LIMIT_S = 40
 FAILS = "faulty"
 

@@ -2,16 +2,12 @@
 
 import json
 
-import pytest
-
 from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from pipeline.canonical_json import canonical_json
 from tasks.broker import counters
 from tests.faults.scripts import script
 from tests.faults.test_holes import LIMIT_S, done
-
-pytestmark = pytest.mark.xdist_group("tests/faults/test_holes.py")
 
 
 def broken(fleet: Fleet, name: str) -> str:

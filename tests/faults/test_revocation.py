@@ -13,8 +13,6 @@ from db.queries.jobs import get_job
 from tests.faults.scripts import script
 from tests.faults.test_holes import LIMIT_S, decodes, done, queued, state
 
-pytestmark = pytest.mark.xdist_group("tests/faults/test_holes.py")
-
 
 def running(fleet: Fleet, task: str) -> list[str]:
     """IDs of the tasks of this name that workers run."""

@@ -1,0 +1,51 @@
+"""Tests of the distribution of tests over processes."""
+
+import os
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import GROUPS, group_of, rank_of
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.mark.parametrize(
+    ("nodeid", "group"),
+    [
+        ("tests/tasks/flower/test_launch.py::test_a", "flower"),
+        ("tests/faults/test_canvas.py::test_a", "canvas"),
+        ("tests/pipeline/store/test_remote.py::test_a", "tests/pipeline/store/test_remote.py"),
+        ("tests/cli/commands/test_jobs.py::test_a", "tests/cli/commands/test_jobs.py::test_a"),
+    ],
+)
+def test_tests_that_share_a_service_are_a_group(nodeid: str, group: str) -> None:
+    assert group_of(nodeid) == group
+
+
+def test_the_longest_groups_go_first() -> None:
+    assert [rank_of(f"{paths[0]}::test_a") for paths in GROUPS.values()] == list(range(len(GROUPS)))
+    assert rank_of("tests/test_layout.py::test_a") == len(GROUPS)
+
+
+def test_all_paths_of_groups_exist() -> None:
+    assert all((ROOT / path).exists() for paths in GROUPS.values() for path in paths)
+
+
+def test_a_group_runs_in_one_process() -> None:
+    """Two files of a few quick tests each, in two processes."""
+    files = ["tests/pipeline/script/test_sentences.py", "tests/pipeline/script/test_names.py"]
+    command = [sys.executable, "-m", "pytest", "-v", "-n", "2", "--dist", "loadfile", *files]
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
+    ended = subprocess.run(
+        command, cwd=ROOT, env=clean, capture_output=True, text=True, timeout=120, check=True
+    )
+    workers = defaultdict(set)
+    for line in ended.stdout.splitlines():
+        if line.startswith("[gw"):
+            worker, *_, nodeid = line.split()[:1] + line.split("PASSED ")[1:]
+            workers[nodeid.partition("::")[0]].add(worker)
+    assert {file: len(found) for file, found in workers.items()} == dict.fromkeys(files, 1)

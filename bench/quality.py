@@ -61,7 +61,7 @@ def main() -> None:
 def _render(script: Path, mode: str | None, audio: Path, state: Path) -> dict[str, Any]:
     """Render with an empty store."""
     command = [sys.executable, "voxchord.py", "render", str(script.resolve()), "-o", str(audio), "--json"]
-    command += ["--verify", mode] if mode else []
+    command += ["--option", f"verify={mode}"] if mode else []
     began_s = time.monotonic()
     done = subprocess.run(
         command,

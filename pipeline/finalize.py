@@ -3,6 +3,7 @@
 import hashlib
 import json
 import tempfile
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from pathlib import Path
@@ -11,12 +12,14 @@ from typing import Any
 from pipeline import clock
 from pipeline.engines.protocol import Control, Profile
 from pipeline.file_formats import SUBTITLE_FORMATS
-from pipeline.jobs.artifacts import read_samples
+from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
+from pipeline.jobs.takes import Takes
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.mixer import stitch
+from pipeline.stitching.timeline import WordTimes
 from pipeline.verification import verification
 
 
@@ -52,6 +55,7 @@ def finish(
                 control=control,
                 title=plan.options.title,
                 written=jobs.plans.written(plan.job),
+                heard=_heard(jobs, plan, chosen),
             )
         # named by its content, so that two concurrent stitches do not change each other's file
         name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
@@ -79,6 +83,20 @@ def finish(
         verify=verification(plan, chosen),
     )
     return jobs.outcomes.finish(plan.job, manifest.record())
+
+
+def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:
+    """Word times by the verdicts on the chosen takes, by position, where the engine has given none."""
+    found: dict[int, WordTimes] = {}
+    for position, each in enumerate(chosen):
+        if not plan.checker or each.audio is None or all(span.words for span in each.audio.spans):
+            continue
+        verdict = Takes(jobs.store, plan, each.segment).verdict(each.take or 0)
+        if verdict and verdict.words:
+            found[position] = {
+                (word.line, word.word): (word.start_s, word.end_s, word.confidence) for word in verdict.words
+            }
+    return found
 
 
 def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:

@@ -9,11 +9,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pipeline.arrays import Arrays
+import numpy as np
+
+from pipeline.arrays import Arrays, Samples
 from pipeline.checking.checkers import Checker
 from pipeline.checking.measures import Measures, measure
 from pipeline.checking.records import DECODING, Checked, Finding, Material
-from pipeline.engines.protocol import Control, Engine, Profile, Reference
+from pipeline.engines.protocol import Control, Engine, Line, Profile, Reference, SegmentText
 from pipeline.errors import MissingArtifactError, PipelineError, VoiceError
 from pipeline.jobs.artifacts import (
     put_audio,
@@ -195,8 +197,46 @@ def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str
             profile=profile,
             reference=lambda name: _reference(work.store, work.plan.voice(name).hash),
             written=Plans(work.store, Coordination(work.store)).written(work.plan.job),
+            speak=None if profile.reference_needed else lambda name, text: _spoken(work, name, text),
         )
     )
+
+
+_SPOKEN: dict[tuple[str, str], Samples] = {}
+"""Sound of known texts by embedding and text, so that a process makes each once."""
+_SPOKEN_MAX = 64
+
+
+class _Uncontrolled(Control):
+    """Control of a sentence that the check itself has spoken."""
+
+    def check(self) -> None: ...
+
+    def frames(self, done: int, batch_size: int = 1) -> None: ...
+
+    def waited(self, seconds: float) -> None: ...
+
+    def graphs_refused(self, count: int) -> None: ...
+
+
+def _spoken(work: SegmentWork, speaker: str, text: str) -> Samples:
+    """Speak a text with a speaker's embedding, as the engine imitates no recording."""
+    where = speaker_name(work.plan, work.plan.voice(speaker))
+    found = _SPOKEN.get((where, text))
+    if found is None:
+        engine, options = work.engine, work.plan.engine_options
+        embedding = work.store.get_arrays(where)
+        if embedding is None:
+            embedding = _embedding(work, speaker, _reference(work.store, work.plan.voice(speaker).hash))
+        tokens = engine.text(SegmentText((Line(0, text),), 1, 0), options)
+        utterances = engine.diffusion(
+            engine.semantic(tokens, options), [embedding], 0, options, _Uncontrolled()
+        )
+        found = np.concatenate([utterance.samples for utterance in utterances])
+        while len(_SPOKEN) >= _SPOKEN_MAX:
+            _SPOKEN.pop(next(iter(_SPOKEN)), None)
+        _SPOKEN[where, text] = found
+    return found
 
 
 def _count(arrays: Arrays) -> int | None:

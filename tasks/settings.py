@@ -76,6 +76,16 @@ class Settings:
         default_factory=dict,
         metadata={"doc": "Additional engines, `name=module:Class,…`. Messages can only name them."},
     )
+    recognizer: str = field(
+        default="",
+        metadata={
+            "doc": "Speech recogniser of full verification: a folder with a Whisper model in CTranslate2's "
+            "form, or a name that faster-whisper downloads. Empty: Whisper tiny.en from its wheel."
+        },
+    )
+    recognizer_device: str = field(
+        default="cpu", metadata={"doc": "Device of the recogniser: `cpu` (int8) or `cuda` (float16)."}
+    )
     characters_max: int = field(
         default=CHARACTERS_MAX, metadata={"doc": "Maximum length of a script, in characters."}
     )

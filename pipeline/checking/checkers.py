@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from pipeline.checking import light
+from pipeline.checking.full.recognizer import RecognizerSettings
 from pipeline.checking.measures import Measures
 from pipeline.checking.records import FULL, LIGHT, OFF, Checked, Material
 from pipeline.errors import OptionError
@@ -39,10 +40,10 @@ class LightChecker:
 class FullCheckerOfSamples:
     """Check by models, which always need the samples."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: RecognizerSettings) -> None:
         from pipeline.checking.full.checker import FullChecker
 
-        self._full = FullChecker()
+        self._full = FullChecker(settings)
         self._identity = ""
 
     def identity(self) -> str:
@@ -61,9 +62,14 @@ class FullCheckerOfSamples:
 
 
 class Checkers:
-    """Checks by mode, each loaded on first use."""
+    """Checks by mode, each loaded on first use.
 
-    def __init__(self) -> None:
+    Args:
+        settings: recogniser of mode `full`.
+    """
+
+    def __init__(self, settings: RecognizerSettings | None = None) -> None:
+        self._settings = settings or RecognizerSettings()
         self._loaded: dict[str, Checker] = {LIGHT: LightChecker()}
 
     def of(self, mode: str) -> Checker:
@@ -75,7 +81,7 @@ class Checkers:
         if mode not in (LIGHT, FULL):
             raise OptionError("verify", f"{mode!r} checks nothing")
         if mode not in self._loaded:
-            self._loaded[mode] = FullCheckerOfSamples()
+            self._loaded[mode] = FullCheckerOfSamples(self._settings)
         return self._loaded[mode]
 
     def identity(self, mode: str) -> str:

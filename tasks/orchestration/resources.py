@@ -9,6 +9,7 @@ from celery import Celery
 from db.ingest.spool import Spool
 from pipeline import clock
 from pipeline.checking.checkers import Checkers
+from pipeline.checking.full.recognizer import RecognizerSettings
 from pipeline.engines.protocol import Engine
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
@@ -53,7 +54,7 @@ class Resources:
 
     @cached_property
     def checkers(self) -> Checkers:
-        return Checkers()
+        return Checkers(RecognizerSettings(self.settings.recognizer, self.settings.recognizer_device))
 
     def engine_of(self, options: JobOptions) -> Engine:
         """Engine of a job, loaded once per process.

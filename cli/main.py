@@ -5,7 +5,20 @@ import signal
 
 import typer
 
-from cli.commands import check, dead_letter, doctor, jobs, render, report, service, stats, store, trim, voices
+from cli.commands import (
+    check,
+    dead_letter,
+    doctor,
+    jobs,
+    render,
+    report,
+    retry,
+    service,
+    stats,
+    store,
+    trim,
+    voices,
+)
 from cli.permissions import make_private
 
 app = typer.Typer(
@@ -28,6 +41,7 @@ app.command("jobs")(jobs.list_jobs)
 app.command()(jobs.status)
 app.command()(jobs.fetch)
 app.command()(jobs.cancel)
+app.command()(retry.retry)
 app.command()(stats.stats)
 app.command()(report.report)
 app.command()(trim.trim)

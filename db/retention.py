@@ -13,7 +13,16 @@ from typing import Any
 from sqlalchemy import BigInteger, Connection, Engine, case, delete, func, insert, literal, select
 
 from db.database import writing
-from db.schema import BUCKETS_S, bucket_column, job, rollup_hour, task_run, task_sample, worker_proc
+from db.schema import (
+    BUCKETS_S,
+    bucket_column,
+    job,
+    job_action,
+    rollup_hour,
+    task_run,
+    task_sample,
+    worker_proc,
+)
 
 HOUR_S, DAY_S = 3600, 86_400
 LATE_S = 6 * HOUR_S
@@ -41,7 +50,7 @@ def trim(
     """Aggregate new hours, then delete old rows.
 
     Args:
-        days: age at which attempts are deleted, and rows of refused requests.
+        days: age at which attempts are deleted, and rows of refused requests and of actions.
         sample_days: age at which samples of long attempts are deleted.
         step: maximum number of rows deleted in one transaction.
         each_step: called with the number of deleted rows after each step.
@@ -58,6 +67,7 @@ def trim(
     _delete(
         engine, worker_proc, worker_proc.c.proc_uid, worker_proc.c.started_epoch < before, step, each_step
     )
+    _delete(engine, job_action, job_action.c.action_uid, job_action.c.acted_epoch < before, step, each_step)
     refused = (job.c.refused == 1) & (job.c.created_epoch < before)
     _delete(engine, job, job.c.id, refused, step, each_step)
     _give_back(engine)

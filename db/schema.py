@@ -408,6 +408,22 @@ job = Table(
     comment="One row per job. The artifact store is authoritative; this is the list.",
 )
 
+job_action = Table(
+    "job_action",
+    metadata,
+    Column("action_uid", Text(), primary_key=True, comment="ID of the action; of a retry that of its task."),
+    Column("job", Text(), nullable=False, comment="Job ID."),
+    _text("action", "cancel or retry."),
+    _text("actor", "Person: user@host on the command line, or the user of Flower."),
+    _text("via", "Where it was requested: cli, flower, or task for another app."),
+    _count("segment", "The only segment that was retried; NULL for all."),
+    _moment("acted_at", "Time of the action."),
+    _count("acted_epoch", "acted_at in whole seconds since 1970."),
+    Index(None, "job"),
+    Index(None, "acted_epoch"),
+    comment="One row per action of a person on a job.",
+)
+
 worker_proc = Table(
     "worker_proc",
     metadata,

@@ -11,12 +11,13 @@ from tornado.options import options
 
 from db.schema import BUCKETS_S
 from pipeline.engines.registry import Engines
-from tasks.flower import history_routes, job_routes, launch, request_guard
+from tasks.flower import action_routes, history_routes, job_routes, launch, request_guard
 from tasks.flower import state as flower_state
 from tasks.flower.request_guard import Guard
 from tasks.flower.server import BoundedServer
 from tasks.flower.templates import Pages
 from tasks.internals import celery_internals, flower_internals, tornado_internals
+from tasks.orchestration import actions
 from tasks.settings import load
 from tasks.worker import parent_watch
 
@@ -72,6 +73,11 @@ flower_internals.add_headers(request_guard.PAGE_HEADERS)
 flower_internals.add_routes(
     [
         *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),
+        *action_routes.routes(
+            _ours.store_url,
+            retry=actions.retry,
+            cancel=lambda app, job, _segment, actor: actions.cancel(app, job, actor),
+        ),
         *history_routes.routes(_ours.history_url),
     ]
 )

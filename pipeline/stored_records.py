@@ -27,6 +27,8 @@ VOICE_VERSION = 1
 """Version of a recording's notices."""
 TAKE_VERSION = 1
 """Version of the request of a take, and of the choice among takes."""
+ACTION_VERSION = 1
+"""Version of an action on a job."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signals
 
-from tasks import reconcile, render, stages, stitch
+from tasks import reconcile, render, retry, stages, stitch
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
 from tasks.broker.transport import of as broker_of
@@ -24,6 +24,7 @@ from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
 from tasks.worker.message_screen import ScreenMessages
+from tasks.worker.notifier import SendNotices
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
 from tasks.worker.visibility import RenewVisibility
@@ -40,10 +41,10 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     """
     app = VoxchordApp(settings, broker_of(settings, broker_url))
     app.conf.update(_configuration(settings, app.broker))
-    for module in (render, stages, stitch, reconcile):
+    for module in (render, retry, stages, stitch, reconcile):
         module.register(app)
     app.steps["consumer"].update(STEPS)
-    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals))
+    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)
     signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)

@@ -30,17 +30,8 @@ _NAME_MAX = 40
 _EXPECTED = (ScriptError, VoiceError, OptionError, EngineError)
 
 
-class Root(VoxchordTask):
+class ReplacedByJob(VoxchordTask):
     """A task that is replaced by its job's chord."""
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Pass all arguments by name, so that superfluous ones are refused as unknown ones are."""
-        given = dict(zip(ARGUMENTS, args, strict=False))
-        superfluous = {
-            f"argument {number}": args[number - 1] for number in range(len(given) + 1, len(args) + 1)
-        }
-        twice = {f"{name} twice": kwargs.pop(name) for name in ARGUMENTS if name in given and name in kwargs}
-        return super().__call__(**given, **kwargs, **superfluous, **twice)
 
     def on_replace(self, sig: chord.Sig) -> None:
         """Publish the job; Celery has moved the root's ID, links, chain and chord to the stitch.
@@ -55,6 +46,19 @@ class Root(VoxchordTask):
             super().on_replace(Publication(self.app, str(self.request.id), sig))  # type: ignore[arg-type]  # has what is called
         except Ignore as ended:
             raise Replaced("by the job's chord") from ended
+
+
+class Root(ReplacedByJob):
+    """The task that takes a script."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Pass all arguments by name, so that superfluous ones are refused as unknown ones are."""
+        given = dict(zip(ARGUMENTS, args, strict=False))
+        superfluous = {
+            f"argument {number}": args[number - 1] for number in range(len(given) + 1, len(args) + 1)
+        }
+        twice = {f"{name} twice": kwargs.pop(name) for name in ARGUMENTS if name in given and name in kwargs}
+        return super().__call__(**given, **kwargs, **superfluous, **twice)
 
 
 class Publication:
@@ -139,9 +143,10 @@ def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig) -> None
             answer.apply_async()
     elif not roots.sent(plan.job):
         rows.planned(plan, root)
-        missing = jobs.artifacts.missing(plan)
+        missing, failed = jobs.artifacts.missing(plan), jobs.outcomes.failures(plan.job)
         rows.found(plan, plan.segments - len(missing))
-        chord.send(app, plan, missing, root_id_of(app, answer, root))
+        still = [index for index in missing if index not in failed]
+        chord.send(app, plan, still, root_id_of(app, answer, root))
         roots.mark_sent(plan.job)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OptionError
+from pipeline.jobs.outbox import EVENTS
 from pipeline.script.parser import CHARACTERS_MAX
 
 VERSION = "0.1.0"
@@ -130,6 +131,21 @@ class Settings:
         default="127.0.0.1",
         metadata={"doc": "Address of the metrics endpoint, which asks for no password."},
     )
+    notify: str = field(
+        default="",
+        metadata={
+            "doc": "Addresses of notifications about jobs, separated by spaces: `https://…` gets JSON by "
+            "POST; any other Apprise URL needs the extra `notify`."
+        },
+    )
+    notify_on: str = field(
+        default="failed,finished,budget",
+        metadata={"doc": "Events that are notified: `failed`, `finished`, `budget`."},
+    )
+    budget_s: int = field(
+        default=0,
+        metadata={"doc": "Seconds after which a running job is notified as over its budget. 0: never."},
+    )
     log_level: str = field(default="WARNING", metadata={"doc": "Log level of workers."})
 
     @property
@@ -144,6 +160,16 @@ class Settings:
     def history_folder(self) -> Path:
         """Folder of the history's spool and of the flight recorders."""
         return self.state.absolute() / "history"
+
+    @property
+    def notify_urls(self) -> tuple[str, ...]:
+        """Addresses of notifications."""
+        return tuple(self.notify.split())
+
+    @property
+    def notify_events(self) -> tuple[str, ...]:
+        """Events that are notified; none without an address."""
+        return tuple(filter(None, self.notify_on.split(","))) if self.notify_urls else ()
 
     def checkpoint(self, name: str | None) -> str | None:
         """Folder or hub ID of a model, by its name in `models`.
@@ -176,6 +202,9 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     found = Settings(**values)
     if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
         raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL: an AMQP broker stores no results")
+    unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
+    if unknown:
+        raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")
     return found
 
 

@@ -156,6 +156,18 @@ def _history(found: Settings) -> Iterator[Finding]:
             yield Finding("history", "bad", detail, "upgrade this installation; jobs run meanwhile")
 
 
+def _notifications(found: Settings) -> Iterator[Finding]:
+    from tasks.worker import notification
+
+    if not found.notify_urls:
+        yield Finding("notifications", "off", "VOXCHORD_NOTIFY names no address")
+        return
+    for number, url in enumerate(found.notify_urls, 1):
+        problem = notification.problem(url)
+        state, detail = ("ok", ", ".join(found.notify_events)) if problem is None else ("bad", problem)
+        yield Finding(f"notification address {number}", state, detail)
+
+
 def _engines(found: Settings) -> Iterator[Finding]:
     engines = Engines(found.engines)
     available = ", ".join(sorted(engines.places))
@@ -232,6 +244,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _messages,
     _store,
     _history,
+    _notifications,
     _engines,
     _devices,
 )

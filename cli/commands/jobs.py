@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from typing import Annotated, Any
+from uuid import uuid4
 
 import typer
 from rich.live import Live
@@ -27,8 +28,10 @@ from cli.scripts import (
     source_options,
 )
 from cli.submission import accepted_job, read_option, request, send
+from cli.user import actor
 from pipeline.errors import OptionError
 from pipeline.file_formats import audio_format_of
+from pipeline.jobs.actions import CANCEL
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
@@ -149,7 +152,7 @@ def fetch(
     with reporting_errors():
         store = context.jobs(context.settings())
         name = find_job(store, job)
-        _raise_if_refused(store, name)
+        raise_if_refused(store, name)
         manifest = store.outcomes.manifest(name)
         if manifest is None:
             raise JobFailed(store.outcomes.failure(name) or f"job {name} is not finished")
@@ -171,10 +174,11 @@ def cancel(job: JobArgument) -> None:
         found = context.settings()
         store = context.jobs(found)
         name = find_job(store, job)
-        _raise_if_refused(store, name)
+        raise_if_refused(store, name)
         if store.outcomes.manifest(name) is not None:
             raise JobFailed(f"job {name} is already finished")
         app = context.client(found)
+        store.actions.record(str(uuid4()), name, CANCEL, actor())
         store.coordination.cancel(name)  # its stages check this flag, even without the broker
         if not BrokerRetry(app).call(lambda: reach(app)):
             raise Unreachable("the broker does not answer: the job stops, and its clients are answered later")
@@ -184,7 +188,11 @@ def cancel(job: JobArgument) -> None:
         out.print(f"job {name} is being cancelled", highlight=False)
 
 
-def _raise_if_refused(store: Jobs, job: str) -> None:
+def raise_if_refused(store: Jobs, job: str) -> None:
+    """
+    Raises:
+        JobFailed: the job is a refused request.
+    """
     refusal = store.intake.refusal(job)
     if refusal is not None:
         raise JobFailed(f"job {job} was refused: {refusal.error}")
@@ -211,6 +219,7 @@ def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
         "paused": pause or "",
         "error": failure or "",
         "audio_s": manifest["duration_s"] if manifest else None,
+        "actions": [str(action) for action in store.actions.of(job)],
     }
 
 
@@ -228,8 +237,9 @@ def _pause(found: Settings, job: str) -> str | None:
 def _status_table(state: dict[str, Any]) -> Table:
     table = Table.grid(padding=(0, 2))
     for name, value in state.items():
-        if value not in ("", None):
-            table.add_row(name.replace("_", " "), str(value))
+        if value not in ("", None, []):
+            shown = "\n".join(value) if isinstance(value, list) else str(value)
+            table.add_row(name.replace("_", " "), shown)
     return table
 
 

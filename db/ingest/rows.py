@@ -27,7 +27,8 @@ from db.database import insert_ignore
 from db.types import UtcDateTime
 
 _SPOOLED = {
-    table.name: table for table in (schema.task_run, schema.job, schema.worker_proc, schema.task_sample)
+    table.name: table
+    for table in (schema.task_run, schema.job, schema.job_action, schema.worker_proc, schema.task_sample)
 }
 
 

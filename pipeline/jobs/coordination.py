@@ -33,15 +33,18 @@ class Coordination:
         begun = self.store.get(f"jobs/{job}/begun")
         return float(begun) if begun else None
 
-    def reopen(self, job: str, *, flags: Iterable[str] = ()) -> None:
+    def reopen(self, job: str, *, flags: Iterable[str] = (), segment: int | None = None) -> None:
         """Restart an ended job; its finished segments remain.
 
         Args:
             flags: further flags to remove.
+            segment: the only segment whose failure is forgotten; None forgets all.
         """
         for folder in ("failed", "tries"):
+            start = f"jobs/{job}/{folder}/" + ("" if segment is None else f"{segment:06d}")
             for name, _, _ in list(self.store.objects.names(f"jobs/{job}/{folder}")):
-                self.store.objects.delete(name)
+                if name.startswith((start, f"jobs/{job}/tries/stitch.")):
+                    self.store.objects.delete(name)
         for flag in ("cancelled", "failure", "manifest", *flags):
             self.store.objects.delete(f"jobs/{job}/{flag}")
         self.store.overwrite(f"jobs/{job}/begun", repr(round(clock.now(), 3)).encode())

@@ -1,5 +1,6 @@
 """The jobs of one store, by concern."""
 
+from pipeline.jobs.actions import Actions
 from pipeline.jobs.artifacts import Artifacts
 from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.intake import Intake
@@ -19,6 +20,7 @@ class Jobs:
         self.intake = Intake(store)
         self.outcomes = Outcomes(store)
         self.artifacts = Artifacts(store, self.plans)
+        self.actions = Actions(store)
 
     def takes(self, plan: Plan, index: int) -> Takes:
         """Takes of one segment of a job."""

@@ -1,7 +1,7 @@
 """The wire contract: task names and their queues. Other apps send `voxchord.render` to `voxchord`."""
 
 QUEUES: dict[str, tuple[str, ...]] = {
-    "voxchord": ("voxchord.render", "voxchord.reconcile"),
+    "voxchord": ("voxchord.render", "voxchord.retry", "voxchord.reconcile"),
     "cpu.text": ("voxchord.text",),
     "cpu.semantic": ("voxchord.semantic",),
     "cpu.verify": ("voxchord.verify",),

@@ -209,4 +209,5 @@ def routes(store_url: str, reserved: Callable[[], set[str]]) -> list[Any]:
         (f"{JOB}/subtitles", SubtitlesRoute),
     ]
     voices = url(r"/voxchord/voices/([^/]+)", VoiceRoute, {**given, "reserved": reserved})
-    return [voices, *(url(pattern, handler, given) for pattern, handler in pairs)]
+    names = {AudioRoute: "voxchord-audio"}
+    return [voices, *(url(pattern, handler, given, name=names.get(handler)) for pattern, handler in pairs)]

@@ -1,16 +1,22 @@
-"""Job state changes, written to the history spool.
+"""Job state changes, written to the history spool and to the outbox of notifications.
 
 The artifact store remains authoritative; these rows serve people and SQL.
 """
 
+import logging
+from collections.abc import Sequence
 from typing import Any
 
 from db.ingest.spool import Spool
 from pipeline import clock
-from pipeline.errors import CancelledError
+from pipeline.errors import CancelledError, StoreError
+from pipeline.jobs.actions import Actions
 from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.intake import Refusal
+from pipeline.jobs.outbox import FAILED, FINISHED, Outbox
 from pipeline.jobs.plans import Plan
+
+log = logging.getLogger(__name__)
 
 _REASON_MAX = 2000
 
@@ -18,8 +24,14 @@ _REASON_MAX = 2000
 class JobRows:
     """Rows of `job`, one per change of a job's state."""
 
-    def __init__(self, spool: Spool, coordination: Coordination) -> None:
-        self._spool, self._coordination = spool, coordination
+    def __init__(
+        self, spool: Spool, coordination: Coordination, actions: Actions, events: Sequence[str] = ()
+    ) -> None:
+        """Args:
+        events: events of `pipeline.jobs.outbox` that are announced.
+        """
+        self._spool, self._coordination, self._actions = spool, coordination, actions
+        self._outbox, self._events = Outbox(coordination.store), events
 
     def planned(self, plan: Plan, root: str) -> None:
         now = clock.now()
@@ -46,10 +58,40 @@ class JobRows:
         row = {"audio_s": manifest["duration_s"], "speed": manifest["speed"]}
         row["segments_done"] = manifest["segments"] - len(manifest["gaps"])
         self._append(plan, "SUCCEEDED", {**_ended(), **row})
+        self.acted(plan.job)
+        facts = {"state": manifest["state"], "engine": plan.options.engine, **row, "segments": plan.segments}
+        self._announce(plan, FINISHED, facts)
 
     def failed(self, plan: Plan, error: Exception) -> None:
         state = "CANCELLED" if isinstance(error, CancelledError) else "FAILED"
         self._append(plan, state, {**_ended(), "error": shortened(str(error))})
+        self.acted(plan.job)
+        if state == "FAILED":
+            facts = {"engine": plan.options.engine, "segments": plan.segments}
+            self._announce(plan, FAILED, {**facts, "error": shortened(str(error))})
+
+    def _announce(self, plan: Plan, event: str, facts: dict[str, Any]) -> None:
+        """Put a notice into the outbox; a job never waits or fails for it."""
+        if event in self._events:
+            try:
+                self._outbox.put(plan.job, self._coordination.run_no(plan.job), event, facts)
+            except (StoreError, OSError) as lost:
+                log.warning("a notification is lost: %s", lost, extra={"job": plan.job})
+
+    def acted(self, job: str) -> None:
+        """Record the actions on a job; repeated rows are ignored."""
+        for action in self._actions.of(job):
+            row = {
+                "action_uid": action.uid,
+                "job": job,
+                "action": action.action,
+                "actor": action.actor,
+                "via": action.via,
+                "segment": action.segment,
+                "acted_at": action.acted_s,
+                "acted_epoch": int(action.acted_s),
+            }
+            self._spool.append("job_action", row)
 
     def refused(self, refusal: Refusal) -> None:
         """Record a request that was refused before it was planned."""

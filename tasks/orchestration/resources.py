@@ -50,7 +50,8 @@ class Resources:
 
     @cached_property
     def job_rows(self) -> JobRows:
-        return JobRows(Spool(self.meter_settings.spool), self.jobs.coordination)
+        spool, jobs = Spool(self.meter_settings.spool), self.jobs
+        return JobRows(spool, jobs.coordination, jobs.actions, self.settings.notify_events)
 
     @cached_property
     def checkers(self) -> Checkers:

@@ -156,7 +156,7 @@ def test_readers_and_migrations_do_not_wait_for_long_locks(postgres_server: Post
     url = postgres_server.new_database()
     engine, other = open_database(url), open_database(url)
     with other.connect() as holder:
-        holder.execute(text("LOCK TABLE task_run, job, alembic_version IN ACCESS EXCLUSIVE MODE"))
+        holder.execute(text("LOCK TABLE task_run, job, job_action, alembic_version IN ACCESS EXCLUSIVE MODE"))
         begun = time.monotonic()
         with pytest.raises(OperationalError):
             open_database(url, timeout_s=0.3)

@@ -8,7 +8,7 @@ from bench.harness.rows import attempt
 from db.database import writing
 from db.ingest import rows
 from db.retention import DAY_S, HOUR_S, Trimmed, sum_hours, trim
-from db.schema import job, rollup_hour, task_run, task_sample
+from db.schema import job, job_action, rollup_hour, task_run, task_sample
 
 NOW = 1_800_000_000 // HOUR_S * HOUR_S + 1800
 
@@ -148,3 +148,17 @@ def test_refused_requests_age_and_other_jobs_stay(engine: Engine) -> None:
     trim(engine, days=90, now=NOW)
     with engine.connect() as connection:
         assert set(connection.execute(select(job.c.id)).scalars()) == {"new", "job"}
+
+
+def test_actions_age(engine: Engine) -> None:
+    found = [
+        {"action_uid": name, "job": "j", "acted_epoch": NOW - days * DAY_S}
+        for name, days in (("old", 91), ("new", 89))
+    ]
+    with writing(engine) as connection:
+        parsed = [rows.parse(json.dumps({"t": "job_action", "r": row}).encode())[1] for row in found]
+        rows.insert(connection, "job_action", parsed)
+        rows.insert(connection, "job_action", parsed)
+    trim(engine, days=90, now=NOW)
+    with engine.connect() as connection:
+        assert list(connection.execute(select(job_action.c.action_uid)).scalars()) == ["new"]

@@ -20,7 +20,18 @@ from pipeline.engines.protocol import Control, Options, SegmentText, Utterance
 from pipeline.errors import MissingArtifactError, OutOfMemoryError
 
 SETTING = "mischief=tests.faults.mischief:Mischief"
-DEEDS = ("poison", "dieonce", "hangonce", "loadonce", "faulty", "between", "mute", "losefull", "losefaulty")
+DEEDS = (
+    "poison",
+    "dieonce",
+    "hangonce",
+    "loadonce",
+    "faulty",
+    "between",
+    "mute",
+    "losefull",
+    "losefaulty",
+    "broken",
+)
 
 
 class Mischief(Silence):
@@ -77,7 +88,7 @@ def _do_again(word: str, before: int) -> None:
 
 
 def _do(word: str, seed: int, control: Control) -> None:
-    if word == "faulty":
+    if word == "faulty" or (word == "broken" and (Path(os.environ["VOXCHORD_STATE"]) / "broken").exists()):
         raise ValueError("velvet: words of the script in a message of a bug")
     if word == "poison":
         os.kill(os.getpid(), signal.SIGKILL)

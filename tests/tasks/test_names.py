@@ -11,6 +11,7 @@ def test_published_task_names_and_queues() -> None:
     ours = {name for name in app.tasks if name.startswith("voxchord.")}
     assert ours == {
         "voxchord.render",
+        "voxchord.retry",
         "voxchord.text",
         "voxchord.semantic",
         "voxchord.speaker",

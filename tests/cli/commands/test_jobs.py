@@ -1,6 +1,9 @@
 """Tests of the commands on jobs."""
 
+import getpass
 import json
+import re
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -101,6 +104,28 @@ def test_submitted_jobs_are_named_by_job_and_task(run: Run, ask: Run, app: Celer
         return {row["id"]: row["state"] for row in rows}
 
     until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
+
+
+def test_cancelled_jobs_are_retried(run: Run, ask: Run, app: Celery, tmp_path: Path) -> None:
+    line = "Some words that take a while to say, and then some more of them. " * 20
+    script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. {line}" for n in range(40))
+    sent = app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")
+    jobs = Jobs(Store(str(tmp_path / "state" / "store")))
+    job: str = until(lambda: jobs.intake.job_of(str(sent.id)))
+    running = ask("retry", job)
+    assert (running.returncode, "is running; `cancel` stops it" in running.stderr) == (3, True)
+    assert ask("cancel", job).returncode == 0
+    with pytest.raises(Exception, match="cancelled"):
+        sent.get(timeout=60)
+    done = ask("retry", job[:8])
+    assert (done.returncode, done.stdout) == (0, f"job {job} runs again\n"), done.stderr
+    state = json.loads(run("status", job, "--watch", "--json").stdout)
+    assert state["state"] == "SUCCEEDED"
+    assert [re.sub(".*UTC ", "", action) for action in state["actions"]] == [
+        f"{what} by {getpass.getuser()}@{socket.gethostname()} (cli)" for what in ("cancel", "retry")
+    ]
+    nothing = ask("retry", job)
+    assert (nothing.returncode, "there is nothing to retry" in nothing.stderr) == (3, True)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,8 @@ from db.database import open_database, writing
 from db.ingest import rows
 from db.queries import catalog
 from db.queries.catalog import QueryError
+from db.reports.comparison_page import page
+from db.retention import sum_hours
 
 FOLDER = Path(catalog.__file__).parent
 
@@ -30,6 +32,9 @@ def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
                 "updated_epoch_ms": 1,
             }
             rows.insert(connection, "job", [job])
+        action = {"action_uid": "1", "job": "job-3", "action": "retry", "actor": "a@b", "acted_epoch": 9}
+        lines = [json.dumps({"t": "job_action", "r": action}).encode()]
+        rows.insert(connection, "job_action", [rows.parse(line)[1] for line in lines])
 
 
 def numbers(row: tuple[Any, ...]) -> list[float]:
@@ -209,3 +214,47 @@ def test_attempt_view_compares_with_share_of_time(engine: Engine) -> None:
         known, unknown = connection.execute(query).all()
     assert tuple(known) == (75.0, 0.375, 0.125)
     assert tuple(unknown) == (None, None, None)
+
+
+def test_compared_jobs_name_their_first_difference(engine: Engine) -> None:
+    def of(job: str, task: str, **facts: Any) -> dict[str, Any]:
+        return attempt(job=job, task_name=f"voxchord.{task}", app_version="1", device="cpu", **facts)
+
+    both = [of(job, task, queue_wait_s=0.2) for job in ("a", "b") for task in ("stitch", "text", "semantic")]
+    changed = [
+        of("a", "diffusion", queue_wait_s=0.2, run_s=4.0, gpu_energy_j=10.0),
+        of("b", "diffusion", queue_wait_s=3.0, run_s=6.0, gpu_energy_j=15.0),
+        of("b", "verify", queue_wait_s=0.1),
+    ]
+    fill(engine, both + changed)
+    found = catalog.run(engine, "compare", a="a", b="b").records()
+    assert [row["task_name"].partition(".")[2] for row in found] == [
+        *("text", "semantic", "diffusion", "verify", "stitch")
+    ]
+    assert [(row["differs"], row["first_difference"]) for row in found] == [
+        *((None, 0), (None, 0), ("wait", 1), ("missing", 0), (None, 0))
+    ]
+    diffusion = found[2]
+    assert (diffusion["run_s_a"], diffusion["run_s_b"], diffusion["run_change_pct"]) == (4.0, 6.0, 50.0)
+    assert (diffusion["wait_s_a"], diffusion["wait_s_b"]) == (0.2, 3.0)
+    assert (diffusion["energy_j_a"], diffusion["energy_j_b"]) == (10.0, 15.0)
+    text_page = page(engine, "a", "b")
+    assert text_page is not None
+    assert "The first difference is in diffusion: wait; its run time changed by +50 %." in text_page
+    assert "5.0 s" not in text_page
+    assert page(engine, "x", "y") is None
+
+
+def test_compared_releases_read_aggregates_and_later_rows(engine: Engine) -> None:
+    def of(version: str, hour: int, run_s: float) -> dict[str, Any]:
+        began = 1_800_000_000 - 1_800_000_000 % 3600 + hour * 3600
+        return attempt(app_version=version, run_s=run_s, started_epoch=began, started_at=float(began))
+
+    fill(engine, [of("1", 0, 2.0), of("1", 0, 4.0), of("2", 10, 6.0)])
+    sum_hours(engine, now=1_800_000_000 + 3 * 3600)
+    (row,) = catalog.run(engine, "compare_releases").records()
+    assert (row["version_a"], row["version_b"], row["n_a"], row["n_b"]) == ("1", "2", 2, 1)
+    assert (row["run_s_a"], row["run_s_b"], row["differs"]) == (3.0, 6.0, "run time")
+    text_page = page(engine, "1", "2", releases=True)
+    assert text_page is not None
+    assert "its run time changed by +100 %" in text_page

@@ -53,7 +53,9 @@ await page.screenshot({ path: `${PICTURES}/report.png`, fullPage: true })
 
 await page.goto(`${FLOWER_URL}/tasks`)
 await page.locator('#tasks-table tbody tr td:nth-child(2) a').first().click()
-seen.reportFromTable = await page.locator('h1').innerText()
+seen.jobFromTable = await page.locator('#job-page code').innerText()
+seen.stateOnPage = await page.locator('#job-state').innerText()
+await picture('job')
 
 await page.goto(`${FLOWER_URL}/workers`)
 await page.click('#workers-table tbody a:has-text("work@")')

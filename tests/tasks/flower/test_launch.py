@@ -229,6 +229,8 @@ def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Cons
     until(lambda: listed(other, job))
     assert other.ask(f"/voxchord/jobs/{job}").json["state"] == "done"
     assert other.ask("/voxchord/voices/late", b"x", method="PUT").status == 403, "read-only"
+    assert other.ask(f"/voxchord/jobs/{'0' * 20}/cancel", b"", method="POST").status == 403
+    assert other.ask(f"/voxchord/jobs/{'0' * 20}/retry", b"", method="POST").status == 403
     assert other.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}).status == 403
     assert other.ask(f"/voxchord/jobs/{job}/report").json == {"error": "no history yet"}
     assert not nowhere.exists(), "it only reads"

@@ -1,0 +1,107 @@
+"""Thread of an intake worker's main process that sends notifications, and notices budgets that are exceeded.
+
+Jobs only write to the outbox of the store, so that no receiver can delay or fail one.
+"""
+
+import logging
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from celery import bootsteps
+
+from pipeline import clock
+from pipeline.errors import NewerRecordError, PipelineError, StoreError
+from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.outbox import BUDGET, Notice, Outbox
+from pipeline.jobs.plans import Plan
+from tasks.broker.queues import INTAKE
+from tasks.worker import notification
+from tasks.worker.notification import NotDeliveredError, address_hash
+
+log = logging.getLogger(__name__)
+
+_CHECK_S = 5.0
+
+
+class Notifier:
+    """Sends the notices of a store to addresses.
+
+    Args:
+        addresses: URLs, of which http and https get JSON and others go through Apprise.
+        events: events that are announced.
+        budget_s: longest time of a job; 0 for none.
+    """
+
+    def __init__(self, jobs: Jobs, addresses: Sequence[str], events: Sequence[str], budget_s: float) -> None:
+        self.jobs, self.outbox = jobs, Outbox(jobs.store)
+        self.addresses, self.events, self.budget_s = addresses, events, budget_s
+
+    def check(self) -> None:
+        """Announce exceeded budgets, and send what is due."""
+        if self.budget_s and BUDGET in self.events:
+            for job in self.jobs.coordination.opened():
+                self._check_budget(job)
+        for notice in self.outbox.due():
+            if self.outbox.begin(notice):
+                self._send(notice)
+
+    def _check_budget(self, job: str) -> None:
+        try:
+            plan = self.jobs.plans.get(job)
+        except NewerRecordError:
+            return
+        if plan is not None and not self.jobs.outcomes.closed(job):
+            taken_s = clock.now() - self._begun_s(plan)
+            if taken_s > self.budget_s:
+                facts = {"budget_s": self.budget_s, "taken_s": round(taken_s, 1), "segments": plan.segments}
+                self.outbox.put(job, self.jobs.coordination.run_no(job), BUDGET, facts)
+
+    def _begun_s(self, plan: Plan) -> float:
+        return self.jobs.coordination.begun_s(plan.job) or plan.created_s
+
+    def _send(self, notice: Notice) -> None:
+        sent_to, problems = list(notice.sent_to), []
+        for url in self.addresses:
+            if address_hash(url) not in sent_to:
+                try:
+                    notification.send(url, notice.id, notice.facts)
+                    sent_to.append(address_hash(url))
+                except NotDeliveredError as error:
+                    problems.append(str(error))
+        if not problems:
+            self.outbox.sent(notice)
+            return
+        wait_s = self.outbox.failed(notice, tuple(sent_to))
+        again = "it is dropped" if wait_s is None else f"tried again in {wait_s:.0f} s"
+        log.warning(
+            "notification %s was not delivered (%s); %s", notice.id, "; ".join(sorted(set(problems))), again
+        )
+
+
+class SendNotices(bootsteps.StartStopStep):
+    """Boot step that runs the notifier in a thread, if the settings name addresses."""
+
+    def __init__(self, worker: Any, **options: Any) -> None:
+        super().__init__(worker, **options)
+        self._stopped = threading.Event()
+
+    def start(self, worker: Any) -> None:
+        settings = worker.app.settings
+        if settings.notify_urls and INTAKE[0] in worker.app.amqp.queues.consume_from:
+            notifier = Notifier(
+                worker.app.resources.jobs, settings.notify_urls, settings.notify_events, settings.budget_s
+            )
+            threading.Thread(target=self._run, args=(notifier,), name="notifier", daemon=True).start()
+
+    def stop(self, worker: Any) -> None:
+        self._stopped.set()
+
+    def _run(self, notifier: Notifier) -> None:
+        while not self._stopped.wait(_CHECK_S):
+            try:
+                notifier.check()
+            except (StoreError, OSError) as error:
+                log.info("notifications wait for the store: %s", error)
+            except PipelineError as error:
+                log.warning("notifications: %s", error)

@@ -55,7 +55,7 @@ def state(console: Console, job: str) -> str:
 
 def test_jobs_are_cancelled_and_retried_by_buttons(console: Console, app: Celery, jobs: Jobs) -> None:
     result = send(app, "Crossing", 40)
-    job: str = until(lambda: jobs.intake.job_of(str(result.id)))
+    job = until(lambda: jobs.intake.job_of(str(result.id)) or "")
     page = console.ask(f"/voxchord/jobs/{job}/page")
     assert page.status == 200
     assert "ferry" not in page.body.decode()

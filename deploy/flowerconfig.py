@@ -11,6 +11,7 @@ from tornado.options import options
 
 from db.schema import BUCKETS_S
 from pipeline.engines.registry import Engines
+from tasks.broker import task_options
 from tasks.flower import action_routes, history_routes, job_routes, launch, request_guard
 from tasks.flower import state as flower_state
 from tasks.flower.request_guard import Guard
@@ -69,6 +70,7 @@ BoundedServer.guard = Guard(
 )
 flower_internals.set_server(BoundedServer)
 flower_internals.set_authentication(request_guard.authorized)
+flower_internals.check_sent_tasks(task_options.problem)
 flower_internals.add_headers(request_guard.PAGE_HEADERS)
 flower_internals.add_routes(
     [

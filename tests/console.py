@@ -101,7 +101,10 @@ class Console:
         return done.stdout
 
     def places(self) -> dict[str, str]:
-        """All readable data by source: events, logs, Flower, broker, results, history."""
+        """All readable data by source: events, logs, Flower, broker, results, history.
+
+        Messages that wait in a queue, or could not be understood and may be put back, hold what was sent.
+        """
         found = {"events": repr(self.events)}
         for log in (self.settings.state / "logs").iterdir():
             found[f"log {log.name}"] = log.read_text()
@@ -110,7 +113,8 @@ class Console:
         for task in tasks.json:
             found[f"Flower's task {task}"] = self.ask(f"/api/task/info/{task}").body.decode()
         with redis.Redis.from_url(self.broker) as client:
-            found |= {f"key {key!r}": repr(key) + repr(_value(client, key)) for key in client.scan_iter("*")}
+            keys = [key for key in client.scan_iter("*") if key != b"voxchord.dead_letters.messages"]
+            found |= {f"key {key!r}": repr(key) + repr(_value(client, key)) for key in keys}
         with sqlite3.connect(self.settings.state / "history.db") as history:
             found["history"] = "\n".join(history.iterdump())
         history.close()

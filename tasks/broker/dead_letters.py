@@ -26,6 +26,8 @@ log = logging.getLogger(__name__)
 ENTRIES_MAX = 1000
 STORED_BYTES_MAX = 64 * 1024
 """Size of the largest message that is stored; a thousand of them take 64 MiB."""
+_STORED_S = 7 * 24 * 3600
+"""Time after the last dead letter for which messages are stored."""
 _ENTRIES, _MESSAGES = "voxchord.dead_letters", "voxchord.dead_letters.messages"
 _AWAY = (redis.RedisError, OperationalError)
 
@@ -82,6 +84,7 @@ def _write(client: Any, entry: DeadLetter, message: bytes) -> None:
     with client.pipeline() as pipe:
         if entry.stored:
             pipe.hset(_MESSAGES, entry.id, base64.b64encode(message))
+            pipe.expire(_MESSAGES, _STORED_S)
         pipe.lpush(_ENTRIES, json.dumps(asdict(entry)))
         pipe.lrange(_ENTRIES, ENTRIES_MAX, -1)
         pipe.ltrim(_ENTRIES, 0, ENTRIES_MAX - 1)

@@ -217,6 +217,12 @@ def _fields_fault(part: str, fields: Mapping[Any, Any]) -> Fault | None:
     return None
 
 
+def header_fault(headers: Mapping[Any, Any]) -> Fault | None:
+    """Fault in headers that a sender adds to those of a task, and that may replace them."""
+    name = _wrong(headers, {}, {**_TASK, **_OPTIONAL})
+    return Fault("headers", f"{name} has a wrong type") if name else None
+
+
 def _arguments_fault(args: Any, kwargs: Any, embedded: Any) -> Fault | None:
     if not isinstance(args, list | tuple):
         return Fault("body", "the arguments are not a list")

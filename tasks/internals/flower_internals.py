@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import flower.api.tasks
 import flower.app
 import flower.events
 import flower.urls
@@ -34,6 +35,7 @@ INTERNALS = (
     Internal(flower.views.BaseHandler, "get_current_user", "passwords that are not ASCII", ()),
     Internal(flower.views.BaseHandler, "set_default_headers", "the headers of pages", ()),
     Internal(flower.urls, "settings", "the templates in `deploy/flower`"),
+    Internal(flower.api.tasks.BaseTaskHandler, "get_task_args", "the check of sent tasks", ()),
 )
 
 
@@ -99,6 +101,20 @@ def set_authentication(authorized: Callable[[str, Sequence[str]], bool]) -> None
         return True
 
     flower.views.BaseHandler.get_current_user = get_current_user
+
+
+def check_sent_tasks(problem: Callable[[Any, Mapping[str, Any]], str | None]) -> None:
+    """Refuse requests to send a task if a function of its keyword arguments and options finds a problem."""
+    read = flower.api.tasks.BaseTaskHandler.get_task_args
+
+    def get_task_args(handler: Any) -> Any:
+        args, kwargs, options = read(handler)
+        found = problem(kwargs, options)
+        if found is not None:
+            raise HTTPError(400, found.replace("%", "%%"), reason="malformed options")
+        return args, kwargs, options
+
+    flower.api.tasks.BaseTaskHandler.get_task_args = get_task_args
 
 
 def add_headers(headers: Mapping[str, str]) -> None:

@@ -1,10 +1,13 @@
 """Embedded broker: a Valkey server from a wheel, with its append-only file in the state folder.
 
 It runs in its own process and session, so that Ctrl-C reaches only the command. It ends with its parent (end
-of its standard input). A lock allows one per state folder.
+of its standard input). A lock allows one per state folder. If it is killed, its server is left over: that
+server answers, but nothing restarts or stops it. So it counts as not running, and the next process ends it
+and starts another one on its port, with its password and its data, so that clients find it again.
 """
 
 import fcntl
+import json
 import os
 import signal
 import socket
@@ -16,10 +19,14 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
+import psutil
+
 if TYPE_CHECKING:
     from tasks.local.valkey import Valkey
 
 _URL_FILE = "broker.url"
+_PID_FILE = "server"
+"""Process ID and start time of the server."""
 _START_TIMEOUT_S = 30
 _CHECK_S = 0.3
 _AGAIN_S = 1.0
@@ -31,12 +38,26 @@ def url_of_running(state: Path) -> str | None:
         url = (state / _URL_FILE).read_text().strip()
     except OSError:
         return None
+    if not _is_locked(state / "broker"):
+        return None
     parts = urlsplit(url)
     try:
         socket.create_connection((parts.hostname or "", parts.port or 0), timeout=1).close()
     except OSError:
         return None
     return url
+
+
+def _is_locked(folder: Path) -> bool:
+    """True while the process that keeps the server lives."""
+    try:
+        with open(folder / "lock") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 class BrokerError(Exception):
@@ -68,6 +89,17 @@ class EmbeddedBroker:
             if self.started or not self._launched():
                 time.sleep(_AGAIN_S)
         return running
+
+    def restart_if_killed(self) -> bool:
+        """Start the process again if this object started it and it was killed; True if it did."""
+        if self.process is None or self.process.poll() is None:
+            return False
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                pipe.close()
+        self.process = None
+        self.start()
+        return True
 
     def _launched(self) -> bool:
         """Start the process; False if another one holds the folder's lock."""
@@ -112,8 +144,9 @@ def serve(state: Path, starter: IO[str]) -> None:
     except BlockingIOError:
         print("locked", flush=True)
         return
-    (state / _URL_FILE).unlink(missing_ok=True)  # of a killed server; the next one has another password
-    server = _server(folder)
+    left = _left_over(state, folder)
+    (state / _URL_FILE).unlink(missing_ok=True)
+    server = _server(folder, *left)
     _start(server, state, folder)
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -132,12 +165,29 @@ def _until_end_of(starter: IO[str], ended: threading.Event) -> None:
     ended.set()
 
 
-def _server(folder: Path) -> "Valkey":
+def _left_over(state: Path, folder: Path) -> tuple[int | None, str | None]:
+    """End the server of a killed process, if it lives; returns its port and password for the next one."""
+    try:
+        pid, since = json.loads((folder / _PID_FILE).read_text())
+        parts = urlsplit((state / _URL_FILE).read_text().strip())
+        server = psutil.Process(pid)
+        if server.create_time() != since:
+            return None, None
+        server.terminate()  # it saves its data
+        if psutil.wait_procs([server], _START_TIMEOUT_S)[1]:
+            server.kill()
+    except (OSError, ValueError, psutil.NoSuchProcess):
+        return None, None
+    return parts.port, parts.password
+
+
+def _server(folder: Path, port: int | None, password: str | None) -> "Valkey":
     from tasks.local.valkey import Valkey
 
     return Valkey(
         folder,
-        port=_port(folder),
+        port=port or _port(folder),
+        password=password,
         appendonly="yes",
         appendfsync="everysec",
         **{"maxmemory-policy": "noeviction"},
@@ -151,6 +201,7 @@ def _start(server: "Valkey", state: Path, folder: Path) -> None:
     with open(handle, "w") as file:
         file.write(f"{server.url}\n")
     (folder / "port").write_text(str(server.port))
+    (folder / _PID_FILE).write_text(json.dumps([server.pid, psutil.Process(server.pid).create_time()]))
 
 
 def _port(folder: Path) -> int | None:

@@ -19,7 +19,7 @@ from pipeline.engines.registry import Engines
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.internals import kombu_internals
-from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
+from tasks.local.embedded_broker import BrokerError, EmbeddedBroker, url_of_running
 from tasks.settings import Settings
 from tasks.worker import commands, devices
 
@@ -30,6 +30,7 @@ _WARM_S = 90
 _CHECK_S = 0.5
 _EARLY_S = 20.0
 _HOLD = "service.lock"
+_CONSOLE_WAIT_MAX_S = 60.0
 _EARLY_MAX = 3
 """Number of consecutive early exits after which a worker is not restarted."""
 
@@ -53,6 +54,17 @@ class _Worker:
     """Number of consecutive early exits."""
 
 
+@dataclass(slots=True)
+class _Console:
+    """Flower, which is restarted with a growing wait, since the service works without it."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+    started: float
+    wait_s: float = 0.0
+    """Wait before the next start; 0 after it has run for a while."""
+
+
 class LocalService:
     """Starts broker and workers unless they run, and stops those that it started.
 
@@ -73,6 +85,7 @@ class LocalService:
         self.engines = Engines(settings.engines)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
+        self._console: _Console | None = None
         self._held: int | None = None
         """Lock file held by commands that use another command's service."""
         self._ended = threading.Event()
@@ -135,8 +148,10 @@ class LocalService:
         return replace(self.settings, broker_url=self.broker_url)
 
     def _keep(self) -> None:
-        """Restart workers that were killed; their unacknowledged messages are redelivered."""
+        """Restart what was killed; unacknowledged messages of workers are redelivered."""
         while not self._ended.wait(_CHECK_S):
+            self._keep_broker()
+            self._keep_console()
             for worker in list(self._workers.values()):
                 if worker.process.poll() is None or worker.early > _EARLY_MAX:
                     continue
@@ -148,10 +163,33 @@ class LocalService:
                     )
                 else:
                     log.warning("a worker exited; restarting it", extra={"worker": worker.spec.name})
-                    self.processes.remove(worker.process)
-                    if worker.process.stdin:
-                        worker.process.stdin.close()
+                    self._forget(worker.process)
                     self.start(worker.spec)
+
+    def _keep_broker(self) -> None:
+        try:
+            if self.broker.restart_if_killed():
+                log.warning("the process that keeps the broker exited; restarted it")
+        except BrokerError as error:
+            log.error("the broker cannot be restarted: %s", error)
+
+    def _keep_console(self) -> None:
+        console = self._console
+        if console is None or console.process.poll() is None:
+            return
+        lived_s = time.monotonic() - console.started
+        if lived_s < console.wait_s:
+            return
+        self._forget(console.process)
+        log.warning("Flower exited; restarting it")
+        self._start_console(console.port)
+        if self._console is not None and lived_s < _EARLY_S + console.wait_s:
+            self._console.wait_s = min(2 * console.wait_s + 1, _CONSOLE_WAIT_MAX_S)
+
+    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+        self.processes.remove(process)
+        if process.stdin:
+            process.stdin.close()
 
     def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
         logs = self.settings.state.absolute() / "logs"
@@ -172,9 +210,13 @@ class LocalService:
     def start_flower(self, port: int) -> Path:
         """Start Flower on loopback, ending with this process; returns its password file."""
         password = launch.password_file(self.settings)
-        environment = launch.environment(self._child_settings(), with_starter=True)
-        self._spawn("flower", launch.command(self.settings, port), environment)
+        self._start_console(port)
         return password
+
+    def _start_console(self, port: int) -> None:
+        environment = launch.environment(self._child_settings(), with_starter=True)
+        process = self._spawn("flower", launch.command(self.settings, port), environment)
+        self._console = _Console(port, process, time.monotonic())
 
     def check(self) -> None:
         """Check the processes of the service.
@@ -185,7 +227,7 @@ class LocalService:
         for process in list(self.processes):
             restarts = any(
                 process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
-            )
+            ) or (self._console is not None and process is self._console.process)
             if process.poll() is not None and not restarts:
                 raise ServiceError(f"a process of the service exited; see {self.settings.state / 'logs'}")
 

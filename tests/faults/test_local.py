@@ -18,6 +18,7 @@ from celery import Celery
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
+from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
 from tasks.local.service import ROOT, LocalService
 from tasks.settings import load
 from tests.faults.conftest import SETTINGS
@@ -97,3 +98,55 @@ def test_up_stops_everything_it_started(tmp_path: Path, number: signal.Signals, 
         assert command.wait(120) == code
         _, alive = psutil.wait_procs(started, 60)
         assert not alive
+
+
+def process_of(started: list[psutil.Process], word: str) -> psutil.Process:
+    (found,) = [
+        each
+        for each in started
+        if word in " ".join(each.cmdline()) and word not in " ".join((each.parent() or each).cmdline())
+    ]
+    return found
+
+
+def test_up_restarts_flower_and_the_keeper_of_the_broker(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    with up(state) as (command, started):
+        url = (state / "broker.url").read_text()
+        server = process_of(started, "valkey-server")
+        process_of(started, "tasks.app flower").kill()
+        process_of(started, "tasks.local.embedded_broker").kill()
+        until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 30)
+
+        def now() -> list[psutil.Process]:
+            return list(psutil.Process(command.pid).children(recursive=True))
+
+        until(lambda: [each for each in now() if "tasks.app flower" in " ".join(each.cmdline())], 30)
+        until(lambda: url_of_running(state), 30)
+        assert (state / "broker.url").read_text() == url, "clients find it again"
+        app = Celery("another-app", broker=url.strip(), backend=url.strip())
+        sent = app.send_task("voxchord.render", kwargs={"script": "Anna: Good morning."}, queue="voxchord")
+        assert sent.get(timeout=60)["state"] == "done"
+        app.close()
+        running = now()
+        command.send_signal(signal.SIGTERM)
+        assert command.wait(90) == 0
+        _gone, alive = psutil.wait_procs(running, 20)
+        assert not alive, "no process is left over"
+
+
+def test_a_left_over_broker_does_not_block_the_next_service(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    first = EmbeddedBroker(state)
+    url = first.start()
+    assert first.process
+    (server,) = psutil.Process(first.process.pid).children()
+    first.process.kill()
+    first.process.wait()
+    assert server.is_running()
+    assert url_of_running(state) is None
+    second = EmbeddedBroker(state)
+    assert second.start() == url
+    assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+    second.stop()
+    first.stop()

@@ -5,6 +5,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bench.harness.waiting import until
 from tests.console import Console
 
@@ -65,6 +67,55 @@ def test_flower_api_accepts_jobs_and_returns_manifests(console: Console) -> None
     assert (result["state"], result["result"]) == ("SUCCESS", waited["result"])
     settled(console)
     assert not console.telling(*WORDS)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"headers": {"id": [1]}},
+        {"headers": {"task": ["x"]}},
+        {"headers": {"timelimit": "ab"}},
+        {"headers": []},
+        {"time_limit": [1]},
+        {"time_limit": -1},
+        {"soft_time_limit": "1"},
+        {"task_id": 7},
+        {"task_id": "x" * 300},
+        {"eta": "soon"},
+        {"expires": [1]},
+        {"priority": "high"},
+        {"retries": True},
+        {"link": ["x"]},
+        {"chain": {"task": "x"}},
+        {"stamped_headers": 7},
+        {"stamped_headers": ["customer"]},
+        {"serializer": "pickle"},
+        {"connection": "redis://elsewhere"},
+        {"kwargs": [1]},
+    ],
+    ids=str,
+)
+def test_flower_api_refuses_malformed_options(console: Console, options: dict[str, Any]) -> None:
+    sent = console.ask("/api/task/send-task/voxchord.render", {"queue": "voxchord", **options})
+    assert sent.status == 400
+
+
+def test_flower_api_accepts_celery_options(console: Console) -> None:
+    options = {
+        "queue": "voxchord",
+        "countdown": 0.1,
+        "expires": 600,
+        "priority": 3,
+        "time_limit": 60,
+        "headers": {"mine": [1]},
+        "stamped_headers": ["customer"],
+        "customer": "c7",
+        "ignore_result": False,
+    }
+    sent = console.ask("/api/task/send-task/voxchord.render", {"kwargs": {"script": SCRIPT}, **options})
+    assert sent.status == 200
+    waited = console.ask(f"/api/task/result/{sent.json['task-id']}?timeout=60").json
+    assert waited["result"]["job"]
 
 
 def test_requests_without_password_are_refused(console: Console) -> None:

@@ -6,6 +6,7 @@ import signal
 import typer
 
 from cli.commands import (
+    bundle,
     check,
     dead_letter,
     doctor,
@@ -42,6 +43,7 @@ app.command()(jobs.status)
 app.command()(jobs.fetch)
 app.command()(jobs.cancel)
 app.command()(retry.retry)
+app.command()(bundle.bundle)
 app.command()(stats.stats)
 app.command()(report.report)
 app.command()(trim.trim)

@@ -244,7 +244,7 @@ _ENERGY = (
     _text(
         "energy_scope",
         "device_exclusive: the attempt alone used the device; share_by_time: divided among the attempts of "
-        "the only process on it; device_shared, host_shared: includes other processes.",
+        "the only process on it; device_shared, host_shared: includes other processes; joined by a plus.",
     ),
 )
 _WORK = (

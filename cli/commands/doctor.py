@@ -205,6 +205,16 @@ def _devices(found: Settings) -> Iterator[Finding]:
         yield Finding("GPU", "off", "no NVIDIA driver; engines run on the CPU")
 
 
+def _cpu_energy(found: Settings) -> Iterator[Finding]:
+    from tasks.metering.probes import rapl
+
+    problem = rapl.problem()
+    if problem is None:
+        yield Finding("CPU energy", "ok", "measured by RAPL")
+    else:
+        yield Finding("CPU energy", "off", f"{problem}; `cpu_energy_j` stays NULL")
+
+
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
     missing = _missing(Engines(found.engines), "vibevoice")
     if missing:
@@ -247,4 +257,5 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _notifications,
     _engines,
     _devices,
+    _cpu_energy,
 )

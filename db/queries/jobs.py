@@ -5,7 +5,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, case, func, select
 
 from db.database import reading
-from db.schema import job, task_run
+from db.schema import job, job_action, task_run
 
 Row = dict[str, Any]
 
@@ -141,3 +141,23 @@ def _job(connection: Connection, job_id: str) -> Row | None:
 
 def _rows(connection: Connection, query: Any) -> list[Row]:
     return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def rows_of(engine: Engine, job_id: str) -> dict[str, list[Row]]:
+    """All rows about a job, without unmeasured columns, by table."""
+    run = task_run.c
+    queries = {
+        "job": select(job).where(job.c.id == job_id),
+        "job_action": select(job_action.c.action, job_action.c.segment, job_action.c.acted_at).where(
+            job_action.c.job == job_id
+        ),
+        "task_run": select(task_run).where(run.job == job_id).order_by(run.started_epoch, run.attempt_uid),
+    }
+    with reading(engine) as connection:
+        return {
+            table: [
+                {name: value for name, value in row.items() if value is not None}
+                for row in _rows(connection, query)
+            ]
+            for table, query in queries.items()
+        }

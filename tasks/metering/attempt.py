@@ -123,6 +123,7 @@ class attempt:
             self._peak_before = None if alone else meter.process.status().get(b"VmHWM")
         self._cgroup_peak = meter.process.cgroup_peak_bytes() if usage.worth_all else linux_counters.UNKNOWN
         usage.rss_start_bytes = meter.process.rss_bytes()
+        usage.cpu_energy_start_j = meter.energy.joules()
         usage.gpu = meter.gpu.begin(alone=usage.overlap_max == 1)
         instruments.sampler.wake()
         usage.clock = time.perf_counter()
@@ -168,10 +169,20 @@ class attempt:
         row["share_s"] = run_s * part
         if usage.gpu is not None:
             row.update(usage.gpu.end(run_s, part))
+        row.update(self._cpu_energy(meter, part))
         row.update(self._work(run_s))
         row["total_s"] = since(row.get("first_published_at"), finished)
         row["recorded_at"] = clock.now()
         self._leave(meter, error)
+
+    def _cpu_energy(self, meter: Meter, part: float) -> Row:
+        """Energy of the machine's CPU packages, divided among the attempts of this process."""
+        start_j, end_j = self.usage.cpu_energy_start_j, meter.energy.joules()
+        if start_j is None or end_j is None:
+            return {}
+        known, ours = self.usage.row, {"energy_method": "rapl", "energy_scope": "host_shared"}
+        joined = {name: "+".join(filter(None, (known.get(name), each))) for name, each in ours.items()}
+        return {"cpu_energy_j": (end_j - start_j) * part, **joined}
 
     def _leave(self, meter: Meter, error: BaseException | None) -> None:
         """Append the row to the spool, or leave it to the main process if that is ending this one."""

@@ -8,6 +8,7 @@ from db.ingest.spool import Spool
 from tasks.metering.flight_recorder import Recorder
 from tasks.metering.probes import linux_counters
 from tasks.metering.probes.gpu import Gpu
+from tasks.metering.probes.rapl import PackageEnergy
 from tasks.metering.settings import MeterSettings
 from tasks.metering.usage import Usage
 
@@ -27,6 +28,7 @@ class Meter:
         self.spool = Spool(settings.spool)
         self.recorder = Recorder(settings.recorders)
         self.gpu = Gpu.probe()
+        self.energy = PackageEnergy(settings.powercap)
         self.lock = threading.Lock()
         self.active: list[Usage] = []
         self.begun = 0

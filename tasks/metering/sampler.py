@@ -73,6 +73,7 @@ class Sampler:
         running = [one for one in list(meter.active) if now - one.clock >= _FROM_S]
         if not running:
             return
+        meter.energy.joules()  # its counters wrap around
         status = meter.process.status()
         rss, threads = status.get(b"VmRSS"), status.get(b"Threads", 0)
         children = meter.process.children_rss_bytes()

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from tasks.metering.probes import rapl
+
 
 @dataclass(frozen=True, slots=True)
 class MeterSettings:
@@ -13,6 +15,9 @@ class MeterSettings:
     """Reset the kernel's high-water mark of memory before each attempt (also resets `ru_maxrss`)."""
     sample_after_s: float | None = 30.0
     """Record a series of samples of attempts that run longer; None for none."""
+
+    powercap: Path = rapl.ROOT
+    """Folder of the kernel's energy counters."""
 
     @property
     def spool(self) -> Path:

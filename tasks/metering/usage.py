@@ -32,4 +32,5 @@ class Usage:
     children_rss_peak_bytes: int | None = None
     threads_peak: int = 0
     sampler_cpu_s: float = 0.0
+    cpu_energy_start_j: float | None = None
     gpu: GpuRun | None = None

@@ -16,6 +16,7 @@ from celery import states
 
 from pipeline.errors import (
     CancelledError,
+    EngineError,
     MissingArtifactError,
     NewerRecordError,
     PipelineError,
@@ -23,6 +24,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs.plans import Plan
 from tasks.broker import counters
+from tasks.broker.queues import device_queue
 from tasks.metering.attempt import note_failure
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import BrokerSnapshot, snapshot
@@ -34,6 +36,7 @@ from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
+_INSPECT_S = 2.0
 _BACKOFF_MAX_S = 3600.0
 
 
@@ -94,6 +97,8 @@ def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
         missing = [index for index in jobs.artifacts.missing(plan) if index not in failures]
     except MissingArtifactError:  # a page of the plan: the stitch fails the job
         missing = []
+    if missing and plan.options.device and not _served(app, plan, plan.options.device):
+        return
     if held.covers(plan.job, missing):
         return
     root = root_id(app, plan.job)
@@ -105,6 +110,30 @@ def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
     roots.claim(plan.job, root)
     chord.send(app, plan, missing, root)
     roots.mark_sent(plan.job)
+
+
+def _served(app: VoxchordApp, plan: Plan, device: str) -> bool:
+    """True if a worker serves the job's device; else the job waits, and fails after a while."""
+    coordination = app.resources.jobs.coordination
+    if device_queue(device) in _consumed(app):
+        coordination.mark_served(plan.job)
+        return True
+    coordination.mark_unserved(plan.job)
+    waited_s = coordination.unserved_s(plan.job) or 0.0
+    if waited_s <= app.resources.settings.device_wait_s:
+        extra = {"job": plan.job, "device": device, "waited_s": round(waited_s)}
+        log.warning("no worker serves the device of a job", extra=extra)
+        return False
+    give_up(app.resources, plan, EngineError(f"no worker serves device {device!r}"))
+    coordination.cancel(plan.job)  # its messages wait for that device: a worker of it does nothing
+    answer(app, plan.job)
+    return False
+
+
+def _consumed(app: VoxchordApp) -> set[str]:
+    """Names of the queues that workers consume."""
+    workers = app.control.inspect(timeout=_INSPECT_S).active_queues() or {}
+    return {str(queue["name"]) for queues in workers.values() for queue in queues}
 
 
 def _end(app: VoxchordApp, plan: Plan, error: PipelineError) -> None:

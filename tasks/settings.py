@@ -101,6 +101,10 @@ class Settings:
         default=75,
         metadata={"doc": "Seconds without progress after which a job's missing tasks are sent again."},
     )
+    device_wait_s: int = field(
+        default=900,
+        metadata={"doc": "Seconds after which a job fails whose `device` no worker serves."},
+    )
     attempts_max: int = field(
         default=3,
         metadata={"doc": "Maximum attempts at a segment that fails temporarily or kills its worker."},

@@ -93,7 +93,7 @@ def _broker(found: Settings) -> Iterator[Finding]:
 
 
 def _messages(found: Settings) -> Iterator[Finding]:
-    """Dead letters, and jobs whose device nobody serves."""
+    """Dead letters of a running service."""
     if not (found.broker_url or url_of_running(found.state)):
         return
     from kombu.exceptions import OperationalError
@@ -135,6 +135,19 @@ def _store(found: Settings) -> Iterator[Finding]:
         else f", {shutil.disk_usage(found.store_url).free / 2**30:.0f} GiB free"
     )
     yield Finding("store", "ok", url + free)
+
+
+def _waiting(found: Settings) -> Iterator[Finding]:
+    """Open jobs whose device no worker serves."""
+    try:
+        jobs = context.jobs(found)
+        plans = jobs.plans.open_jobs()
+        waiting = [plan for plan in plans if jobs.coordination.unserved_s(plan.job) is not None]
+    except (PipelineError, OSError):
+        return  # the store's own check says so
+    for plan in waiting[:PROBLEMS_MAX]:
+        detail = f"job {plan.job} waits for device {plan.options.device!r}, which no worker serves"
+        yield Finding("jobs", "bad", detail, "start a worker on that device, or cancel the job")
 
 
 def _history(found: Settings) -> Iterator[Finding]:
@@ -253,6 +266,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _broker,
     _messages,
     _store,
+    _waiting,
     _history,
     _notifications,
     _engines,

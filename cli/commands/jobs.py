@@ -29,10 +29,11 @@ from cli.scripts import (
 )
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
-from pipeline.errors import OptionError
+from pipeline.errors import CancelledError, OptionError
 from pipeline.file_formats import audio_format_of
 from pipeline.jobs.actions import CANCEL
 from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
@@ -206,10 +207,12 @@ def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     plan = store.plans.need(job)
     manifest, failure = store.outcomes.manifest(job), store.outcomes.failure(job)
     state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"
-    if state != "SUCCEEDED" and store.coordination.cancelled(job):
+    if isinstance(store.outcomes.error(job), CancelledError) or (
+        state == "RUNNING" and store.coordination.cancelled(job)
+    ):
         state = "CANCELLED"
     missing = 0 if manifest else len(store.artifacts.missing(plan))
-    pause = _pause(found, job) if state == "RUNNING" else None
+    pause = (_pause(found, job) or unserved(store, plan)) if state == "RUNNING" else None
     return {
         "job": job,
         "state": state,
@@ -221,6 +224,12 @@ def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
         "audio_s": manifest["duration_s"] if manifest else None,
         "actions": [str(action) for action in store.actions.of(job)],
     }
+
+
+def unserved(store: Jobs, plan: Plan) -> str | None:
+    """Reason why a job waits for its device, if no worker serves it."""
+    waits = plan.options.device and store.coordination.unserved_s(plan.job) is not None
+    return f"no worker serves device {plan.options.device!r}" if waits else None
 
 
 def _pause(found: Settings, job: str) -> str | None:

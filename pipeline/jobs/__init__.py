@@ -12,6 +12,7 @@ jobs/<job>/failed/<segment>   reason why a segment failed
 jobs/<job>/failure            reason why the job failed
 jobs/<job>/manifest           the result; its presence means finished. The files it names are beside it
 jobs/<job>/actions/<…>        who retried or cancelled the job, and when
+jobs/<job>/unserved         time since when nobody serves the device that the job asks for
 open/<job>                    jobs that a client waits for, which the reconciler checks
 segments/<..>/<key>/<stage>   products of the stages, shared by all jobs
 speakers/<..>/<key>           speaker embeddings, one per voice and engine

@@ -45,7 +45,7 @@ class Coordination:
             for name, _, _ in list(self.store.objects.names(f"jobs/{job}/{folder}")):
                 if name.startswith((start, f"jobs/{job}/tries/stitch.")):
                     self.store.objects.delete(name)
-        for flag in ("cancelled", "failure", "manifest", *flags):
+        for flag in ("cancelled", "failure", "manifest", "unserved", *flags):
             self.store.objects.delete(f"jobs/{job}/{flag}")
         self.store.overwrite(f"jobs/{job}/begun", repr(round(clock.now(), 3)).encode())
         self.store.overwrite(f"jobs/{job}/run", str(self.run_no(job) + 1).encode())
@@ -107,6 +107,18 @@ class Coordination:
     def resumed(self, job: str) -> None:
         """Forget the failures to resume a job."""
         self.store.objects.delete(_back_off(job))
+
+    def unserved_s(self, job: str) -> float | None:
+        """Seconds since the job was seen waiting for a device that nobody serves; None if it is served."""
+        since = self.store.get(f"jobs/{job}/unserved")
+        return max(0.0, clock.now() - float(since)) if since else None
+
+    def mark_unserved(self, job: str) -> None:
+        """Record that nobody serves the job's device; the first record counts."""
+        self.store.put(f"jobs/{job}/unserved", repr(round(clock.now(), 3)).encode())
+
+    def mark_served(self, job: str) -> None:
+        self.store.objects.delete(f"jobs/{job}/unserved")
 
     def begin(self, job: str, work: str, attempt: str, where: Mapping[str, Any]) -> None:
         """Record the start of an attempt at work of a job, and its process."""

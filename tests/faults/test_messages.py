@@ -94,26 +94,27 @@ def test_dead_letters_hold_no_words_and_can_be_put_back(fleet: Fleet, ours: Voxc
         assert WORD.encode() not in log.read_bytes(), log.name
 
 
-def test_the_command_lists_shows_puts_back_and_drops(fleet: Fleet, ours: VoxchordApp) -> None:
-    def command(*words: str) -> str:
-        run = [sys.executable, "voxchord.py", *words]
-        done = subprocess.run(
-            run, cwd=ROOT, env=fleet.environment, capture_output=True, text=True, check=False
-        )
-        return done.stdout + done.stderr
+def command(fleet: Fleet, *words: str) -> str:
+    """Run a command of the project; returns what it printed."""
+    run = [sys.executable, "voxchord.py", *words]
+    environment = {**fleet.environment, "COLUMNS": "300"}
+    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    return done.stdout + done.stderr
 
+
+def test_the_command_lists_shows_puts_back_and_drops(fleet: Fleet, ours: VoxchordApp) -> None:
     fleet.client.lpush("cpu.text", envelope("cpu.text", headers={"eta": WORD}))
     (entry,) = until(lambda: dead_letters.entries(ours), LIMIT_S)
-    (listed,) = json.loads(command("dead-letter", "list", "--json"))
-    assert json.loads(command("dead-letter", "show", entry.id[:6])) == listed
+    (listed,) = json.loads(command(fleet, "dead-letter", "list", "--json"))
+    assert json.loads(command(fleet, "dead-letter", "show", entry.id[:6])) == listed
     assert (listed["queue"], listed["reason"]) == ("cpu.text", "eta is missing, or has a wrong type")
-    assert "1 messages could not be understood" in command("doctor")
-    assert "put back 1" in command("dead-letter", "requeue", entry.id)
+    assert "1 messages could not be understood" in command(fleet, "doctor")
+    assert "put back 1" in command(fleet, "dead-letter", "requeue", entry.id)
     (again,) = until(lambda: [each for each in dead_letters.entries(ours) if each.id != entry.id], LIMIT_S)
     assert again.reason == entry.reason
-    assert "removed 1" in command("dead-letter", "drop", "--all")
+    assert "removed 1" in command(fleet, "dead-letter", "drop", "--all")
     assert dead_letters.count(ours) == 0
-    assert "no dead letter has" in command("dead-letter", "show", "nothing")
+    assert "no dead letter has" in command(fleet, "dead-letter", "show", "nothing")
 
 
 def test_the_list_is_bounded(fleet: Fleet, ours: VoxchordApp) -> None:

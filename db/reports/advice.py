@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from db.reports import limits
 from db.reports.job_timeline import JobTimeline, quantile
 
 Row = dict[str, Any]
@@ -207,6 +208,22 @@ def _memory(timeline: JobTimeline) -> Iterator[str]:
         )
 
 
+def _unused(timeline: JobTimeline) -> Iterator[str]:
+    """Limits that are far above what was used."""
+    for name, uses in limits.uses(timeline).items():
+        for use in uses:
+            if use.resource == "memory" and use.share < limits.LOW:
+                yield (
+                    f"{stage_name(name)} used at most {100 * use.share:.0f} % of its memory limit of "
+                    f"{use.allowed:.0f} MiB: {limits.memory_limit_for(use):.0f} MiB would do."
+                )
+            if use.resource == "GPU memory" and use.share < 0.5:
+                yield (
+                    f"{stage_name(name)} used at most {100 * use.share:.0f} % of the device's memory: "
+                    "more segments would fit at once."
+                )
+
+
 def _gpu(timeline: JobTimeline) -> Iterator[str]:
     for name, rows in timeline.by_stage().items():
         measured = [row for row in rows if row["gpu_active_s"] is not None and row["share_s"]]
@@ -236,6 +253,7 @@ _RULES = (
     _loading,
     _reused,
     _memory,
+    _unused,
     _gpu,
 )
 

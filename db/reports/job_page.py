@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from db.reports import charts
+from db.reports import charts, limits
 from db.reports.advice import advise, seconds, stage_name
 from db.reports.html import render
 from db.reports.job_timeline import JobTimeline
@@ -36,6 +36,7 @@ def page(timeline: JobTimeline) -> str:
         ticks=charts.ticks(timeline),
         measures=list(charts.measures(timeline, colours)),
         devices=list(charts.devices(timeline)),
+        limits=[(stage_name(name), uses) for name, uses in limits.uses(timeline).items()],
         segments=segments[:_SEGMENTS_MAX],
         segments_hidden=max(0, len(segments) - _SEGMENTS_MAX),
         totals=[_total(name, rows) for name, rows in timeline.by_stage().items()],

@@ -132,6 +132,7 @@ ORDER BY SUM(run_s) DESC
                     | {"wh_per_audio_h": "watth", "energy_measured_share": "percentunit"},
                 ),
                 ("Cold starts", "cold_start", _SECONDS),
+                ("Use of limits", "limits", {".*_pct": "percent"}),
                 ("Memory per task", "memory", {**_MIB, "max_pct_of_limit": "percent"}),
                 (
                     "Models per device",

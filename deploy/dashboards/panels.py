@@ -16,7 +16,7 @@ HISTORY = {"type": "grafana-postgresql-datasource", "uid": "voxchord-history"}
 
 COLUMNS = 24
 _SINCE = re.compile(
-    r"(\w*started_epoch) >= \(SELECT MAX\(started_epoch\) FROM task_run\) - /\*:days\*/ 30 \* 86400"
+    r"(\w*started_epoch) >= \(SELECT MAX\(started_epoch\) FROM task_run\) - /\*:days\*/ \d+ \* 86400"
 )
 
 

@@ -9,6 +9,7 @@ from bench.harness.rows import attempt
 from db.database import writing
 from db.ingest import rows
 from db.queries.jobs import find_jobs
+from db.reports import limits
 from db.reports.advice import advise
 from db.reports.job_page import page
 from db.reports.job_timeline import JobTimeline, load
@@ -255,3 +256,33 @@ def test_findings_state_their_figures(
     fresh = [row | {"attempt_uid": attempt()["attempt_uid"]} for row in attempts]
     assert sentence in advise(timeline_of(engine, *fresh, **job))
     engine.dispose()
+
+
+def test_use_is_shown_against_limits(engine: Engine) -> None:
+    timeline = timeline_of(
+        engine,
+        run("text", 0, 2, mem_limit_bytes=1000 << 20, cgroup_peak_bytes=100 << 20),
+        run(
+            "diffusion",
+            2,
+            4,
+            mem_limit_bytes=110 << 20,
+            cpus_allowed=8,
+            gpu_mem_reserved_peak_bytes=10 << 30,
+            gpu_mem_total_bytes=80 << 30,
+        ),
+    )
+    found = {name: [str(use) for use in uses] for name, uses in limits.uses(timeline).items()}
+    assert found == {
+        "voxchord.text": ["100 of 1000 MiB, 10 %", "0.9 of 1.0 cores, 90 %"],
+        "voxchord.diffusion": [
+            *("100 of 110 MiB, 91 %", "0.9 of 4.0 cores, 22 %", "10240 of 81920 MiB, 12 %"),
+        ],
+    }
+    sentences = " ".join(advise(timeline))
+    assert "text used at most 10 % of its memory limit of 1000 MiB: 150 MiB would do." in sentences
+    assert "diffusion used at most 12 % of the device's memory: more segments would fit" in sentences
+    html = page(timeline)
+    assert "text: memory" in html
+    assert 'width="100.0" height="14" fill="#3b7dd8"' in html
+    assert 'height="14" fill="var(--bad)"' in html, "91 % of a limit"

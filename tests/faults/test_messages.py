@@ -14,6 +14,7 @@ from bench.harness.fleet import ROOT, Fleet
 from bench.harness.malformed import MALFORMED, envelope
 from bench.harness.waiting import until
 from tasks.broker import dead_letters
+from tasks.broker.queues import QUEUES
 from tasks.make_app import make_app
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import Settings
@@ -22,7 +23,6 @@ from tests.faults.test_holes import LIMIT_S, done
 
 pytestmark = pytest.mark.xdist_group("tests/faults/test_holes.py")
 
-QUEUES = ("voxchord", "cpu.text", "cpu.semantic", "cpu.stitch", "gpu.speaker", "gpu.diffusion")
 WORD = "velvet"
 
 

@@ -124,6 +124,8 @@ def _weighed(
         _tie(sorted(play.names), "screenplay", findings)
     else:
         _refuse_table(lines, findings)
+        _refuse_names_above_times(lines, findings)
+        _refuse_fenced(lines, findings)
     return Recognised("markdown" if prose.is_markdown(lines) else "prose", lines)
 
 
@@ -161,16 +163,47 @@ def _lines(numbers: Sequence[int]) -> str:
 def _refuse_table(lines: Sequence[Line], findings: Findings) -> None:
     """A table without a first line that names its columns would be read aloud cell by cell."""
     speech = [line.text for line in lines if line.kind == structure.SPEECH]
-    for delimiter in ("\t", ";", ","):
-        cells = {text.count(delimiter) for text in speech}
-        heads = [text.partition(delimiter)[0] for text in speech]
-        short = delimiter != "," or all(len(head) <= 40 and " " not in head for head in heads)
-        if len(speech) >= 3 and len(cells) == 1 and cells != {0} and short:
+    enough = 3 if not any('"' in text for text in speech) else 2
+    if len(speech) >= enough and structured.delimiter_of(speech):
+        findings.problem(
+            1,
+            "looks like a table without names for its columns; begin with a line such as `speaker,text`",
+        )
+
+
+_NAME_ALONE = re.compile(r"[^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*){0,3}")
+_TIMES_NAMED = 2
+
+
+def _refuse_names_above_times(lines: Sequence[Line], findings: Findings) -> None:
+    """A chat in which every name stands above a line with a time alone would be read aloud, names and all."""
+    times = [
+        line.number
+        for line, before in zip(lines[1:], lines, strict=False)
+        if line.kind == structure.SPEECH
+        and labels.without_time(line.text.strip().lstrip("-–—• "))[0].strip() == ""
+        and _NAME_ALONE.fullmatch(before.text.strip())
+        and before.text.strip()[0].isupper()
+    ]
+    if len(times) >= _TIMES_NAMED:
+        named = [number - 1 for number in times]
+        findings.problem(
+            named[0],
+            f"{_lines(named)} like speakers' lines, with times below the names; write `Name: words`, or give "
+            "`--form prose` to have every word read by one narrator",
+        )
+
+
+def _refuse_fenced(lines: Sequence[Line], findings: Findings) -> None:
+    """Code in Markdown is left out, but a script between fences is what is meant, not the words around it."""
+    for number, text in prose.code_blocks(lines):
+        inner = survey("colon", structure.lines_of(text.split("\n")), ())
+        script = _syntax(text) or inner.verdict is Verdict.LABELS
+        if script:
             findings.problem(
-                1,
-                "looks like a table without names for its columns; begin with a line such as `speaker,text`",
+                number,
+                "begins a code block that looks like a script; give what is between the fences by itself",
             )
-            return
 
 
 def events(recognised: Recognised, text: str, cast: Collection[str], findings: Findings) -> Iterator[Event]:

@@ -4,11 +4,13 @@ What is left out keeps its line breaks, so that every word keeps its line's numb
 without an `Omission`.
 """
 
+import html
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.script import directions
+from pipeline.script.plain import is_picture, plain_letters
 from pipeline.script.turns import Findings
 from pipeline.script.vocabulary import words_of
 
@@ -23,6 +25,8 @@ TAG = "markup tag"
 COMMENT = "comment"
 
 _ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~<])")
+_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
+"""Characters by their names in HTML: `&amp;`, `&#39;`."""
 _GUARD = 0xE000
 """Escaped characters are moved here, where no rule below finds them, and back in the end."""
 _PAUSE_MARK = "\ue0ff"
@@ -44,7 +48,7 @@ _LINK = re.compile(
 _AUTOLINK = re.compile(r"<((?:https?|ftp|mailto):[^<>\s]+|[\w.+-]+@[\w.-]+\.\w+)>")
 _REFERENCE = re.compile(r"\[\^[^\[\]\s]+\]")
 _CITATION = re.compile(r"(?<=\S)[ ]?\[\d{1,3}(?:\s*[,–—-]\s*\d{1,3})*\]")
-_PARENTHESIS_NOTE = re.compile(r"(?<=[,.;:!?\"'])\(\d{1,2}\)(?=\s|$)")
+_PARENTHESIS_NOTE = re.compile(r"(?<=[,.;:!?\"])\(\d{1,2}\)(?=\s|$)")
 _SUPERSCRIPT = re.compile(r"(?<=[^\W\d_]|[.,;:!?\"'])[⁰¹²³⁴-⁹]+")
 _WORD_BEFORE = re.compile(r"[^\W\d_]*$")
 _DAGGER = re.compile(r"(?<=[\w.,;:!?\"'])[†‡]+")
@@ -58,6 +62,8 @@ _ITALIC = re.compile(r"(?<![*\w\\])(\*)(?=[^\s*])([^*]+?)(?<=[^\s*])\1(?![*\w])"
 _EMPHASISED_BRACKETS = re.compile(r"(\*{1,3}|_{1,3})([(\[{][^()\[\]{}]*[)\]}])\1")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}|【([^【】]*)】")
 _PARENTHESES = re.compile(r"\(([^()]*)\)|（([^（）]*)）")
+_OMITTED = re.compile(r"<(?:media|image|video|audio|sticker|document|GIF|file)\b[^<>]{0,40}>", re.IGNORECASE)
+"""Placeholder for what chat programs do not export: `<Media omitted>`."""
 _TAG = re.compile(r"</?[A-Za-z][\w:-]{0,30}(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>")
 _NUMBERING = re.compile(r"[\w]{1,2}|[ivxlc]+|\d+")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad][ ]*\n[ ]*(?=[a-z])")
@@ -101,9 +107,8 @@ class _Cleaner:
 
     def __init__(self, lines: Sequence[tuple[int, str]], findings: Findings) -> None:
         self.numbers = [number for number, _ in lines]
-        self.text = _ESCAPED.sub(
-            lambda found: chr(_GUARD + ord(found[1])), "\n".join(text for _, text in lines)
-        )
+        whole = "\n".join(text for _, text in lines)
+        self.text = _ENTITY.sub(_character, _ESCAPED.sub(lambda found: _guarded(found[1]), whole))
         self.findings = findings
         self.pauses: list[int] = []
         self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/") or bool(
@@ -184,6 +189,7 @@ class _Cleaner:
         self.drop(_PICTURE, PICTURE, _nothing)
         self.drop(_LINK, ADDRESS, lambda found: "" if found[1].strip("^ ").isdecimal() else found[1])
         self.drop(_AUTOLINK, ADDRESS, lambda found: "")
+        self.drop(_OMITTED, PICTURE, _nothing)
         self.drop(_TAG, TAG, _nothing)
 
     def asides(self, has_speakers: bool) -> None:
@@ -276,6 +282,21 @@ def _without(whole: str, retained: str) -> str:
     """The text left out: the parts before and behind what is retained."""
     start = whole.find(retained) if retained else -1
     return whole if start < 0 else f"{whole[:start]} {whole[start + len(retained) :]}".strip()
+
+
+def _guarded(text: str) -> str:
+    """Characters where no rule for marks finds them."""
+    return "".join(chr(_GUARD + ord(letter)) if " " < letter < "\x7f" else letter for letter in text)
+
+
+def _character(found: re.Match[str]) -> str:
+    character = plain_letters(html.unescape(found[0]))
+    readable = (
+        character != found[0]
+        and (character.isprintable() or character.isspace())
+        and not is_picture(character)
+    )
+    return _guarded(character) if readable else found[0]
 
 
 def _unguarded(text: str) -> str:

@@ -1,5 +1,6 @@
 """Scripts with labelled lines, to events."""
 
+import functools
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,17 @@ _OTHERWISE = (
     "begins with a speaker's name, but not as the other lines do; write the name in the same way, or a "
     "backslash before it if it is to be read aloud"
 )
+_STRANGER = (
+    "begins like a speaker's line, but not as the other lines do; write the name as they do, or a backslash "
+    "before it if it is to be read aloud"
+)
+_ONE_LINE = (
+    "has a speaker's name and a colon within the line; begin a new line with it, or take the colon out if "
+    "the name is to be read aloud"
+)
+_NO_NAME = "begins with a time as other lines do, but without a speaker; write one, or take the line out"
+_SYSTEM = re.compile(r"(?:\*{1,3}|-!-|-->|<--|==)\s+\S")
+"""Messages of chat programs: `* nora waves`, `-!- bob has joined`."""
 _WRAPPED = 60
 """A line shorter than this that ends a sentence was not wrapped by an editor."""
 _STRONG_METADATA = words_of("""
@@ -31,13 +43,18 @@ _QUOTED = re.compile(r"^\s*(?:>\s?)+(?=\s|\S)")
 _BACKSLASH = re.compile(r"^(\s*)\\(?![\\`*_{}\[\]()#+\-.!|>~<])")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Reading:
     lines: Sequence[Line]
     survey: Survey
     taken: Mapping[int, Label]
     """The lines that begin a speaker's turn."""
     findings: Findings
+
+    @functools.cached_property
+    def timed(self) -> bool:
+        """True if a time stands before most labels."""
+        return 2 * sum(label.timed for label in self.taken.values()) > len(self.taken)
 
 
 def read(
@@ -65,6 +82,7 @@ def _take(
 ) -> dict[int, Label]:
     """Decide for every would-be label whether it is a speaker's."""
     taken: dict[int, Label] = {}
+    ambiguous = bool(findings.problems)  # two dialects, of which every line is named already
     for line in lines:
         if line.number in skipped:
             continue
@@ -85,7 +103,20 @@ def _take(
                 else:
                     findings.problem(line.number, _OTHERWISE)
                 break
+            if label is not None and not ambiguous and _is_strangers(label, other, line, chosen):
+                findings.problem(line.number, _STRANGER)
+                break
     return taken
+
+
+def _is_strangers(label: Label, other: Survey, line: Line, chosen: Survey) -> bool:
+    """Tell whether a line begins with a name in another dialect than the others, beyond doubt."""
+    if other.dialect not in _LOOSE or not label.strict or line.number in (*chosen.spoken, *chosen.cues):
+        return False
+    what = kind(label.name)
+    if label.name.isupper() and len(label.name) > 1:
+        return what not in (Kind.SPOKEN, Kind.CUE)
+    return identity(label.name) in other.sure and what in (Kind.SPEAKER, Kind.NUMBERED)
 
 
 def _is_speakers(
@@ -167,6 +198,8 @@ def _labelled(label: Label, line: Line, reading: _Reading) -> Iterator[Event]:
 def _within(text: str, number: int, reading: _Reading) -> Iterator[Event]:
     """The words of a line, in which a tag or bracket may hand over to another speaker."""
     dialect = reading.survey.dialect
+    if any(_is_another(label, reading) for label in labels.within(text)):
+        reading.findings.problem(number, _ONE_LINE)
     if dialect == "pipe":
         text = text.rstrip().removesuffix("|")
     if dialect not in labels.INLINE:
@@ -181,6 +214,14 @@ def _within(text: str, number: int, reading: _Reading) -> Iterator[Event]:
         if not found[0].startswith("</"):
             yield speaker(number, found[1])
     yield words(number, text[end:])
+
+
+def _is_another(label: Label, reading: _Reading) -> bool:
+    """Tell whether a name behind a sentence is a speaker's: known, emphasised, or in a script of one line."""
+    if identity(label.name) in reading.survey.counts:
+        return True
+    unsure = not label.decorated and len(reading.taken) > 1
+    return not unsure and kind(label.name) in (Kind.SPEAKER, Kind.NUMBERED)
 
 
 def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
@@ -203,6 +244,12 @@ def _unlabelled(line: Line, previous: Line | None, reading: _Reading) -> Iterato
     text = _BACKSLASH.sub(r"\1", _QUOTED.sub("", line.text))
     if reading.survey.dialect == "tag" and not labels.INLINE["tag"].sub("", text).strip():
         return
+    bare, time = labels.without_time(text)
+    if reading.survey.dialect == "tag" and _SYSTEM.match(bare):
+        reading.findings.omit(number, structure.DIRECTION, line.text)
+        return
+    if time and bare.strip() and reading.timed:
+        reading.findings.problem(number, _NO_NAME)
     would_be = reading.survey.spoken.get(number)
     heads = would_be is not None and would_be.strict and kind(would_be.name) is Kind.SPOKEN
     if heads:
@@ -227,7 +274,7 @@ def _stands_alone(line: Line, previous: Line | None, reading: _Reading) -> bool:
     if (
         previous is not None
         and previous.number in reading.taken
-        and not reading.taken[previous.number].words.strip()
+        and not structure.without_asides(reading.taken[previous.number].words)
     ):
         return False
     if previous is None or previous.kind not in (structure.SPEECH, structure.PAUSE, structure.DIRECTION):
@@ -288,9 +335,11 @@ def _keys(lines: Sequence[Line], chosen: Survey) -> list[Line]:
 
 def _list_below(line: Line, lines: Sequence[Line], chosen: Survey) -> list[Line]:
     """The people that are listed below `Cast:`, up to a blank line."""
-    below = []
+    below: list[Line] = []
+    listed = 2 * sum(label.listed for label in chosen.found.values()) > len(chosen.found)
     for after in lines[line.number :]:
-        if after.kind == structure.BLANK or after.number in chosen.found:
+        label = chosen.found.get(after.number)
+        if after.kind == structure.BLANK or (label is not None and (listed or not label.listed)):
             break
         below.append(after)
     return below

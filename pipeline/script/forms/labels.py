@@ -31,9 +31,15 @@ _NAME_MARKS = ".'_·・-"
 _LOOSE_MARKS = _NAME_MARKS + '#&"+№°/@'
 
 CLOCK = r"\d{1,3}:\d{2}(?::\d{2}){0,2}(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
-_DAY = r"\d{1,4}[-./]\d{1,2}[-./]\d{1,4}"
-_WHEN = rf"(?:{_DAY},?[\sT]+)?{CLOCK}(?:\s*(?:-->|[-–—])\s*{CLOCK})?"
+_DAY = (
+    r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|(?:[Tt]o|[Yy]ester|Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
+    r"|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Z][a-z]{2,8}\.? \d{4})"
+)
+_WHEN = rf"(?:{_DAY},?(?:[\sT]+|\sat\s))?{CLOCK}(?:\s*(?:-->|[-–—])\s*{CLOCK})?"
 _TIME = re.compile(rf"(?:\[{_WHEN}\]|\({_WHEN}\)|<{_WHEN}>|{_WHEN}(?![\d:])(?:\s*[-–—|])?)\s*")
+_PICTURE = "[\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]"
+_PICTURES = re.compile(rf"^(?:{_PICTURE}+\s*)+|(?:\s*{_PICTURE}+)+$")
+"""Emoji before and behind a name."""
 _LIST = re.compile(r"(?:[-*+•‣◦▪–—]|\(?\d{1,4}[.)])\s+(?=\S)")
 _QUOTE = re.compile(r">+\s*")
 _NAME = rf"(?P<name>[^\s:：()（）\[\]{{}}<>|*\t~`][^:：()（）\[\]{{}}<>|*\t~`]{{0,{_NAME_CHARACTERS - 1}}}?)"
@@ -47,9 +53,10 @@ _EMPHASISED = re.compile(
     rf"(?P<mark>\*{{1,3}}|_{{1,3}}|~~|`){_NAME}\s*(?P<m1>(?:(?P=mark))?){_DIRECTIONS}\s*(?P<m2>(?:(?P=mark))?)"
     r"\s*(?P<colon>::?|：)(?!//)\s?(?P<m3>(?:(?P=mark))?)"
 )
+_TIME_COLON = re.compile(rf"{_NAME}{_DIRECTIONS},?\s+(?:[-–—|]\s*)?{_WHEN}\s*(?P<colon>:)(?=\s)")
 _PLAIN_COLON = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?P<colon>::?|：)(?!//)")
 _QUOTED = re.compile(r"[\"'](?P<name>[^\"':]{1,60})[\"']\s*(?P<colon>:|：)")
-_TAG = re.compile(r"<(?P<name>[^<>/\s][^<>/]{0,59})>\s*(?::\s*)?")
+_TAG = re.compile(r"<[ @+%&~]?(?P<name>[^<>/\s][^<>/]{0,59})>\s*(?::\s*)?")
 _LAST_CLOSING_TAG = re.compile(r"</[^<>]{1,80}>\s*$")
 _ATTRIBUTE = re.compile(
     r"<[A-Za-z][\w-]{0,20}\s+(?:[\w-]{1,20}=\"[^\"<>]{0,40}\"\s+){0,3}"
@@ -58,27 +65,29 @@ _ATTRIBUTE = re.compile(
 )
 _BRACKET = re.compile(
     r"(?P<mark>\*{0,3})(?:\[(?P<square>[^\[\]]{1,60})\]|【(?P<wide>[^【】]{1,60})】|\{(?P<curly>[^{}]{1,60})\})"
-    rf"{_DIRECTIONS}\s*(?:[:：])?(?P=mark)\s*(?:[:：]|[-–—]\s)?\s*"
+    rf"{_DIRECTIONS}\s*(?:[:：])?(?P=mark)\s*(?:[:：]|[-–—]\s)?\s*(?:{_WHEN}\s*$)?"
 )
 _BOLD = re.compile(
     rf"(?P<mark>\*{{2,3}}|_{{2,3}}){_NAME}{_DIRECTIONS}(?P=mark){_MORE}(?:\s+[-–—|>]+\s+|\s+|$)"
 )
 _HEADING = re.compile(rf"#{{1,6}}\s+(?P<mark>\*{{0,3}}){_NAME}{_DIRECTIONS}\s*[:：]?(?P=mark)\s*$")
 _NAME_TIME = re.compile(
-    rf"(?P<mark>\*{{0,3}}){_NAME}(?P=mark)\s*(?:[-–—|]\s*)?[\[(]?{_WHEN}[\])]?\s*[:：]?\s*$"
+    rf"(?P<mark>\*{{0,3}}){_NAME}{_DIRECTIONS}(?P=mark)\s*,?\s*(?:[-–—|]\s*)?[\[(]?{_WHEN}[\])]?\s*[:：]?\s*$"
 )
-_TIME_NAME = re.compile(rf"[\[(]?{_WHEN}[\])]?\s*(?:[-–—|]\s*)?{_NAME}\s*$")
+_TIME_NAME = re.compile(rf"[\[(]?{_WHEN}[\])]?\s*(?:[-–—|]\s*)?{_NAME}{_DIRECTIONS}\s*$")
 _TAB = re.compile(rf"{_NAME}{_DIRECTIONS}\t+")
 _PIPE = re.compile(rf"\|?\s*{_NAME}{_DIRECTIONS}\s*\|\s*")
 _DASH = re.compile(rf"{_NAME}{_DIRECTIONS}\s+(?:--?|[–—])\s+")
 _ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›])\s+")
+_BRACKETED = r"(?:\([^()]{1,200}\)|\[[^\[\]]{1,200}\])"
 _TITLE = r"(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?"
 _CAPITALS = "[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}"
 _PERIOD = re.compile(
     rf"(?!{_TITLE}{_CAPITALS}(?:$|[(\[]))"  # a screenplay's name with a title: `DR. WATSON` alone on its line
-    rf"(?P<name>(?:{_TITLE})?{_CAPITALS}?)"
-    rf"{_DIRECTIONS}\.{_MORE}\s+(?=\S)"
+    rf"(?P<name>{_TITLE}{_CAPITALS}?|(?!{_TITLE}){_CAPITALS}?)"
+    rf"(?:{_DIRECTIONS}\.{_MORE}(?:\s*[-–—]{{1,2}}\s*|\s+)|(?P<dir3>(?:\s*{_BRACKETED})+)\s+)(?=\S)"
 )
+"""`NORA. Words`, `NORA.— Words`, and `NORA [rising] Words` without a full stop."""
 _IN_DIRECTIONS = re.compile(r"[(（\[{*]([^()（）\[\]{}*]+)[)）\]}*]")
 _IS_TIME = re.compile(_WHEN)
 _COMMA = re.compile(r"([^,]+),\s+([a-z][\w' -]{1,40})")
@@ -116,6 +125,27 @@ class Label:
     """True if a comma parts the name from a direction: `Nora, laughing:`."""
 
 
+_BEHIND_SENTENCE = re.compile(
+    rf"(?:(?<=[.!?…])|(?<=[.!?…][\"')\]*]))\s+(?P<mark>\*{{0,3}}|_{{0,3}}){_NAME}"
+    rf"(?P<m1>\*{{0,3}}|_{{0,3}}){_DIRECTIONS}\s*(?::|：)(?P<m3>\*{{0,3}}|_{{0,3}})(?=\s)"
+)
+
+
+def within(words: str) -> list[Label]:
+    """The would-be labels behind the ends of sentences within a line: `Hello. Theo: Hi.`
+
+    >>> [label.name for label in within("Hello. **Theo:** Hi! Nora: Bye.")]
+    ['Theo', 'Nora']
+    """
+    if ":" not in words and "：" not in words:
+        return []
+    found = (
+        _label("colon", words, match, decorated=bool(match["mark"]))
+        for match in _BEHIND_SENTENCE.finditer(words)
+    )
+    return [label for label in found if label is not None and label.strict]
+
+
 INLINE = {
     "tag": re.compile(r"</?\s*([^<>/]{1,60}?)\s*/?>(?:\s*:(?=\s))?"),
     "bracket": re.compile(r"\[\s*([^\[\]]{1,60}?)\s*\]:?"),
@@ -137,6 +167,9 @@ def _split_prefix(line: str) -> tuple[str, bool, bool]:
     time = _TIME.match(text)
     if time:
         text, timed = text[time.end() :], True
+    pictures = _PICTURES.match(text)
+    if pictures and pictures.end() < len(text):
+        text = text[pictures.end() :]
     return text, bool(listed) and not timed, timed
 
 
@@ -161,7 +194,7 @@ def _colon(line: str) -> Label | None:
         if not found or sum(map(bool, (found["m1"], found["m2"], found["m3"]))) != 1:
             return None
         return _label("colon", text, found, listed=listed, timed=timed, decorated=True)
-    found = _QUOTED.match(head) or _PLAIN_COLON.match(head)
+    found = _QUOTED.match(head) or _TIME_COLON.match(head) or _PLAIN_COLON.match(head)
     if not found:
         return None
     after = text[found.end() : found.end() + 1]
@@ -172,13 +205,13 @@ def _colon(line: str) -> Label | None:
 
 
 def _tag(line: str) -> Label | None:
-    text, listed, _ = _split_prefix_of_tag(line)
+    text, listed, timed = _split_prefix_of_tag(line)
     attribute = _ATTRIBUTE.match(text)
     found = attribute or _TAG.match(text)
     if not found or (not attribute and is_markup(found["name"])):
         return None
     words = _LAST_CLOSING_TAG.sub("", text[found.end() :])
-    label = _label("tag", text, found, listed=listed, decorated=True)
+    label = _label("tag", text, found, listed=listed, timed=timed, decorated=True)
     return replace(label, words=words) if label else None
 
 
@@ -248,6 +281,7 @@ def _label(
 ) -> Label | None:
     groups = found.groupdict()
     directions = _directions(groups.get("dir")) + _directions(groups.get("dir2"))
+    directions += _directions(groups.get("dir3"))
     words = text[found.end() :]
     marks = {"listed": listed, "tight": tight, "timed": timed, "decorated": decorated}
     return _made(dialect, found["name"], directions, words, **marks)
@@ -264,7 +298,9 @@ def _made(
     timed: bool = False,
     decorated: bool = False,
 ) -> Label | None:
-    name = name.strip().strip("*_").strip().strip('"“”').strip()
+    if dialect == "dash" and name.isupper():  # `NORA. — Words`
+        name = name.strip().removesuffix(".")
+    name = _PICTURES.sub("", name.strip().strip("*_").strip().strip('"“”').strip())
     if name.count("_") and name.startswith("_"):
         name = name.strip("_")
     found = comma_direction(name)
@@ -343,5 +379,5 @@ _MATCHERS: dict[str, Callable[[str], Label | None]] = {
     "pipe": _separated("pipe", _PIPE, "|"),
     "dash": _separated("dash", _DASH, "-–—"),
     "arrow": _separated("arrow", _ARROW, ">=;~»›"),
-    "period": _separated("period", _PERIOD, "."),
+    "period": _separated("period", _PERIOD, ".])"),
 }

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator, Sequence
 
 from pipeline.script import marks
 from pipeline.script.events import Event, heading, pause_between, words
-from pipeline.script.forms import labels, structure
+from pipeline.script.forms import labels, structure, structured
 from pipeline.script.forms.structure import Line
 from pipeline.script.turns import Findings
 
@@ -51,6 +51,18 @@ def read(lines: Sequence[Line], findings: Findings) -> Iterator[Event]:
         else:
             yield from _line(line, lines, timed, findings)
             position += 1
+
+
+def code_blocks(lines: Sequence[Line]) -> Iterator[tuple[int, str]]:
+    """The number of each code block's first line, and what is in it."""
+    position = 0
+    while position < len(lines):
+        fence = _FENCE.fullmatch(lines[position].text)
+        if fence:
+            end = _end_of_code(lines, position, fence[1])
+            yield lines[position].number, "\n".join(line.text for line in lines[position + 1 : end])
+            position = end
+        position += 1
 
 
 def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) -> Iterator[Event]:
@@ -111,14 +123,18 @@ def _code(
     lines: Sequence[Line], position: int, fence: str, findings: Findings
 ) -> Generator[Event, None, int]:
     """Leave a block of code out; returns the position behind it."""
-    end = next(
-        (i for i in range(position + 1, len(lines)) if lines[i].text.strip().startswith(fence[:3])),
-        len(lines),
-    )
+    end = _end_of_code(lines, position, fence)
     block = lines[position : end + 1]
     findings.omit(lines[position].number, "code block", "\n".join(line.text for line in block))
     yield pause_between(lines[position].number)
     return end + 1
+
+
+def _end_of_code(lines: Sequence[Line], position: int, fence: str) -> int:
+    return next(
+        (i for i in range(position + 1, len(lines)) if lines[i].text.strip().startswith(fence[:3])),
+        len(lines),
+    )
 
 
 def _is_table(lines: Sequence[Line], position: int) -> bool:
@@ -128,6 +144,11 @@ def _is_table(lines: Sequence[Line], position: int) -> bool:
 
 def _table(lines: Sequence[Line], position: int, findings: Findings) -> Generator[Event, None, int]:
     """Read a table row by row, the cells of a row as one sentence; returns the position behind it."""
+    if structured.is_table_of_turns(lines[position].text):
+        findings.problem(
+            lines[position].number,
+            "begins a table of speakers and texts within other text; give the table by itself",
+        )
     findings.omit(lines[position + 1].number, "table rule", "")
     while position < len(lines) and "|" in lines[position].text:
         if not _TABLE_RULE.fullmatch(lines[position].text):

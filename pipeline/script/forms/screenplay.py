@@ -17,6 +17,7 @@ _CUE = re.compile(
     r"@?(?P<name>[^\W\d_a-zß-öø-ÿ][^()\[\]a-zß-öø-ÿ:!?]{0,40}?|@.{1,40}?)\s*(?P<extensions>(?:\([^()]{1,40}\)\s*)*)\^?"
 )
 _PAGE = re.compile(r"\s{0,80}(?:-\s?)?\d{1,4}\.?(?:\s?-)?\s{0,80}|\s{0,80}page \d+.*", re.IGNORECASE)
+_ABBREVIATIONS = ("JR.", "SR.", "ESQ.", "MR.", "MRS.", "MS.", "DR.", "ST.")
 _HALF = 0.5
 _CUE_CHARACTERS = 120
 
@@ -40,11 +41,16 @@ class Survey:
 def survey(lines: Sequence[Line], cast: Collection[str]) -> Survey:
     """Look for names in capitals above lines of speech."""
     result = Survey(scenes=sum(line.kind == structure.SCENE for line in lines))
+    dotted: dict[int, str] = {}
     for position, line in enumerate(lines):
         name = _cue(line, lines[position + 1 : position + 2], cast)
-        if name is not None:
-            result.names[line.number], result.extensions[line.number] = name
-            result.counts[identity(name[0])] += 1
+        if name is None:
+            continue
+        if _is_dotted(name[0]):
+            dotted[line.number] = name[0]
+        result.names[line.number], result.extensions[line.number] = name
+        result.counts[identity(name[0])] += 1
+    _settle_dotted(result, dotted, lines)
     if result.names:
         result.verdict = _judged(result, lines, cast)
     return result
@@ -63,13 +69,35 @@ def _cue(line: Line, below: Sequence[Line], cast: Collection[str]) -> tuple[str,
         or name.endswith((",", ";", "-", "—"))
     ):
         return None
-    if name.endswith(".") and len(name.split()[-1]) > 4:  # a sentence in capitals
-        return None
     if below[0].kind == structure.SPEECH and below[0].text.isupper() and _match(below[0].text):
         return None
     if identity(name) not in cast and kind(name) in (Kind.SPOKEN, Kind.CUE):
         return None
     return name, found["extensions"]
+
+
+def _is_dotted(name: str) -> bool:
+    """Tell whether a full stop that belongs to no abbreviation ends a name: `BERNARDO.`"""
+    last = name.rsplit(maxsplit=1)[-1]
+    return last.endswith(".") and "." not in last[:-1] and last not in _ABBREVIATIONS
+
+
+def _settle_dotted(result: Survey, dotted: dict[int, str], lines: Sequence[Line]) -> None:
+    """Names with a full stop are names if one of them returns below blank lines, as in printed plays."""
+    alone = [name for number, name in dotted.items() if _below_blank(lines, number)]
+    counts = Counter(map(identity, alone))
+    returning = any(counts[identity(name)] > 1 and kind(name) is Kind.SPEAKER for name in alone)
+    for number, name in dotted.items():
+        if returning and _below_blank(lines, number):
+            result.names[number] = name.removesuffix(".")
+            continue
+        del result.names[number], result.extensions[number]
+        result.counts[identity(name)] -= 1
+    result.counts = +result.counts
+
+
+def _below_blank(lines: Sequence[Line], number: int) -> bool:
+    return number == 1 or lines[number - 2].kind != structure.SPEECH
 
 
 def _match(text: str) -> re.Match[str] | None:

@@ -13,7 +13,7 @@ DIRECTION = "stage direction"
 SPEECH = "speech"
 
 _ONLY_PAUSES = re.compile(r"(?:\[\s*pause[^\]\n]*\]?\s*)+", re.IGNORECASE)
-_RULE = re.compile(r"(?:[-*_=~#•·—]\s*){3,}|⁂")
+_RULE = re.compile(r"(?:[-*_=~#•·—`]\s*){3,}|⁂")
 _HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>\S.*)")
 _SCENE = re.compile(
     r"(?:\d+[A-Z]?\.?\s+)?(?:(?:INT|EXT|EST|I/E|INT\.?/EXT)[. ].*"
@@ -61,6 +61,15 @@ def _kind(text: str) -> str:
         return SPEECH  # as nearly all lines
     patterns = _PATTERNS if len(stripped) <= _LONG else _PATTERNS_OF_LONG_LINES
     return next((kind for kind, pattern in patterns if pattern.fullmatch(stripped)), SPEECH)
+
+
+def without_asides(text: str) -> str:
+    """The words of a line, without what is in brackets.
+
+    >>> without_asides("(off) [door]"), without_asides("(off) Yes.")
+    ('', 'Yes.')
+    """
+    return re.sub(_BRACKETED, "", text).strip()
 
 
 def heading_text(text: str) -> str:

@@ -18,7 +18,7 @@ from pipeline.script.vocabulary import words_of
 
 SPEAKER_KEYS = words_of("""
     speaker speaker_id speaker_name speakername name character role voice who actor person host user author
-    participant agent character_name from
+    participant agent character_name from voice_id voiceid voice_name voicename
 """)
 TEXT_KEYS = words_of("""
     text line content message words dialogue dialog utterance say says value transcript sentence speech lines
@@ -34,6 +34,8 @@ _NOTE_KEYS = words_of("""
 """)
 _NEVER_NAMES = words_of("speaker speaker_id speaker_name name character role who")
 """Keys that are no speaker's name where an item has one key alone."""
+_VOICE_KEYS = words_of("voice voice_id voiceid voice_name voicename")
+"""Keys that say who speaks where no other key does."""
 _DEPTH_MAX = 60
 _ITEM = "an item has a speaker and a text"
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\n(?P<inner>.*?)\n?\s*\1\s*", re.DOTALL)
@@ -66,7 +68,26 @@ def read_json(text: str, findings: Findings) -> Iterator[Event]:
     Raises:
         ScriptError: it is not JSON, or holds no turns.
     """
-    return read_items(_turns(_parsed(text)), findings)
+    return _read_document(_parsed(text), findings)
+
+
+def _read_document(value: Any, findings: Findings) -> Iterator[Event]:
+    turns = _turns(value)
+    _report_keys(_beside(value, turns), 1, findings, "key")
+    return read_items(turns, findings)
+
+
+def _beside(value: Any, turns: list[Any]) -> list[str]:
+    """The keys of the objects around the turns that hold texts or lists, and are not read."""
+    if not isinstance(value, dict) or turns == [value]:
+        return []
+    unread: list[str] = []
+    for key, found in value.items():
+        if isinstance(found, dict):
+            unread += _beside(found, turns)
+        elif found is not turns and isinstance(found, str | list) and found:
+            unread.append(_key(str(key)))
+    return unread
 
 
 def _parsed(text: str) -> Any:
@@ -106,8 +127,18 @@ def is_yaml(text: str) -> bool:
     by_speaker = re.search(rf"^\s*(?:-\s+)?(?:{speakers}):\s+\S", text, re.MULTILINE)
     by_text = re.search(rf"^\s*(?:-\s+)?(?:{texts}):(?:\s|$)", text, re.MULTILINE)
     listed = re.search(r"^\s*-\s+[\w\"'][^\n]*:(?:\s|$)", text, re.MULTILINE)
-    below = re.search(r"^[A-Za-z_][\w ]*:[ ]*\n(?:[ ]*\n)*\s*-\s+[\w\"'][^:\n]*:(?:\s|$)", text, re.MULTILINE)
-    return bool(listed and ((by_speaker and by_text) or below))
+    lists = "|".join(sorted(_LIST_KEYS))
+    below = re.search(
+        rf"^(?:{lists}):[ ]*\n(?:[ ]*\n)*\s*-\s+[\w\"'][^:\n]*:(?:\s|$)", text, re.MULTILINE | re.IGNORECASE
+    )
+    return bool(listed and ((by_speaker and by_text) or (below and not _has_labels_beside(text))))
+
+
+def _has_labels_beside(text: str) -> bool:
+    """Tell whether a key at the left margin returns, or a line there is none: labels, not YAML."""
+    margin = [line for line in text.split("\n") if line.strip() and line[0] not in " \t#-"]
+    keys = [line.partition(":")[0] for line in margin]
+    return len(set(keys)) < len(keys) or not all(":" in line for line in margin)
 
 
 def read_yaml(text: str, findings: Findings) -> Iterator[Event]:
@@ -130,7 +161,7 @@ def read_yaml(text: str, findings: Findings) -> Iterator[Event]:
         ) from None
     except (yaml.YAMLError, RecursionError, ValueError):
         raise ScriptError(1, "begins like YAML but is not") from None
-    return read_items(_turns(value), findings)
+    return _read_document(value, findings)
 
 
 def csv_dialect(text: str) -> str | None:
@@ -141,6 +172,29 @@ def csv_dialect(text: str) -> str | None:
         if len(names) > 1 and None not in (_column(names, SPEAKER_KEYS), _column(names, TEXT_KEYS)):
             return delimiter
     return None
+
+
+def delimiter_of(rows: Sequence[str]) -> str | None:
+    """The sign that parts rows into cells, as many in each, where quotes are those of CSV.
+
+    >>> delimiter_of(['Nora,"Hello, you."', "Theo,Hi.", "Nora,Bye."]), delimiter_of(["Well, yes.", "No, no."])
+    (',', None)
+    """
+    for delimiter in "\t;,":
+        cells = [next(csv.reader([row], delimiter=delimiter), []) for row in rows]
+        sizes = {len(row) for row in cells}
+        heads = [row[0] for row in cells if row]
+        tight = all(row[1:2] and not row[1].startswith(" ") for row in cells)
+        names = delimiter != "," or (tight and all(len(head) <= 40 and " " not in head for head in heads))
+        if len(sizes) == 1 and sizes != {1} and names:
+            return delimiter
+    return None
+
+
+def is_table_of_turns(row: str) -> bool:
+    """Tell whether the first row of a Markdown table names a column for speakers and one for texts."""
+    names = [_key(cell) for cell in row.strip().strip("|").split("|")]
+    return None not in (_column(names, SPEAKER_KEYS), _column(names, TEXT_KEYS))
 
 
 def _bare(line: str, delimiter: str) -> str:
@@ -250,6 +304,8 @@ def read_items(items: Sequence[Any], findings: Findings) -> Iterator[Event]:
     unread: dict[str, int] = {}
     for number, item in enumerate(items, 1):
         if isinstance(item, dict) and (inner := _nested(item)) is not None:
+            for key in _beside(item, inner):
+                unread.setdefault(key, number)
             yield from read_items(inner, findings)
             continue
         found = _speaker_and_text(item, number, findings, unread)
@@ -297,7 +353,8 @@ def _speaker_and_text(
 def _pick(item: dict[Any, Any], keys: Collection[str]) -> Any:
     """The first of an object's keys that is one of these, the plainest first."""
     plainest = [key for key in item if _key(str(key)) in ("speaker", "text")]
-    return next((key for key in [*plainest, *item] if _key(str(key)) in keys), None)
+    named = [key for key in item if _key(str(key)) not in _VOICE_KEYS]
+    return next((key for key in [*plainest, *named, *item] if _key(str(key)) in keys), None)
 
 
 def _name(given: Any, number: int, findings: Findings) -> str | None:
@@ -325,7 +382,8 @@ def _report_keys(keys: Sequence[str], line: int, findings: Findings, what: str) 
 _DATA_KEYS = words_of("""
     start end id index time timestamp duration type emotion confidence seek tokens temperature avg_logprob
     compression_ratio no_speech_prob language lang speaker_id title start_time end_time begin number no scene
-    chapter voice_id gender pause speed rate volume pitch
+    chapter voice voice_id voiceid host_voice model model_id gender summary intro outro description author
+    date hosts speakers characters pause speed rate volume pitch
 """)
 
 

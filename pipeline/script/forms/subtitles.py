@@ -12,7 +12,11 @@ from pipeline.script.turns import NARRATOR, Findings
 from pipeline.script.vocabulary import Kind, kind
 
 _TIME = r"(?:\d{1,3}:)?\d{1,2}:\d{2}[.,]\d{1,3}"
-_ARROW = re.compile(rf"\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?P<settings>.*)")
+_ARROW = re.compile(
+    rf"\s*(?P<start>{_TIME})\s*-->\s*(?P<end>{_TIME})(?P<settings>.*)"
+    r"|(?P<first>\d{1,2}:\d{2}:\d{2}\.\d{3}),(?P<last>\d{1,2}:\d{2}:\d{2}\.\d{3})\s*"
+)
+"""A cue's times, as in SubRip and WebVTT, or as in YouTube's SBV."""
 _STYLE = re.compile(
     r"</?(?:i|b|u|s|c|ruby|rt|font|lang)(?:[.\s][^<>]*)?>|\{\\[^{}]*\}|<\d[\d:.]*>", re.IGNORECASE
 )
@@ -82,7 +86,10 @@ def _cues(lines: Sequence[str], findings: Findings) -> Iterator[_Cue]:
         findings.omit(position + 1, "cue time", arrow[0])
         if any(text.strip() for text in texts):
             yield _Cue(
-                begin + 1, _seconds(arrow["start"]), _seconds(arrow["end"]), tuple(map(_unstyled, texts))
+                begin + 1,
+                _seconds(arrow["start"] or arrow["first"]),
+                _seconds(arrow["end"] or arrow["last"]),
+                tuple(map(_unstyled, texts)),
             )
         position = end
 

@@ -234,7 +234,8 @@ def _judged_once_only(result: Survey) -> Verdict:
     if not any(label.strict for label in named):
         plain = len(found) > 1 and len(named) == len(found) and all(" " not in label.name for label in found)
         return Verdict.NOTHING if not result.whole else Verdict.LABELS if plain else Verdict.TIE
-    doubtful = len(named) < len(found) or any(label.listed for label in found)
+    numbers = all(label.name.isdecimal() for label in found)
+    doubtful = numbers or len(named) < len(found) or any(label.listed for label in found)
     lower = len(found) > 2 and all(label.words.lstrip()[:1].islower() for label in found)
     empty = result.dialect == "bracket" and not all(label.strict and label.words for label in found)
     return Verdict.LABELS if result.whole and not (doubtful or lower or empty) else Verdict.TIE

@@ -11,8 +11,15 @@ from tornado.options import options
 
 from db.schema import BUCKETS_S
 from pipeline.engines.registry import Engines
-from tasks.broker import task_options
-from tasks.flower import action_routes, history_routes, job_routes, launch, request_guard
+from tasks.broker import dead_letters, task_options
+from tasks.flower import (
+    action_routes,
+    dead_letter_routes,
+    history_routes,
+    job_routes,
+    launch,
+    request_guard,
+)
 from tasks.flower import state as flower_state
 from tasks.flower.request_guard import Guard
 from tasks.flower.server import BoundedServer
@@ -81,5 +88,6 @@ flower_internals.add_routes(
             cancel=lambda app, job, _segment, actor: actions.cancel(app, job, actor),
         ),
         *history_routes.routes(_ours.history_url),
+        *dead_letter_routes.routes(dead_letters.entries),
     ]
 )

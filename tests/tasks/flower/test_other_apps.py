@@ -118,6 +118,13 @@ def test_flower_api_accepts_celery_options(console: Console) -> None:
     assert waited["result"]["job"]
 
 
+def test_flower_lists_dead_letters(console: Console) -> None:
+    sent = console.ask("/api/task/send-task/voxchord.rendr", {"args": [SCRIPT], "queue": "voxchord"}).json
+    found = until(lambda: console.ask("/voxchord/dead-letters").json["dead_letters"])
+    assert sent["task-id"] in [entry["task_id"] for entry in found]
+    assert all(word not in str(found) for word in WORDS)
+
+
 def test_requests_without_password_are_refused(console: Console) -> None:
     for path in ("/", "/tasks", "/api/tasks", "/api/workers", "/broker"):
         assert console.ask(path, credentials="").status == 401

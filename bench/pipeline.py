@@ -38,12 +38,13 @@ def main() -> None:
     parser.add_argument("--script", type=Path, required=True)
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--option", action="append", default=[], metavar="NAME=VALUE")
+    parser.add_argument("--verify", choices=("off", "light"), default="light", help="through the workers")
     given = parser.parse_args()
     script = given.script.read_text()
     folder = Path(tempfile.mkdtemp(prefix="voxchord-bench-"))
     try:
         direct = in_one_process(script, folder / "direct")
-        piped = through_workers(script, folder / "pipeline", given.workers)
+        piped = through_workers(script, folder / "pipeline", given.workers, given.verify)
     finally:
         shutil.rmtree(folder)
     assert direct["sha256"] == piped["sha256"], "the two files differ"
@@ -88,23 +89,23 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
     return finalize.finish(jobs, plan, engine.profile, Free())
 
 
-def through_workers(script: str, folder: Path, workers: int) -> dict[str, Any]:
+def through_workers(script: str, folder: Path, workers: int, verify: str) -> dict[str, Any]:
     """Render through the broker and workers of a running local service."""
     settings = Settings(**{**_fields(load()), "state": folder, "broker_url": "", "store": ""})
     with LocalService(settings, concurrency=workers) as service:
         app = make_app(settings, service.broker_url)
-        _send(app, _WARM_UP)
+        _send(app, _WARM_UP, verify)
         processes = [process.pid for process in service.processes]
         if service.broker.process:
             processes.append(service.broker.process.pid)
         before, wall = _cpu_s(processes), time.perf_counter()
-        manifest = _send(app, script)
+        manifest = _send(app, script, verify)
         wall = time.perf_counter() - wall
         return _measured(manifest, wall, _cpu_s(processes) - before)
 
 
-def _send(app: Any, script: str) -> dict[str, Any]:
-    kwargs = {"script": script, "voices": {}, "options": {"format": "flac"}}
+def _send(app: Any, script: str, verify: str) -> dict[str, Any]:
+    kwargs = {"script": script, "voices": {}, "options": {"format": "flac", "verify": verify}}
     manifest: dict[str, Any] = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get()
     return manifest
 

@@ -17,6 +17,7 @@ from cli.commands import (
     service,
     stats,
     store,
+    takes,
     trim,
     voices,
 )
@@ -44,6 +45,10 @@ app.command()(jobs.fetch)
 app.command()(jobs.cancel)
 app.command()(retry.retry)
 app.command()(bundle.bundle)
+app.command("takes")(takes.list_takes)
+app.command()(takes.retake)
+app.command()(takes.pick)
+app.command()(takes.listen)
 app.command()(stats.stats)
 app.command()(report.report)
 app.command()(trim.trim)

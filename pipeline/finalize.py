@@ -40,7 +40,37 @@ def finish(
         MissingArtifactError: samples of a segment are missing or damaged; it counts as missing from now on.
         CancelledError, DeadlineError: raised by the control.
     """
-    chosen = list(jobs.artifacts.chosen(plan))
+    manifest = _join(jobs, plan, profile, control, watched=watched)
+    return jobs.outcomes.finish(plan.job, manifest.record())
+
+
+def revise(
+    jobs: Jobs,
+    plan: Plan,
+    profile: Profile,
+    control: Control,
+    revision: int,
+    *,
+    watched: AbstractContextManager[object] | None = None,
+) -> dict[str, Any]:
+    """Join the segments of a revision, from 1, as `finish` does; its files are beside the older ones."""
+    manifest = _join(jobs, plan, profile, control, revision, watched=watched)
+    return jobs.revisions.finish(plan.job, revision, manifest.record())
+
+
+def _join(
+    jobs: Jobs,
+    plan: Plan,
+    profile: Profile,
+    control: Control,
+    revision: int = 0,
+    *,
+    watched: AbstractContextManager[object] | None = None,
+) -> manifests.Manifest:
+    folder_name = f"jobs/{plan.job}" + (f"/revisions/{revision:03d}" if revision else "")
+    inherits = revision or plan.options.base_job
+    picks = jobs.revisions.picks(plan.job, revision) if inherits else {}
+    chosen = list(jobs.artifacts.chosen(plan, picks))
     takes = {each.segment.index: each.take or 0 for each in chosen}
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
@@ -58,31 +88,31 @@ def finish(
                 heard=_heard(jobs, plan, chosen),
             )
         # named by its content, so that two concurrent stitches do not change each other's file
-        name = f"jobs/{plan.job}/audio.{stitched.sha256[:12]}.{plan.options.format}"
+        name = f"{folder_name}/audio.{stitched.sha256[:12]}.{plan.options.format}"
         audio = Artifact(name, stitched.sha256, stitched.bytes)
         jobs.store.objects.put_file(out, audio.name)
     begun_s = jobs.coordination.begun_s(plan.job) or plan.created_s
     turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
     words = json.dumps([asdict(word) for word in stitched.words], ensure_ascii=False)
-    manifest = manifests.manifest(
+    return manifests.manifest(
         plan.job,
         stitched,
         engine=plan.options.engine,
         audio=audio,
         file_format=plan.options.format,
         subtitles={
-            kind: _placed(jobs, plan, f"subtitles.{kind}", getattr(stitched, kind))
+            kind: _placed(jobs, f"{folder_name}/subtitles.{kind}", getattr(stitched, kind))
             for kind in SUBTITLE_FORMATS
         },
-        turns=_placed(jobs, plan, "turns.json", turns),
+        turns=_placed(jobs, f"{folder_name}/turns.json", turns),
         segments=plan.segments,
         speakers=tuple(speaker.name for speaker in plan.speakers),
         wall_s=max(0.0, clock.now() - begun_s),  # another machine's clock may be behind
         script=jobs.plans.summary(plan.job),
-        words=_placed(jobs, plan, "words.json", words),
+        words=_placed(jobs, f"{folder_name}/words.json", words),
         verify=verification(plan, chosen),
+        revision=revision,
     )
-    return jobs.outcomes.finish(plan.job, manifest.record())
 
 
 def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:
@@ -99,9 +129,8 @@ def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, Wo
     return found
 
 
-def _placed(jobs: Jobs, plan: Plan, name: str, text: str) -> Artifact:
+def _placed(jobs: Jobs, place: str, text: str) -> Artifact:
     """Store a file without our header, since clients read it directly; its checksum is in the manifest."""
     data = text.encode()
-    place = f"jobs/{plan.job}/{name}"
     jobs.store.objects.replace(place, data)
     return Artifact(place, hashlib.sha256(data).hexdigest(), len(data))

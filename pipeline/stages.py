@@ -162,12 +162,15 @@ def verify(work: SegmentWork, checker: Checker) -> Facts:
 
 
 def give_up_take(work: SegmentWork, error: PipelineError) -> bool:
-    """Record that a later take cannot be decoded, so that another is used; False for the first take."""
-    take = work.next_take()
-    if not take or not work.plan.checker or work.takes.has_audio(take):
+    """Record that a later take cannot be decoded, so that another is used; False if there is no other.
+
+    The first take, the chosen one, and one that was asked for by hand have no other.
+    """
+    take, takes = work.next_take(), work.takes
+    if not take or work.take is not None or takes.has_audio(take) or takes.verdict(take) is not None:
         return False
     found = Finding(DECODING, None, None, None, 1.0, 0.0, fails=True)
-    work.takes.record(take, Checked((found,), -1.0, "", facts={"error": type(error).__name__}))
+    takes.record(take, Checked((found,), -1.0, "", facts={"error": type(error).__name__}))
     return True
 
 

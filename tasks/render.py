@@ -190,4 +190,22 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     registered = Voices(resources.jobs.store)
     checker = resources.checkers.identity(own.verify)
     request = checked(parsed, voices, own, rest, engine=engine, registered=registered, checker=checker)
-    return resources.jobs.plans.create(request, engine.profile)
+    base = _base(resources, own.base_job)
+    plan = resources.jobs.plans.create(request, engine.profile)
+    if base is not None:
+        resources.jobs.revisions.inherit(plan, base)
+    return plan
+
+
+def _base(resources: Resources, job: str | None) -> Plan | None:
+    """Plan of the job whose chosen takes are inherited; None without one.
+
+    Raises:
+        OptionError: unknown job.
+    """
+    if job is None:
+        return None
+    base = resources.jobs.plans.get(job)
+    if base is None:
+        raise OptionError("base_job", f"there is no job {job}")
+    return base

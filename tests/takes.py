@@ -20,6 +20,8 @@ SETTING = "takes=tests.takes:BadTakes"
 RATE_HZ = 8_000
 WORD_S = 0.4
 SOUND = "sound"
+REFUSED_MS = 666
+"""Value of the option `wait_ms` with which no take can be decoded."""
 
 
 def speech(seconds: float, seed: int = 0) -> Samples:
@@ -117,9 +119,9 @@ class BadTakes(Silence):
     ) -> Sequence[Utterance]:
         control.check()
         faults, first = semantic.meta["faults"].split("+"), int(semantic.meta["seed"])
-        take = next(n for n in range(200) if seed == (take_seed(first, n) if n else first))
+        take = next((n for n in range(200) if seed == (take_seed(first, n) if n else first)), 0)
         fault = faults[take] if take < len(faults) and faults[0] else SOUND
-        if fault == "refused":
+        if fault == "refused" or options["wait_ms"] == REFUSED_MS:
             raise EngineError("this take cannot be decoded")
         counts = semantic.arrays["ids"].tolist()
         made = FAULTS[fault](speech(sum(counts) * WORD_S, seed % 2**32))

@@ -146,6 +146,9 @@ def status(
 def fetch(
     job: JobArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="Path of the audio file.")],
+    revision: Annotated[
+        int | None, typer.Option(help="Revision of the file; by default the newest one, 0 is the first.")
+    ] = None,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -154,9 +157,7 @@ def fetch(
         store = context.jobs(context.settings())
         name = find_job(store, job)
         raise_if_refused(store, name)
-        manifest = store.outcomes.manifest(name)
-        if manifest is None:
-            raise JobFailed(store.outcomes.failure(name) or f"job {name} is not finished")
+        manifest = _manifest(store, name, revision)
         expected = manifest["file_format"]
         if audio_format_of(output.suffix) != expected:
             raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
@@ -167,6 +168,25 @@ def fetch(
             print_json(manifest)
         else:
             out.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:
+    """Manifest of a revision of a job, by default of the newest finished one.
+
+    Raises:
+        JobFailed: it is not finished.
+        OptionError: there is no such revision.
+    """
+    first = store.outcomes.manifest(job)
+    if first is None:
+        raise JobFailed(store.outcomes.failure(job) or f"job {job} is not finished")
+    if revision is None:
+        made = (store.revisions.manifest(job, number) for number in range(store.revisions.latest(job), 0, -1))
+        return next((manifest for manifest in made if manifest is not None), first)
+    found = store.revisions.manifest(job, revision) if revision else first
+    if found is None:
+        raise OptionError("revision", f"job {job} has no finished revision {revision}")
+    return found
 
 
 def cancel(job: JobArgument) -> None:

@@ -99,7 +99,10 @@ class Artifacts:
 
     def _chosen(self, plan: Plan, segment: PlannedSegment, pick: int | None) -> ChosenTake:
         choice = read_choice(self.store, plan, segment.key)
-        take = pick if pick is not None else choice.take if choice else None
+        picked = None if pick is None else self.audio(segment, pick)
+        if picked is not None:  # the garbage collector may have removed it
+            return ChosenTake(segment, pick, choice, picked)
+        take = choice.take if choice else None
         return ChosenTake(segment, take, choice, None if take is None else self.audio(segment, take))
 
 

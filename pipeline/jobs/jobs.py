@@ -6,6 +6,7 @@ from pipeline.jobs.coordination import Coordination
 from pipeline.jobs.intake import Intake
 from pipeline.jobs.outcomes import Outcomes
 from pipeline.jobs.plans import Plan, Plans
+from pipeline.jobs.revisions import Revisions
 from pipeline.jobs.takes import Takes
 from pipeline.store.artifacts import Store
 
@@ -21,6 +22,7 @@ class Jobs:
         self.outcomes = Outcomes(store)
         self.artifacts = Artifacts(store, self.plans)
         self.actions = Actions(store)
+        self.revisions = Revisions(store, self.plans)
 
     def takes(self, plan: Plan, index: int) -> Takes:
         """Takes of one segment of a job."""

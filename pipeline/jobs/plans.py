@@ -14,15 +14,13 @@ from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
 from pipeline.jobs.coordination import Coordination
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
-from pipeline.planning.request import JobOptions, Request
+from pipeline.planning.request import JOB_ID, JobOptions, Request
 from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
 
 PAGE = 256
-JOB_ID = "[0-9a-f]{20}"
-"""Pattern of a job ID."""
 
 
 def is_id(job: object) -> TypeGuard[str]:

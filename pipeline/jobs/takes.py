@@ -18,6 +18,7 @@ from typing import Any
 from pipeline.canonical_json import canonical_json
 from pipeline.checking.records import Checked, checked_of
 from pipeline.engines.protocol import Options, Profile
+from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import FINDINGS_MAX, Choice, choice_name, read_choice, stage_name, take_name
 from pipeline.jobs.plans import Plan
 from pipeline.planning.records import PlannedSegment
@@ -42,6 +43,8 @@ class TakeRequest:
     """Changed options of the engine."""
     by: str
     """'verify' or 'hand'."""
+    task: str = ""
+    """ID of the task that asked for it by hand."""
 
 
 class Takes:
@@ -71,7 +74,7 @@ class Takes:
         if found is None:
             return None
         check_version(name, found, TAKE_VERSION)
-        return TakeRequest(found["seed"], found["options"], found["by"])
+        return TakeRequest(found["seed"], found["options"], found["by"], found.get("task", ""))
 
     def ask(self, take: int, request: TakeRequest) -> bool:
         """Store the request of a take; False if it has one."""
@@ -80,8 +83,33 @@ class Takes:
             "seed": request.seed,
             "options": dict(request.options),
             "by": request.by,
+            "task": request.task,
         }
         return self.store.put_json(take_name(self.segment.key, take, "request"), record)
+
+    def ask_by_hand(self, task: str, seed: int | None, options: Options) -> int:
+        """Store the request of another take, once per task; returns its number.
+
+        Args:
+            seed: None derives one from the segment's and the take's number.
+
+        Raises:
+            OptionError: the segment has too many takes.
+        """
+        for take in range(HAND_FROM, TAKES_END):
+            own = take_seed(self.segment.seed, take) if seed is None else seed
+            if self.ask(take, TakeRequest(own, options, BY_HAND, task)):
+                return take
+            stored = self.stored_request(take)
+            if stored is not None and stored.task == task:
+                return take
+        raise OptionError("segment", f"has {TAKES_END - HAND_FROM} takes by hand already")
+
+    def numbers(self) -> list[int]:
+        """Numbers of the takes with a request or a part of their products, from 0."""
+        folder = stage_name(self.segment.key, "").rstrip("/")
+        parts = [name.rsplit("/", 1)[1].split(".") for name, _, _ in self.store.objects.names(folder)]
+        return sorted({0, *(int(part[1]) for part in parts if part[0] == "take")})
 
     def verdict(self, take: int) -> Checked | None:
         """Read the verdict of the plan's check on a take."""
@@ -91,7 +119,8 @@ class Takes:
 
     def record(self, take: int, checked: Checked) -> Checked:
         """Store the verdict on a take unless it has one; returns the stored one."""
-        self.store.put(self.verdict_name(take), canonical_json(checked.record()))
+        if self.store.put(self.verdict_name(take), canonical_json(checked.record())):
+            return checked
         return self.verdict(take) or checked
 
     def choice(self) -> Choice | None:
@@ -131,7 +160,8 @@ class Takes:
             "findings": findings[:FINDINGS_MAX],
             "facts": dict(verdicts[choice.take].facts),
         }
-        self.store.put_json(choice_name(self.plan, self.segment.key), record)
+        if self.store.put_json(choice_name(self.plan, self.segment.key), record):
+            return choice
         return self.choice() or choice
 
     def verdict_name(self, take: int) -> str:

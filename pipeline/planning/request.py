@@ -19,10 +19,15 @@ from pipeline.voices.library import Voices
 ON_ERROR = ("fail", "gap")
 VERIFY = ("off", "light", "full")
 TAKES_MAX = 20
+JOB_ID = "[0-9a-f]{20}"
+"""Pattern of a job ID."""
 _TITLE_MAX = 200
 _NAME_MAX, _VALUE_MAX = 40, 60
 """Most characters of an option's name and of its value in a message."""
-_DEVICE = re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+")
+_PATTERNS = {
+    "device": (re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+"), "<host>.<n>"),
+    "base_job": (re.compile(JOB_ID), "a job ID, which has 20 hexadecimal digits"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +49,8 @@ class JobOptions:
     """Check of every take: 'off', 'light' (measurements), or 'full' (a recogniser and further models)."""
     takes_max: int = 3
     """Most takes of a segment that fails its check; the best one is retained."""
+    base_job: str | None = None
+    """Job whose takes chosen by hand are adopted for unchanged segments."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +82,12 @@ class Request:
     checker: str = ""
     """Identity of the check of every take; empty if takes are not checked."""
 
+    def _named_options(self) -> dict[str, Any]:
+        """Options that are part of the job ID; later ones are absent where they have no effect."""
+        unchecked = () if self.checker else ("verify", "takes_max")
+        without = {*unchecked, *(() if self.options.base_job else ("base_job",))}
+        return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
+
     @property
     def spoken_turns(self) -> tuple[Turn, ...]:
         """The turns in the words that are spoken."""
@@ -94,7 +107,7 @@ class Request:
         content: dict[str, Any] = {
             "turns": [(t.speaker, t.text, t.pause_ms, t.continues) for t in self.script.turns],
             "speakers": [(s.name, s.hash) for s in self.speakers],
-            "options": {name: getattr(self.options, name) for name in _named_options(self.checker)},
+            "options": self._named_options(),
             "engine": dict(self.engine_options),
             "revision": self.revision,
         }
@@ -139,11 +152,6 @@ def checked(
         found.wordings,
         checker,
     )
-
-
-def _named_options(checker: str) -> tuple[str, ...]:
-    """Options that are part of the job ID."""
-    return tuple(name for name in JobOptions.__slots__ if checker or name not in ("verify", "takes_max"))
 
 
 def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions, Options]:
@@ -195,9 +203,8 @@ def _problem(name: str, value: Any) -> str | None:
         len(value) > _TITLE_MAX or any(unicodedata.category(letter) == "Cc" for letter in value)
     ):
         return f"is longer than {_TITLE_MAX} characters or contains control characters"
-    if name == "device" and not _DEVICE.fullmatch(value):
-        return f"{_shown(value)} is not <host>.<n>"
-    return None
+    pattern, form = _PATTERNS.get(name, (None, ""))
+    return None if pattern is None or pattern.fullmatch(value) else f"{_shown(value)} is not {form}"
 
 
 def _shown(value: Any) -> str:

@@ -83,6 +83,8 @@ class Manifest:
 
     verify: Verification | None = None
     """None if takes are not checked."""
+    revision: int = 0
+    """0 for the first file; picks make further ones beside it."""
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
@@ -104,6 +106,7 @@ def manifest(
     script: Mapping[str, Any] | None = None,
     words: Artifact | None = None,
     verify: Verification | None = None,
+    revision: int = 0,
 ) -> Manifest:
     """Build the manifest.
 
@@ -129,4 +132,5 @@ def manifest(
         script=script,
         words=words,
         verify=verify,
+        revision=revision,
     )

@@ -1,11 +1,11 @@
 """The wire contract: task names and their queues. Other apps send `voxchord.render` to `voxchord`."""
 
 QUEUES: dict[str, tuple[str, ...]] = {
-    "voxchord": ("voxchord.render", "voxchord.retry", "voxchord.reconcile"),
+    "voxchord": ("voxchord.render", "voxchord.retry", "voxchord.reconcile", "voxchord.retake"),
     "cpu.text": ("voxchord.text",),
     "cpu.semantic": ("voxchord.semantic",),
     "cpu.verify": ("voxchord.verify",),
-    "cpu.stitch": ("voxchord.stitch",),
+    "cpu.stitch": ("voxchord.stitch", "voxchord.pick"),
     "gpu.speaker": ("voxchord.speaker",),
     "gpu.diffusion": ("voxchord.diffusion",),
 }

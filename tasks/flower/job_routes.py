@@ -15,7 +15,7 @@ from tornado.web import HTTPError, url
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_SUBTITLE_FORMAT, SUBTITLE_FORMATS
 from pipeline.jobs.jobs import Jobs
-from pipeline.jobs.plans import JOB_ID
+from pipeline.planning.request import JOB_ID
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
 from tasks.flower.request_guard import VOICE_BYTES_MAX

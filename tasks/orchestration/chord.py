@@ -100,6 +100,12 @@ def another_take(app: VoxchordApp, plan: Plan, ref: SegmentRef) -> Sig:
     return _chain(app, plan, ("diffusion", "verify"), ref)
 
 
+def take_by_hand(app: VoxchordApp, plan: Plan, segment: int, take: int) -> Sig:
+    """Build the chain that makes and checks a take that was asked for by hand, before all other work."""
+    ref: SegmentRef = {"job": plan.job, "segment": segment, "take": take}
+    return _chain(app, plan, SEGMENT_STAGES, ref, app.broker.priority(0))
+
+
 def _chain(
     app: VoxchordApp, plan: Plan, stages: Iterable[str], ref: SegmentRef, step: int | None = None
 ) -> Sig:

@@ -203,7 +203,8 @@ class _StageRun:
             return {**self.ref, "ok": True}
         if isinstance(error, BugError):
             log.error("a stage failed: %s", error, extra={"job": self.job, "segment": self.segment})
-        self.resources.jobs.outcomes.fail(self.job, self.segment, str(error))
+        if "take" not in self.ref:  # the failure of a take by hand is none of the job
+            self.resources.jobs.outcomes.fail(self.job, self.segment, str(error))
         return {**self.ref, "ok": False, "error": type(error).__name__}
 
     def _takes_left(self, error: PipelineError) -> bool:

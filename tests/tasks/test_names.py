@@ -17,6 +17,8 @@ def test_published_task_names_and_queues() -> None:
         "voxchord.speaker",
         "voxchord.diffusion",
         "voxchord.verify",
+        "voxchord.retake",
+        "voxchord.pick",
         "voxchord.stitch",
         "voxchord.reconcile",
     }

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -10,6 +11,7 @@ from celery import Celery
 from db.database import open_database
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
+from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import Choice, read_samples, stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -127,3 +129,76 @@ def test_audio_of_a_release_without_measurements_is_checked(bad: Service) -> Non
     assert choices(bad, checked["job"]) == [Choice(1, "passed")]
     found = {row["take"]: row["findings"] for row in bad.attempts(checked["job"], "verify", 2)}
     assert found == {0: "noise", 1: ""}
+
+
+def retake(service: Service, job: str, **more: Any) -> dict[str, Any]:
+    sent = service.app.send_task("voxchord.retake", kwargs={"job": job, **more}, queue="voxchord")
+    found: dict[str, Any] = sent.get(timeout=60)
+    return found
+
+
+def pick(service: Service, job: str, segment: int, take: int) -> dict[str, Any]:
+    sent = service.app.send_task("voxchord.pick", args=[job, segment, take], queue="cpu.stitch")
+    found: dict[str, Any] = sent.get(timeout=60)
+    return found
+
+
+def test_a_take_by_hand_makes_a_revision_beside_the_first_file(bad: Service) -> None:
+    first = bad.render(script("sound", "sound", about="byhand"))
+    job = first["job"]
+    made = retake(bad, job, segment=1, options={"wait_ms": 2})
+    assert made == {"job": job, "segment": 1, "take": 100, "ok": True}
+    assert retake(bad, job, segment=1, seed=7)["take"] == 101
+    takes = bad.jobs.takes(bad.jobs.plans.need(job), 1)
+    request = takes.stored_request(100)
+    assert request is not None
+    assert (dict(request.options), request.by) == ({"wait_ms": 2}, "hand")
+    verdict = takes.verdict(100)
+    assert verdict is not None
+    assert not verdict.fails
+    second = pick(bad, job, 1, 100)
+    assert (first["revision"], second["revision"]) == (0, 1)
+    assert second["audio"]["sha256"] != first["audio"]["sha256"]
+    assert bad.audio(first), "the first file remains"
+    assert pick(bad, job, 1, 100) == second, "a repeated message makes no second revision"
+    third = pick(bad, job, 1, 0)
+    assert (third["revision"], third["audio"]["sha256"]) == (2, first["audio"]["sha256"])
+
+
+def test_a_base_job_passes_its_picks_on(bad: Service) -> None:
+    said = script("sound", "sound", about="basejob")
+    first = bad.render(said)
+    take = retake(bad, first["job"], segment=0)["take"]
+    second = pick(bad, first["job"], 0, take)
+    changed = bad.render(said.replace("in1", "in one"), options={"base_job": first["job"]})
+    assert bad.jobs.revisions.picks(changed["job"], 0) == {0: take}
+    assert changed["verify"]["replaced"] == 1
+    same = bad.render(said, options={"base_job": first["job"], "title": "Same"})
+    assert same["duration_s"] == second["duration_s"]
+
+
+def test_a_take_by_hand_that_cannot_be_decoded_leaves_the_job_alone(bad: Service) -> None:
+    job = bad.render(script("sound", about="refused100"))["job"]
+    found = retake(bad, job, segment=0, options={"wait_ms": 666})
+    assert (found["take"], found["ok"], found["error"]) == (100, False, "EngineError")
+    assert bad.jobs.outcomes.failures(job) == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"segment": 99}, "has segments 0 to 0"),
+        ({"segment": 0, "options": {"guidance": 2}}, "may change wait_ms"),
+        ({"segment": 0, "seed": -1}, "is not an integer from 0"),
+    ],
+)
+def test_impossible_takes_are_refused(bad: Service, arguments: dict[str, Any], reason: str) -> None:
+    job = bad.render(script("sound", about="refusals"))["job"]
+    with pytest.raises(OptionError, match=reason):
+        retake(bad, job, **arguments)
+
+
+def test_a_take_that_does_not_exist_is_not_picked(bad: Service) -> None:
+    job = bad.render(script("sound", about="refusals"))["job"]
+    with pytest.raises(OptionError, match="no finished take 3"):
+        pick(bad, job, 0, 3)

@@ -1,0 +1,53 @@
+"""Tests of the commands on takes, with a service in the command line's folder."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import soundfile
+from celery import Celery
+
+from tasks.local.service import LocalService
+from tasks.settings import Settings
+from tests.cli.conftest import Run
+from tests.takes import SETTING
+
+WORDS = " ".join(f"w{n}" for n in range(24))
+
+
+@pytest.fixture
+def job(tmp_path: Path) -> Iterator[str]:
+    """A finished job of a running service; its second take is in use."""
+    name, _, place = SETTING.partition("=")
+    settings = Settings(state=tmp_path / "state", engine=name, engines={name: place})
+    with LocalService(settings, concurrency=1) as local:
+        app = Celery("another-app", broker=local.broker_url, backend=local.broker_url)
+        kwargs = {"script": f"Anna: faults:noise {WORDS}", "voices": {}, "options": {}}
+        manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)
+        yield manifest["job"]
+        app.close()
+
+
+def test_takes_are_listed_made_heard_and_picked(run: Run, job: str, tmp_path: Path) -> None:
+    environment = {"VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}
+    listed = json.loads(run("takes", job, 0, "--json", **environment).stdout)
+    assert [(row["take"], row["by"], row["used"]) for row in listed] == [
+        (0, "verify", False),
+        (1, "verify", True),
+    ]
+    assert listed[0]["findings"][0].startswith("noise")
+    assert "noise" in run("takes", job, 0, **environment).stdout
+    made = run("retake", job, 0, "--seed", 7, "--option", "wait_ms=2", "--json", **environment)
+    assert json.loads(made.stdout)["take"] == 100, made.stderr
+    heard = tmp_path / "take.wav"
+    done = run("listen", job, 0, "--take", 100, "-o", heard, **environment)
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(heard).duration == pytest.approx(26 * 0.4, abs=0.5)
+    picked = run("pick", job, 0, 100, "--json", **environment)
+    assert json.loads(picked.stdout)["revision"] == 1, picked.stderr
+    for more, revision in (((), 1), (("--revision", 0), 0)):
+        fetched = run("fetch", job, "-o", tmp_path / "out.flac", "--json", *more, **environment)
+        assert json.loads(fetched.stdout)["revision"] == revision, fetched.stderr
+    for arguments in (("fetch", job, "-o", tmp_path / "out.flac", "--revision", 9), ("takes", job, 5)):
+        assert run(*arguments, **environment).returncode == 3

@@ -100,7 +100,7 @@ def main() -> None:
 
 def _tasks(given: argparse.Namespace) -> Iterator[Task]:
     faults = takes.LIGHT_FAULTS if given.mode == "light" else tuple(takes.FAULTS)
-    kinds: list[str | None] = [fault for fault in faults for _ in range(given.segments)]
+    kinds: list[str | None] = [fault for _ in range(given.segments) for fault in faults]
     kinds += [None] * max(0, given.sound - len(kinds))
     texts = _written(given.script) if given.script else _generated(_SEEDS[given.tuning])
     for number, (fault, turns) in enumerate(zip(kinds, texts, strict=False)):

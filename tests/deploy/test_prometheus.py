@@ -31,7 +31,8 @@ def test_every_alert_has_a_test_and_known_metrics(tmp_path: Path) -> None:
     Attempts(registry)
     registry.register(Here(tmp_path, lambda: 0, slots=1, gpu=False))
     known = {family.name for family in registry.collect()} | {"tts_build_info", "tts_queue_messages"}
-    known |= {"tts_queue_oldest_seconds", "tts_worker_memory_limit_bytes"}
+    known |= {"tts_queue_oldest_seconds", "tts_worker_memory_limit_bytes", "tts_dead_letters"}
+    known |= {"tts_jobs_not_resumed"}
     tried = (FOLDER / "alerts_test.yml").read_text()
     for group in yaml.safe_load((FOLDER / "alerts.yml").read_text())["groups"]:
         for rule in group["rules"]:

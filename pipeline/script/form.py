@@ -5,6 +5,7 @@ labels is surveyed over the whole text, and one clear winner is taken. Where evi
 dialects stand for different people, that is a problem with its lines and the option that settles it.
 """
 
+import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Survey, Verdict, survey
 from pipeline.script.names import identity
 from pipeline.script.turns import Findings
+from pipeline.script.vocabulary import Kind, kind
 
 FORMS = {
     "labels": "lines that begin with a speaker: `Nora: words`, `**Nora:** words`, `[Nora] words`, …",
@@ -124,7 +126,9 @@ def _weighed(
         _tie(sorted(play.names), "screenplay", findings)
     else:
         _refuse_table(lines, findings)
-        _refuse_names_above_times(lines, findings)
+        _refuse_names_above(lines, findings)
+        _refuse_labelled_headings(lines, findings)
+        _refuse_code(lines, findings)
         _refuse_fenced(lines, findings)
     return Recognised("markdown" if prose.is_markdown(lines) else "prose", lines)
 
@@ -147,11 +151,12 @@ def _refuse_rival(best: Survey, surveys: Sequence[Survey], findings: Findings) -
             )
 
 
-def _tie(numbers: Sequence[int], form: str, findings: Findings) -> None:
+def _tie(numbers: Sequence[int], form: str, findings: Findings, remedy: str = "") -> None:
     findings.problem(
         numbers[0],
-        f"{_lines(numbers)} like speakers' lines, without evidence that they are; give `--form {form}` if "
-        "they are, or `--form prose` to have every word read by one narrator",
+        f"{_lines(numbers)} like speakers' lines, without evidence that they are; "
+        f"{remedy or f'give `--form {form}`'} if they are, or `--form prose` to have every word read by one "
+        "narrator",
     )
 
 
@@ -171,26 +176,66 @@ def _refuse_table(lines: Sequence[Line], findings: Findings) -> None:
         )
 
 
-_NAME_ALONE = re.compile(r"[^\W\d_][\w.'-]*(?: [^\W\d_][\w.'-]*){0,3}")
-_TIMES_NAMED = 2
+_NAME_ALONE = re.compile(r"[#@]?(?P<name>(?:[A-ZÀ-ÖØ-Þ][\w.'-]*)(?: [A-ZÀ-ÖØ-Þ][\w.'-]*){0,2}(?<![.-]))")
+_SHARE = 0.5
 
 
-def _refuse_names_above_times(lines: Sequence[Line], findings: Findings) -> None:
-    """A chat in which every name stands above a line with a time alone would be read aloud, names and all."""
-    times = [
-        line.number
-        for line, before in zip(lines[1:], lines, strict=False)
-        if line.kind == structure.SPEECH
-        and labels.without_time(line.text.strip().lstrip("-–—• "))[0].strip() == ""
-        and _NAME_ALONE.fullmatch(before.text.strip())
-        and before.text.strip()[0].isupper()
-    ]
-    if len(times) >= _TIMES_NAMED:
-        named = [number - 1 for number in times]
+def _refuse_names_above(lines: Sequence[Line], findings: Findings) -> None:
+    """Names on lines of their own, in no dialect: a narrator would read them aloud with the rest."""
+    found: dict[int, str] = {}
+    timed = 0
+    for line, below in itertools.pairwise(lines):
+        name = _NAME_ALONE.fullmatch(line.text.strip())
+        if name is None or below.kind != structure.SPEECH or kind(name["name"]) is not Kind.SPEAKER:
+            continue
+        if line.number - 1 in found:  # a list of names
+            del found[line.number - 1]
+            continue
+        found[line.number] = identity(name["name"])
+        timed += labels.without_time(below.text.strip().lstrip("-–—• "))[0].strip() == ""
+    people = set(found.values())
+    opens = sum(
+        line.kind == structure.SPEECH and (before is None or before.kind != structure.SPEECH)
+        for line, before in zip(lines, (None, *lines), strict=False)
+    )
+    returning = 2 <= len(people) < len(found) and len(found) >= _SHARE * opens
+    if returning or timed >= 2:
+        numbers = sorted(found)
         findings.problem(
-            named[0],
-            f"{_lines(named)} like speakers' lines, with times below the names; write `Name: words`, or give "
-            "`--form prose` to have every word read by one narrator",
+            numbers[0],
+            f"{_lines(numbers)} like speakers' lines, with names alone; write `Name:`, or give `--form "
+            "prose` to have every word read by one narrator",
+        )
+
+
+def _refuse_labelled_headings(lines: Sequence[Line], findings: Findings) -> None:
+    """Headings that are labels, `# Nora: Hello.`, would be read aloud, names and all."""
+    heads = [
+        Line(line.number, structure.heading_text(line.text), structure.SPEECH)
+        for line in lines
+        if line.kind == structure.HEADING
+    ]
+    found = survey("colon", heads, ())
+    if found.sure and found.verdict is Verdict.LABELS:
+        _tie(sorted(found.found), "labels", findings, remedy="take the marks of headings out")
+
+
+_CODE = re.compile(r"\{\s*[\"'][\w -]{1,40}[\"']\s*:|\[\s*[\[(]\s*[\"']")
+
+
+def _refuse_code(lines: Sequence[Line], findings: Findings) -> None:
+    """JSON within other text, or a list in Python, would be read aloud sign by sign."""
+    fenced = {
+        number
+        for first, text in prose.code_blocks(lines)
+        for number in range(first, first + text.count("\n") + 3)
+    }
+    found = next((line for line in lines if line.number not in fenced and _CODE.search(line.text)), None)
+    if found:
+        findings.problem(
+            found.number,
+            "looks like JSON or code within other text; give the JSON by itself, or give `--form prose` to "
+            "have every word read by one narrator",
         )
 
 

@@ -129,19 +129,23 @@ def kind(name: str) -> Kind:
         return Kind.NUMBERED
     if words and ((words[0] in _CUES and len(words) <= 2) or _CUE_LABEL.fullmatch(key)):
         return Kind.CUE
-    if _is_phrase(key, words):
+    if _is_phrase(key, words, spaced=len(name.split()) > 1):
         return Kind.SPOKEN
     plain = [word for word in words if not word.isdecimal()]
     common = bool(plain) and all(word in _PLACES or word in common_words() for word in plain)
     return Kind.DOUBTFUL if common else Kind.SPEAKER
 
 
-def _is_phrase(key: str, words: list[str]) -> bool:
-    """Tell whether it is a part of a text (a chapter, a day) or of a sentence."""
+def _is_phrase(key: str, words: list[str], *, spaced: bool) -> bool:
+    """Tell whether it is a part of a text (a chapter, a day) or of a sentence.
+
+    Args:
+        spaced: whether spaces part the words; `en-US-Jenny` is no sentence.
+    """
     if key in _SPOKEN or _STRUCTURE.fullmatch(key) or _DATE.fullmatch(key):
         return True
     return (len(words) > 1 and words[-1] in _SENTENCE_ENDS) or (
-        len(words) > 2 and bool(_SENTENCE_WORDS & set(words))
+        spaced and len(words) > 2 and bool(_SENTENCE_WORDS & set(words))
     )
 
 

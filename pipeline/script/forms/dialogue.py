@@ -35,7 +35,8 @@ _WRAPPED = 60
 """A line shorter than this that ends a sentence was not wrapped by an editor."""
 _STRONG_METADATA = words_of("""
     title subtitle author authors by writer written date genre episode season series copyright version
-    draft cast characters dramatis
+    draft cast characters dramatis hosts guests speakers voices duration runtime length podcast synopsis
+    logline summary tags keywords
 """)
 _ENDS = (".", "!", "?", "…", '"', "'", ")", "]", "—", ":", ";", "*")
 _YAML_LINE = re.compile(r"[A-Za-z_][\w -]*:(?:\s|$)|\s+\S|-\s|#")

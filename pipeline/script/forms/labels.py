@@ -23,7 +23,7 @@ DIALECTS = ("colon", "tag", "bracket", "bold", "heading", "time", "tab", "pipe",
 _HEAD = 240
 """Characters of a line in which a label may lie."""
 _NAME_CHARACTERS = 60
-_NAME_WORDS = 6
+_NAME_WORDS = 8
 _NAME_WIDE_MAX = 12
 """More characters of a script without white space are words before a colon."""
 _STRICT_WORDS = 4
@@ -64,7 +64,8 @@ _ATTRIBUTE = re.compile(
     r"[^<>]{0,80}>\s*"
 )
 _BRACKET = re.compile(
-    r"(?P<mark>\*{0,3})(?:\[(?P<square>[^\[\]]{1,60})\]|【(?P<wide>[^【】]{1,60})】|\{(?P<curly>[^{}]{1,60})\})"
+    r"(?P<mark>\*{0,3})(?:\[(?P<square>[^\[\]]{1,60})\]|【(?P<wide>[^【】]{1,60})】|\{(?P<curly>[^{}]{1,60})\}"
+    r"|\((?P<round>[^()]{1,60})\)(?=\s*[:：]?\s*\S))"
     rf"{_DIRECTIONS}\s*(?:[:：])?(?P=mark)\s*(?:[:：]|[-–—]\s)?\s*(?:{_WHEN}\s*$)?"
 )
 _BOLD = re.compile(
@@ -78,7 +79,7 @@ _TIME_NAME = re.compile(rf"[\[(]?{_WHEN}[\])]?\s*(?:[-–—|]\s*)?{_NAME}{_DIRE
 _TAB = re.compile(rf"{_NAME}{_DIRECTIONS}\t+")
 _PIPE = re.compile(rf"\|?\s*{_NAME}{_DIRECTIONS}\s*\|\s*")
 _DASH = re.compile(rf"{_NAME}{_DIRECTIONS}\s+(?:--?|[–—])\s+")
-_ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›])\s+")
+_ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›]|(?<=\s)//?)\s+")
 _BRACKETED = r"(?:\([^()]{1,200}\)|\[[^\[\]]{1,200}\])"
 _TITLE = r"(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?"
 _CAPITALS = "[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}"
@@ -221,13 +222,15 @@ def _split_prefix_of_tag(line: str) -> tuple[str, bool, bool]:
 
 
 def _bracket(line: str) -> Label | None:
-    if not re.match(r"\s*(?:>\s*|[-*+•]\s+|\d+[.)]\s+)?\*{0,3}[\[【{]", line[:20]):
+    if not re.match(r"\s*(?:>\s*|[-*+•]\s+|\d+[.)]\s+)?\*{0,3}[\[【{(]", line[:20]):
         return None
     text, listed, timed = _split_prefix(line)
     found = _BRACKET.match(text[:_HEAD])
     if not found:
         return None
-    name = found["square"] or found["wide"] or found["curly"]
+    name = found["square"] or found["wide"] or found["curly"] or found["round"]
+    if found["round"] and (not _shape(name) or name.isdecimal() or len(name) < 2):
+        return None
     if _IS_TIME.fullmatch(name.strip()) or name.strip().casefold().startswith("pause"):
         return None
     inner = re.fullmatch(r"([^,]+?)(?:\s*[,–—-]\s+([a-z].*)|\s*\(([^()]*)\))?", name.strip())
@@ -378,6 +381,6 @@ _MATCHERS: dict[str, Callable[[str], Label | None]] = {
     "tab": _separated("tab", _TAB, "\t"),
     "pipe": _separated("pipe", _PIPE, "|"),
     "dash": _separated("dash", _DASH, "-–—"),
-    "arrow": _separated("arrow", _ARROW, ">=;~»›"),
+    "arrow": _separated("arrow", _ARROW, ">=;~»›/"),
     "period": _separated("period", _PERIOD, ".])"),
 }

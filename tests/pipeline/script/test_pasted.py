@@ -32,6 +32,8 @@ def exported(template: str) -> str:
         "21:03 < {0}> {1}",
         "2024-05-12 21:03:11 <@{0}> {1}",
         "🎙️ **{0}:** {1}\n",
+        "({0}) {1}",
+        "{0} // {1}",
         "🦊 {0}: {1}",
         "{0} 🎧: {1}",
         "12/05/2024, 21:03 - {0}: {1}",
@@ -80,6 +82,11 @@ def test_a_repeated_sentence_in_capitals_is_prose() -> None:
         ('Sprecher;Text\nMia;"Ist sie an; oder aus?"\nRolf;Ja.', 1),
         ('Here it is:\n\n```json\n[{"speaker": "Mia", "text": "Lit?"}]\n```', 3),
         ("Here it is:\n\n```\nMia: Lit?\nRolf: Yes.\nMia: Good.\n```", 1),
+        ("Mia\nIs it lit?\n\nRolf\nYes.\n\nMia\nGood.", 1),
+        ("#Mia\nIs it lit?\n#Rolf\nYes.\n#Mia\nGood.", 1),
+        ("## Mia: Is it lit?\n## Rolf: Yes.\n## Mia: Good.", 1),
+        ('Here it is:\n[{"speaker": "Mia", "text": "Lit?"}]', 2),
+        ("[('Mia', 'Lit?'), ('Rolf', 'Yes.')]", 1),
         ("# Play\n\n| Character | Dialogue |\n|---|---|\n| Mia | Lit? |\n| Rolf | Yes. |", 3),
     ],
 )
@@ -96,6 +103,32 @@ def test_system_messages_of_chats_are_left_out() -> None:
 def test_a_cast_as_a_list_is_no_yaml() -> None:
     text = "Characters:\n- Mia: a keeper, 40\n- Rolf: her brother\n\nMia: Lit?\nRolf: Yes.\nMia: Good."
     assert said(text) == [("Mia", "Lit?"), ("Rolf", "Yes."), ("Mia", "Good.")]
+
+
+def test_names_of_many_words_and_of_voices() -> None:
+    text = "Her Majesty the Queen of the Northern Isles: Lit?\nRolf: Yes.\n"
+    people = {speaker for speaker, _ in said(text * 2)}
+    assert people == {"Her Majesty the Queen of the Northern Isles", "Rolf"}
+    text = "en-US-JennyNeural: Lit?\nen-US-GuyNeural: Yes.\n"
+    assert {speaker for speaker, _ in said(text * 2)} == {"en-US-JennyNeural", "en-US-GuyNeural"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "The Lamp\nis lit again,\n\nThe Wick\nis new.",
+        "Lamps\nLamps are lit at nine.\n\nThe keeper waits. He said ['a' or \"b\"].",
+        "Read (see {x: y}) and [it], then [(one), two].",
+        "## Oil: a history\n\nIt burns.\n\n## Wicks: a history\n\nThey glow.",
+    ],
+)
+def test_prose_that_resembles_names_and_code_is_prose(text: str) -> None:
+    assert {speaker for speaker, _ in said(text)} == {"Narrator"}
+
+
+def test_hosts_and_lengths_are_a_title_block() -> None:
+    text = "**Hosts:** Mia & Rolf\n**Duration:** 20 min\n\n**MIA:** Lit?\n\n**ROLF:** Yes.\n\n**MIA:** Good."
+    assert {speaker for speaker, _ in said(text)} == {"MIA", "ROLF"}
 
 
 def test_subtitles_of_youtube_studio() -> None:

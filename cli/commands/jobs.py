@@ -258,9 +258,10 @@ def _pause(found: Settings, job: str) -> str | None:
         app = context.client(found)
     except Unreachable:
         return None
+    from tasks.broker.refusals import refusal
     from tasks.orchestration.store_outage import reason
 
-    return BrokerRetry(app).call(lambda: reason(app, job))
+    return refusal(app) or BrokerRetry(app).call(lambda: reason(app, job))
 
 
 def _status_table(state: dict[str, Any]) -> Table:

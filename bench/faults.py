@@ -45,7 +45,14 @@ _SENTENCES = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
     "nets up to the loft, and we counted what was left of the day. There were nine of us in the spring. "
 )
-STAGES = {"text": "cpu", "semantic": "cpu", "speaker": "gpu", "diffusion": "gpu", "stitch": "cpu"}
+STAGES = {
+    "text": "cpu",
+    "semantic": "cpu",
+    "speaker": "gpu",
+    "diffusion": "gpu",
+    "verify": "cpu",
+    "stitch": "cpu",
+}
 
 
 def script(number: int, turns: int) -> str:
@@ -425,10 +432,10 @@ def quick_faults(short: bool) -> list[tuple[str, Fault]]:
     ]
     duplicates = [
         (f"{task} delivered twice", duplicated(task))
-        for task in ("render", "text", "semantic", "speaker", "diffusion", "stitch")
+        for task in ("render", "text", "semantic", "speaker", "diffusion", "verify", "stitch")
     ]
     if short:
-        return [kills[3], kills[8], others[7], others[11], damage[2], duplicates[4]]
+        return [kills[3], kills[9], others[7], others[11], damage[2], duplicates[4]]
     return [*kills, *others, *damage, *duplicates]
 
 

@@ -13,7 +13,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import context
-from cli.errors import Exit, out, print_json, reporting_errors
+from cli.broker_retry import BrokerRetry, reach
+from cli.commands.jobs import UPGRADE
+from cli.errors import Exit, Unreachable, out, print_json, reporting_errors
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.registry import Engines
 from pipeline.errors import DependencyError, OptionError, PipelineError
@@ -111,6 +113,20 @@ def _messages(found: Settings) -> Iterator[Finding]:
         yield Finding("messages", "bad", detail, advice)
     else:
         yield Finding("messages", "ok", "no dead letters")
+
+
+def _stages(found: Settings) -> Iterator[Finding]:
+    """Check that every stage has a worker, where a service runs."""
+    from tasks.broker.consumers import unserved
+    from tasks.broker.queues import CPU
+
+    try:
+        app = context.client(found)
+        missing = BrokerRetry(app).call(lambda: unserved(app, CPU) if reach(app) else None)
+    except Unreachable:
+        return
+    if missing:
+        yield Finding("stages", "bad", f"no worker consumes {', '.join(missing)}", UPGRADE)
 
 
 def _store(found: Settings) -> Iterator[Finding]:
@@ -264,6 +280,7 @@ def _shortened(problems: Sequence[str]) -> list[str]:
 CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _python,
     _broker,
+    _stages,
     _messages,
     _store,
     _waiting,

@@ -42,6 +42,10 @@ JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
+UPGRADE = "start workers of this release (`worker --cpu`), before the intake when you upgrade"
+"""Advice where a stage has no worker."""
+
+
 def submit(
     script: ScriptArgument,
     voice: VoiceOption = None,
@@ -232,7 +236,9 @@ def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     ):
         state = "CANCELLED"
     missing = 0 if manifest else len(store.artifacts.missing(plan))
-    pause = (_pause(found, job) or unserved(store, plan)) if state == "RUNNING" else None
+    pause = None
+    if state == "RUNNING":
+        pause = _pause(found, job) or unserved(store, plan) or _without_worker(found)
     return {
         "job": job,
         "state": state,
@@ -250,6 +256,19 @@ def unserved(store: Jobs, plan: Plan) -> str | None:
     """Reason why a job waits for its device, if no worker serves it."""
     waits = plan.options.device and store.coordination.unserved_s(plan.job) is not None
     return f"no worker serves device {plan.options.device!r}" if waits else None
+
+
+def _without_worker(found: Settings) -> str | None:
+    """Notice of stages that no worker runs, though their messages wait and other workers answer."""
+    try:
+        app = context.client(found)
+    except Unreachable:
+        return None
+    from tasks.broker.consumers import waiting_unserved
+    from tasks.broker.queues import CPU
+
+    queues = BrokerRetry(app).call(lambda: waiting_unserved(app, CPU))
+    return f"no worker consumes {', '.join(queues)}; {UPGRADE}" if queues else None
 
 
 def _pause(found: Settings, job: str) -> str | None:

@@ -27,6 +27,7 @@ def page(timeline: JobTimeline) -> str:
         error=timeline.job.get("error"),
         facts=_facts(timeline),
         findings=advise(timeline),
+        actions=[_action(row) for row in timeline.actions],
         legend=[
             *((stage_name(name), colour) for name, colour in colours.items()),
             ("waiting", "var(--wait)"),
@@ -50,6 +51,12 @@ def _subtitle(timeline: JobTimeline) -> str:
     if (timeline.job.get("run_no") or 1) > 1:
         words.append(f"run {timeline.job['run_no']}, the latest")
     return " · ".join(words)
+
+
+def _action(row: Row) -> str:
+    when = row["acted_at"].astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    what = row["action"] if row["segment"] is None else f"{row['action']} of segment {row['segment']}"
+    return f"{when}: {what} by {row['actor'] or 'unknown'} ({row['via']})"
 
 
 def _facts(timeline: JobTimeline) -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, select
 
 from db.database import reading
-from db.schema import job, task_run, task_sample, worker_proc
+from db.schema import job, job_action, task_run, task_sample, worker_proc
 
 Row = dict[str, Any]
 
@@ -26,6 +26,8 @@ class JobTimeline:
     samples: dict[str, list[Row]]
     machines: list[Row]
     """Rows of `worker_proc` of the processes that worked for it."""
+    actions: tuple[Row, ...] = ()
+    """Rows of `job_action`, oldest first."""
 
     @cached_property
     def started(self) -> float:
@@ -110,6 +112,8 @@ def load(engine: Engine, job_id: str) -> JobTimeline | None:
         workers = {row["worker"] for row in attempts}
         of_workers = select(worker_proc).where(worker_proc.c.worker.in_(workers), worker_proc.c.pid.in_(pids))
         machines = [dict(row) for row in connection.execute(of_workers).mappings()]
+        of_job = select(job_action).where(job_action.c.job == job_id).order_by(job_action.c.acted_at)
+        actions = tuple(dict(row) for row in connection.execute(of_job).mappings())
         uids = [row["attempt_uid"] for row in attempts if (row["run_s"] or 0) >= 1]
         samples: dict[str, list[Row]] = defaultdict(list)
         for part in _parts(uids, 500):
@@ -118,7 +122,7 @@ def load(engine: Engine, job_id: str) -> JobTimeline | None:
             )
             for row in connection.execute(query).mappings():
                 samples[row["attempt_uid"]].append(dict(row))
-    return JobTimeline(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines)
+    return JobTimeline(dict(found) if found else {"id": job_id}, attempts, dict(samples), machines, actions)
 
 
 def _begun(job: Row) -> float:

@@ -286,3 +286,19 @@ def test_use_is_shown_against_limits(engine: Engine) -> None:
     assert "text: memory" in html
     assert 'width="100.0" height="14" fill="#3b7dd8"' in html
     assert 'height="14" fill="var(--bad)"' in html, "91 % of a limit"
+
+
+def test_reports_name_who_acted(engine: Engine) -> None:
+    row = {
+        "action_uid": "1",
+        "job": "j",
+        "action": "retry",
+        "segment": 7,
+        "actor": "<ann>@desk",
+        "via": "cli",
+    }
+    line = json.dumps({"t": "job_action", "r": {**row, "acted_at": T0, "acted_epoch": int(T0)}})
+    with writing(engine) as connection:
+        rows.insert(connection, "job_action", [rows.parse(line.encode())[1]])
+    html = page(timeline_of(engine, run("text", 0, 2)))
+    assert "retry of segment 7 by &lt;ann&gt;@desk (cli)" in html

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import Takes
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
-from pipeline.stitching.mixer import stitch
+from pipeline.stitching.mixer import Stitched, stitch
 from pipeline.stitching.timeline import WordTimes
 from pipeline.verification import verification
 
@@ -56,6 +57,27 @@ def revise(
     """Join the segments of a revision, from 1, as `finish` does; its files are beside the older ones."""
     manifest = _join(jobs, plan, profile, control, revision, watched=watched)
     return jobs.revisions.finish(plan.job, revision, manifest.record())
+
+
+def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched | None:
+    """Join the finished start of a job to a file; None if its first segment is not finished.
+
+    Levels are those of what is there, so they may differ from the finished file's.
+    """
+    start = list(takewhile(lambda each: each.audio is not None, jobs.artifacts.chosen(plan)))
+    if not start or start[0].audio is None:
+        return None
+    return stitch(
+        ((each.segment, each.audio) for each in start),
+        lambda segment: read_samples(jobs.store, segment.key, start[segment.index].take or 0),
+        out=out,
+        file_format=plan.options.format,
+        sample_rate_hz=start[0].audio.sample_rate_hz,
+        words_per_s=1.0,  # there are no gaps
+        control=control,
+        title=plan.options.title,
+        written=jobs.plans.written(plan.job),
+    )
 
 
 def _join(

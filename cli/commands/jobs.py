@@ -29,6 +29,8 @@ from cli.scripts import (
 )
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
+from pipeline import finalize
+from pipeline.engines.protocol import Control
 from pipeline.errors import CancelledError, OptionError
 from pipeline.file_formats import audio_format_of
 from pipeline.jobs.actions import CANCEL
@@ -153,6 +155,9 @@ def fetch(
     revision: Annotated[
         int | None, typer.Option(help="Revision of the file; by default the newest one, 0 is the first.")
     ] = None,
+    so_far: Annotated[
+        bool, typer.Option("--so-far", help="Write the finished start of a running job, audio alone.")
+    ] = False,
     force: ForceOption = False,
     json: JsonOption = False,
 ) -> None:
@@ -161,6 +166,9 @@ def fetch(
         store = context.jobs(context.settings())
         name = find_job(store, job)
         raise_if_refused(store, name)
+        if so_far and store.outcomes.manifest(name) is None:
+            _fetch_start(store, name, output, force=force)
+            return
         manifest = _manifest(store, name, revision)
         expected = manifest["file_format"]
         if audio_format_of(output.suffix) != expected:
@@ -172,6 +180,41 @@ def fetch(
             print_json(manifest)
         else:
             out.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+class _Uncontrolled(Control):
+    """Control of work that only the user stops."""
+
+    def check(self) -> None:
+        return
+
+    def frames(self, done: int, batch_size: int = 1) -> None:
+        return
+
+    def waited(self, seconds: float) -> None:
+        return
+
+    def graphs_refused(self, count: int) -> None:
+        return
+
+
+def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
+    """Write the finished start of a running job; a later `fetch` to the same path replaces it."""
+    plan = store.plans.need(job)
+    expected = plan.options.format
+    if audio_format_of(output.suffix) != expected:
+        raise OptionError("output", f"job {job} has format {expected}, not that of {output.name!r}")
+    delivery = Delivery(store.store, {output: "audio"}, force=force)
+    delivery.check()
+
+    def write(path: Path) -> None:
+        joined = finalize.join_so_far(store, plan, _Uncontrolled(), path)
+        if joined is None:
+            raise JobFailed(f"the first segment of job {job} is not finished yet")
+        err.print(f"{joined.duration_s:.1f} s so far", highlight=False)
+
+    delivery.write({output: write})
+    out.print(f"{output}", highlight=False, soft_wrap=True)
 
 
 def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:

@@ -1,12 +1,15 @@
 """Faults while takes are checked and made again, and workers that do not know the check."""
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import soundfile
 
 from bench.harness.controls import Free
-from bench.harness.fleet import QUICK, Fleet
+from bench.harness.fleet import QUICK, ROOT, Fleet
 from bench.harness.waiting import until
 from pipeline import finalize, stages
 from pipeline.checking import light
@@ -84,3 +87,18 @@ def test_kills_in_the_check_and_between_takes_change_no_byte(fleet: Fleet, tmp_p
     assert manifest["audio"]["sha256"] == undisturbed(tmp_path)
     verify = manifest["verify"]
     assert (verify["segments_checked"], verify["takes_made"], verify["replaced"]) == (4, 8, 4)
+
+
+def test_the_finished_start_is_fetched_while_the_rest_is_made(fleet: Fleet, tmp_path: Path) -> None:
+    known, output = fleet.planned(), tmp_path / "start.flac"
+    result = fleet.send(SCRIPT.replace("in0", "first"), {"wait_ms": 2500, "verify": "off"})
+    job = fleet.job(known)
+    plan = fleet.jobs.plans.need(job)
+    until(lambda: 0 not in fleet.jobs.artifacts.missing(plan), LIMIT_S)
+    command = [sys.executable, "voxchord.py", "fetch", job, "--so-far", "-o", str(output)]
+    done = subprocess.run(
+        command, cwd=ROOT, env=fleet.environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert soundfile.info(output).duration > 5
+    assert result.get(timeout=LIMIT_S)["duration_s"] >= soundfile.info(output).duration

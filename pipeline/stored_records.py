@@ -46,7 +46,7 @@ def known(kind: type[Record], record: Mapping[str, Any]) -> Record:
 
     >>> from pipeline.planning.records import Span
     >>> known(Span, dict(start=0, samples=8, line=0, lines=1, text="", lufs=None, true_peak=0, mood="glad"))
-    Span(start=0, samples=8, line=0, lines=1, text='', lufs=None, true_peak=0)
+    Span(start=0, samples=8, line=0, lines=1, text='', lufs=None, true_peak=0, words=())
     """
     return kind(**{name: record[name] for name in columns(kind) if name in record})
 

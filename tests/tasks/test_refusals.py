@@ -1,13 +1,11 @@
 """Tests of refused requests: each is a failed job with its reason, whoever sent it."""
 
-import io
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
 import pytest
-import soundfile
 
+from bench.harness.recordings import recording
 from bench.harness.waiting import until
 from db.queries.jobs import get_job
 from pipeline.errors import VoiceError
@@ -77,10 +75,7 @@ def test_refused_requests_are_failed_jobs_with_their_reason(
 def test_the_same_request_is_judged_again(service: Service) -> None:
     voice, script = f"late-{uuid4().hex[:8]}", f"Ann: Words of {uuid4().hex[:4]}."
     before = refused(service, script, voices={"Ann": voice})
-    recording = io.BytesIO()
-    tone = np.sin(np.arange(48_000) * 0.05) * np.random.default_rng(1).uniform(0.1, 0.5, 48_000)
-    soundfile.write(recording, tone, 24_000, format="WAV")
-    Voices(service.jobs.store).add(voice, recording.getvalue())
+    Voices(service.jobs.store).add(voice, recording(1))
     sent = service.send(script, voices={"Ann": voice})
     manifest = sent.get(timeout=60)
     assert manifest["job"] != before["id"]

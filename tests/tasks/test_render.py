@@ -52,6 +52,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
             stage(work)
         stages.diffusion(work, Free())
         stages.verify(work, LightChecker())
+        assert work.next_take() is None, "the first is chosen"
     manifest = finalize.finish(jobs, plan, engine.profile, Free())
     return store.objects.read(manifest["audio"]["name"]) or b""
 

@@ -171,14 +171,14 @@ def test_jobs_outlive_evicted_messages(moody: Fleet, admin: Any) -> None:
 
 
 def test_purged_queues_are_filled_again(moody: Fleet, app: VoxchordApp) -> None:
-    """As by `celery purge`."""
+    """Delete the messages that `celery purge` deletes."""
     job = started_job(moody, "purged")
     app.control.purge()
     assert_finishes(moody, job)
 
 
 def test_commands_of_operators_lose_nothing(moody: Fleet, app: VoxchordApp) -> None:
-    """As by `celery control` and the buttons of Flower's worker page."""
+    """Send the commands of `celery control` and of the buttons on Flower's worker page."""
     job = started_job(moody, "operated")
     app.control.cancel_consumer("cpu.stitch")
     app.control.pool_shrink(0)

@@ -54,7 +54,7 @@ def state(console: Console, job: str) -> str:
 
 
 def test_jobs_are_cancelled_and_retried_by_buttons(console: Console, app: Celery, jobs: Jobs) -> None:
-    result = send(app, "Crossing", 40)
+    result = send(app, "Crossing", 12)
     job = until(lambda: jobs.intake.job_of(str(result.id)) or "")
     page = console.ask(f"/voxchord/jobs/{job}/page")
     assert page.status == 200

@@ -29,7 +29,9 @@ def manifest(console: Console) -> dict[str, Any]:
 
 
 def test_flower_serves_the_report_of_the_command_line(console: Console, manifest: dict[str, Any]) -> None:
-    answer = console.ask(f"/voxchord/jobs/{manifest['job']}/report")
+    path = f"/voxchord/jobs/{manifest['job']}/report"
+    until(lambda: b"stitch" in console.ask(path).body)  # its row is written within a second
+    answer = console.ask(path)
     page = answer.body.decode()
     assert (answer.status, answer.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
     assert "script" not in answer.headers["Content-Security-Policy"], "falls under default-src 'none'"

@@ -1,5 +1,6 @@
 """Tests that a torch without the internals that are used is reported by name, before a model is loaded."""
 
+from importlib.metadata import version
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -43,7 +44,7 @@ def test_a_missing_attribute_is_named(monkeypatch: pytest.MonkeyPatch, internal:
     with pytest.raises(InternalsError) as caught:
         torch_internals.check()
     said = str(caught.value)
-    assert said.startswith(f"torch {torch.__version__} can't be used: ")
+    assert said.startswith(f"torch {version('torch')} can't be used: ")
     assert f".{internal.name} is missing, which {internal.needed_for} needs" in said
 
 

@@ -20,9 +20,18 @@ _NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _SIGNS = "".join(map(re.escape, CURRENCIES))
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;!?'\"()&%—-]*")
 _BEFORE_NUMBER = re.compile(
-    rf"([{_SIGNS}])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion)\b)?"
+    rf"(?<!\d)(?<!\d\s)([{_SIGNS}])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion)\b)?"
 )
 _AFTER_NUMBER = re.compile(rf"({_NUMBER})\s?([{_SIGNS}])(?![\w])")
+_DECIMAL_COMMA = re.compile(
+    rf"(?<=[{_SIGNS}])(\s?\d{{1,3}}(?:\.\d{{3}})*),(\d{{2}})(?![\d,.]\d)(?!\d)"
+    rf"|(?<![\d.,])(\d{{1,3}}(?:\.\d{{3}})*),(\d{{2}})(?=\s?[{_SIGNS}](?!\w))"
+)
+"""`3,50 €` and `€1.200,50`, as much of Europe writes them."""
+_INDIAN = re.compile(r"(?<![\d,.])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
+"""`2,00,000`."""
+_SPACED = re.compile(r"(?<![\d.,:/-])(?<!\d )[1-9]\d{0,2}(?: \d{3})* 000(?! ?\d)")
+"""`1 000 000`."""
 _ALONE = re.compile(rf"[{_SIGNS}]")
 _READ_SIGNS = "$£€¥₹₩"
 """Signs that the front end reads before a number."""
@@ -48,6 +57,15 @@ _ORDINAL = (
 _ZERO = re.compile(rf"\b({_CARDINAL}|{_ORDINAL}) ([IVXLC]\w*)")
 _LETTER = re.compile(r"\b(Type|type|Class|class|Grade|grade|Level|level|Stage|stage|Mark) ([CL])\b")
 _NUMERAL = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
+_GOES_ON = re.compile(r"['’]\w")
+_CONTRACTED = re.compile(r"['’](?!s\b)")
+"""`I'm` and `I'll` are no numbers."""
+_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+_ORDINALS = (
+    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
+    *("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth"),
+    *("seventeenth", "eighteenth", "nineteenth", "twentieth"),
+)
 _OVERRIDE = re.compile(r"\]\(")
 _SPACES = re.compile(r" +(?=[.,;:!?])")
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
@@ -92,9 +110,17 @@ def _needs_words(text: str) -> bool:
 
 def _money(text: str) -> str:
     """Write currencies out that the front end reads nowhere, or not behind a number."""
+    text = _DECIMAL_COMMA.sub(_with_point, text)
+    text = _INDIAN.sub(lambda found: found[0].replace(",", ""), text)
+    text = _SPACED.sub(lambda found: found[0].replace(" ", ""), text)
     text = _BEFORE_NUMBER.sub(_amount, text)
     text = _AFTER_NUMBER.sub(lambda found: f"{found[1]} {_unit(found[1], found[2])}", text)
     return _ALONE.sub(_alone, text)
+
+
+def _with_point(found: re.Match[str]) -> str:
+    whole, part = (found[1], found[2]) if found[1] else (found[3], found[4])
+    return f"{whole.replace('.', '')}.{part}"
 
 
 def _amount(found: re.Match[str]) -> str:
@@ -148,15 +174,59 @@ def _phrases(text: str) -> str:
 
 def _without_zero(found: re.Match[str]) -> str:
     trigger, word = found[1], found[2]
-    if _NUMERAL.fullmatch(word):
+    after, ordinal = found.string[found.end() :], re.fullmatch(_ORDINAL, trigger)
+    if _NUMERAL.fullmatch(word) and not _GOES_ON.match(after):
         return found[0]
-    if re.fullmatch(_ORDINAL, trigger):
+    if _NUMERAL.fullmatch(word) and not _CONTRACTED.match(after):
+        number = _roman(word)
+        return f"{trigger} the {_ordinal(number)}" if ordinal else f"{trigger} {number}"
+    if ordinal:
         return f"{trigger[0].lower()}{trigger[1:]} {word}"
     return f"{trigger} {word[0].lower()}{word[1:]}"
 
 
+def _roman(numeral: str) -> int:
+    """Value of a Roman numeral.
+
+    >>> _roman("XIV"), _roman("LVIII")
+    (14, 58)
+    """
+    values = [_ROMAN[letter] for letter in numeral]
+    return sum(
+        -one if one < following else one for one, following in zip(values, [*values[1:], 0], strict=True)
+    )
+
+
+def _ordinal(number: int) -> str:
+    """Ordinal in the form that the front end reads before `'s`.
+
+    >>> _ordinal(6), _ordinal(23), _ordinal(40)
+    ('sixth', 'twenty-third', '40th')
+    """
+    if number < len(_ORDINALS):
+        return _ORDINALS[number]
+    tens, units = divmod(number, 10)
+    if units and tens in (2, 3):
+        return f"{('twenty', 'thirty')[tens - 2]}-{_ORDINALS[units]}"
+    return f"{number}th"
+
+
 _RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)
-_TRIGGERS = (_ZEROS, _ZERO, _LETTER, _LONG_NUMBER, _FEET, _LIST, _NO, _SUN, _JAN, _ALL_DAY)
+_TRIGGERS = (
+    _DECIMAL_COMMA,
+    _INDIAN,
+    _SPACED,
+    _ZEROS,
+    _ZERO,
+    _LETTER,
+    _LONG_NUMBER,
+    _FEET,
+    _LIST,
+    _NO,
+    _SUN,
+    _JAN,
+    _ALL_DAY,
+)
 
 
 def _signs(text: str, problems: list[str]) -> str:

@@ -191,3 +191,37 @@ def test_numbers_without_words_are_read_digit_by_digit(g2p: G2P, digits: int) ->
 
 def test_a_users_brackets_are_no_phonemes(g2p: G2P) -> None:
     assert "ðə" in said(g2p, "See [the](/zzz/) now.")
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Henry VIII's wives", "Henry the eighth's wives"),
+        ("Elizabeth II's crown", "Elizabeth the second's crown"),
+        ("Louis XXIII's heir", "Louis the twenty-third's heir"),
+        ("World War II's end", "World War 2's end"),
+        ("Super Bowl LVIII's score", "Super Bowl 58's score"),
+        ("Henry I'm tired", "henry I'm tired"),
+        ("Part I'll read", "Part i'll read"),
+        ("Henry VIII, Elizabeth II", "Henry VIII, Elizabeth II"),
+    ],
+)
+def test_numerals_with_a_possessive(g2p: G2P, text: str, spoken: str) -> None:
+    assert wording(text).text == spoken
+    assert "zˈɪɹ" not in str(g2p(spoken))
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("It is 3,50 € now.", "It is 3.50 euros now."),
+        ("It is €1.200,50 now.", "It is €1200.50 now."),
+        ("It is ₹2,00,000 or 2,00,000 rupees.", "It is ₹200000 or 200000 rupees."),
+        ("It is 10₫ 5 here.", "It is 10 dong 5 here."),
+        ("It is 5 € 10 € here.", "It is 5 euros 10 euros here."),
+        ("All 1 000 000 of 20 000.", "All 1000000 of 20000."),
+        ("It is $1,200 and €1,200.99.", "It is $1,200 and €1,200.99."),
+    ],
+)
+def test_numbers_as_other_countries_write_them(text: str, spoken: str) -> None:
+    assert wording(text).text == spoken

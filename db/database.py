@@ -4,6 +4,7 @@ Passwords of the URL appear in no log and no error of ours.
 """
 
 import fcntl
+import functools
 import logging
 import os
 import sqlite3
@@ -131,8 +132,7 @@ def revision(engine: Engine) -> str | None:
 def later_revision(engine: Engine) -> str | None:
     """Revision of the schema if a later release made it; else None."""
     found = revision(engine)
-    known = {script.revision for script in _scripts().walk_revisions()}
-    return found if found is not None and found not in known else None
+    return found if found is not None and found not in _revisions() else None
 
 
 def replaced(engine: Engine) -> bool:
@@ -204,16 +204,17 @@ def _config() -> Config:
     return config
 
 
-def _scripts() -> ScriptDirectory:
-    return ScriptDirectory.from_config(_config())
+@functools.cache
+def _revisions() -> tuple[str, ...]:
+    """Revisions that this release knows, the newest first."""
+    return tuple(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _migrate(engine: Engine) -> None:
-    scripts = _scripts()
-    if _is_newest(scripts, revision(engine)):
+    if _is_newest(revision(engine)):
         return
     with _only_one(engine):
-        if _is_newest(scripts, revision(engine)):
+        if _is_newest(revision(engine)):
             return
         config = _config()
         with writing(engine) as connection:
@@ -224,15 +225,12 @@ def _migrate(engine: Engine) -> None:
             upgrade(config, "head")
             _create_views(connection)
             _document(connection)
-        log.info("history migrated", extra={"revision": scripts.get_current_head()})
+        log.info("history migrated", extra={"revision": _revisions()[0]})
 
 
-def _is_newest(scripts: ScriptDirectory, current: str | None) -> bool:
+def _is_newest(current: str | None) -> bool:
     """True for the newest revision, and for one of a later release, which only adds to it."""
-    if current is None:
-        return False
-    known = {script.revision for script in scripts.walk_revisions()}
-    return current == scripts.get_current_head() or current not in known
+    return current is not None and current not in _revisions()[1:]
 
 
 @contextmanager

@@ -199,11 +199,28 @@ def test_foreign_events_are_not_trusted(console: Console) -> None:
         ] * 6
 
 
+def assert_dead_workers_are_removed(console: Console) -> None:
+    """Send the first heartbeat of a worker that then says nothing, and wait until no page shows it."""
+
+    def shown() -> bool:
+        rows = console.ask("/workers?json=1").json["data"]
+        return "killed@host" in {row["hostname"] for row in rows}
+
+    app = Celery(broker=console.broker)
+    with app.connection_for_write() as connection, app.events.Dispatcher(connection, "killed@host") as events:
+        events.send("worker-online", freq=1.0)
+    app.close()
+    until(shown)
+    until(lambda: not shown())
+    assert b"killed@host" not in console.ask("/metrics").body
+
+
 @thorough
 def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Console, tmp_path: Path) -> None:
     settings = Settings(state=tmp_path, store=console.settings.store_url, broker_url=console.broker)
     port = free_port()
     command = launch.command(settings, port, url_prefix="/console/", read_only=True)
+    command.append("--purge_offline_workers=1")
     nowhere = tmp_path / "none.db"
     env = {**launch.environment(settings), "VOXCHORD_STORE": settings.store}
     env["VOXCHORD_DATABASE_URL"] = f"sqlite:///{nowhere}"
@@ -238,6 +255,7 @@ def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Cons
     assert other.ask("/api/task/send-task/voxchord.render", {"kwargs": {}}).status == 403
     assert other.ask(f"/voxchord/jobs/{job}/report").json == {"error": "no history yet"}
     assert not nowhere.exists(), "it only reads"
+    assert_dead_workers_are_removed(other)
     first.send_signal(signal.SIGTERM)
     first.wait(30)
     saved = list(tmp_path.glob("flower.db*"))

@@ -85,7 +85,7 @@ class Artifacts:
         """
 
         def take_of(segment: PlannedSegment) -> ChosenTake:
-            return self._chosen(plan, segment, picks.get(segment.index))
+            return self.take_of(plan, segment, picks.get(segment.index))
 
         if self.store.local:
             yield from map(take_of, self.plans.segments(plan))
@@ -97,7 +97,8 @@ class Artifacts:
                 ]
                 yield from pool.map(take_of, page)
 
-    def _chosen(self, plan: Plan, segment: PlannedSegment, pick: int | None) -> ChosenTake:
+    def take_of(self, plan: Plan, segment: PlannedSegment, pick: int | None = None) -> ChosenTake:
+        """The chosen take of one segment, or the one that was picked by hand."""
         choice = read_choice(self.store, plan, segment.key)
         picked = None if pick is None else self.audio(segment, pick)
         if picked is not None:  # the garbage collector may have removed it

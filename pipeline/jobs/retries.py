@@ -20,5 +20,5 @@ def check_retry(jobs: Jobs, plan: Plan, segment: int | None) -> None:
             raise OptionError("job", f"job {job} is finished and has no gaps; there is nothing to retry")
     elif not 0 <= segment < plan.segments:
         raise OptionError("segment", f"job {job} has segments 0 to {plan.segments - 1}, not {segment}")
-    elif jobs.artifacts.audio(jobs.plans.segment(job, segment)) is not None:
+    elif jobs.artifacts.take_of(plan, jobs.plans.segment(job, segment)).audio is not None:
         raise OptionError("segment", f"segment {segment} did not fail: it has audio")

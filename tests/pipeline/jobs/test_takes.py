@@ -1,18 +1,10 @@
 """Tests of the choice among takes, and of their records in a store."""
 
 from dataclasses import replace
-from pathlib import Path
-
-import pytest
 
 from pipeline.checking.records import Checked, Finding
 from pipeline.jobs.artifacts import Choice
-from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.takes import BY_VERIFY, TakeRequest, Takes, choose, take_seed
-from pipeline.planning.request import checked, split_options
-from pipeline.script.parser import parse
-from pipeline.store.artifacts import Store
-from pipeline.voices.library import Voices
 from tests.takes import BadTakes
 
 PROFILE = BadTakes.profile
@@ -20,22 +12,6 @@ PROFILE = BadTakes.profile
 
 def bad(score: float, deviation: str = "") -> Checked:
     return Checked((Finding("noise", None, 0.0, 2.5, 1.1, 3.0, True),), score, deviation)
-
-
-@pytest.fixture
-def takes(tmp_path: Path) -> Takes:
-    jobs, engine = Jobs(Store(str(tmp_path))), BadTakes()
-    options, rest = split_options({}, engine="takes")
-    request = checked(
-        parse("Anna: Five words are spoken here."),
-        {},
-        options,
-        rest,
-        engine=engine,
-        registered=Voices(jobs.store),
-        checker="light-1",
-    )
-    return jobs.takes(jobs.plans.create(request, PROFILE), 0)
 
 
 def test_a_take_that_passes_is_used_at_once() -> None:

@@ -1,7 +1,7 @@
 """Engine that makes bad takes on purpose, and sound like speech otherwise.
 
-Words of the script in brackets name what is wrong with takes 0, 1 and so on of their segment, for example
-`[noise+clipped]`; later takes are sound.
+A word of the script names what is wrong with takes 0, 1 and so on of its segment, for example
+`faults:noise+clipped`; later takes are sound.
 """
 
 import re
@@ -84,7 +84,7 @@ FAULTS: dict[str, Callable[[Samples], Samples]] = {
 
 
 class BadTakes(Silence):
-    """Engine of syllables; the bracketed word of a segment names the faults of its takes."""
+    """Engine of syllables; a word of each segment names the faults of its takes."""
 
     profile = replace(
         Silence.profile,

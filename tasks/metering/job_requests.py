@@ -11,19 +11,19 @@ from billiard.einfo import ExceptionInfo
 from billiard.exceptions import Terminated, WorkerLostError
 from celery.platforms import signals
 
-from tasks.broker.queues import INTAKE, QUEUES
+from pipeline.stage_names import SEGMENT_STAGES
 from tasks.metering.install import MeteredRequest
 
 _STITCH = "voxchord.stitch"
-_STAGES = frozenset(
-    task for queue, tasks in QUEUES.items() if queue not in INTAKE for task in tasks if task != _STITCH
-)
+_STAGES = frozenset(f"voxchord.{name}" for name in SEGMENT_STAGES)
 
 
 def within_job(task: str, kwargs: Any) -> bool:
     """True for a task that its job waits for; a stitch without a run answers a root.
 
     >>> within_job("voxchord.text", {}), within_job("voxchord.render", {"script": ""})
+    (True, False)
+    >>> within_job("voxchord.verify", {}), within_job("voxchord.pick", {"job": ""})
     (True, False)
     >>> within_job("voxchord.stitch", {"job": "", "run": 2}), within_job("voxchord.stitch", {"job": ""})
     (True, False)

@@ -5,7 +5,6 @@ one segment) and `POST /voxchord/jobs/JOB/cancel` act on it and answer with the 
 others. Flower's rules against forged requests apply, and a read-only Flower refuses.
 """
 
-from base64 import b64decode
 from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlparse
@@ -15,6 +14,7 @@ from tornado.web import HTTPError, url
 from pipeline.errors import MissingArtifactError, OptionError
 from pipeline.jobs.actions import Actor
 from tasks.flower.job_routes import JOB, JobRoute
+from tasks.flower.request_guard import basic_credentials
 
 PAGE = "voxchord-job"
 FAILURES_SHOWN = 100
@@ -114,11 +114,7 @@ class ActionRoute(PageRoute):
         """User of the password, or of the OAuth provider; a Flower without either has no names."""
         if isinstance(self.current_user, str):
             return Actor(self.current_user, "flower")
-        _, _, encoded = self.request.headers.get("Authorization", "").partition(" ")
-        try:
-            given = b64decode(encoded.strip(), validate=True)
-        except ValueError:
-            return Actor("", "flower")
+        given = basic_credentials(self.request.headers.get("Authorization", "")) or b""
         return Actor(given.partition(b":")[0].decode(errors="replace"), "flower")
 
 

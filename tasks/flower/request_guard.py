@@ -82,14 +82,25 @@ class Guard:
 
 def authorized(header: str, credentials: Sequence[str]) -> bool:
     """True if a header `Authorization: Basic …` has one of the credentials, in UTF-8 or Latin-1."""
-    scheme, _, encoded = header.partition(" ")
-    if scheme.lower() != "basic":
-        return False
-    try:
-        given = b64decode(encoded.strip(), validate=True)
-    except ValueError:
+    given = basic_credentials(header)
+    if given is None:
         return False
     return any(hmac.compare_digest(given, wanted) for each in credentials for wanted in _encodings(each))
+
+
+def basic_credentials(header: str) -> bytes | None:
+    """Credentials in a header `Authorization: Basic …`; None if there are none.
+
+    >>> [basic_credentials(header) for header in ("Basic bWU6cGFzcw==", "Basic é", "Bearer bWU6cGFzcw==")]
+    [b'me:pass', None, None]
+    """
+    scheme, _, encoded = header.partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        return b64decode(encoded.strip(), validate=True)
+    except ValueError:
+        return None
 
 
 def _encodings(credentials: str) -> list[bytes]:

@@ -23,11 +23,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import bench.harness.threads  # noqa: F401 - before numpy
+
+# isort: split
 import numpy as np
 import soundfile
 import soxr
 
-import bench.harness.threads  # noqa: F401 - before numpy
 from bench.harness import second_recognizer
 from pipeline.arrays import Samples
 from pipeline.checking.full import runs

@@ -14,20 +14,21 @@ import json
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
 
+import bench.harness.threads  # noqa: F401 - before numpy
+
+# isort: split
 import numpy as np
 
-import bench.harness.threads  # noqa: F401 - before numpy
 from bench.harness import prose, takes
-from bench.harness.takes import Conversation
 from pipeline.checking import light
 from pipeline.checking.full.checker import FullChecker
-from pipeline.checking.records import Checked, Material
+from pipeline.checking.records import Checked
 from pipeline.engines.protocol import Utterance
 from pipeline.script.parser import parse
 
@@ -137,68 +138,63 @@ def _packed(turns: Iterator[tuple[int, str]]) -> Iterator[list[tuple[int, str]]]
 
 def _run(task: Task) -> Tally:
     """Check one take, and the next one if it fails."""
-    tally = Tally()
-    chance = np.random.default_rng([_SEEDS[task.tuning], task.number])
-    casts = _CASTS[task.tuning]
-    conversation = takes.conversation(task.number, task.turns, random.Random(task.number).choice(casts))
-    check = _checker(task.mode)
-    first = takes.spoken(conversation, int(chance.integers(1 << 30)))
-    if task.fault is None:
-        _sound(check, conversation, first, task, tally)
-        return tally
-    bad = takes.FAULTS[task.fault](conversation, first, chance)
-    verdict = _measured(check, conversation, bad, task, tally)
-    second = _sound(
-        check, conversation, takes.spoken(conversation, int(chance.integers(1 << 30))), task, tally
-    )
-    caught = verdict.fails and (not second.fails or second.score > verdict.score)
-    tally.injected[task.fault] = 1
-    tally.caught[task.fault] = int(caught)
-    if not caught:
-        _note(tally, task, "missed", verdict)
-    return tally
+    trial = Trial(task)
+    trial.run()
+    return trial.tally
 
 
-def _sound(
-    check: Callable[[Material], Checked],
-    conversation: Conversation,
-    utterances: Sequence[Utterance],
-    task: Task,
-    tally: Tally,
-) -> Checked:
-    """Check a take without a fault."""
-    verdict = _measured(check, conversation, utterances, task, tally)
-    tally.sound += 1
-    if verdict.fails:
-        tally.rerolled += 1
-        _note(tally, task, "false", verdict)
-    return verdict
+class Trial:
+    """Checks of the takes of one segment, counted in a tally."""
 
+    def __init__(self, task: Task) -> None:
+        self.task, self.tally = task, Tally()
+        self.chance = np.random.default_rng([_SEEDS[task.tuning], task.number])
+        cast = random.Random(task.number).choice(_CASTS[task.tuning])
+        self.conversation = takes.conversation(task.number, task.turns, cast)
+        self.check = light.check if task.mode == "light" else FullChecker().check
 
-def _measured(
-    check: Callable[[Material], Checked],
-    conversation: Conversation,
-    utterances: Sequence[Utterance],
-    task: Task,
-    tally: Tally,
-) -> Checked:
-    material = takes.material(conversation, utterances, separate=task.separate)
-    began_s = time.process_time()
-    verdict = check(material)
-    tally.cpu_s += time.process_time() - began_s
-    tally.audio_s += len(material.samples) / takes.RATE_HZ
-    return verdict
+    def run(self) -> None:
+        """Check a sound take, or one with the fault and then a sound one."""
+        fault, first = self.task.fault, self._spoken()
+        if fault is None:
+            self._check_sound(first)
+            return
+        bad = self._measured(takes.FAULTS[fault](self.conversation, first, self.chance))
+        second = self._check_sound(self._spoken())
+        caught = bad.fails and (not second.fails or second.score > bad.score)
+        self.tally.injected[fault] = 1
+        self.tally.caught[fault] = int(caught)
+        if not caught:
+            self._note("missed", bad)
 
+    def _spoken(self) -> Sequence[Utterance]:
+        return takes.spoken(self.conversation, int(self.chance.integers(1 << 30)))
 
-def _checker(mode: str) -> Callable[[Material], Checked]:
-    return light.check if mode == "light" else FullChecker().check
+    def _check_sound(self, utterances: Sequence[Utterance]) -> Checked:
+        """Check a take without a fault."""
+        verdict = self._measured(utterances)
+        self.tally.sound += 1
+        if verdict.fails:
+            self.tally.rerolled += 1
+            self._note("false", verdict)
+        return verdict
 
+    def _measured(self, utterances: Sequence[Utterance]) -> Checked:
+        material = takes.material(self.conversation, utterances, separate=self.task.separate)
+        began_s = time.process_time()
+        verdict = self.check(material)
+        self.tally.cpu_s += time.process_time() - began_s
+        self.tally.audio_s += len(material.samples) / takes.RATE_HZ
+        return verdict
 
-def _note(tally: Tally, task: Task, problem: str, verdict: Checked) -> None:
-    kinds = sorted({finding.kind for finding in verdict.findings if finding.fails})
-    tally.reasons[f"{problem}: {task.fault or 'sound'}: {', '.join(kinds)}"] += 1
-    if task.shown:
-        print(problem, task.number, task.fault, verdict.score, verdict.facts, verdict.findings, flush=True)
+    def _note(self, problem: str, verdict: Checked) -> None:
+        task = self.task
+        kinds = sorted({finding.kind for finding in verdict.findings if finding.fails})
+        self.tally.reasons[f"{problem}: {task.fault or 'sound'}: {', '.join(kinds)}"] += 1
+        if task.shown:
+            print(
+                problem, task.number, task.fault, verdict.score, verdict.facts, verdict.findings, flush=True
+            )
 
 
 def _figures(total: Tally, mode: str, wall_s: float) -> dict[str, object]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import clock
+from pipeline.checking.records import FULL
 from pipeline.engines.protocol import Control, Profile
 from pipeline.file_formats import SUBTITLE_FORMATS
 from pipeline.jobs.artifacts import ChosenTake, read_samples
@@ -140,8 +141,10 @@ def _join(
 def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:
     """Word times by the verdicts on the chosen takes, by position, where the engine has given none."""
     found: dict[int, WordTimes] = {}
+    if plan.options.verify != FULL:  # other checks hear no words
+        return found
     for position, each in enumerate(chosen):
-        if not plan.checker or each.audio is None or all(span.words for span in each.audio.spans):
+        if each.audio is None or all(span.words for span in each.audio.spans):
             continue
         verdict = Takes(jobs.store, plan, each.segment).verdict(each.take or 0)
         if verdict and verdict.words:

@@ -25,8 +25,7 @@ from pipeline.jobs.artifacts import (
     speaker_name,
     stage_name,
 )
-from pipeline.jobs.coordination import Coordination
-from pipeline.jobs.plans import Plan, Plans
+from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import Takes, facts_of
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
@@ -152,9 +151,6 @@ def verify(work: SegmentWork, checker: Checker) -> Facts:
     record = None if take is None else read_record(work.store, work.segment.key, take)
     if take is None or record is None:
         return {"cache_hit": True}
-    checked = takes.verdict(take)
-    if checked is not None:  # the take's audio was lost, and is made again
-        return {"cache_hit": True, **facts_of(take, checked)}
     checked = _checked(work, checker, take, record)
     if checker.identity() != work.plan.checker:
         checked = replace(checked, facts={**checked.facts, "checker": checker.identity()})
@@ -199,7 +195,6 @@ def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str
             language=profile.languages[0],
             profile=profile,
             reference=lambda name: _reference(work.store, work.plan.voice(name).hash),
-            written=Plans(work.store, Coordination(work.store)).written(work.plan.job),
             speak=None if profile.reference_needed else lambda name, text: _spoken(work, name, text),
         )
     )

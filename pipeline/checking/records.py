@@ -141,8 +141,6 @@ class Material:
     profile: Profile
     reference: Callable[[str], Reference]
     """Read the reference of a speaker, by the speaker's name."""
-    written: Mapping[int, str] = field(default_factory=lambda: MappingProxyType({}))
-    """Texts of turns that are spoken in other words, by the turn's index in the script."""
     speak: Callable[[str, str], Samples] | None = None
     """Speak a text (second) in a speaker's voice (first), at the profile's sample rate.
 

@@ -194,15 +194,11 @@ def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str
             frames_expected_s=planned_s,
             language=profile.languages[0],
             profile=profile,
+            voice=lambda name: speaker_name(work.plan, work.plan.voice(name)),
             reference=lambda name: _reference(work.store, work.plan.voice(name).hash),
             speak=None if profile.reference_needed else lambda name, text: _spoken(work, name, text),
         )
     )
-
-
-_SPOKEN: dict[tuple[str, str], Samples] = {}
-"""Sound of known texts by embedding and text, so that a process makes each once."""
-_SPOKEN_MAX = 64
 
 
 class _Uncontrolled(Control):
@@ -219,22 +215,13 @@ class _Uncontrolled(Control):
 
 def _spoken(work: SegmentWork, speaker: str, text: str) -> Samples:
     """Speak a text with a speaker's embedding, as the engine imitates no recording."""
-    where = speaker_name(work.plan, work.plan.voice(speaker))
-    found = _SPOKEN.get((where, text))
-    if found is None:
-        engine, options = work.engine, work.plan.engine_options
-        embedding = work.store.get_arrays(where)
-        if embedding is None:
-            embedding = _embedding(work, speaker, _reference(work.store, work.plan.voice(speaker).hash))
-        tokens = engine.text(SegmentText((Line(0, text),), 1, 0), options)
-        utterances = engine.diffusion(
-            engine.semantic(tokens, options), [embedding], 0, options, _Uncontrolled()
-        )
-        found = np.concatenate([utterance.samples for utterance in utterances])
-        while len(_SPOKEN) >= _SPOKEN_MAX:
-            _SPOKEN.pop(next(iter(_SPOKEN)), None)
-        _SPOKEN[where, text] = found
-    return found
+    engine, options, voice = work.engine, work.plan.engine_options, work.plan.voice(speaker)
+    embedding = work.store.get_arrays(speaker_name(work.plan, voice))
+    if embedding is None:
+        embedding = _embedding(work, speaker, _reference(work.store, voice.hash))
+    tokens = engine.text(SegmentText((Line(0, text),), 1, 0), options)
+    utterances = engine.diffusion(engine.semantic(tokens, options), [embedding], 0, options, _Uncontrolled())
+    return np.concatenate([utterance.samples for utterance in utterances])
 
 
 def _count(arrays: Arrays) -> int | None:

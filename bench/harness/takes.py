@@ -82,6 +82,7 @@ def material(conversation: Conversation, utterances: Sequence[Utterance], *, sep
         int(frames.meta["frames"]) / ENGINE.profile.frame_rate_hz,
         "en",
         ENGINE.profile,
+        lambda name: conversation.presets[name],
         lambda name: Reference(preset=conversation.presets[name]),
         speak=lambda name, text: known(conversation.presets[name], text),
     )

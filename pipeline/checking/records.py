@@ -139,6 +139,8 @@ class Material:
     language: str
     """Language of the script, as an ISO 639-1 code."""
     profile: Profile
+    voice: Callable[[str], str]
+    """Unique name of a speaker's voice, by the speaker's name; it includes the engine and its options."""
     reference: Callable[[str], Reference]
     """Read the reference of a speaker, by the speaker's name."""
     speak: Callable[[str, str], Samples] | None = None

@@ -1,8 +1,6 @@
 """Speaker verification: each line is spoken by the voice of its speaker."""
 
-import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
 
 import numpy as np
 import soxr
@@ -17,7 +15,7 @@ KNOWN_TEXT = (
     "Every year she counts the swallows under the roof, and writes the number down."
 )
 """Text of a reference that an engine speaks itself."""
-_EMBEDDINGS = 64
+_EMBEDDINGS_MAX = 64
 
 Range = tuple[float, float]
 """Start and end in seconds."""
@@ -78,34 +76,27 @@ def _references(material: Material) -> dict[str, Embedding]:
     return {name: _reference(material, name) for name in material.segment.speakers}
 
 
+_embeddings: dict[tuple[str, bool], Embedding] = {}
+"""Embeddings of references by voice, and by whether the engine has spoken them; made once per process."""
+
+
 def _reference(material: Material, speaker: str) -> Embedding:
+    key = material.voice(speaker), material.speak is not None
+    found = _embeddings.get(key)  # a reference, since another thread may clear the cache
+    if found is None:
+        samples, rate = _reference_samples(material, speaker)
+        found = speaker_encoder().embed(soxr.resample(samples, rate, SAMPLE_RATE_HZ))
+        if len(_embeddings) >= _EMBEDDINGS_MAX:
+            _embeddings.clear()
+        _embeddings[key] = found
+    return found
+
+
+def _reference_samples(material: Material, speaker: str) -> tuple[Samples, int]:
+    """Samples of a reference, and their rate in Hz."""
     if material.speak is not None:
-        return _embedding(material.speak(speaker, KNOWN_TEXT), material.profile.sample_rate_hz)
+        return material.speak(speaker, KNOWN_TEXT), material.profile.sample_rate_hz
     reference = material.reference(speaker)
     if reference.samples is None or reference.sample_rate_hz is None:
         raise ValueError(f"the reference of speaker {speaker!r} is no recording")
-    return _embedding(reference.samples, reference.sample_rate_hz)
-
-
-def _embedding(samples: Samples, sample_rate_hz: int) -> Embedding:
-    """Embed a reference once per process."""
-    key = hashlib.sha256(samples.tobytes()).hexdigest()
-    return _embeddings(key, sample_rate_hz, _Held(samples))
-
-
-class _Held:
-    """Samples that count as equal, since the key beside them tells them apart."""
-
-    def __init__(self, samples: Samples) -> None:
-        self.samples = samples
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Held)
-
-    def __hash__(self) -> int:
-        return 0
-
-
-@lru_cache(_EMBEDDINGS)
-def _embeddings(key: str, sample_rate_hz: int, held: _Held) -> Embedding:
-    return speaker_encoder().embed(soxr.resample(held.samples, sample_rate_hz, SAMPLE_RATE_HZ))
+    return reference.samples, reference.sample_rate_hz

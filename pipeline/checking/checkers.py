@@ -37,30 +37,6 @@ class LightChecker:
         return light.check(material)
 
 
-class FullCheckerOfSamples:
-    """Check by models, which always need the samples."""
-
-    def __init__(self, settings: RecognizerSettings) -> None:
-        from pipeline.checking.full.checker import FullChecker
-
-        self._full = FullChecker(settings)
-        self._identity = ""
-
-    def identity(self) -> str:
-        """
-        Raises:
-            MissingPackageError: a model's package is not installed.
-        """
-        self._identity = self._identity or self._full.identity()  # hashes large files
-        return self._identity
-
-    def judge(self, measures: Measures, segment: PlannedSegment, expected_s: float) -> Checked | None:
-        return None
-
-    def check(self, material: Material) -> Checked:
-        return self._full.check(material)
-
-
 class Checkers:
     """Checks by mode, each loaded on first use.
 
@@ -81,7 +57,9 @@ class Checkers:
         if mode not in (LIGHT, FULL):
             raise OptionError("verify", f"{mode!r} checks nothing")
         if mode not in self._loaded:
-            self._loaded[mode] = FullCheckerOfSamples(self._settings)
+            from pipeline.checking.full.checker import FullChecker
+
+            self._loaded[mode] = FullChecker(self._settings)
         return self._loaded[mode]
 
     def identity(self, mode: str) -> str:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.arrays import Samples
+from pipeline.arrays import Samples, runs_of
 from pipeline.stored_records import known
 
 MEASURES_VERSION = 1
@@ -143,12 +143,11 @@ def _split(levels: _Levels) -> tuple[float, npt.NDArray[np.bool_]]:
 
 def _longest(silent: npt.NDArray[np.bool_]) -> tuple[int, int]:
     """Length and start of the longest run."""
-    edges = np.flatnonzero(np.diff(silent, prepend=False, append=False))
-    if not len(edges):
+    runs = runs_of(silent)
+    if not len(runs):
         return 0, 0
-    lengths = edges[1::2] - edges[::2]
-    longest = int(lengths.argmax())
-    return int(lengths[longest]), int(edges[2 * longest])
+    start, end = max(runs.tolist(), key=lambda run: run[1] - run[0])
+    return end - start, start
 
 
 def _flattest(levels: _Levels, silent: npt.NDArray[np.bool_]) -> tuple[float, float]:

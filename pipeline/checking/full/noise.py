@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.arrays import Samples
+from pipeline.arrays import Samples, runs_of
 from pipeline.checking.full import speech
 from pipeline.checking.full.thresholds import Thresholds
 from pipeline.checking.records import Finding
@@ -29,8 +29,7 @@ def findings(
         return
     levels_db = _levels_db(samples)
     speechless = (probabilities < thresholds.noise_probability) & (levels_db > thresholds.noise_db)
-    edges = np.flatnonzero(np.diff(np.concatenate([[False], _smoothed(speechless), [False]]).astype(np.int8)))
-    for start, end in zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True):
+    for start, end in runs_of(_smoothed(speechless)).tolist():
         length_s = (end - start) * speech.WINDOW_S
         if length_s > thresholds.noise_s:
             start_s, end_s = round(start * speech.WINDOW_S, 2), round(end * speech.WINDOW_S, 2)

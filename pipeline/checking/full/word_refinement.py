@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from pipeline.arrays import Samples
+from pipeline.arrays import Samples, runs_of
 from pipeline.checking.records import WordTime
 
 SAMPLE_RATE_HZ = 16_000
@@ -107,9 +107,8 @@ def _silences(samples: Samples) -> list[Pause]:
     levels = 10 * np.log10(np.mean(np.square(frames, dtype=np.float64), axis=1) + 1e-10)
     speech_db = np.percentile(levels, 75) if len(levels) else 0.0
     silent: npt.NDArray[np.bool_] = levels < speech_db + _SILENT_DB
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], silent.astype(np.int8), [0]]))).reshape(-1, 2)
     return [
         (first * _FRAME_S, last * _FRAME_S)
-        for first, last in edges.tolist()
+        for first, last in runs_of(silent).tolist()
         if (last - first) * _FRAME_S >= _SILENCE_S
     ]

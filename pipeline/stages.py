@@ -57,7 +57,7 @@ class SegmentWork:
         return Takes(self.store, self.plan, self.segment)
 
     def next_take(self) -> int | None:
-        """Take to be made or checked next; None if the segment is finished."""
+        """Take to be made or checked next; None if the segment is finished. Records a choice that is due."""
         takes = self.takes
         if self.take is None:
             return takes.next_take(self.engine.profile)
@@ -66,8 +66,11 @@ class SegmentWork:
 
     @property
     def finished(self) -> bool:
-        """True if the audio of the chosen take exists."""
-        return self.next_take() is None
+        """True if a take is chosen and has audio. Writes nothing: a choice that is due does not count."""
+        if self.take is not None:
+            return self.next_take() is None
+        choice = self.takes.choice()
+        return choice is not None and self.takes.has_audio(choice.take)
 
 
 def text(work: SegmentWork) -> Facts:

@@ -58,6 +58,6 @@ def verify(self: VoxchordTask, ref: SegmentRef) -> SegmentRef:
         return stages.verify(work, app.resources.checkers.of(work.plan.options.verify))
 
     def another(work: SegmentWork) -> Sig | None:
-        return None if work.finished else another_take(app, work.plan, ref)
+        return None if work.next_take() is None else another_take(app, work.plan, ref)
 
     return run_stage(app, self, ref, check, another)

@@ -171,9 +171,8 @@ def _repeated(levels: _Levels) -> tuple[float, float]:
     size, step = round(_STRETCH_S / FRAME_S), round(_STRETCH_STEP_S / FRAME_S)
     if len(levels) < 2 * size:
         return 0.0, 0.0
-    envelope = np.sqrt(
-        np.sqrt(levels.astype(np.float64))
-    )  # the fourth root weighs quiet sounds, as a log does
+    # the fourth root weighs quiet sounds, as a log does
+    envelope = np.sqrt(np.sqrt(levels.astype(np.float64)))
     starts = np.arange(0, len(levels) - 2 * size + 1, step)
     pieces = np.lib.stride_tricks.sliding_window_view(envelope, size)
     mean, spread = pieces.mean(axis=1), pieces.std(axis=1)

@@ -144,9 +144,8 @@ class Scheduler:
         Raises:
             DeviceLostError: no progress for `stall_s`.
         """
-        with (
-            self.changed
-        ):  # no reference to the decoder may outlive this, or it stays in memory while the next loads
+        # no reference to the decoder may outlive the lock, or it stays in memory while the next one loads
+        with self.changed:
             progress = (self.steps, None if self.decoder is None else self.decoder.passes)
         entry.checks = entry.checks + 1 if progress == entry.progress else 0
         entry.progress = progress

@@ -139,6 +139,13 @@ class Fleet:
         for name in names or self.workers:
             until(lambda name=name: b" ready." in self.log(name), timeout_s)  # type: ignore[misc]
 
+    def restart_exited(self) -> None:
+        """Start workers that exited again and wait until they are ready, as a supervisor does."""
+        exited = [name for name, process in self.workers.items() if process.poll() is not None]
+        if exited:
+            self.start(*exited)
+            self.ready(*exited)
+
     def log(self, name: str) -> bytes:
         """Log of a worker since its last start."""
         return (self.folder / f"{name}.log").read_bytes()[self._logged[name] :]

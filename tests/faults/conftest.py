@@ -1,6 +1,8 @@
 """Fixtures: a fleet with short timeouts and a misbehaving engine; each test leaves it intact."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -21,19 +23,23 @@ SETTINGS = {
 STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
 
 
-@pytest.fixture(scope="package")
-def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+@contextmanager
+def running_fleet(folder: Path) -> Iterator[Fleet]:
+    """Intake and two workers of all stages, ready."""
     layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
-    with Fleet(tmp_path_factory.mktemp("fleet"), settings=SETTINGS, layout=layout) as fleet:
+    with Fleet(folder, settings=SETTINGS, layout=layout) as fleet:
         fleet.start()
         fleet.ready()
+        yield fleet
+
+
+@pytest.fixture(scope="package")
+def shared_fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    with running_fleet(tmp_path_factory.mktemp("fleet")) as fleet:
         yield fleet
 
 
 @pytest.fixture
 def fleet(shared_fleet: Fleet) -> Iterator[Fleet]:
     yield shared_fleet
-    gone = [name for name, process in shared_fleet.workers.items() if process.poll() is not None]
-    if gone:
-        shared_fleet.start(*gone)
-        shared_fleet.ready(*gone)
+    shared_fleet.restart_exited()

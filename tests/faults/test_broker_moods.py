@@ -15,7 +15,7 @@ from tasks.broker.refusals import refusal
 from tasks.make_app import make_app
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import load
-from tests.faults.conftest import SETTINGS, STAGES
+from tests.faults.conftest import running_fleet
 from tests.faults.scripts import script
 
 LIMIT_S = 90
@@ -24,10 +24,7 @@ MOOD_S = 3.0
 
 @pytest.fixture(scope="module")
 def moody(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
-    with Fleet(tmp_path_factory.mktemp("moods"), settings=SETTINGS, layout=layout) as fleet:
-        fleet.start()
-        fleet.ready()
+    with running_fleet(tmp_path_factory.mktemp("moods")) as fleet:
         yield fleet
 
 
@@ -37,11 +34,8 @@ def admin(moody: Fleet) -> Iterator[Any]:
     with moody.client as client:
         client.ping()
         yield client
-        client.execute_command("REPLICAOF", "NO", "ONE")
-        client.config_set("maxmemory", 0)
+        recovered(client, moody)
         client.config_set("maxmemory-policy", "noeviction")
-        client.config_set("maxclients", 10_000)
-        client.config_set("save", "")
 
 
 @pytest.fixture
@@ -103,18 +97,14 @@ def started_job(fleet: Fleet, name: str) -> str:
     return job
 
 
-def supervise(fleet: Fleet) -> None:
-    """Start workers again that exited, as `up`, systemd and Compose do."""
-    gone = [name for name, process in fleet.workers.items() if process.poll() is not None]
-    if gone:
-        fleet.start(*gone)
-        fleet.ready(*gone)
-
-
 def assert_finishes(fleet: Fleet, job: str) -> None:
-    time.sleep(1)
-    supervise(fleet)
-    until(lambda: fleet.jobs.outcomes.closed(job), LIMIT_S)
+    """Wait for the job, and start workers again that exit, as `up`, systemd and Compose do."""
+
+    def closed() -> bool:
+        fleet.restart_exited()
+        return fleet.jobs.outcomes.closed(job)
+
+    until(closed, LIMIT_S)
     manifest = fleet.jobs.outcomes.manifest(job)
     assert manifest is not None, fleet.jobs.outcomes.failure(job)
     assert (manifest["state"], manifest["segments"]) == ("done", 6)

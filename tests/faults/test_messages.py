@@ -21,8 +21,6 @@ from tasks.settings import Settings
 from tests.faults.scripts import script
 from tests.faults.test_holes import LIMIT_S, done
 
-pytestmark = pytest.mark.xdist_group("tests/faults/test_holes.py")
-
 WORD = "velvet"
 
 

@@ -29,18 +29,20 @@ import bench.harness.threads  # noqa: F401 - before numpy
 import numpy as np
 import soundfile
 import soxr
+from sqlalchemy import func, select
 
 from bench.harness import second_recognizer
+from db.database import open_database
+from db.schema import task_run
 from pipeline.arrays import Samples
 from pipeline.checking.full import runs
 from pipeline.checking.full.alignment import Alignment, align, script_tokens
-from pipeline.checking.full.recognizer import RecognizerSettings, identity, recognizer
+from pipeline.checking.full.recognizer import SAMPLE_RATE_HZ, RecognizerSettings, identity, recognizer
 from pipeline.checking.full.thresholds import THRESHOLDS
 from pipeline.checking.full.word_refinement import refined
 from pipeline.checking.full.word_times import word_times
 from pipeline.stitching import loudness
 
-_HEARD_HZ = 16_000
 _SILENCE_S = 0.02
 _EDGE_S = 0.005
 _ROOT = Path(__file__).parent.parent
@@ -90,11 +92,9 @@ def _short(verify: Mapping[str, Any] | None) -> dict[str, Any]:
 
 def _verify_speed(state: Path, duration_s: float) -> float | None:
     """Seconds of audio per second of verification, by the history; None if nothing was verified."""
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(f"sqlite:///{state / 'history.db'}")
+    engine = open_database(f"sqlite:///{state / 'history.db'}", migrate=False)
     with engine.connect() as connection:
-        query = text("SELECT sum(run_s) FROM task_run WHERE task_name = 'voxchord.verify'")
+        query = select(func.sum(task_run.c.run_s)).where(task_run.c.task_name == "voxchord.verify")
         wall_s = connection.execute(query).scalar()
     engine.dispose()
     return round(duration_s / wall_s, 1) if wall_s else None
@@ -105,7 +105,7 @@ def measure(audio: Path) -> dict[str, Any]:
     samples, rate = soundfile.read(audio, dtype="float32")
     words = json.loads(audio.with_suffix(".words.json").read_text())
     turns = json.loads(audio.with_suffix(".turns.json").read_text())
-    heard: Samples = soxr.resample(samples, rate, _HEARD_HZ)
+    heard: Samples = soxr.resample(samples, rate, SAMPLE_RATE_HZ)
     lines = [" ".join(word["word"] for word in words if word["turn"] == turn["turn"]) for turn in turns]
     second = RecognizerSettings(str(second_recognizer.folder(_ROOT / "build")))
     measured = _aligned(second, heard, lines)
@@ -166,7 +166,7 @@ def _word_time_errors(
     turns: Sequence[Mapping[str, Any]],
 ) -> list[float]:
     """Seconds between the starts of words by the aligner and by the engine."""
-    times = refined(word_times(alignment, lines, len(heard) / _HEARD_HZ), lines, heard)
+    times = refined(word_times(alignment, lines, len(heard) / SAMPLE_RATE_HZ), lines, heard)
     by_turn: dict[int, list[Mapping[str, Any]]] = {}
     for word in words:
         by_turn.setdefault(word["turn"], []).append(word)

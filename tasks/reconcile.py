@@ -10,7 +10,8 @@ tried again after a back-off, and the others go on.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 
 from celery import states
 
@@ -24,6 +25,7 @@ from pipeline.errors import (
 )
 from pipeline.jobs.plans import Plan
 from tasks.broker import counters
+from tasks.broker.consumers import consumed
 from tasks.broker.queues import device_queue
 from tasks.metering.attempt import note_failure
 from tasks.orchestration import chord
@@ -62,13 +64,12 @@ def reconcile(self: VoxchordTask, revoked: Sequence[str] = ()) -> None:
     app = self.app
     if revoked:
         revoke(app, frozenset(revoked))
-    held: BrokerSnapshot | None = None
+    held, served = cache(partial(snapshot, app)), cache(partial(consumed, app, timeout_s=_INSPECT_S))
     for job in app.resources.jobs.coordination.opened():
         try:
             plan = _unfinished(app.resources, job)
             if plan:
-                held = held or snapshot(app)
-                resume(app, plan, held)
+                resume(app, plan, held(), served)
                 app.resources.jobs.coordination.resumed(job)
         except Exception as error:  # noqa: BLE001 - one job never stops the others; sorted by the policy
             _back_off(app, job, classify(error).error)
@@ -85,7 +86,7 @@ def _unfinished(resources: Resources, job: str) -> Plan | None:
     return jobs.plans.get(job)  # None if its root died before the plan was complete: it is redelivered
 
 
-def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
+def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot, served: Callable[[], set[str] | None]) -> None:
     """Send the missing segments of a job, or its outstanding answers."""
     jobs, roots = app.resources.jobs, app.resources.roots
     jobs.coordination.touch(plan.job)  # restarts the time without progress
@@ -97,7 +98,7 @@ def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
         missing = [index for index in jobs.artifacts.missing(plan) if index not in failures]
     except MissingArtifactError:  # a page of the plan: the stitch fails the job
         missing = []
-    if missing and plan.options.device and not _served(app, plan, plan.options.device):
+    if missing and plan.options.device and not _served(app, plan, plan.options.device, served() or set()):
         return
     if held.covers(plan.job, missing):
         return
@@ -112,10 +113,10 @@ def resume(app: VoxchordApp, plan: Plan, held: BrokerSnapshot) -> None:
     roots.mark_sent(plan.job)
 
 
-def _served(app: VoxchordApp, plan: Plan, device: str) -> bool:
+def _served(app: VoxchordApp, plan: Plan, device: str, queues: set[str]) -> bool:
     """True if a worker serves the job's device; else the job waits, and fails after a while."""
     coordination = app.resources.jobs.coordination
-    if device_queue(device) in _consumed(app):
+    if device_queue(device) in queues:
         coordination.mark_served(plan.job)
         return True
     coordination.mark_unserved(plan.job)
@@ -128,12 +129,6 @@ def _served(app: VoxchordApp, plan: Plan, device: str) -> bool:
     coordination.cancel(plan.job)  # its messages wait for that device: a worker of it does nothing
     answer(app, plan.job)
     return False
-
-
-def _consumed(app: VoxchordApp) -> set[str]:
-    """Names of the queues that workers consume."""
-    workers = app.control.inspect(timeout=_INSPECT_S).active_queues() or {}
-    return {str(queue["name"]) for queues in workers.values() for queue in queues}
 
 
 def _end(app: VoxchordApp, plan: Plan, error: PipelineError) -> None:

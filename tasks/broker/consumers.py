@@ -1,4 +1,4 @@
-"""Queues that hold messages while no worker consumes them, as during an upgrade in the wrong order."""
+"""Queues that workers consume, and those that none does, as during an upgrade in the wrong order."""
 
 from collections.abc import Collection
 
@@ -9,16 +9,21 @@ from tasks.broker.transport import counts
 _REPLY_S = 1.0
 
 
+def consumed(app: Celery, *, timeout_s: float) -> set[str] | None:
+    """Queues of the workers that answer within this time; None if none answers."""
+    replies = app.control.inspect(timeout=timeout_s).active_queues()
+    if not replies:
+        return None
+    return {str(queue["name"]) for queues in replies.values() for queue in queues}
+
+
 def unserved(app: Celery, queues: Collection[str]) -> list[str]:
     """Queues that no worker consumes, though workers answer; empty if none answers.
 
     Takes a second.
     """
-    replies = app.control.inspect(timeout=_REPLY_S).active_queues()
-    if not replies:
-        return []
-    served = {queue["name"] for consumed in replies.values() for queue in consumed}
-    return sorted(set(queues) - served)
+    served = consumed(app, timeout_s=_REPLY_S)
+    return [] if served is None else sorted(set(queues) - served)
 
 
 def waiting_unserved(app: Celery, queues: Collection[str]) -> list[str]:

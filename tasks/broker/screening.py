@@ -92,7 +92,7 @@ def _optional(check: Check) -> Check:
     return lambda value: value is None or check(value)
 
 
-def _list_of(check: Check) -> Check:
+def list_of(check: Check) -> Check:
     return lambda value: isinstance(value, list | tuple) and all(map(check, value))
 
 
@@ -100,11 +100,11 @@ def _limits(value: Any) -> bool:
     return isinstance(value, list | tuple) and len(value) == 2 and all(map(_optional(is_seconds), value))
 
 
-def _is_bool(value: Any) -> bool:
+def is_bool(value: Any) -> bool:
     return isinstance(value, bool)
 
 
-def _is_str(value: Any) -> bool:
+def is_str(value: Any) -> bool:
     return isinstance(value, str)
 
 
@@ -118,25 +118,25 @@ _OPTIONAL: Mapping[str, Check] = {
     "parent_id": is_text,
     "group": is_text,
     "group_index": is_count,
-    "shadow": _is_str,
+    "shadow": is_str,
     "eta": is_moment,
     "expires": is_moment,
     "retries": is_count,
     "timelimit": _limits,
-    "stamped_headers": _list_of(is_text),
+    "stamped_headers": list_of(is_text),
     "stamps": _is_mapping,
-    "ignore_result": _is_bool,
+    "ignore_result": is_bool,
     "replaced_task_nesting": is_count,
     "compression": is_text,
 }
 """Fields of a task's message; `None` is as good as none."""
 _EMBEDDED: Mapping[str, Check] = {
-    "callbacks": _list_of(is_signature),
-    "errbacks": _list_of(is_signature),
-    "chain": _list_of(is_signature),
+    "callbacks": list_of(is_signature),
+    "errbacks": list_of(is_signature),
+    "chain": list_of(is_signature),
     "chord": is_signature,
 }
-_PROPERTIES: Mapping[str, Check] = {"correlation_id": _is_str, "reply_to": _is_str}
+_PROPERTIES: Mapping[str, Check] = {"correlation_id": is_str, "reply_to": is_str}
 
 
 def _wrong(
@@ -166,7 +166,7 @@ def envelope_fault(raw: Any) -> Fault | None:
         return Fault("properties", "have no delivery tag")
     place = properties.get("delivery_info")
     if not isinstance(place, dict) or not all(
-        _is_str(place.get(name)) for name in ("exchange", "routing_key")
+        is_str(place.get(name)) for name in ("exchange", "routing_key")
     ):
         return Fault("properties", "name no exchange and routing key")
     return _encoding_fault(raw.get("body"), properties.get("body_encoding"))

@@ -4,22 +4,23 @@ Flower passes all of them to `Celery.send_task`, which writes what it is given i
 Celery documents pass if their types are right.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from tasks.broker.screening import header_fault, is_count, is_moment, is_seconds, is_signature, is_text
+from tasks.broker.screening import (
+    Check,
+    header_fault,
+    is_bool,
+    is_count,
+    is_moment,
+    is_seconds,
+    is_signature,
+    is_str,
+    is_text,
+    list_of,
+)
 
 _PRIORITY_MAX = 255
-
-Check = Callable[[Any], bool]
-
-
-def _flag(value: Any) -> bool:
-    return isinstance(value, bool)
-
-
-def _words(value: Any) -> bool:
-    return isinstance(value, str)
 
 
 def _expiry(value: Any) -> bool:
@@ -30,7 +31,7 @@ def _expiry(value: Any) -> bool:
 
 
 def _signatures(value: Any) -> bool:
-    return is_signature(value) or (isinstance(value, list) and all(map(is_signature, value)))
+    return is_signature(value) or list_of(is_signature)(value)
 
 
 def _priority(value: Any) -> bool:
@@ -42,11 +43,11 @@ OPTIONS: Mapping[str, Check] = {
         ("queue", "exchange", "routing_key", "exchange_type", "reply_to", "compression"), is_text
     ),
     **dict.fromkeys(("task_id", "root_id", "parent_id", "group_id"), is_text),
-    **dict.fromkeys(("shadow", "argsrepr", "kwargsrepr"), _words),
+    **dict.fromkeys(("shadow", "argsrepr", "kwargsrepr"), is_str),
     **dict.fromkeys(("countdown", "time_limit", "soft_time_limit"), is_seconds),
-    **dict.fromkeys(("ignore_result", "retry", "add_to_parent", "mandatory"), _flag),
+    **dict.fromkeys(("ignore_result", "retry", "add_to_parent", "mandatory"), is_bool),
     **dict.fromkeys(("link", "link_error"), _signatures),
-    "chain": lambda value: isinstance(value, list) and all(map(is_signature, value)),
+    "chain": list_of(is_signature),
     "chord": is_signature,
     "eta": is_moment,
     "expires": _expiry,
@@ -56,7 +57,7 @@ OPTIONS: Mapping[str, Check] = {
     "group_index": is_count,
     "serializer": lambda value: value == "json",
     "headers": lambda value: isinstance(value, Mapping) and header_fault(value) is None,
-    "stamped_headers": lambda value: isinstance(value, list) and all(map(is_text, value)),
+    "stamped_headers": list_of(is_text),
 }
 """Options of `send_task` that a request may have, and the check of each; `null` is as good as none."""
 

@@ -22,7 +22,7 @@ from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.store_outage import requeue_while_unavailable
-from tasks.orchestration.waiters import root_id_of
+from tasks.orchestration.waiters import first_of, root_id_of
 from tasks.task import VoxchordTask
 
 ARGUMENTS = ("script", "voices", "options")
@@ -70,7 +70,8 @@ class Publication:
     def delay(self) -> None:
         """Join the job's waiters and send its segments."""
         resources = self.app.resources
-        plan = resources.jobs.plans.need(_stitched(self.answer))
+        stitch = first_of(self.app, self.answer)
+        plan = resources.jobs.plans.need(str(stitch.kwargs["job"]))
         resources.roots.join(plan.job, self.root, chord.written(self.answer))
         _publish(self.app, plan, self.root, self.answer)
 
@@ -148,12 +149,6 @@ def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig) -> None
         still = [index for index in missing if index not in failed]
         chord.send(app, plan, still, root_id_of(app, answer, root))
         roots.mark_sent(plan.job)
-
-
-def _stitched(sig: chord.Sig) -> str:
-    """Job of the stitch that a signature starts with; a chain if the root was part of one."""
-    first = getattr(sig, "tasks", [sig])[0]
-    return str(first.kwargs["job"])
 
 
 def _refuse_unknown(arguments: Iterable[str]) -> None:

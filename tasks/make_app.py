@@ -12,7 +12,6 @@ from typing import Any
 from celery import signals
 
 from tasks import reconcile, render, retry, stages, stitch, takes
-from tasks.broker.message_screen import ScreenMessages
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
 from tasks.broker.transport import of as broker_of
@@ -24,6 +23,7 @@ from tasks.worker import heartbeat, parent_watch, shutdown
 from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
+from tasks.worker.message_screen import ScreenMessages
 from tasks.worker.notifier import SendNotices
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill

@@ -1,4 +1,4 @@
-"""Screen of a worker: what cannot be understood becomes a dead letter, and never raises in the consumer.
+"""Boot step that screens messages: what cannot be understood becomes a dead letter, and never raises.
 
 On Redis a message passes twice: as the object that kombu reads, and as a task's message that Celery reads. On
 AMQP the broker guarantees the first. The sender is answered with FAILURE where the ID of its task is known.
@@ -6,6 +6,7 @@ AMQP the broker guarantees the first. The sender is answered with FAILURE where 
 
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import redis
@@ -30,21 +31,16 @@ class ScreenMessages(bootsteps.StartStopStep):
     def start(self, consumer: Any) -> None:
         task_consumer = consumer.task_consumer
         if kombu_internals.is_redis(task_consumer.channel):
-            task_consumer.channel.on_fault = _Envelopes(consumer.app)
+            task_consumer.channel.on_fault = partial(_record_envelope, consumer.app)
         screen = _Screen(consumer)
         task_consumer.on_decode_error = screen.undecodable
         create = type(consumer).create_task_handler
         consumer.create_task_handler = lambda: screen.of(create(consumer))
 
 
-class _Envelopes:
-    """Receiver of the messages that the transport could not read."""
-
-    def __init__(self, app: Any) -> None:
-        self.app = app
-
-    def __call__(self, queue: str, message: bytes, fault: Fault | None) -> None:
-        dead_letters.add(self.app, queue, message, fault or _UNDECODED)
+def _record_envelope(app: Any, queue: str, message: bytes, fault: Fault | None) -> None:
+    """Record a message that the transport could not read."""
+    dead_letters.add(app, queue, message, fault or _UNDECODED)
 
 
 class _Screen:
@@ -100,10 +96,8 @@ class _Screen:
             self._answer(str(fields["id"]), MessageError(fault.part, fault.reason))
 
     def _record(self, message: Any, fault: Fault, fields: Mapping[str, Any]) -> None:
-        queue, form = (
-            str(message.delivery_info.get("routing_key") or ""),
-            kombu_internals.stored_form(message),
-        )
+        queue = str(message.delivery_info.get("routing_key") or "")
+        form = kombu_internals.stored_form(message)
         dead_letters.add(self.app, queue, form, fault, task_id=fields.get("id"), task=fields.get("task"))
 
     def _answer(self, task_id: str, error: MessageError) -> None:

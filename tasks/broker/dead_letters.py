@@ -18,6 +18,7 @@ from celery import Celery
 from kombu.exceptions import OperationalError
 
 from tasks.broker import counters
+from tasks.broker.result_backend import redis_client
 from tasks.broker.screening import Fault, is_text, safe_name
 from tasks.internals import kombu_internals
 
@@ -70,7 +71,7 @@ def add(
     )
     about = {"queue": queue, "part": fault.part, "reason": fault.reason, "dead_letter": entry.id}
     log.warning("a message was taken off queue %s: its %s %s", queue, fault.part, fault.reason, extra=about)
-    client = counters.client(app)
+    client = redis_client(app)
     if client is not None:
         try:
             _write(client, entry, message)
@@ -95,13 +96,13 @@ def _write(client: Any, entry: DeadLetter, message: bytes) -> None:
 
 def entries(app: Celery) -> list[DeadLetter]:
     """All entries, the latest first."""
-    client = counters.client(app)
+    client = redis_client(app)
     found = client.lrange(_ENTRIES, 0, -1) if client is not None else []
     return [DeadLetter(**json.loads(each)) for each in found]
 
 
 def count(app: Celery) -> int:
-    client = counters.client(app)
+    client = redis_client(app)
     return int(client.llen(_ENTRIES)) if client is not None else 0
 
 
@@ -114,7 +115,7 @@ def find(app: Celery, wanted: str) -> list[DeadLetter]:
 
 def drop(app: Celery, entry: DeadLetter) -> None:
     """Remove an entry and its message."""
-    client = counters.client(app)
+    client = redis_client(app)
     if client is None:
         return
     for each in client.lrange(_ENTRIES, 0, -1):
@@ -125,7 +126,7 @@ def drop(app: Celery, entry: DeadLetter) -> None:
 
 def requeue(app: Celery, entry: DeadLetter) -> bool:
     """Put a message back in its queue and remove its entry; False if the message was not stored."""
-    client = counters.client(app)
+    client = redis_client(app)
     message = client.hget(_MESSAGES, entry.id) if client is not None else None
     if message is None:
         return False

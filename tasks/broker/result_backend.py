@@ -7,11 +7,18 @@ index. So the part is counted first, and retried while Redis is unreachable.
 
 from typing import Any
 
+from celery import Celery
 from celery.backends.redis import RedisBackend, SentinelBackend
 
 from tasks.internals import celery_internals
 
 _PART_RETRIES = 200
+
+
+def redis_client(app: Celery) -> Any | None:
+    """Client of the result backend's Redis; None if results are stored elsewhere, as in a test."""
+    backend: Any = app.backend
+    return backend.client if isinstance(backend, RedisBackend) else None
 
 
 class _PartFirst(RedisBackend):

@@ -3,10 +3,10 @@
 import logging
 from typing import Any
 
-from celery.backends.redis import RedisBackend
 from redis.exceptions import RedisError
 
 from pipeline import clock
+from tasks.broker.result_backend import redis_client
 
 _QUESTIONS = 5
 log = logging.getLogger(__name__)
@@ -14,10 +14,11 @@ log = logging.getLogger(__name__)
 
 def synchronise(app: Any) -> None:
     """Ask the server for its time, and use the fastest of some answers; without any the clock stays."""
-    if not isinstance(app.backend, RedisBackend):
+    client = redis_client(app)
+    if client is None:
         return
     try:
-        answers = [_answer(app.backend.client) for _ in range(_QUESTIONS)]
+        answers = [_answer(client) for _ in range(_QUESTIONS)]
     except (RedisError, OSError) as error:
         log.info("the server does not give its time: %s", type(error).__name__)
         return

@@ -11,7 +11,6 @@ from sqlalchemy.exc import SQLAlchemyError
 from cli import context
 from cli.delivery import Delivery, ForceOption, deliver, format_of
 from cli.errors import err, out, print_json, reporting_errors
-from cli.progress import watch
 from cli.scripts import (
     CastOption,
     EncodingOption,
@@ -28,7 +27,6 @@ from cli.scripts import (
     source_options,
 )
 from cli.submission import read_option, request, send
-from db.queries.jobs import costs
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 
@@ -70,6 +68,8 @@ def render(
     command resumes. Subtitles and turns are written beside the audio. Files that voxchord did not write are
     replaced only with `--force`, and files that the command reads never.
     """
+    from cli.progress import watch
+
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
@@ -125,6 +125,8 @@ def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) ->
 
 
 def _costs(history: "Engine", job: str) -> Table:
+    from db.queries.jobs import costs
+
     table = Table(title=f"Cost of job {job}", title_justify="left", expand=False)
     for name in ("task", "attempts", "run s", "CPU s", "wait s", "peak MiB", "audio s"):
         table.add_column(name, justify="left" if name == "task" else "right")

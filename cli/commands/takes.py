@@ -18,7 +18,6 @@ from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.takes import BY_VERIFY, Takes
-from pipeline.stitching import encoders
 from tasks.settings import Settings
 
 JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, or the task ID.")]
@@ -158,6 +157,8 @@ def _findings(verdict: Checked | None) -> list[str]:
 
 
 def _encode(samples: Any, file_format: str, rate_hz: int, path: Path) -> None:
+    from pipeline.stitching import encoders
+
     with encoders.writer(path, file_format, sample_rate_hz=rate_hz, samples=len(samples), title="") as file:
         file.write(encoders.pcm(samples))
 

@@ -2,7 +2,7 @@
 
 import time
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
@@ -29,7 +29,6 @@ from cli.scripts import (
 )
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
-from pipeline import finalize
 from pipeline.engines.protocol import Control
 from pipeline.errors import CancelledError, OptionError
 from pipeline.file_formats import audio_format_of
@@ -39,6 +38,9 @@ from pipeline.jobs.plans import Plan
 from pipeline.planning.request import ReadingOptions, split_options
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
+
+if TYPE_CHECKING:
+    from tasks.orchestration.resources import VoxchordApp
 
 JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, or the task ID.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -170,9 +172,7 @@ def fetch(
             _fetch_start(store, name, output, force=force)
             return
         manifest = _manifest(store, name, revision)
-        expected = manifest["file_format"]
-        if audio_format_of(output.suffix) != expected:
-            raise OptionError("output", f"job {name} has format {expected}, not that of {output.name!r}")
+        _check_format(name, manifest["file_format"], output)
         delivery = Delivery.of_job(store, output, force=force)
         delivery.check()
         deliver(store, manifest, output, delivery)
@@ -200,10 +200,10 @@ class _Uncontrolled(Control):
 
 def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
     """Write the finished start of a running job; a later `fetch` to the same path replaces it."""
+    from pipeline import finalize
+
     plan = store.plans.need(job)
-    expected = plan.options.format
-    if audio_format_of(output.suffix) != expected:
-        raise OptionError("output", f"job {job} has format {expected}, not that of {output.name!r}")
+    _check_format(job, plan.options.format, output)
     delivery = Delivery(store.store, {output: "audio"}, force=force)
     delivery.check()
 
@@ -215,6 +215,15 @@ def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
 
     delivery.write({output: write})
     out.print(f"{output}", highlight=False, soft_wrap=True)
+
+
+def _check_format(job: str, expected: str, output: Path) -> None:
+    """
+    Raises:
+        OptionError: the output's ending selects another format.
+    """
+    if audio_format_of(output.suffix) != expected:
+        raise OptionError("output", f"job {job} has format {expected}, not that of {output.name!r}")
 
 
 def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:
@@ -279,51 +288,50 @@ def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     ):
         state = "CANCELLED"
     missing = 0 if manifest else len(store.artifacts.missing(plan))
-    pause = None
-    if state == "RUNNING":
-        pause = _pause(found, job) or unserved(store, plan) or _without_worker(found)
     return {
         "job": job,
         "state": state,
         "engine": plan.options.engine,
         "segments": plan.segments,
         "segments_done": plan.segments - missing,
-        "paused": pause or "",
+        "paused": _pause(found, store, plan) or "" if state == "RUNNING" else "",
         "error": failure or "",
         "audio_s": manifest["duration_s"] if manifest else None,
         "actions": [str(action) for action in store.actions.of(job)],
     }
 
 
-def unserved(store: Jobs, plan: Plan) -> str | None:
+def _unserved(store: Jobs, plan: Plan) -> str | None:
     """Reason why a job waits for its device, if no worker serves it."""
     waits = plan.options.device and store.coordination.unserved_s(plan.job) is not None
     return f"no worker serves device {plan.options.device!r}" if waits else None
 
 
-def _without_worker(found: Settings) -> str | None:
-    """Notice of stages that no worker runs, though their messages wait and other workers answer."""
+def _pause(found: Settings, store: Jobs, plan: Plan) -> str | None:
+    """Reason why a running job waits, if its store or a running service reports one."""
     try:
         app = context.client(found)
     except Unreachable:
-        return None
-    from tasks.broker.consumers import waiting_unserved
-    from tasks.broker.queues import CPU
-
-    queues = BrokerRetry(app).call(lambda: waiting_unserved(app, CPU))
-    return f"no worker consumes {', '.join(queues)}; {UPGRADE}" if queues else None
-
-
-def _pause(found: Settings, job: str) -> str | None:
-    """Reason why a running job is paused, if a running service reports one."""
-    try:
-        app = context.client(found)
-    except Unreachable:
-        return None
+        return _unserved(store, plan)
     from tasks.broker.refusals import refusal
     from tasks.orchestration.store_outage import reason
 
-    return refusal(app) or BrokerRetry(app).call(lambda: reason(app, job))
+    retry = BrokerRetry(app)
+    return (
+        refusal(app)
+        or retry.call(lambda: reason(app, plan.job))
+        or _unserved(store, plan)
+        or _without_worker(app, retry)
+    )
+
+
+def _without_worker(app: "VoxchordApp", retry: BrokerRetry) -> str | None:
+    """Notice of stages that no worker runs, though their messages wait and other workers answer."""
+    from tasks.broker.consumers import waiting_unserved
+    from tasks.broker.queues import CPU
+
+    queues = retry.call(lambda: waiting_unserved(app, CPU))
+    return f"no worker consumes {', '.join(queues)}; {UPGRADE}" if queues else None
 
 
 def _status_table(state: dict[str, Any]) -> Table:

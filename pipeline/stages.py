@@ -13,6 +13,7 @@ import numpy as np
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.checking.checkers import Checker
+from pipeline.checking.light import planned_s
 from pipeline.checking.measures import Measures, measure
 from pipeline.checking.records import DECODING, Checked, Finding, Material
 from pipeline.engines.protocol import Control, Engine, Line, Profile, Reference, SegmentText
@@ -181,9 +182,9 @@ def expected_s(conditions: Arrays, profile: Profile) -> float:
 def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str, Any]) -> Checked:
     """Check a take by the measurements of its decoder, if they suffice, or by its samples."""
     profile, segment = work.engine.profile, work.segment
-    measures, planned_s = Measures.of(record.get("measures")), record.get("expected_s")
+    measures, frames_expected_s = Measures.of(record.get("measures")), record.get("expected_s")
     if measures is not None:
-        checked = checker.judge(measures, segment, planned_s or segment.words / profile.words_per_s)
+        checked = checker.judge(measures, segment, planned_s(frames_expected_s, segment, profile))
         if checked is not None:
             return checked
     audio = read_audio(work.store, segment.key, take)
@@ -194,7 +195,7 @@ def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str
             segment=segment,
             audio=audio,
             samples=read_samples(work.store, segment.key, take),
-            frames_expected_s=planned_s,
+            frames_expected_s=frames_expected_s,
             language=profile.languages[0],
             profile=profile,
             voice=lambda name: speaker_name(work.plan, work.plan.voice(name)),

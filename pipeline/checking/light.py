@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pipeline.canonical_json import canonical_json
 from pipeline.checking.measures import MEASURES_VERSION, Measures, measure
 from pipeline.checking.records import Checked, Finding, Material
+from pipeline.engines.protocol import Profile
 from pipeline.planning.records import PlannedSegment
 
 
@@ -60,12 +61,13 @@ def identity(limits: Limits = LIMITS) -> str:
 def check(material: Material) -> Checked:
     """Measure a take and judge it."""
     measures = measure(material.samples, material.profile.sample_rate_hz)
-    return judge(measures, material.segment, planned_s(material))
+    expected_s = planned_s(material.frames_expected_s, material.segment, material.profile)
+    return judge(measures, material.segment, expected_s)
 
 
-def planned_s(material: Material) -> float:
+def planned_s(frames_expected_s: float | None, segment: PlannedSegment, profile: Profile) -> float:
     """Expected duration of a take: by its frame plan, or else by its words."""
-    return material.frames_expected_s or material.segment.words / material.profile.words_per_s
+    return frames_expected_s or segment.words / profile.words_per_s
 
 
 def judge(measures: Measures, segment: PlannedSegment, expected_s: float, limits: Limits = LIMITS) -> Checked:

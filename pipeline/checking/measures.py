@@ -36,7 +36,6 @@ _BLOCK_FRAMES = 400
 """Frames quantised at once, so that the block stays in the processor's cache."""
 
 _Levels = npt.NDArray[np.int64]
-_Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,11 +58,13 @@ class Alignment:
         """Number of words that were not heard as written, or nearly so."""
         return sum(block.words for block in self.blocks if block.likeness < thresholds.alike_min)
 
-    def script_text(self, block: Block) -> list[str]:
-        return [token.text for token in self.script[block.first : block.last]]
+    def script_text(self, first: int, last: int) -> list[str]:
+        """Texts of the script tokens [first, last)."""
+        return [token.text for token in self.script[first:last]]
 
-    def heard_text(self, block: Block) -> list[str]:
-        return [token.text for token in self.heard[block.heard_first : block.heard_last]]
+    def heard_text(self, first: int, last: int) -> list[str]:
+        """Texts of the recognised tokens [first, last)."""
+        return [token.text for token in self.heard[first:last]]
 
     def start_s(self, heard: int) -> float:
         """Start of a recognised token, or the end of the last one."""

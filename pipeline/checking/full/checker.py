@@ -24,14 +24,13 @@ from pipeline.checking.full import (
     word_times,
 )
 from pipeline.checking.full.alignment import Alignment, align, script_tokens
-from pipeline.checking.full.recognizer import HeardWord, Recognizer, RecognizerSettings
+from pipeline.checking.full.recognizer import SAMPLE_RATE_HZ, HeardWord, Recognizer, RecognizerSettings
 from pipeline.checking.full.runs import Run
 from pipeline.checking.full.thresholds import THRESHOLDS, VERSION, Thresholds
 from pipeline.checking.measures import Measures
 from pipeline.checking.records import Checked, Finding, Material, WordTime
 from pipeline.planning.records import PlannedSegment
 
-SAMPLE_RATE_HZ = 16_000
 _ANCHORS = 4
 """Words around a suspicious run that are heard again with it."""
 _MARGIN_S = 0.1
@@ -150,7 +149,7 @@ def _heard_again(
 
 def _diverging_words(alignment: Alignment, thresholds: Thresholds) -> list[str]:
     return [
-        " ".join([str(block.first), *alignment.heard_text(block)])
+        " ".join([str(block.first), *alignment.heard_text(block.heard_first, block.heard_last)])
         for block in alignment.blocks
         if block.likeness < thresholds.alike_min
     ]

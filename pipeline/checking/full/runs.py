@@ -1,10 +1,11 @@
 """Runs of diverging words, and what became of the lines: missing, repeated, swapped, or spoken otherwise."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from pipeline.checking.full import normalizer
-from pipeline.checking.full.alignment import Alignment, Block
+from pipeline.checking.full.alignment import Alignment, ScriptToken
 from pipeline.checking.full.thresholds import Thresholds
 from pipeline.checking.records import Finding
 
@@ -57,9 +58,8 @@ def findings(alignment: Alignment, thresholds: Thresholds, language: str) -> lis
 class _Judge:
     def __init__(self, alignment: Alignment, thresholds: Thresholds, language: str) -> None:
         self.alignment, self.thresholds, self.language = alignment, thresholds, language
-        self.lengths: dict[int, int] = {}
-        for token in alignment.script:
-            self.lengths[token.line] = self.lengths.get(token.line, 0) + 1
+        self.lengths = Counter(token.line for token in alignment.script)
+        """Number of each line's tokens."""
 
     def findings(self) -> Iterator[Finding]:
         """Findings of the runs, and then of the lines that none of them explains."""
@@ -77,12 +77,13 @@ class _Judge:
         return run.heard <= self.thresholds.one_sided * run.written
 
     def _lines(self, run: Run) -> dict[int, int]:
-        """Lines of a run with their diverging words; inserted words belong to the line before."""
-        counts: dict[int, int] = {}
-        tokens = self.alignment.script[run.first : run.last]
-        for token in tokens or self.alignment.script[max(0, run.first - 1) :][:1]:
-            counts[token.line] = counts.get(token.line, 0) + 1
-        return counts
+        """Lines of a run, in order, with their diverging words; inserted words belong to the line before."""
+        return Counter(token.line for token in self._tokens(run.first, run.last))
+
+    def _tokens(self, first: int, last: int) -> Sequence[ScriptToken]:
+        """Script tokens [first, last), or the one before where there are none."""
+        script = self.alignment.script
+        return script[first:last] or script[max(0, first - 1) :][:1]
 
     def _of_run(self, run: Run, unspoken: Sequence[Run]) -> Iterator[Finding]:
         thresholds = self.thresholds
@@ -110,8 +111,8 @@ class _Judge:
 
     def _likeness(self, run: Run, other: Run) -> float:
         """Likeness of what is heard in one run to what is not spoken in another."""
-        heard = [token.text for token in self.alignment.heard[run.heard_first : run.heard_last]]
-        written = [token.text for token in self.alignment.script[other.first : other.last]]
+        heard = self.alignment.heard_text(run.heard_first, run.heard_last)
+        written = self.alignment.script_text(other.first, other.last)
         return normalizer.spoken_alike(written, heard, self.language)
 
     def _is_repetition(self, run: Run) -> bool:
@@ -131,21 +132,14 @@ class _Judge:
         diverging: dict[int, float] = {}
         for block in self.alignment.blocks:
             if block.likeness < self.thresholds.alike_min:
-                for line, count in self._spread(block):
-                    diverging[line] = diverging.get(line, 0.0) + count
+                tokens = self._tokens(block.first, block.last)
+                for token in tokens:  # share the block's words
+                    diverging[token.line] = diverging.get(token.line, 0.0) + block.words / len(tokens)
         for line, count in diverging.items():
             length = self.lengths[line]
             limit = self.thresholds.line_wer_max
             if length >= self.thresholds.line_words_min and count / length > limit:
                 yield Finding("words", line, None, None, count / length, limit, True)
-
-    def _spread(self, block: Block) -> Iterator[tuple[int, float]]:
-        """Share a block's words out among its lines; inserted words belong to the line before."""
-        tokens = self.alignment.script[block.first : block.last]
-        if not tokens:
-            tokens = self.alignment.script[max(0, block.first - 1) :][:1]
-        for token in tokens:
-            yield token.line, block.words / len(tokens)
 
     def _finding(self, kind: str, run: Run, limit: float, line: int | None = None) -> Finding:
         start_s = self.alignment.end_s(run.heard_first)

@@ -16,7 +16,6 @@ from pipeline.checking.full import packages, torch_file
 
 SAMPLE_RATE_HZ = 16_000
 PACKAGE = "resemblyzer"
-PARTIAL_S = 1.6
 _HOP = 160
 _WINDOW = 400
 _MELS = 40

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from db.reports import limits
-from db.reports.job_timeline import JobTimeline, quantile
+from db.reports.job_timeline import JobTimeline, cpu_s, quantile
 
 Row = dict[str, Any]
 
@@ -138,8 +138,7 @@ def _idle(timeline: JobTimeline) -> Iterator[str]:
         measured = [row for row in rows if row["cpu_user_s"] is not None and row["share_s"]]
         measured = [row for row in measured if row["gpu_active_s"] is None]
         run_s = _total(measured, "share_s")
-        cpu_s = sum(_total(measured, part) for part in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
-        waited_s = run_s - cpu_s - _total(measured, "cpu_wait_s")
+        waited_s = run_s - sum(map(cpu_s, measured)) - _total(measured, "cpu_wait_s")
         if run_s > 0.1 * timeline.span_s and waited_s > 0.5 * run_s:
             yield (
                 f"{stage_name(name)} was blocked for {_percent(waited_s, run_s)} of its {seconds(run_s)}: it "

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from db.reports.advice import seconds, stage_name
-from db.reports.job_timeline import JobTimeline, quantile
+from db.reports.job_timeline import JobTimeline, cpu_s, quantile
 
 Row = dict[str, Any]
 
@@ -95,11 +95,6 @@ class Device:
 def is_failed(row: Row) -> bool:
     """True for an attempt that was not successful."""
     return row["state"] not in {"SUCCESS", "IGNORED"}
-
-
-def cpu_s(row: Row) -> float:
-    """CPU time of an attempt with its children; what was not measured counts as 0."""
-    return sum(row[name] or 0 for name in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
 
 
 def ticks(timeline: JobTimeline) -> list[str]:

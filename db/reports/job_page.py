@@ -7,7 +7,7 @@ from typing import Any
 from db.reports import charts, limits
 from db.reports.advice import advise, seconds, stage_name
 from db.reports.html import render
-from db.reports.job_timeline import JobTimeline
+from db.reports.job_timeline import JobTimeline, cpu_s
 
 Row = dict[str, Any]
 
@@ -69,7 +69,7 @@ def _facts(timeline: JobTimeline) -> list[tuple[str, str]]:
         ("audio" if whole_s else "audio so far", seconds(whole_s or made_s) if whole_s or made_s else "–"),
         ("speed relative to real time", _times(whole_s or made_s, timeline.span_s)),
         ("run time over all slots", seconds(_run_s(attempts))),
-        ("CPU time", seconds(sum(map(charts.cpu_s, attempts)))),
+        ("CPU time", seconds(sum(map(cpu_s, attempts)))),
         ("peak memory", f"{peak >> 20} MiB" if peak else "not measured"),
         ("mean wait in queues", seconds(sum(waits) / len(waits)) if waits else "not measured"),
         ("attempts, unsuccessful", f"{len(attempts)}, {sum(map(charts.is_failed, attempts))}"),
@@ -132,7 +132,7 @@ def _total(name: str, rows: list[Row]) -> tuple[str, ...]:
         stage_name(name),
         str(len(rows)),
         seconds(_run_s(rows)),
-        seconds(sum(charts.cpu_s(row) for row in rows if row["cpu_user_s"] is not None)),
+        seconds(sum(map(cpu_s, rows))),
         seconds(sum(starved)) if starved else "–",
         seconds(sum(waits)) if waits else "–",
         str(peak >> 20) if peak else "–",

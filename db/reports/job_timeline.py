@@ -148,6 +148,11 @@ def _parts(items: list[str], size: int) -> Iterable[list[str]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def cpu_s(row: Row) -> float:
+    """CPU time of an attempt with its children; what was not measured counts as 0."""
+    return sum(row[name] or 0 for name in ("cpu_user_s", "cpu_system_s", "cpu_children_s"))
+
+
 def quantile(values: list[float], share: float) -> float:
     """Quantile by nearest rank, which is a value that occurred.
 

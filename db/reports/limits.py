@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from db.reports.job_timeline import JobTimeline
+from db.reports.job_timeline import JobTimeline, cpu_s
 
 Row = dict[str, Any]
 
@@ -69,11 +69,8 @@ def _uses(rows: list[Row]) -> Iterator[Use]:
     ]
     share_s = sum(row["share_s"] for row in measured)
     if share_s:
-        cpu_s = sum(
-            row["cpu_user_s"] + row["cpu_system_s"] + (row["cpu_children_s"] or 0) for row in measured
-        )
         allowed_s = sum(row["share_s"] * row["cpus_allowed"] / (row["concurrency"] or 1) for row in measured)
-        yield Use("CPU", cpu_s / share_s, allowed_s / share_s, "cores", peak=False)
+        yield Use("CPU", sum(map(cpu_s, measured)) / share_s, allowed_s / share_s, "cores", peak=False)
     gpu = _largest(rows, ("gpu_mem_device_peak_bytes", "gpu_mem_reserved_peak_bytes"), "gpu_mem_total_bytes")
     if gpu:
         yield Use("GPU memory", gpu[0] / 2**20, gpu[1] / 2**20, "MiB", peak=True)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 _AGAIN_S = 1.0
-_ACCEPTED_S = 10.0
+ACCEPTED_S = 10.0
 """Longest wait for a worker to accept a request, which takes a fraction of a second."""
 _LISTEN_S = 0.1
 
@@ -70,7 +70,7 @@ def accepted_job(jobs: Jobs, task: str) -> str | None:
     Raises:
         PipelineError: the service refused the request.
     """
-    until = time.monotonic() + _ACCEPTED_S
+    until = time.monotonic() + ACCEPTED_S
     while (job := jobs.intake.job_of(task)) is None and time.monotonic() < until:
         time.sleep(_LISTEN_S)
     refusal = jobs.intake.refusal(job) if job else None

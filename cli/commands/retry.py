@@ -10,11 +10,9 @@ from cli.broker_retry import BrokerRetry
 from cli.commands.jobs import JobArgument, JsonOption, raise_if_refused
 from cli.errors import JobFailed, Unreachable, err, out, print_json, reporting_errors
 from cli.job_ids import find_job
+from cli.submission import ACCEPTED_S
 from cli.user import actor
 from pipeline.jobs.retries import check_retry
-
-_ACCEPTED_S = 10.0
-"""Longest wait for a worker to accept the request, which takes a fraction of a second."""
 
 
 def retry(
@@ -38,8 +36,8 @@ def retry(
         if result is None:
             raise Unreachable("the broker does not answer")
         task = str(result.id)
-        until = time.monotonic() + _ACCEPTED_S
-        while (accepted := jobs.actions.get(name, task) is not None) is False and time.monotonic() < until:
+        until = time.monotonic() + ACCEPTED_S
+        while not (accepted := jobs.actions.get(name, task) is not None) and time.monotonic() < until:
             if result.failed():
                 raise JobFailed(str(result.result))
             time.sleep(0.1)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
+from cli.commands.jobs import JobArgument, JsonOption
 from cli.delivery import Delivery, ForceOption, format_of
 from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
 from cli.job_ids import find_job
@@ -20,9 +21,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.takes import BY_VERIFY, Takes
 from tasks.settings import Settings
 
-JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, or the task ID.")]
 SegmentArgument = Annotated[int, typer.Argument(help="Index of the segment, from 0.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def list_takes(job: JobArgument, segment: SegmentArgument, json: JsonOption = False) -> None:

@@ -53,8 +53,7 @@ def drop(wanted: Annotated[str, typer.Argument(metavar="ID")] = "", every: AllOp
 
     with reporting_errors():
         service, chosen = _chosen(wanted, every=every)
-        for entry in chosen:
-            dead_letters.drop(service, entry)
+        dead_letters.drop(service, *chosen)
         out.print(f"removed {len(chosen)}", highlight=False)
 
 

@@ -17,6 +17,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from pipeline.stored_records import known
 from tasks.broker import counters
 from tasks.broker.result_backend import redis_client
 from tasks.broker.screening import Fault, is_text, safe_name
@@ -98,7 +99,7 @@ def entries(app: Celery) -> list[DeadLetter]:
     """All entries, the latest first."""
     client = redis_client(app)
     found = client.lrange(_ENTRIES, 0, -1) if client is not None else []
-    return [DeadLetter(**json.loads(each)) for each in found]
+    return [known(DeadLetter, json.loads(each)) for each in found]
 
 
 def count(app: Celery) -> int:
@@ -113,15 +114,18 @@ def find(app: Celery, wanted: str) -> list[DeadLetter]:
     ]
 
 
-def drop(app: Celery, entry: DeadLetter) -> None:
-    """Remove an entry and its message."""
+def drop(app: Celery, *dropped: DeadLetter) -> None:
+    """Remove entries and their messages."""
     client = redis_client(app)
-    if client is None:
+    if client is None or not dropped:
         return
-    for each in client.lrange(_ENTRIES, 0, -1):
-        if json.loads(each)["id"] == entry.id:
-            client.lrem(_ENTRIES, 1, each)
-    client.hdel(_MESSAGES, entry.id)
+    ids = {entry.id for entry in dropped}
+    with client.pipeline() as pipe:
+        for each in client.lrange(_ENTRIES, 0, -1):
+            if json.loads(each)["id"] in ids:
+                pipe.lrem(_ENTRIES, 1, each)
+        pipe.hdel(_MESSAGES, *ids)
+        pipe.execute()
 
 
 def requeue(app: Celery, entry: DeadLetter) -> bool:

@@ -27,8 +27,7 @@ WORD = "velvet"
 @pytest.fixture
 def ours(fleet: Fleet) -> VoxchordApp:
     app = make_app(Settings(state=fleet.folder / "client", metering=False), fleet.url)
-    for entry in dead_letters.entries(app):
-        dead_letters.drop(app, entry)
+    dead_letters.drop(app, *dead_letters.entries(app))
     return app
 
 
@@ -113,6 +112,16 @@ def test_the_command_lists_shows_puts_back_and_drops(fleet: Fleet, ours: Voxchor
     assert "removed 1" in command(fleet, "dead-letter", "drop", "--all")
     assert dead_letters.count(ours) == 0
     assert "no dead letter has" in command(fleet, "dead-letter", "show", "nothing")
+
+
+def test_entries_of_a_later_release_are_read_and_dropped(fleet: Fleet, ours: VoxchordApp) -> None:
+    fleet.client.lpush("cpu.text", b"{")
+    (entry,) = until(lambda: dead_letters.entries(ours), LIMIT_S)
+    (stored,) = fleet.client.lrange("voxchord.dead_letters", 0, -1)
+    fleet.client.lset("voxchord.dead_letters", 0, json.dumps({**json.loads(stored), "mood": "glad"}))
+    assert dead_letters.entries(ours) == [entry]
+    dead_letters.drop(ours, entry)
+    assert dead_letters.count(ours) == 0
 
 
 def test_the_list_is_bounded(fleet: Fleet, ours: VoxchordApp) -> None:

@@ -17,8 +17,8 @@ from typing import Any
 import psutil
 
 import bench.harness.threads  # noqa: F401 - before numpy
-from bench.harness.controls import Free
 from pipeline import finalize, stages
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
@@ -85,8 +85,8 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
         stages.text(work)
         stages.semantic(work)
         stages.speaker(work)
-        stages.diffusion(work, Free())
-    return finalize.finish(jobs, plan, engine.profile, Free())
+        stages.diffusion(work, Uncontrolled())
+    return finalize.finish(jobs, plan, engine.profile, Uncontrolled())
 
 
 def through_workers(script: str, folder: Path, workers: int, verify: str) -> dict[str, Any]:

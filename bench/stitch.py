@@ -16,9 +16,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.harness.controls import Free
 from pipeline.arrays import Arrays, Samples
-from pipeline.engines.protocol import Utterance
+from pipeline.engines.protocol import Uncontrolled, Utterance
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.stitching.loudness import spans
@@ -91,7 +90,7 @@ def join(folder: str, minutes: float, file_format: str) -> dict[str, float]:
         file_format=file_format,
         sample_rate_hz=RATE_HZ,
         words_per_s=2.5,
-        control=Free(),
+        control=Uncontrolled(),
     )
     wall_s = time.perf_counter() - start
     out.unlink()

@@ -16,7 +16,7 @@ from pipeline.checking.checkers import Checker
 from pipeline.checking.light import planned_s
 from pipeline.checking.measures import Measures, measure
 from pipeline.checking.records import DECODING, Checked, Finding, Material
-from pipeline.engines.protocol import Control, Engine, Line, Profile, Reference, SegmentText
+from pipeline.engines.protocol import Control, Engine, Line, Profile, Reference, SegmentText, Uncontrolled
 from pipeline.errors import MissingArtifactError, PipelineError, VoiceError
 from pipeline.jobs.artifacts import (
     put_audio,
@@ -205,18 +205,6 @@ def _checked(work: SegmentWork, checker: Checker, take: int, record: Mapping[str
     )
 
 
-class _Uncontrolled(Control):
-    """Control of a sentence that the check itself has spoken."""
-
-    def check(self) -> None: ...
-
-    def frames(self, done: int, batch_size: int = 1) -> None: ...
-
-    def waited(self, seconds: float) -> None: ...
-
-    def graphs_refused(self, count: int) -> None: ...
-
-
 def _spoken(work: SegmentWork, speaker: str, text: str) -> Samples:
     """Speak a text with a speaker's embedding, as the engine imitates no recording."""
     engine, options, voice = work.engine, work.plan.engine_options, work.plan.voice(speaker)
@@ -224,7 +212,7 @@ def _spoken(work: SegmentWork, speaker: str, text: str) -> Samples:
     if embedding is None:
         embedding = _embedding(work, speaker, _reference(work.store, voice.hash))
     tokens = engine.text(SegmentText((Line(0, text),), 1, 0), options)
-    utterances = engine.diffusion(engine.semantic(tokens, options), [embedding], 0, options, _Uncontrolled())
+    utterances = engine.diffusion(engine.semantic(tokens, options), [embedding], 0, options, Uncontrolled())
     return np.concatenate([utterance.samples for utterance in utterances])
 
 

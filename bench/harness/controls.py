@@ -1,23 +1,6 @@
 """Controls of running segments, for benches and tests."""
 
-from pipeline.engines.protocol import Control
 from pipeline.errors import CancelledError
-
-
-class Free(Control):
-    """Control that never stops a run."""
-
-    def check(self) -> None:
-        return
-
-    def frames(self, done: int, batch_size: int = 1) -> None:
-        return
-
-    def waited(self, seconds: float) -> None:
-        return
-
-    def graphs_refused(self, count: int) -> None:
-        return
 
 
 class Watch:

@@ -7,10 +7,9 @@ import numpy as np
 import soundfile
 import soxr
 
-from bench.harness.controls import Free
 from pipeline.arrays import Samples
 from pipeline.engines.hibari.engine import SAMPLE_RATE_HZ, Hibari
-from pipeline.engines.protocol import Line, Reference, SegmentText
+from pipeline.engines.protocol import Line, Reference, SegmentText, Uncontrolled
 
 TEXT = (
     "I walked along the river until the bridge, and there I waited for an hour. Nobody came. The boats had "
@@ -27,7 +26,7 @@ def speech(
     options = engine.options({})
     tokens = engine.text(SegmentText((Line(0, text),), 1, seed), options)
     speaker = engine.speaker(Reference(preset=preset), options)
-    utterances = engine.diffusion(engine.semantic(tokens, options), [speaker], seed, options, Free())
+    utterances = engine.diffusion(engine.semantic(tokens, options), [speaker], seed, options, Uncontrolled())
     samples = np.concatenate([utterance.samples for utterance in utterances])
     moved: Samples = soxr.resample(samples, SAMPLE_RATE_HZ, sample_rate_hz)
     return moved

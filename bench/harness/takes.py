@@ -10,11 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from bench.harness.controls import Free
 from pipeline.arrays import Samples
 from pipeline.checking.records import Material, WordTime
 from pipeline.engines.hibari.engine import Hibari
-from pipeline.engines.protocol import Reference, Utterance
+from pipeline.engines.protocol import Reference, Uncontrolled, Utterance
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
@@ -59,7 +58,7 @@ def spoken(
     chosen = presets or conversation.presets
     speakers = [ENGINE.speaker(Reference(preset=chosen[name]), options) for name in segment.speakers]
     conditions = ENGINE.semantic(ENGINE.text(text, options), options)
-    return list(ENGINE.diffusion(conditions, speakers, seed, options, Free()))
+    return list(ENGINE.diffusion(conditions, speakers, seed, options, Uncontrolled()))
 
 
 def material(conversation: Conversation, utterances: Sequence[Utterance], *, separate: bool) -> Material:

@@ -29,7 +29,7 @@ from cli.scripts import (
 )
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
-from pipeline.engines.protocol import Control
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.errors import CancelledError, OptionError
 from pipeline.file_formats import audio_format_of
 from pipeline.jobs.actions import CANCEL
@@ -182,22 +182,6 @@ def fetch(
             out.print(f"{output}", highlight=False, soft_wrap=True)
 
 
-class _Uncontrolled(Control):
-    """Control of work that only the user stops."""
-
-    def check(self) -> None:
-        return
-
-    def frames(self, done: int, batch_size: int = 1) -> None:
-        return
-
-    def waited(self, seconds: float) -> None:
-        return
-
-    def graphs_refused(self, count: int) -> None:
-        return
-
-
 def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
     """Write the finished start of a running job; a later `fetch` to the same path replaces it."""
     from pipeline import finalize
@@ -208,7 +192,7 @@ def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
     delivery.check()
 
     def write(path: Path) -> None:
-        joined = finalize.join_so_far(store, plan, _Uncontrolled(), path)
+        joined = finalize.join_so_far(store, plan, Uncontrolled(), path)
         if joined is None:
             raise JobFailed(f"the first segment of job {job} is not finished yet")
         err.print(f"{joined.duration_s:.1f} s so far", highlight=False)

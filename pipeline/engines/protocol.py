@@ -142,6 +142,22 @@ class Control(Protocol):
         ...
 
 
+class Uncontrolled(Control):
+    """Control that never stops a decode and records nothing."""
+
+    def check(self) -> None:
+        return
+
+    def frames(self, done: int, batch_size: int = 1) -> None:
+        return
+
+    def waited(self, seconds: float) -> None:
+        return
+
+    def graphs_refused(self, count: int) -> None:
+        return
+
+
 class Engine(Protocol):
     """One model, loaded lazily; called from several threads at once if `profile.pool` is 'threads'.
 

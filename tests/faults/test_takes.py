@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from bench.harness.controls import Free
 from bench.harness.fleet import QUICK, ROOT, Fleet
 from bench.harness.waiting import until
 from pipeline import finalize, stages
 from pipeline.checking import light
 from pipeline.checking.checkers import LightChecker
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
@@ -53,9 +53,9 @@ def undisturbed(folder: Path) -> str:
         stages.semantic(work)
         stages.speaker(work)
         while not work.finished:
-            stages.diffusion(work, Free())
+            stages.diffusion(work, Uncontrolled())
             stages.verify(work, LightChecker())
-    return str(finalize.finish(jobs, plan, engine.profile, Free())["audio"]["sha256"])
+    return str(finalize.finish(jobs, plan, engine.profile, Uncontrolled())["audio"]["sha256"])
 
 
 def stored(fleet: Fleet, part: str) -> int:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench.harness.controls import Free
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.errors import NewerRecordError, PipelineError, SegmentError, StoreError
 from pipeline.finalize import finish
 from pipeline.jobs.artifacts import put_audio, read_samples, stage_name
@@ -134,11 +134,11 @@ def test_a_manifest_with_more_fields(store: Store) -> None:
     plan = jobs.plans.need(JOB)
     for segment in jobs.plans.segments(plan):
         put_audio(store, segment.key, SAMPLES, audio_of(segment.lines[0].text))
-    written = finish(jobs, plan, PROFILE, Free())
+    written = finish(jobs, plan, PROFILE, Uncontrolled())
     assert written["version"] == MANIFEST_VERSION
     changed(store, f"jobs/{JOB}/manifest", lambda manifest: manifest.update(revision=2))
     assert jobs.outcomes.manifest(JOB) == {**written, "revision": 2}
-    assert finish(jobs, plan, PROFILE, Free()) == {**written, "revision": 2}
+    assert finish(jobs, plan, PROFILE, Uncontrolled()) == {**written, "revision": 2}
 
 
 @pytest.mark.parametrize(

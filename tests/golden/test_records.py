@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from sqlalchemy import text
 
-from bench.harness.controls import Free
 from db.database import open_database
 from db.ingest import rows
 from db.queries import jobs as history
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.errors import MissingArtifactError
 from pipeline.finalize import finish
 from pipeline.jobs.artifacts import read_samples, speaker_name, stage_name
@@ -137,7 +137,7 @@ def test_manifests_are_read_and_rebuilt(jobs: Jobs, tmp_path: Path) -> None:
     assert before is not None
     assert (before["version"], before["state"], before["speed"]) == (1, "gaps", 382.68)
     subtitles = (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text()
-    assert finish(jobs, jobs.plans.need(JOB), PROFILE, Free()) == before, "the existing one"
+    assert finish(jobs, jobs.plans.need(JOB), PROFILE, Uncontrolled()) == before, "the existing one"
     assert (tmp_path / "store" / before["subtitles"]["vtt"]["name"]).read_text() == subtitles
     assert (tmp_path / "store" / before["audio"]["name"]).stat().st_size == before["audio"]["bytes"]
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.harness.controls import Free
 from bench.harness.silence import Silence
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.finalize import finish, join_so_far
 from pipeline.jobs.artifacts import put_audio
 from pipeline.jobs.jobs import Jobs
@@ -42,7 +42,7 @@ def test_slow_stores_are_not_watched(tmp_path: Path, monkeypatch: pytest.MonkeyP
         seen.append("joined")
 
     monkeypatch.setattr(jobs.store.objects, "put_file", put_file)
-    finish(jobs, plan, engine.profile, Free(), watched=watch())
+    finish(jobs, plan, engine.profile, Uncontrolled(), watched=watch())
     assert seen == ["watched", "joined", "stored"]
 
 
@@ -55,13 +55,13 @@ def test_the_finished_start_is_joined_while_the_rest_is_made(tmp_path: Path) -> 
     )
     rate, out = engine.profile.sample_rate_hz, tmp_path / "start.flac"
     assert plan.segments > 3
-    assert join_so_far(jobs, plan, Free(), out) is None
+    assert join_so_far(jobs, plan, Uncontrolled(), out) is None
     tone = (0.1 * np.sin(np.arange(rate))).astype(np.float32)
     for index in (0, 1, 3):
         segment = jobs.plans.segment(plan.job, index)
         span = Span(0, rate, 0, len(segment.lines), segment.lines[0].text, -20.0, 0.1)
         put_audio(jobs.store, segment.key, tone, SegmentAudio(rate, rate, (span,)))
-    joined = join_so_far(jobs, plan, Free(), out)
+    joined = join_so_far(jobs, plan, Uncontrolled(), out)
     assert joined is not None
     assert 2 <= joined.duration_s < 3, "the third segment is missing, so the fourth waits"
     assert out.stat().st_size == joined.bytes

@@ -8,12 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.harness.controls import Free
 from pipeline import stages
 from pipeline.arrays import Arrays
 from pipeline.checking.checkers import Checkers
 from pipeline.engines.hibari.engine import Hibari
-from pipeline.engines.protocol import Control, Options, Utterance
+from pipeline.engines.protocol import Control, Options, Uncontrolled, Utterance
 from pipeline.finalize import finish
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import checked, split_options
@@ -69,10 +68,10 @@ def test_a_take_of_exchanged_speakers_is_replaced(tmp_path: Path) -> None:
     stages.semantic(work)
     stages.speaker(work)
     for _ in range(2):
-        stages.diffusion(work, Free())
+        stages.diffusion(work, Uncontrolled())
         stages.verify(work, check)
     assert work.next_take() is None
-    manifest = finish(jobs, plan, engine.profile, Free())
+    manifest = finish(jobs, plan, engine.profile, Uncontrolled())
     assert (manifest["verify"]["takes_made"], manifest["verify"]["replaced"]) == (1, 1)
     assert {finding["kind"] for finding in manifest["verify"]["findings"]} == {"speaker"}
     words = json.loads(jobs.store.objects.read(manifest["words"]["name"]) or b"")

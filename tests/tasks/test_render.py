@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import soundfile
 
-from bench.harness.controls import Free
 from bench.harness.waiting import until
 from db.queries.jobs import get_job
 from db.reports.job_timeline import load
@@ -16,6 +15,7 @@ from pipeline import finalize, stages
 from pipeline.canonical_json import canonical_json
 from pipeline.checking import light
 from pipeline.checking.checkers import LightChecker
+from pipeline.engines.protocol import Uncontrolled
 from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
@@ -50,10 +50,10 @@ def directly(script: str, store: Store, **options: object) -> bytes:
         work = SegmentWork(store, plan, jobs.plans.segment(plan.job, index), engine)
         for stage in (stages.text, stages.semantic, stages.speaker):
             stage(work)
-        stages.diffusion(work, Free())
+        stages.diffusion(work, Uncontrolled())
         stages.verify(work, LightChecker())
         assert work.next_take() is None, "the first is chosen"
-    manifest = finalize.finish(jobs, plan, engine.profile, Free())
+    manifest = finalize.finish(jobs, plan, engine.profile, Uncontrolled())
     return store.objects.read(manifest["audio"]["name"]) or b""
 
 

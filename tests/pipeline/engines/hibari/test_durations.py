@@ -9,11 +9,10 @@ import pytest
 from hibari import Hibari as Voice
 from hibari.voices import DEFAULT, voice_path
 
-from bench.harness.controls import Free
 from pipeline.arrays import Arrays
 from pipeline.engines.hibari import durations
 from pipeline.engines.hibari.engine import SAMPLE_RATE_HZ, Hibari
-from pipeline.engines.protocol import Line, Reference, SegmentText, Utterance
+from pipeline.engines.protocol import Line, Reference, SegmentText, Uncontrolled, Utterance
 
 TEXTS = (
     "Hello and welcome to Planet in Peril.",
@@ -38,7 +37,7 @@ def conditions(text: str) -> Arrays:
 def decoded(semantic: Arrays, preset: str = "wren") -> Sequence[Utterance]:
     options = ENGINE.options({})
     speaker = ENGINE.speaker(Reference(preset=preset), options)
-    return ENGINE.diffusion(semantic, [speaker], 1, options, Free())
+    return ENGINE.diffusion(semantic, [speaker], 1, options, Uncontrolled())
 
 
 @pytest.mark.parametrize("text", TEXTS)

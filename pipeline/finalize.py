@@ -140,18 +140,23 @@ def _join(
 
 def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:
     """Word times by the verdicts on the chosen takes, by position, where the engine has given none."""
-    found: dict[int, WordTimes] = {}
     if plan.options.verify != FULL:  # other checks hear no words
-        return found
-    for position, each in enumerate(chosen):
-        if each.audio is None or all(span.words for span in each.audio.spans):
-            continue
+        return {}
+
+    def words_of(position: int) -> tuple[int, WordTimes]:
+        each = chosen[position]
         verdict = Takes(jobs.store, plan, each.segment).verdict(each.take or 0)
-        if verdict and verdict.words:
-            found[position] = {
-                (word.line, word.word): (word.start_s, word.end_s, word.confidence) for word in verdict.words
-            }
-    return found
+        words = verdict.words if verdict else ()
+        return position, {
+            (word.line, word.word): (word.start_s, word.end_s, word.confidence) for word in words
+        }
+
+    untimed = [
+        position
+        for position, each in enumerate(chosen)
+        if each.audio is not None and not all(span.words for span in each.audio.spans)
+    ]
+    return {position: words for position, words in jobs.artifacts.ask(words_of, untimed) if words}
 
 
 def _placed(jobs: Jobs, place: str, text: str) -> Artifact:

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.canonical_json import canonical_json
@@ -25,6 +25,9 @@ from pipeline.stored_records import (
     known,
     row,
 )
+
+Item = TypeVar("Item")
+Answer = TypeVar("Answer")
 
 _ASKED_AT_ONCE = 32
 _SPANS = "spans"
@@ -78,7 +81,7 @@ class Artifacts:
         return [chosen.segment.index for chosen in self.chosen(plan) if chosen.audio is None]
 
     def chosen(self, plan: Plan, picks: Mapping[int, int] = MappingProxyType({})) -> Iterator[ChosenTake]:
-        """Yield the chosen take of every segment, in order; a remote store is asked many at a time.
+        """Yield the chosen take of every segment, in order.
 
         Args:
             picks: takes that were chosen by hand, by the segment's index.
@@ -87,15 +90,17 @@ class Artifacts:
         def take_of(segment: PlannedSegment) -> ChosenTake:
             return self.take_of(plan, segment, picks.get(segment.index))
 
+        for start in range(0, plan.segments, PAGE):
+            page = range(start, min(start + PAGE, plan.segments))
+            yield from self.ask(take_of, [self.plans.segment(plan.job, index) for index in page])
+
+    def ask(self, question: Callable[[Item], Answer], items: Iterable[Item]) -> Iterator[Answer]:
+        """Yield the answers about all items, in order; a remote store is asked about many at a time."""
         if self.store.local:
-            yield from map(take_of, self.plans.segments(plan))
+            yield from map(question, items)
             return
         with ThreadPoolExecutor(_ASKED_AT_ONCE, "jobs-list") as pool:
-            for start in range(0, plan.segments, PAGE):
-                page = [
-                    self.plans.segment(plan.job, i) for i in range(start, min(start + PAGE, plan.segments))
-                ]
-                yield from pool.map(take_of, page)
+            yield from pool.map(question, items)
 
     def take_of(self, plan: Plan, segment: PlannedSegment, pick: int | None = None) -> ChosenTake:
         """The chosen take of one segment, or the one that was picked by hand."""

@@ -5,7 +5,7 @@ from typing import Any
 from pipeline import finalize
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.plans import Plan, checked_id
-from pipeline.jobs.takes import TAKES_END
+from pipeline.jobs.takes import is_take
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
@@ -71,8 +71,7 @@ def pick(self: VoxchordTask, job: str, segment: int, take: int) -> dict[str, Any
         jobs = resources.jobs
         if jobs.outcomes.manifest(job) is None:
             raise OptionError("job", f"job {job} is not finished")
-        valid = isinstance(take, int) and not isinstance(take, bool) and 0 <= take < TAKES_END
-        if not valid or not jobs.takes(plan, segment).has_audio(take):
+        if not is_take(take) or not jobs.takes(plan, segment).has_audio(take):
             raise OptionError("take", f"segment {segment} has no finished take {take!r}")
         note(job=job, engine=plan.options.engine)
         revision = jobs.revisions.pick(job, segment, take)

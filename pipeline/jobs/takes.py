@@ -34,6 +34,15 @@ TAKES_END = 1000
 BY_VERIFY, BY_HAND = "verify", "hand"
 
 
+def is_take(value: Any) -> bool:
+    """True for the number of a take.
+
+    >>> [is_take(value) for value in (0, 999, 1000, -1, True, "1")]
+    [True, True, False, False, False, False]
+    """
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < TAKES_END
+
+
 @dataclass(frozen=True, slots=True)
 class TakeRequest:
     """Request of one take."""

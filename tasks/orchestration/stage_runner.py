@@ -25,7 +25,7 @@ from pipeline.errors import (
     RetryableError,
 )
 from pipeline.jobs.plans import Plan, checked_id
-from pipeline.jobs.takes import TAKES_END
+from pipeline.jobs.takes import TAKES_END, is_take
 from pipeline.stages import Facts, SegmentWork
 from tasks.metering.attempt import note, note_failure
 from tasks.metering.probes import gpu
@@ -88,8 +88,7 @@ def _checked(ref: Any) -> tuple[str, int]:
     segment = ref.get("segment")
     if not isinstance(segment, int) or isinstance(segment, bool) or segment < 0:
         raise OptionError("segment", "is not a non-negative integer")
-    take = ref.get("take", 0)
-    if not isinstance(take, int) or isinstance(take, bool) or not 0 <= take < TAKES_END:
+    if not is_take(ref.get("take", 0)):
         raise OptionError("take", f"is not an integer from 0 to {TAKES_END - 1}")
     return checked_id(ref.get("job")), segment
 

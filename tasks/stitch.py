@@ -25,14 +25,13 @@ from tasks.orchestration import chord
 from tasks.orchestration.error_policy import Requeue, classify
 from tasks.orchestration.poison import attempt_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
-from tasks.orchestration.stage_control import StageControl
+from tasks.orchestration.stage_control import JOIN_LIMIT_S, StageControl
 from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import answer, give_up
 from tasks.task import VoxchordTask
 
 log = logging.getLogger(__name__)
 
-_LIMIT_S = 3600.0
 _JOINS_MAX = 3
 
 
@@ -124,7 +123,7 @@ def _closed(task: VoxchordTask, plan: Plan) -> dict[str, Any] | PipelineError:
 
 def _joined(task: VoxchordTask, plan: Plan) -> dict[str, Any]:
     app, resources, jobs = task.app, task.app.resources, task.app.resources.jobs
-    control = StageControl(resources, plan.job, _LIMIT_S)
+    control = StageControl(resources, plan.job, JOIN_LIMIT_S)
     for _ in range(_JOINS_MAX):
         missing = set(jobs.artifacts.missing(plan))
         failures = {index: why for index, why in jobs.outcomes.failures(plan.job).items() if index in missing}

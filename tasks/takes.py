@@ -11,11 +11,9 @@ from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
 from tasks.orchestration.poison import attempt_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
-from tasks.orchestration.stage_control import StageControl
+from tasks.orchestration.stage_control import JOIN_LIMIT_S, StageControl
 from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.task import VoxchordTask
-
-_LIMIT_S = 3600.0
 
 
 class Retake(VoxchordTask):
@@ -79,7 +77,7 @@ def pick(self: VoxchordTask, job: str, segment: int, take: int) -> dict[str, Any
         if finished is not None:
             note(cache_hit=True)
             return finished
-        control = StageControl(resources, job, _LIMIT_S)
+        control = StageControl(resources, job, JOIN_LIMIT_S)
         profile = resources.engine_of(plan.options).profile
         with attempt_recorded(resources, job, "pick", control):
             manifest = finalize.revise(jobs, plan, profile, control, revision, watched=control)

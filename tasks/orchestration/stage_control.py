@@ -11,6 +11,8 @@ from tasks.worker.shutdown import stopping
 
 log = logging.getLogger(__name__)
 
+JOIN_LIMIT_S = 3600.0
+"""Deadline of a join of a job's segments."""
 _CHECK_S = 1.0
 _CHECK_LATER_S = 15.0
 """Interval of checks while the store does not answer, since each check then takes its full timeout."""

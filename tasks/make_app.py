@@ -12,6 +12,7 @@ from typing import Any
 from celery import signals
 
 from tasks import reconcile, render, retry, stages, stitch, takes
+from tasks.broker.message_screen import ScreenMessages
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
 from tasks.broker.transport import of as broker_of
@@ -23,7 +24,6 @@ from tasks.worker import heartbeat, parent_watch, shutdown
 from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
-from tasks.worker.message_screen import ScreenMessages, ScreenTransport
 from tasks.worker.notifier import SendNotices
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
@@ -44,7 +44,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     for module in (render, retry, stages, stitch, takes, reconcile):
         module.register(app)
     app.steps["consumer"].update(STEPS)
-    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, ScreenTransport, SendNotices))
+    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)
     signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)

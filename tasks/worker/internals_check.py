@@ -4,6 +4,7 @@ from typing import Any
 
 from celery import bootsteps
 
+from tasks.broker import screening
 from tasks.internals import celery_internals, kombu_internals
 from tasks.privacy import requests
 
@@ -16,3 +17,4 @@ class CheckInternals(bootsteps.Step):
         celery_internals.check()
         kombu_internals.check()
         requests.check_redaction(worker.app)
+        kombu_internals.screen(screening.envelope_fault, screening.UNREADABLE)

@@ -1,4 +1,4 @@
-"""Boot steps that screen messages: what cannot be understood becomes a dead letter, and never raises.
+"""Boot step that screens messages: what cannot be understood becomes a dead letter, and never raises.
 
 On Redis a message passes twice: as the object that kombu reads, and as a task's message that Celery reads. On
 AMQP the broker guarantees the first. The sender is answered with FAILURE where the ID of its task is known.
@@ -17,21 +17,10 @@ from pipeline.errors import MessageError
 from tasks.broker import dead_letters, screening
 from tasks.broker.screening import UNREADABLE, Fault
 from tasks.internals import kombu_internals
-from tasks.worker.internals_check import CheckInternals
 
 log = logging.getLogger(__name__)
 
 _UNDECODED = Fault("envelope", "is not JSON")
-
-
-class ScreenTransport(bootsteps.Step):
-    """Lets the worker's Redis connections report what kombu cannot read, before any is opened."""
-
-    requires = (CheckInternals,)
-
-    def __init__(self, worker: Any, **options: Any) -> None:
-        super().__init__(worker, **options)
-        kombu_internals.screen(screening.envelope_fault, screening.UNREADABLE)
 
 
 class ScreenMessages(bootsteps.StartStopStep):

@@ -48,7 +48,9 @@ def up(
 
 
 def worker(
-    cpu: Annotated[int, typer.Option(min=0, help="Processes for the text, semantic and stitch stages.")] = 0,
+    cpu: Annotated[
+        int, typer.Option(min=0, help="Processes for the stages text, semantic, verify and stitch.")
+    ] = 0,
     gpu: Annotated[
         str, typer.Option(help="Device to pin the worker to: an index among the visible ones, or a UUID.")
     ] = "",

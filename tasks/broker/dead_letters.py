@@ -8,7 +8,6 @@ no command, page or log shows it, so that `requeue` can put it back.
 import base64
 import json
 import logging
-import time
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
@@ -17,6 +16,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import OperationalError
 
+from pipeline import clock
 from pipeline.stored_records import known
 from tasks.broker import counters
 from tasks.broker.result_backend import redis_client
@@ -61,7 +61,7 @@ def add(
     """
     entry = DeadLetter(
         id=uuid4().hex[:12],
-        at=round(time.time(), 3),
+        at=round(clock.now(), 3),
         queue=queue,
         part=fault.part,
         reason=fault.reason,

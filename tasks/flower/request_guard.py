@@ -12,8 +12,10 @@ import re
 from base64 import b64decode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tornado.httputil import HTTPHeaders, RequestStartLine
+if TYPE_CHECKING:
+    from tornado.httputil import HTTPHeaders, RequestStartLine
 
 VOICE_BYTES_MAX = 64 << 20
 """Five minutes of 16-bit stereo at 48 kHz are 58 MB."""
@@ -62,7 +64,7 @@ class Guard:
     loopback: bool
     hosts: frozenset[str] = frozenset()
 
-    def refusal(self, start_line: RequestStartLine, headers: HTTPHeaders) -> Refusal | None:
+    def refusal(self, start_line: "RequestStartLine", headers: "HTTPHeaders") -> Refusal | None:
         """Judge a request; None if its body may be read."""
         if self.loopback and not self._knows(headers.get("Host", "")):
             return Refusal(421, "Misdirected Request", "unknown host; see VOXCHORD_FLOWER_HOSTS")
@@ -123,11 +125,11 @@ def is_loopback(address: str) -> bool:
         return False
 
 
-def _has_body(headers: HTTPHeaders) -> bool:
+def _has_body(headers: "HTTPHeaders") -> bool:
     return "Transfer-Encoding" in headers or headers.get("Content-Length", "0").strip() not in ("", "0")
 
 
-def _too_large(start_line: RequestStartLine, headers: HTTPHeaders) -> Refusal | None:
+def _too_large(start_line: "RequestStartLine", headers: "HTTPHeaders") -> Refusal | None:
     limit = VOICE_BYTES_MAX if is_voice(start_line) else BODY_BYTES_MAX
     length = headers.get("Content-Length", "0").strip()
     if re.fullmatch("[0-9]{1,18}", length) and int(length) <= limit:
@@ -135,6 +137,6 @@ def _too_large(start_line: RequestStartLine, headers: HTTPHeaders) -> Refusal | 
     return Refusal(413, "Content Too Large", f"more than {limit:,} bytes")
 
 
-def is_voice(start_line: RequestStartLine) -> bool:
+def is_voice(start_line: "RequestStartLine") -> bool:
     """True for the upload of a recording, which is never a form, whatever its client says."""
     return start_line.method == "PUT" and _VOICE.search(start_line.path.partition("?")[0]) is not None

@@ -7,7 +7,7 @@ import pytest
 from bench.harness.silence import Silence
 from pipeline import stages
 from pipeline.arrays import Arrays
-from pipeline.engines.protocol import Options, Reference
+from pipeline.engines.protocol import Options, Reference, Uncontrolled
 from pipeline.errors import CancelledError, MissingArtifactError, VoiceError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
@@ -19,7 +19,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 
 
-class Control:
+class Control(Uncontrolled):
     """Control of a job that may be cancelled."""
 
     def __init__(self, cancelled: str | None = None) -> None:
@@ -28,15 +28,6 @@ class Control:
     def check(self) -> None:
         if self.cancelled is not None:
             raise CancelledError(self.cancelled)
-
-    def frames(self, done: int, together: int = 1) -> None:
-        pass
-
-    def waited(self, seconds: float) -> None:
-        pass
-
-    def graphs_refused(self, count: int) -> None:
-        pass
 
 
 class Choosy(Silence):

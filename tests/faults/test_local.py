@@ -100,11 +100,19 @@ def test_up_stops_everything_it_started(tmp_path: Path, number: signal.Signals, 
         assert not alive
 
 
+def command_line(process: psutil.Process) -> str:
+    """Command line of a process; empty once it has ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:  # or a zombie, which is one too
+        return ""
+
+
 def process_of(started: list[psutil.Process], word: str) -> psutil.Process:
     (found,) = [
         each
         for each in started
-        if word in " ".join(each.cmdline()) and word not in " ".join((each.parent() or each).cmdline())
+        if word in command_line(each) and word not in command_line(each.parent() or each)
     ]
     return found
 
@@ -114,14 +122,17 @@ def test_up_restarts_flower_and_the_keeper_of_the_broker(tmp_path: Path) -> None
     with up(state) as (command, started):
         url = (state / "broker.url").read_text()
         server = process_of(started, "valkey-server")
-        process_of(started, "tasks.app flower").kill()
-        process_of(started, "tasks.local.embedded_broker").kill()
+        console, keeper = (
+            process_of(started, word) for word in ("tasks.app flower", "tasks.local.embedded_broker")
+        )
+        console.kill()
+        keeper.kill()
         until(lambda: not server.is_running() or server.status() == psutil.STATUS_ZOMBIE, 30)
 
         def now() -> list[psutil.Process]:
             return list(psutil.Process(command.pid).children(recursive=True))
 
-        until(lambda: [each for each in now() if "tasks.app flower" in " ".join(each.cmdline())], 30)
+        until(lambda: [each for each in now() if "tasks.app flower" in command_line(each)], 30)
         until(lambda: url_of_running(state), 30)
         assert (state / "broker.url").read_text() == url, "clients find it again"
         app = Celery("another-app", broker=url.strip(), backend=url.strip())

@@ -127,6 +127,17 @@ class Settings:
             "It answers to loopback names only otherwise."
         },
     )
+    http_hosts: str = field(
+        default="",
+        metadata={
+            "doc": "Names under which a proxy may pass requests to a `serve` on loopback, `name,…`. "
+            "It answers to loopback names only otherwise."
+        },
+    )
+    http_queue_max: int = field(
+        default=200,
+        metadata={"doc": "Requests in the intake queue above which `serve` answers 429 with Retry-After."},
+    )
     metrics_port: int = field(
         default=0,
         metadata={"doc": "First of ten ports for Prometheus metrics; a worker takes a free one. 0: none."},

@@ -9,7 +9,7 @@ MODULES_MAX = 15
 FOLDERS = sorted(
     {
         init.parent
-        for package in ("cli", "db", "pipeline", "tasks")
+        for package in ("cli", "db", "pipeline", "tasks", "web")
         for init in (ROOT / package).rglob("__init__.py")
     }
 )

@@ -1,4 +1,4 @@
-"""`up`, `worker` and `flower`: the whole service on this machine, or one part of a deployment."""
+"""`up`, `worker`, `flower` and `serve`: the whole service on this machine, or one part of a deployment."""
 
 import contextlib
 import os
@@ -15,6 +15,7 @@ from pipeline.errors import OptionError
 from tasks.flower import launch as console
 from tasks.local.service import ROOT, LocalService, ServiceError
 from tasks.worker import commands, devices
+from web import launch
 
 
 def up(
@@ -22,8 +23,11 @@ def up(
         int | None, typer.Option("--workers", min=1, help="Decoding processes; one per core by default.")
     ] = None,
     flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
+    http_port: Annotated[
+        int, typer.Option(help="Port of the HTTP service on this machine; 0 turns it off.")
+    ] = launch.PORT,
 ) -> None:
-    """Run the whole service on this machine until Ctrl-C: broker, workers, Flower."""
+    """Run the whole service on this machine until Ctrl-C: broker, workers, HTTP service, Flower."""
     with reporting_errors():
         found = context.settings()
         if found.broker_url:
@@ -41,6 +45,10 @@ def up(
                     f"Flower    http://127.0.0.1:{flower_port}  ({password} has its password)",
                     highlight=False,
                 )
+            if http_port:
+                environment = launch.environment(service.child_settings())
+                service.start_http(launch.command("127.0.0.1", http_port, 1, with_starter=True), environment)
+                out.print(f"HTTP      http://127.0.0.1:{http_port}/v1", highlight=False)
             out.print("running; Ctrl-C stops it", highlight=False)
             with contextlib.suppress(KeyboardInterrupt):
                 service.wait()
@@ -97,3 +105,21 @@ def flower(
         command = console.command(found, port, address=address, url_prefix=prefix, read_only=read_only)
     os.chdir(ROOT)
     os.execve(command[0], command, environment)  # noqa: S606 - becomes Flower
+
+
+def serve(
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; a public one needs keys, and a proxy with TLS.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = launch.PORT,
+    processes: Annotated[int, typer.Option(min=1, help="Server processes.")] = 1,
+) -> None:
+    """Serve OpenAI's speech convention over HTTP: `/v1/audio/speech`, voices, models."""
+    with reporting_errors():
+        found = context.settings()
+        context.jobs(found)
+        found = replace(found, broker_url=context.broker_url(found))
+        launch.refuse_openness(found, host)
+        command, environment = launch.command(host, port, processes), launch.environment(found)
+    os.chdir(ROOT)
+    os.execve(command[0], command, environment)  # noqa: S606 - becomes the server

@@ -30,7 +30,7 @@ _WARM_S = 90
 _CHECK_S = 0.5
 _EARLY_S = 20.0
 _HOLD = "service.lock"
-_CONSOLE_WAIT_MAX_S = 60.0
+_FRONTEND_WAIT_MAX_S = 60.0
 _EARLY_MAX = 3
 """Number of consecutive early exits after which a worker is not restarted."""
 
@@ -55,10 +55,12 @@ class _Worker:
 
 
 @dataclass(slots=True)
-class _Console:
-    """Flower, which is restarted with a growing wait, since the service works without it."""
+class _Frontend:
+    """Flower or the HTTP service, which is restarted with a growing wait, since the jobs run without it."""
 
-    port: int
+    name: str
+    command: list[str]
+    environment: dict[str, str]
     process: subprocess.Popen[bytes]
     started: float
     wait_s: float = 0.0
@@ -85,7 +87,7 @@ class LocalService:
         self.engines = Engines(settings.engines)
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
-        self._console: _Console | None = None
+        self._frontends: dict[str, _Frontend] = {}
         self._held: int | None = None
         """Lock file held by commands that use another command's service."""
         self._ended = threading.Event()
@@ -139,19 +141,21 @@ class LocalService:
     def start(self, spec: commands.WorkerSpec) -> subprocess.Popen[bytes]:
         """Start one worker, which ends with this process."""
         command = commands.command(spec, log_level=self.settings.log_level, with_starter=True)
-        process = self._spawn(spec.name, command, commands.environment(spec, self._child_settings()))
+        process = self._spawn(spec.name, command, commands.environment(spec, self.child_settings()))
         early = self._workers[spec.name].early if spec.name in self._workers else 0
         self._workers[spec.name] = _Worker(spec, process, time.monotonic(), early)
         return process
 
-    def _child_settings(self) -> Settings:
+    def child_settings(self) -> Settings:
+        """Settings of a process that uses this service."""
         return replace(self.settings, broker_url=self.broker_url)
 
     def _keep(self) -> None:
         """Restart what was killed; unacknowledged messages of workers are redelivered."""
         while not self._ended.wait(_CHECK_S):
             self._keep_broker()
-            self._keep_console()
+            for frontend in list(self._frontends.values()):
+                self._keep_frontend(frontend)
             for worker in list(self._workers.values()):
                 if worker.process.poll() is None or worker.early > _EARLY_MAX:
                     continue
@@ -173,18 +177,17 @@ class LocalService:
         except BrokerError as error:
             log.error("the broker cannot be restarted: %s", error)
 
-    def _keep_console(self) -> None:
-        console = self._console
-        if console is None or console.process.poll() is None:
+    def _keep_frontend(self, frontend: _Frontend) -> None:
+        if frontend.process.poll() is None:
             return
-        lived_s = time.monotonic() - console.started
-        if lived_s < console.wait_s:
+        lived_s = time.monotonic() - frontend.started
+        if lived_s < frontend.wait_s:
             return
-        self._forget(console.process)
-        log.warning("Flower exited; restarting it")
-        self._start_console(console.port)
-        if self._console is not None and lived_s < _EARLY_S + console.wait_s:
-            self._console.wait_s = min(2 * console.wait_s + 1, _CONSOLE_WAIT_MAX_S)
+        self._forget(frontend.process)
+        log.warning("%s exited; restarting it", frontend.name)
+        again = self._start_frontend(frontend.name, frontend.command, frontend.environment)
+        if lived_s < _EARLY_S + frontend.wait_s:
+            again.wait_s = min(2 * frontend.wait_s + 1, _FRONTEND_WAIT_MAX_S)
 
     def _forget(self, process: subprocess.Popen[bytes]) -> None:
         self.processes.remove(process)
@@ -210,13 +213,19 @@ class LocalService:
     def start_flower(self, port: int) -> Path:
         """Start Flower on loopback, ending with this process; returns its password file."""
         password = launch.password_file(self.settings)
-        self._start_console(port)
+        environment = launch.environment(self.child_settings(), with_starter=True)
+        self._start_frontend("flower", launch.command(self.settings, port), environment)
         return password
 
-    def _start_console(self, port: int) -> None:
-        environment = launch.environment(self._child_settings(), with_starter=True)
-        process = self._spawn("flower", launch.command(self.settings, port), environment)
-        self._console = _Console(port, process, time.monotonic())
+    def start_http(self, command: list[str], environment: dict[str, str]) -> None:
+        """Start the HTTP service, ending with this process."""
+        self._start_frontend("serve", command, environment)
+
+    def _start_frontend(self, name: str, command: list[str], environment: dict[str, str]) -> _Frontend:
+        process = self._spawn(name, command, environment)
+        frontend = _Frontend(name, command, environment, process, time.monotonic())
+        self._frontends[name] = frontend
+        return frontend
 
     def check(self) -> None:
         """Check the processes of the service.
@@ -227,7 +236,7 @@ class LocalService:
         for process in list(self.processes):
             restarts = any(
                 process is worker.process for worker in self._workers.values() if worker.early <= _EARLY_MAX
-            ) or (self._console is not None and process is self._console.process)
+            ) or any(process is frontend.process for frontend in self._frontends.values())
             if process.poll() is not None and not restarts:
                 raise ServiceError(f"a process of the service exited; see {self.settings.state / 'logs'}")
 

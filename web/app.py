@@ -1,0 +1,35 @@
+"""The ASGI application."""
+
+from fastapi import APIRouter, FastAPI
+
+from tasks.orchestration.resources import VoxchordApp
+from tasks.settings import VERSION, Settings
+from web import errors
+from web.guard import Guard
+from web.routes import health
+from web.service import Service
+
+_ROUTERS: tuple[APIRouter, ...] = (health.router,)
+
+
+def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = True) -> FastAPI:
+    """Make the application.
+
+    Args:
+        loopback: True if it listens on loopback only, and so answers to loopback names only.
+    """
+    app = FastAPI(
+        title="voxchord",
+        version=VERSION,
+        docs_url=None,  # its scripts would come from a CDN
+        redoc_url=None,
+        openapi_url="/openapi.json",
+    )
+    app.state.service = Service(settings, celery_app)
+    for router in _ROUTERS:
+        app.include_router(router)
+    errors.install(app)
+    app.add_middleware(
+        Guard, loopback=loopback, hosts=frozenset(settings.http_hosts.lower().split(",")) - {""}
+    )
+    return app

@@ -1,0 +1,140 @@
+"""ASGI middleware that judges a request by its headers, and bounds its body in size and time.
+
+A server on loopback answers to loopback names only, since a page of another site can point its own name at
+127.0.0.1 (DNS rebinding). A page of another site may not change anything (CSRF).
+"""
+
+import asyncio
+import re
+from urllib.parse import urlparse
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from tasks.flower.request_guard import BODY_BYTES_MAX, BODY_S, VOICE_BYTES_MAX, is_loopback
+from web.errors import ApiError
+
+_MULTIPART_BYTES = 64 << 10
+"""Headers and fields around an uploaded file."""
+LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
+    (re.compile(r"/v1/audio/voices"), VOICE_BYTES_MAX + _MULTIPART_BYTES),
+)
+"""Most bytes of a body by path; any other has `BODY_BYTES_MAX`."""
+_SAFE = ("GET", "HEAD", "OPTIONS")
+_HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Content-Security-Policy": "default-src 'self'; object-src 'none'; base-uri 'none'; form-action 'self'; "
+    "frame-ancestors 'none'",
+    "Cache-Control": "no-store",
+}
+"""Headers of every response that does not set them itself."""
+
+
+class Guard:
+    """Middleware of one application.
+
+    Args:
+        loopback: True if the server listens on loopback only.
+        hosts: names beside loopback under which a proxy may pass requests to it.
+    """
+
+    def __init__(self, app: ASGIApp, *, loopback: bool, hosts: frozenset[str] = frozenset()) -> None:
+        self.app, self.loopback, self.hosts = app, loopback, hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            await refusal.response()(scope, receive, _with_headers(send))
+            return
+        body = _Body(receive, _limit(scope["path"]))
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            started = started or message["type"] == "http.response.start"
+            await _with_headers(send)(message)
+
+        try:
+            await self.app(scope, body.receive, sending)
+        except ApiError as error:  # of the body, outside of the application's own handlers
+            if started:
+                raise
+            await error.response()(scope, receive, sending)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> ApiError | None:
+        host = headers.get("host", "")
+        if self.loopback and not self._knows(host):
+            return ApiError(421, "unknown host; see VOXCHORD_HTTP_HOSTS", code="unknown_host")
+        if scope["method"] not in _SAFE and _is_cross_site(headers, host):
+            return ApiError(403, "a page of another site may not change anything", code="cross_site")
+        length = headers.get("content-length", "0").strip()
+        limit = _limit(scope["path"])
+        if not re.fullmatch("[0-9]{1,18}", length) or int(length) > limit:
+            return _too_large(limit)
+        return None
+
+    def _knows(self, host: str) -> bool:
+        name = host.rpartition(":")[0] if re.search(r":\d+$", host) else host
+        return is_loopback(name.strip("[]")) or name.lower() in self.hosts
+
+
+class _Body:
+    """Body of one request, bounded in size and time."""
+
+    def __init__(self, receive: Receive, limit: int) -> None:
+        self._receive, self._limit = receive, limit
+        self._bytes = 0
+        self._complete = False
+        self._until = asyncio.get_running_loop().time() + BODY_S
+
+    async def receive(self) -> Message:
+        """Receive the next message.
+
+        Raises:
+            ApiError: 408 or 413.
+        """
+        if self._complete:  # only the end of the connection can follow
+            return await self._receive()
+        try:
+            async with asyncio.timeout_at(self._until):
+                message = await self._receive()
+        except TimeoutError:
+            raise ApiError(408, f"the body is not complete after {BODY_S:.0f} s") from None
+        self._bytes += len(message.get("body", b""))
+        if self._bytes > self._limit:
+            raise _too_large(self._limit)
+        self._complete = message["type"] != "http.request" or not message.get("more_body", False)
+        return message
+
+
+def _limit(path: str) -> int:
+    return next((limit for pattern, limit in LIMITS if pattern.fullmatch(path)), BODY_BYTES_MAX)
+
+
+def _too_large(limit: int) -> ApiError:
+    return ApiError(413, f"the body has more than {limit:,} bytes", code="too_large")
+
+
+def _is_cross_site(headers: Headers, host: str) -> bool:
+    """True for a request that a browser sends for a page of another site."""
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    return site not in (None, "same-origin", "none") or (
+        origin is not None and urlparse(origin).netloc.lower() != host.lower()
+    )
+
+
+def _with_headers(send: Send) -> Send:
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = MutableHeaders(scope=message)
+            for name, value in _HEADERS.items():
+                headers.setdefault(name, value)
+        await send(message)
+
+    return sending

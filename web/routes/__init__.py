@@ -1,0 +1,1 @@
+"""Routes beside speech: health, models, voices."""

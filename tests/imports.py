@@ -16,7 +16,7 @@ from types import FrameType, ModuleType
 from typing import Any
 
 ROOT = Path.cwd()
-PACKAGES = ("tasks", "pipeline", "db", "cli", "deploy")
+PACKAGES = ("tasks", "pipeline", "db", "web", "cli", "deploy")
 ENTRIES = {
     "tasks.app",  # `celery -A` names it
     "deploy.flowerconfig",  # Flower executes it

@@ -127,7 +127,7 @@ def test_pods_are_confined_and_have_a_grace_period() -> None:
             if kind == "Deployment":
                 assert security["readOnlyRootFilesystem"], name
                 own = COMPOSE["services"].get("gpu0" if name == "gpu" else name)["stop_grace_period"]
-                assert name == "flower" or f"{pod['terminationGracePeriodSeconds']}s" == own
+                assert name in ("flower", "serve") or f"{pod['terminationGracePeriodSeconds']}s" == own
     assert container(of_kind("Deployment")["gpu"])["resources"]["limits"]["nvidia.com/gpu"] == "1"
     assert set(of_kind("PodDisruptionBudget")) == {"intake", "cpu", "gpu"}
 

@@ -18,6 +18,7 @@ SERVICES = {
     "voxchord-cpu.service": "cpu",
     "voxchord-gpu@.service": "gpu0",
     "voxchord-flower.service": "flower",
+    "voxchord-serve.service": "serve",
 }
 
 
@@ -42,7 +43,9 @@ def test_units_start_the_commands_of_compose(name: str, service: str) -> None:
     assert service_of["MemoryMax"].lower() == COMPOSE["services"][service]["mem_limit"]
 
 
-@pytest.mark.parametrize("name", [name for name, service in SERVICES.items() if service != "flower"])
+@pytest.mark.parametrize(
+    "name", [name for name, service in SERVICES.items() if service not in ("flower", "serve")]
+)
 def test_units_stop_the_main_process_with_enough_time(name: str) -> None:
     service = unit(name)["Service"]
     assert service["KillMode"] == "mixed", "a child of the pool that gets SIGTERM dies of it"

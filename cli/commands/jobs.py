@@ -84,15 +84,16 @@ def submit(
 
 
 def _print_submitted(job: str | None, task: str) -> None:
+    """Print the ID alone on standard output, and advice for people beside it."""
+    out.print(job or task, highlight=False, soft_wrap=True)
     if job is None:
-        out.print(task, highlight=False)
         err.print(
             "no worker has accepted the request yet, so this is its task ID, which `status` takes too. Check "
             "that an intake worker is running (`worker --intake`).",
             style="yellow",
         )
-    else:
-        out.print(f"{job}   (`python voxchord.py status {job}` shows it)", highlight=False)
+    elif out.is_terminal and err.is_terminal:
+        err.print(f"`python voxchord.py status {job}` shows it", style="dim", highlight=False)
 
 
 def list_jobs(

@@ -87,8 +87,11 @@ def wording(text: str) -> Wording:
     'Add one third cup; x less than or equal to 5.'
     >>> wording("King Charles read Chapter II.").text
     'king Charles read Chapter II.'
-    >>> wording("a naïve idea").text, wording("э").problems
-    ('a naïve idea', ("contains 'э', which the English voice of hibari cannot speak",))
+    >>> wording("a naïve idea").text
+    'a naïve idea'
+    >>> wording("э").problems[0]
+    "contains 'э' (cyrillic small letter e), which the English voice of hibari cannot speak; write it in \
+Latin letters or take it out, or choose an engine that speaks it (`--engine`)"
     """
     if _PLAIN.fullmatch(text) and not _needs_words(text):
         return Wording(text)
@@ -247,6 +250,8 @@ def _signs(text: str, problems: list[str]) -> str:
 
 _SHOWN_MAX = 5
 """Characters that a problem shows."""
+_NAMED_MAX = 2
+"""Most letters whose names are given as well."""
 _ASCII = {"*": " asterisk ", "\\": " backslash "}
 
 
@@ -259,7 +264,20 @@ def _words_for(character: str, text: str, position: int) -> str | None:
 
 
 def _refusal(characters: list[str]) -> str:
-    """One problem for all characters of a turn."""
-    shown = [repr(one) if one.isalpha() else character_name(one) for one in characters[:_SHOWN_MAX]]
+    """One problem for all characters of a turn, with its remedy."""
+    shown = [_shown(one, named=len(characters) <= _NAMED_MAX) for one in characters[:_SHOWN_MAX]]
     more = f" and {len(characters) - _SHOWN_MAX} more" if len(characters) > _SHOWN_MAX else ""
-    return f"contains {', '.join(shown)}{more}, which the English voice of hibari cannot speak"
+    letters = any(map(str.isalpha, characters))
+    remedy = "write it in Latin letters or take it out" if letters else "write it in words or take it out"
+    return (
+        f"contains {', '.join(shown)}{more}, which the English voice of hibari cannot speak; {remedy}, or "
+        "choose an engine that speaks it (`--engine`)"
+    )
+
+
+def _shown(character: str, *, named: bool) -> str:
+    """A character; of few letters the names too, since some look like Latin ones."""
+    if not character.isalpha():
+        return character_name(character)
+    name = unicodedata.name(character, "").lower()
+    return f"{character!r} ({name})" if named and name and "ideograph" not in name else repr(character)

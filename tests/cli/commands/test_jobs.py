@@ -73,7 +73,8 @@ def test_submitted_jobs_are_named_by_job_and_task(run: Run, ask: Run, app: Celer
     script.write_text("Ann: One line.\nBen: And another.")
     sent = json.loads(run("submit", script, "--option", "format=wav", "--json").stdout)
     printed = run("submit", script, "--option", "format=wav")
-    assert printed.stdout.split()[0] == sent["job"], printed.stderr
+    assert printed.stdout == sent["job"] + "\n", printed.stderr
+    assert printed.stderr == ""
 
     for name in (sent["job"], sent["job"][:7], sent["task"]):
         state = ask("status", name, "--json")

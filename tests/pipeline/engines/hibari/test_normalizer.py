@@ -78,18 +78,19 @@ def test_every_character_is_words_or_silent_by_rule_or_refused(g2p: G2P, block: 
     assert dropped == []
 
 
-def test_what_is_refused_is_named() -> None:
-    assert wording("a ☃ b").problems == (
-        "contains ☃ (snowman), which the English voice of hibari cannot speak",
-    )
-    assert wording("это").problems == (
-        "contains 'э', 'т', 'о', which the English voice of hibari cannot speak",
-    )
-    (problem,) = wording("съешь ещё").problems
-    assert (
-        problem
-        == "contains 'с', 'ъ', 'е', 'ш', 'ь' and 2 more, which the English voice of hibari cannot speak"
-    )
+@pytest.mark.parametrize(
+    ("text", "named", "remedy"),
+    [
+        ("a ☃ b", "contains ☃ (snowman),", "write it in words"),
+        ("это", "contains 'э', 'т', 'о',", "write it in Latin letters"),
+        ("Nоra", "contains 'о' (cyrillic small letter o),", "write it in Latin letters"),
+        ("съешь ещё", "contains 'с', 'ъ', 'е', 'ш', 'ь' and 2 more,", "write it in Latin letters"),
+    ],
+)
+def test_what_is_refused_is_named_with_a_remedy(text: str, named: str, remedy: str) -> None:
+    (problem,) = wording(text).problems
+    assert problem.startswith(f"{named} which the English voice of hibari cannot speak; {remedy} or take")
+    assert problem.endswith("or choose an engine that speaks it (`--engine`)")
 
 
 WORDS = [

@@ -17,14 +17,14 @@ from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
 from tasks.broker.transport import of as broker_of
 from tasks.metering import install, instruments, prometheus
+from tasks.notification.notifier import SendNotices
 from tasks.orchestration.resources import VoxchordApp
 from tasks.privacy import requests
 from tasks.settings import VERSION, Settings
-from tasks.worker import heartbeat, parent_watch, shutdown
+from tasks.worker import heartbeat, parent_watch, pool_commands, shutdown
 from tasks.worker.clock_step import SynchroniseClock
 from tasks.worker.event_batching import GatherEvents
 from tasks.worker.internals_check import CheckInternals
-from tasks.worker.notifier import SendNotices
 from tasks.worker.reconcile_timer import SendReconcile
 from tasks.worker.stall_watchdog import EndAtStandstill
 from tasks.worker.visibility import RenewVisibility
@@ -47,6 +47,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)
+    signals.celeryd_init.connect(_make_safe, weak=False)
     signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)
     signals.worker_shutting_down.connect(shutdown.note_shutdown, weak=False)
     _install_metering(app)
@@ -122,6 +123,11 @@ def _make_private(**_: object) -> None:
     """Make the worker's files private to its user, and keep script text out of its log."""
     os.umask(0o077)
     requests.shut()
+
+
+def _make_safe(**_: object) -> None:
+    """Replace the commands of operators that would stop a worker's work."""
+    pool_commands.register()
 
 
 def _install_metering(app: VoxchordApp) -> None:

@@ -186,13 +186,13 @@ def _history(found: Settings) -> Iterator[Finding]:
 
 
 def _notifications(found: Settings) -> Iterator[Finding]:
-    from tasks.worker import notification
+    from tasks.notification import delivery
 
     if not found.notify_urls:
         yield Finding("notifications", "off", "VOXCHORD_NOTIFY names no address")
         return
     for number, url in enumerate(found.notify_urls, 1):
-        problem = notification.problem(url)
+        problem = delivery.problem(url)
         state, detail = ("ok", ", ".join(found.notify_events)) if problem is None else ("bad", problem)
         yield Finding(f"notification address {number}", state, detail)
 

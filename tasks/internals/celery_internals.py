@@ -13,6 +13,7 @@ from celery.concurrency.asynpool import AsynPool
 from celery.concurrency.base import BasePool
 from celery.events import state as event_state
 from celery.events.dispatcher import EventDispatcher
+from celery.worker import control
 from celery.worker import state as worker_state
 from celery.worker.consumer import consumer as consumers
 from celery.worker.request import Request
@@ -25,6 +26,7 @@ _LOG = "the redaction of message bodies in the log"
 _DEATHS = "the record of why a process died"
 _PARTS = "the termination of a job's tasks"
 _STALL = "the stall watchdog"
+_POOL = "the smallest size of a pool"
 _BATCHING = "the batching of events"
 _RESULTS = "the result backend that counts a chord's part first"
 _CHORD = "the streamed chord"
@@ -67,6 +69,8 @@ INTERNALS = (
     Internal(BasePool, "_pool", _STALL),
     Internal(BasePool, "num_processes", _STALL),
     Internal(AsynPool, "_fileno_to_outq", _STALL),
+    Internal(control, "pool_shrink", _POOL, ("state", "n")),
+    Internal(control.Panel, "register", _POOL),
     Internal(worker_state, "SOFTWARE_INFO", "the queues and device in heartbeats"),
     Internal(backends.Backend, "mark_as_done", _RESULTS, _DONE_PARAMETERS),
     Internal(RedisBackend, "on_chord_part_return", _RESULTS, _PART_PARAMETERS),
@@ -150,6 +154,19 @@ def result_pipes(consumer: Any) -> list[int]:
     pool: Any = consumer.pool._pool
     is_prefork = isinstance(pool, AsynPool)
     return list(pool._fileno_to_outq) if is_prefork else []
+
+
+def pool_shrink(state: Any, n: int, **options: Any) -> dict[str, Any]:
+    """Shrink a pool as Celery's remote control command does."""
+    commands: Any = control
+    answer: dict[str, Any] = commands.pool_shrink(state, n, **options)
+    return answer
+
+
+def replace_pool_shrink(command: Callable[..., dict[str, Any]]) -> None:
+    """Replace the remote control command `pool_shrink` in this process."""
+    panel: Any = control.Panel
+    panel.register(name="pool_shrink", args=[("n", int)], signature="[N=1]")(command)
 
 
 def ignores_result(request: Any) -> bool:

@@ -1,11 +1,11 @@
 """Watchdog that kills a worker without progress, so that its supervisor restarts it.
 
 An idle pool should start a prefetched message immediately and report its end. If it does not, the messages
-are stuck: the worker is alive, keeps renewing them, and nobody else can take them. Two causes are known: a
-pool process hangs outside a task, or Celery has stopped reading its result pipe. The latter occurred in about
-one of a hundred broker restarts on a busy machine: the event loop drops the reader of a child's results at
-any error (celery/concurrency/asynpool.py, on_result_readable), and the task counts as running for ever. So
-the worker requeues its messages and exits.
+are stuck: the worker is alive, keeps renewing them, and nobody else can take them. Three causes are known:
+the pool has no process left, a pool process hangs outside a task, or Celery has stopped reading its result
+pipe. The latter occurred in about one of a hundred broker restarts on a busy machine: the event loop drops
+the reader of a child's results at any error (celery/concurrency/asynpool.py, on_result_readable), and the
+task counts as running for ever. So the worker requeues its messages and exits.
 """
 
 import inspect
@@ -47,9 +47,9 @@ class EndAtStandstill(TimerStep):
 
 
 def _not_begun(consumer: Any) -> set[Any]:
-    """Delivery tags that wait although the pool has a free slot."""
+    """Delivery tags that wait although the pool has a free slot, or has lost all of them."""
     active = celery_internals.active_requests()
-    if len(active) >= celery_internals.slots(consumer):
+    if len(active) >= max(1, celery_internals.slots(consumer)):
         return set()
     known, later = celery_internals.reserved_requests(), celery_internals.scheduled_requests()
     return (_held(consumer) or _tags(known)) - _tags(active | later)

@@ -1,5 +1,6 @@
 """Tests of a broker that lives but refuses: jobs go on when it recovers, and the reason is reported."""
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -15,7 +16,7 @@ from tasks.broker.refusals import refusal
 from tasks.make_app import make_app
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import load
-from tests.faults.conftest import running_fleet
+from tests.faults.conftest import SETTINGS, running_fleet
 from tests.faults.scripts import script
 
 LIMIT_S = 90
@@ -183,3 +184,31 @@ def test_commands_of_operators_lose_nothing(moody: Fleet, app: VoxchordApp) -> N
     app.control.enable_events()
     app.control.rate_limit("voxchord.diffusion", "0")
     assert_finishes(moody, job)
+
+
+def test_pools_keep_a_process(moody: Fleet, app: VoxchordApp) -> None:
+    """Shrink an idle pool of one as Flower's button does, and by none, which Celery takes for one."""
+    intake = [f"intake@{socket.gethostname()}"]
+    shrunk = [app.control.pool_shrink(n, destination=intake, reply=True) for n in (0, 1, 2, -1)]
+    answers = [answer["error"] for each in shrunk for answers in each or () for answer in answers.values()]
+    assert [answer.split(";")[0] for answer in answers] == [
+        "cannot shrink a pool by 0 processes",
+        "a pool keeps one process",
+        "a pool keeps one process",
+        "cannot shrink a pool by -1 processes",
+    ]
+    assert len(moody.children("intake")) == 1
+
+
+def test_workers_with_an_empty_pool_end(tmp_path: Path) -> None:
+    """A pool without processes starts nothing, so its worker hands its messages back and exits."""
+    pools = {"intake": ("-P", "prefork", "-c", "1", "-I", "tests.faults.emptied_pool")}
+    with Fleet(tmp_path, settings=SETTINGS, layout={"intake": "voxchord"}, pools=pools) as fleet:
+        fleet.start()
+        fleet.ready()
+        until(lambda: "ok" in str(fleet.app.control.broadcast("empty_pool", reply=True, timeout=5)), 30)
+        fleet.send(script("empty", "plain"))
+        until(lambda: fleet.workers["intake"].poll() is not None, 30)
+        assert b"no progress: requeueing" in fleet.log("intake")
+        fleet.restart_exited()
+        assert fleet.job()

@@ -25,10 +25,10 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
 from tasks.make_app import make_app
+from tasks.notification import delivery
+from tasks.notification.notifier import Notifier
 from tasks.orchestration.job_rows import JobRows
 from tasks.settings import Settings, load
-from tasks.worker import notification
-from tasks.worker.notifier import Notifier
 
 
 @dataclass
@@ -163,17 +163,17 @@ def test_exceeded_budgets_are_noticed_once(jobs: Jobs, plan: Plan, receiver: Rec
 
 def test_apprise_sends_to_other_addresses(receiver: Receiver) -> None:
     url = receiver.url.replace("http://", "json://").partition("?")[0]
-    notification.send(url, "a notice", {"event": "failed", "job": "3f", "error": "a fault"})
+    delivery.send(url, "a notice", {"event": "failed", "job": "3f", "error": "a fault"})
     (body,) = receiver.bodies
     assert body["title"] == "voxchord: job failed"
     assert "error: a fault" in body["message"]
-    assert notification.problem("nonsense://x") == "nonsense: Apprise cannot read the address"
+    assert delivery.problem("nonsense://x") == "nonsense: Apprise cannot read the address"
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "json://127.0.0.1:1/secret"])
 def test_errors_do_not_repeat_addresses(url: str) -> None:
-    with pytest.raises(notification.NotDeliveredError) as caught:
-        notification.send(url, "a notice", {"event": "failed", "job": "3f"})
+    with pytest.raises(delivery.NotDeliveredError) as caught:
+        delivery.send(url, "a notice", {"event": "failed", "job": "3f"})
     assert "secret" not in str(caught.value)
 
 

@@ -16,8 +16,8 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import BUDGET, Notice, Outbox
 from pipeline.jobs.plans import Plan
 from tasks.broker.queues import INTAKE
-from tasks.worker import notification
-from tasks.worker.notification import NotDeliveredError, address_hash
+from tasks.notification import delivery
+from tasks.notification.delivery import NotDeliveredError, address_hash
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Notifier:
         for url in self.addresses:
             if address_hash(url) not in sent_to:
                 try:
-                    notification.send(url, notice.id, notice.facts)
+                    delivery.send(url, notice.id, notice.facts)
                     sent_to.append(address_hash(url))
                 except NotDeliveredError as error:
                     problems.append(str(error))

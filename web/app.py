@@ -8,8 +8,9 @@ from web import errors
 from web.guard import Guard
 from web.routes import health
 from web.service import Service
+from web.speech import route as speech
 
-_ROUTERS: tuple[APIRouter, ...] = (health.router,)
+_ROUTERS: tuple[APIRouter, ...] = (health.router, speech.router)
 
 
 def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = True) -> FastAPI:

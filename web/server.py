@@ -8,6 +8,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from pipeline.errors import OptionError
+from tasks.broker.result_backend import polled
 from tasks.flower.request_guard import is_loopback
 from tasks.internals import celery_internals
 from tasks.local.embedded_broker import url_of_running
@@ -36,6 +37,7 @@ def application() -> FastAPI:
         raise OptionError("VOXCHORD_BROKER_URL", "is not set, and no service is running in the state folder")
     celery_app = make_celery_app(settings, url)
     celery_app.conf.result_backend_always_retry = False  # raise if the broker is unreachable
+    celery_app.conf.update(result_backend=polled(celery_app.conf["result_backend"]))
     return make_app(settings, celery_app, loopback=loopback)
 
 

@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import inspect
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pipeline.engines.dependencies import missing_dependency
@@ -57,20 +57,27 @@ class Engines:
                 found.update(self.load(name).profile.presets)
         return found
 
+    def takes_model(self, name: str) -> bool:
+        """True for an engine that has models."""
+        return name in self.places and "model" in inspect.signature(self._adapter(name)).parameters
+
+    def _adapter(self, name: str) -> Callable[..., Engine]:
+        module, _, cls = self.places[name].partition(":")
+        try:
+            adapter: Callable[..., Engine] = getattr(importlib.import_module(module), cls)
+        except ImportError as error:
+            raise missing_dependency(error, name) or error from None
+        return adapter
+
     def _made(self, name: str, model: str | None, slots: int | None, own_kernels: bool | None) -> Engine:
         if name not in self.places:
             raise OptionError(
                 "engine", f"unknown engine {name!r}; available: {', '.join(sorted(self.places))}"
             )
-        module, _, cls = self.places[name].partition(":")
-        try:
-            adapter = getattr(importlib.import_module(module), cls)
-        except ImportError as error:
-            raise missing_dependency(error, name) or error from None
+        adapter = self._adapter(name)
         takes = inspect.signature(adapter).parameters
         if model is not None and "model" not in takes:
             raise OptionError("model", f"engine {name} has a built-in model")
         given = {"model": model, "slots": slots, "own_kernels": own_kernels}
         known = {key: value for key, value in given.items() if key in takes and value is not None}
-        engine: Engine = adapter(**known)
-        return engine
+        return adapter(**known)

@@ -86,7 +86,14 @@ class Plans:
             "seed": request.options.seed,
         }
         voices = {speaker.name: speaker.hash for speaker in request.speakers}
-        segments = list(plan_segments(request.spoken_turns, profile, speakers=voices, identity=identity))
+        cut = plan_segments(
+            request.spoken_turns,
+            profile,
+            speakers=voices,
+            identity=identity,
+            first_words=request.options.first_segment_words,
+        )
+        segments = list(cut)
         for start in range(0, len(segments), PAGE):
             _put_page(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
         plan = Plan(

@@ -19,11 +19,18 @@ from pipeline.voices.library import Voices
 ON_ERROR = ("fail", "gap")
 VERIFY = ("off", "light", "full")
 TAKES_MAX = 20
+FIRST_WORDS_MIN, FIRST_WORDS_MAX = 4, 1000
 JOB_ID = "[0-9a-f]{20}"
 """Pattern of a job ID."""
 _TITLE_MAX = 200
 _NAME_MAX, _VALUE_MAX = 40, 60
 """Most characters of an option's name and of its value in a message."""
+_INTEGERS: Mapping[str, tuple[int, int]] = {
+    "seed": (0, 2**32 - 1),
+    "takes_max": (1, TAKES_MAX),
+    "first_segment_words": (FIRST_WORDS_MIN, FIRST_WORDS_MAX),
+}
+"""Least and highest value by option."""
 _PATTERNS = {
     "device": (re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+"), "<host>.<n>"),
     "base_job": (re.compile(JOB_ID), "a job ID, which has 20 hexadecimal digits"),
@@ -51,6 +58,8 @@ class JobOptions:
     """Most takes of a segment that fails its check; the best one is retained."""
     base_job: str | None = None
     """Job whose takes chosen by hand are adopted for unchanged segments."""
+    first_segment_words: int | None = None
+    """Words of the first segment; each of the next ones has twice as many, up to the engine's size."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +94,8 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        without = {*unchecked, *(() if self.options.base_job else ("base_job",))}
+        unset = [name for name in ("base_job", "first_segment_words") if not getattr(self.options, name)]
+        without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
 
     @property
@@ -185,7 +195,7 @@ def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Itera
             if not isinstance(value, str | int | float):
                 yield name, "is not a number, a string or a boolean"
         else:
-            kind = int if name in ("seed", "takes_max") else str
+            kind = int if name in _INTEGERS else str
             if not isinstance(value, kind) or isinstance(value, bool):
                 yield name, f"{_shown(value)} is not {'an integer' if kind is int else 'a string'}"
 
@@ -195,10 +205,8 @@ def _problem(name: str, value: Any) -> str | None:
     allowed = {"format": tuple(AUDIO_FORMATS), "on_error": ON_ERROR, "verify": VERIFY}.get(name)
     if allowed is not None and value not in allowed:
         return f"unknown value {_shown(value)}; available: {', '.join(allowed)}"
-    if name == "seed" and not 0 <= value < 2**32:
-        return f"{_shown(value)} is not between 0 and {2**32 - 1}"
-    if name == "takes_max" and not 1 <= value <= TAKES_MAX:
-        return f"{_shown(value)} is not between 1 and {TAKES_MAX}"
+    if name in _INTEGERS and not _INTEGERS[name][0] <= value <= _INTEGERS[name][1]:
+        return f"{_shown(value)} is not between {_INTEGERS[name][0]} and {_INTEGERS[name][1]}"
     if name == "title" and (
         len(value) > _TITLE_MAX or any(unicodedata.category(letter) == "Cc" for letter in value)
     ):

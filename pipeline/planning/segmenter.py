@@ -10,7 +10,7 @@ alone, and the slots of a segment are in the order of the voices. A renamed spea
 
 import hashlib
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.canonical_json import canonical_json
@@ -44,14 +44,19 @@ def plan(
     *,
     speakers: Mapping[str, str],
     identity: Mapping[str, object],
+    first_words: int | None = None,
 ) -> Iterator[PlannedSegment]:
     """Cut a script into segments with keys and seeds.
 
     Args:
+        first_words: words of the first segment, for an early start; each of the next ones has twice as many,
+            up to the engine's size. None cuts all by the engine's size.
         speakers: hash of each speaker's voice, by name.
         identity: everything else that shapes the sound: engine, weights, options, seed.
     """
-    for index, units in enumerate(_packed(_units(turns, profile.words_max), profile)):
+    head, rest = _head(turns, profile, first_words) if first_words else ([], _units(turns, profile.words_max))
+    packed = _packed(rest, profile) if rest else ()
+    for index, units in enumerate((*head, *packed)):
         lines = tuple(unit.line for unit in units)
         names = tuple(sorted(dict.fromkeys(line.speaker for line in lines), key=speakers.__getitem__))
         content = {
@@ -77,20 +82,53 @@ def text_of(segment: PlannedSegment) -> SegmentText:
 
 
 def _units(turns: Sequence[Turn], words_max: int) -> list[_Unit]:
-    units = []
+    return [
+        _unit(index, turn, position, text)
+        for index, turn in enumerate(turns)
+        for position, text in enumerate(_pieces(turn.text, words_max))
+    ]
+
+
+def _unit(index: int, turn: Turn, position: int, text: str) -> _Unit:
+    line = PlannedLine(
+        turn=index,
+        source_line=turn.line,
+        speaker=turn.speaker,
+        text=text,
+        pause_ms=turn.pause_ms if position == 0 else 0,
+        continues=turn.continues or position > 0,
+    )
+    digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
+    return _Unit(line, whole_words(text), int.from_bytes(digest))
+
+
+def _head(
+    turns: Sequence[Turn], profile: Profile, first_words: int
+) -> tuple[list[Sequence[_Unit]], list[_Unit]]:
+    """Cut the first segments small, at sentences; returns them, and the units of the rest.
+
+    The rest begins with a turn, so that its boundaries are those of content-defined chunking.
+    """
+    head: list[list[_Unit]] = [[]]
+    goal = first_words
     for index, turn in enumerate(turns):
-        for position, text in enumerate(_pieces(turn.text, words_max)):
-            line = PlannedLine(
-                turn=index,
-                source_line=turn.line,
-                speaker=turn.speaker,
-                text=text,
-                pause_ms=turn.pause_ms if position == 0 else 0,
-                continues=turn.continues or position > 0,
-            )
-            digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
-            units.append(_Unit(line, whole_words(text), int.from_bytes(digest)))
-    return units
+        if goal >= profile.words_min:
+            rest = _units(turns, profile.words_max)
+            return _within_engine(head, profile), [unit for unit in rest if unit.line.turn >= index]
+        for position, text in enumerate(_pieces(turn.text, min(goal, profile.words_max))):
+            unit = _unit(index, turn, position, text)
+            words = sum(each.words for each in head[-1])
+            if words and words + unit.words > min(goal, profile.words_max):
+                head.append([])
+                goal *= 2
+            head[-1].append(unit)
+    return _within_engine(head, profile), []
+
+
+def _within_engine(segments: Iterable[Sequence[_Unit]], profile: Profile) -> list[Sequence[_Unit]]:
+    """Cut segments at pauses and speakers that the engine cannot have in one segment."""
+    runs = [run for segment in segments if segment for run in _runs(segment, profile)]
+    return [piece for run in runs for piece in _between(run, _speaker_cuts(run, profile.speakers_max))]
 
 
 def _pieces(text: str, words_max: int) -> Iterator[str]:

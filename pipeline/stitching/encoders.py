@@ -9,10 +9,11 @@ PyAV: libsndfile encodes Opus at its slowest setting, and its MP3 took 40 % long
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
 
 import av
@@ -33,6 +34,12 @@ _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _RIFF_BYTES_MAX = 0xFFFFFFFF
 _FLAC_LEVEL = 0.5
 """libFLAC's level 4 of 8: 0.5 % larger than its default 5, and a fifth faster."""
+
+
+class Sink(Protocol):
+    """Target of a stream, which can only be appended to."""
+
+    def write(self, data: bytes) -> int: ...
 
 
 class AudioWriter(Protocol):
@@ -141,14 +148,21 @@ class Compressed:
     rates_hz: tuple[int, ...]
     sample_format: str
 
-    def __init__(self, path: Path, sample_rate_hz: int, samples: int, title: str) -> None:
+    container_options: Mapping[str, str] = MappingProxyType({})
+
+    def __init__(self, target: Path | Sink, sample_rate_hz: int, samples: int, title: str) -> None:
         self._rate_hz = sample_rate_hz if sample_rate_hz in self.rates_hz else 48000
         self._resampler = (
             None
             if self._rate_hz == sample_rate_hz
             else soxr.ResampleStream(sample_rate_hz, self._rate_hz, 1, dtype="int16")
         )
-        self._container: Any = av.open(str(path), "w", format=self.container)
+        self._container: Any = av.open(
+            str(target) if isinstance(target, Path) else target,
+            "w",
+            format=self.container,
+            options=dict(self.container_options),
+        )
         self._container.metadata.update({"comment": NOTICE, **({"title": title} if title else {})})
         self._stream = self._container.add_stream(
             self.codec, rate=self._rate_hz, layout="mono", options=self.options, bit_rate=self.bit_rate

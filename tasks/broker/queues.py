@@ -18,15 +18,18 @@ PRIORITY_STEPS = (0, 3, 6, 9)
 """Priority steps. On Redis the lowest number is served first, and each step is a separate list."""
 
 
-def priority(index: int) -> int:
+def priority(index: int, *, first: int = 4) -> int:
     """Priority of a segment by its position: the first segments of a job highest, then falling steps.
 
     A short job that arrives behind ten thousand segments of a book overtakes all but a few of them.
 
     >>> [priority(index) for index in (0, 3, 4, 15, 16, 63, 64, 9999)]
     [0, 0, 3, 3, 6, 6, 9, 9]
+
+    Args:
+        first: number of segments with the highest priority.
     """
-    for step, below in zip(PRIORITY_STEPS, (4, 16, 64), strict=False):
+    for step, below in zip(PRIORITY_STEPS, (first, 16, 64), strict=False):
         if index < below:
             return step
     return PRIORITY_STEPS[-1]

@@ -50,3 +50,31 @@ class ReliableRedisBackend(_PartFirst):
 
 class ReliableSentinelBackend(_PartFirst, SentinelBackend):
     """Backend behind Sentinels: `…:ReliableSentinelBackend+sentinel://a:26379;sentinel://b:26379`."""
+
+
+class _Polled(RedisBackend):
+    """Redis backend of a process that polls for results from many threads.
+
+    Celery subscribes to the result of every task that a process sends, on one connection per thread, which
+    nobody reads here.
+    """
+
+    def on_task_call(self, producer: Any, task_id: str) -> None:
+        return
+
+
+class PolledRedisBackend(_Polled):
+    """Backend of the HTTP service."""
+
+
+class PolledSentinelBackend(_Polled, SentinelBackend):
+    """Backend of the HTTP service behind Sentinels."""
+
+
+def polled(url: str) -> str:
+    """Name of the backend of a process that polls, from that of a worker.
+
+    >>> polled("tasks.broker.result_backend:ReliableRedisBackend+redis://host/0")
+    'tasks.broker.result_backend:PolledRedisBackend+redis://host/0'
+    """
+    return url.replace(":Reliable", ":Polled", 1)

@@ -89,10 +89,14 @@ def send(app: VoxchordApp, plan: Plan, missing: Sequence[int], root_id: str) -> 
 
 
 def chains(app: VoxchordApp, plan: Plan, segments: Iterable[int]) -> Iterable[Sig]:
-    """Build one chain of stages per segment, with the highest priority for the job's first segments."""
+    """Build one chain of stages per segment, with the highest priority for the job's first segments.
+
+    A job with a small first segment has it for that one alone, so that many such jobs start at once.
+    """
+    first = {"first": 1} if plan.options.first_segment_words else {}
     for position, index in enumerate(segments):
         ref: SegmentRef = {"job": plan.job, "segment": index}
-        yield _chain(app, plan, SEGMENT_STAGES, ref, app.broker.priority(priority(position)))
+        yield _chain(app, plan, SEGMENT_STAGES, ref, app.broker.priority(priority(position, **first)))
 
 
 def another_take(app: VoxchordApp, plan: Plan, ref: SegmentRef) -> Sig:

@@ -58,16 +58,25 @@ def cancel(app: VoxchordApp, job: str) -> None:
 
 def revoke(app: VoxchordApp, revoked: Collection[str]) -> None:
     """Answer revoked roots; a job that no other root waits for is cancelled."""
+    for plan in app.resources.jobs.plans.open_jobs():
+        _revoke(app, plan, revoked)
+
+
+def withdraw(app: VoxchordApp, job: str, root: str) -> None:
+    """Answer a root whose sender no longer wants it, as `revoke` does."""
+    _revoke(app, app.resources.jobs.plans.need(job), (root,))
+
+
+def _revoke(app: VoxchordApp, plan: Plan, revoked: Collection[str]) -> None:
     jobs, roots = app.resources.jobs, app.resources.roots
-    for plan in jobs.plans.open_jobs():
-        waiting = roots.waiting(plan.job)
-        left = {root: stored for root, stored in waiting.items() if root in revoked}
-        if left and len(left) == len(waiting) and not jobs.outcomes.closed(plan.job):
-            log.warning("cancelled: every root that waited for it was revoked", extra={"job": plan.job})
-            jobs.coordination.cancel(plan.job)
-            give_up(app.resources, plan, CancelledError(plan.job))
-        for root, stored in left.items():
-            sig = chord.read(app, stored)
-            first_of(app, sig).kwargs["revoked"] = True
-            sig.apply_async()
-            roots.answered(plan.job, root)
+    waiting = roots.waiting(plan.job)
+    left = {root: stored for root, stored in waiting.items() if root in revoked}
+    if left and len(left) == len(waiting) and not jobs.outcomes.closed(plan.job):
+        log.warning("cancelled: every root that waited for it was revoked", extra={"job": plan.job})
+        jobs.coordination.cancel(plan.job)
+        give_up(app.resources, plan, CancelledError(plan.job))
+    for root, stored in left.items():
+        sig = chord.read(app, stored)
+        first_of(app, sig).kwargs["revoked"] = True
+        sig.apply_async()
+        roots.answered(plan.job, root)

@@ -1,0 +1,60 @@
+"""Jobs that are sent to the Celery app, and withdrawn when their client goes away."""
+
+from collections.abc import Mapping
+from typing import Any
+from uuid import uuid4
+
+from celery import states
+
+from pipeline.errors import PipelineError
+from tasks.orchestration import waiters
+from web.errors import ApiError, unavailable
+from web.service import Service
+
+_PUBLISH = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
+
+
+def send_render(service: Service, arguments: Mapping[str, Any]) -> str:
+    """Send `voxchord.render`; returns the task's ID.
+
+    Args:
+        arguments: script, voices and options.
+    """
+    task = str(uuid4())
+    service.celery.send_task(
+        "voxchord.render",
+        kwargs=dict(arguments),
+        queue="voxchord",
+        task_id=task,
+        argsrepr="()",
+        kwargsrepr="-",
+        retry_policy=_PUBLISH,
+    )
+    return task
+
+
+def withdraw(service: Service, task: str) -> None:
+    """Withdraw a request: its job is cancelled unless somebody else asked for it."""
+    job = service.jobs.intake.job_of(task)
+    if job is None:
+        service.celery.control.revoke(task)  # no worker has accepted it yet
+    elif service.jobs.plans.get(job) is not None:
+        waiters.withdraw(service.celery, job, task)
+
+
+def raise_for_failure(service: Service, task: str) -> None:
+    """Raise if the task has failed.
+
+    Raises:
+        PipelineError: the job's error.
+        ApiError: it failed otherwise.
+    """
+    meta = service.celery.backend.get_task_meta(task)
+    if meta["status"] not in states.EXCEPTION_STATES:
+        return
+    error = meta["result"]
+    if isinstance(error, PipelineError):
+        raise error
+    if meta["status"] == states.REVOKED:
+        raise ApiError(409, "the job was cancelled", code="cancelled")
+    raise unavailable("the job failed")

@@ -1,0 +1,64 @@
+"""`POST /v1/audio/speech`."""
+
+from collections.abc import AsyncIterator
+
+import anyio
+from fastapi import APIRouter, Response
+
+from pipeline.streaming.encoders import MEDIA_TYPES
+from web import errors
+from web.access.clients import ClientDep
+from web.rendering import send_render, withdraw
+from web.service import Service, ServiceDep
+from web.speech.audio import AudioStream
+from web.speech.request import SpeechRequest, Translation
+from web.speech.response import StreamResponse, error_event, events
+from web.speech.segments import accepted
+
+router = APIRouter(tags=["speech"], responses=errors.RESPONSES)
+_EVENTS = "text/event-stream"
+_AUDIO = {"schema": {"type": "string", "format": "binary"}}
+
+
+@router.post(
+    "/v1/audio/speech",
+    response_class=Response,
+    responses={
+        200: {
+            "description": "Audio as it is made, or events with `stream_format: sse`",
+            "content": {**dict.fromkeys(MEDIA_TYPES.values(), _AUDIO), _EVENTS: {}},
+        }
+    },
+)
+async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep) -> Response:
+    """Speak a text; the response begins with the first finished segment."""
+    translation = Translation(service.settings, service.engines, service.voices)
+    arguments = await service.away(translation.arguments, request)
+    profile = translation.profile(arguments["options"])
+    task = await service.away(send_render, service, arguments)
+    sse = request.stream_format == "sse"
+
+    async def parts() -> AsyncIterator[bytes]:
+        try:
+            plan = await accepted(service, task)
+            stream = AudioStream(service, plan, profile, request.response_format)
+            audio = stream.blocks(task)
+            async for part in events(audio, stream.usage) if sse else audio:
+                yield part
+        except BaseException:
+            await _withdraw(service, task)
+            raise
+
+    ignored = {"X-Ignored-Fields": ", ".join(request.ignored)} if request.ignored else {}
+    return StreamResponse(
+        parts,
+        media_type=_EVENTS if sse else MEDIA_TYPES[request.response_format],
+        headers={"X-Request-Id": task, **ignored},
+        on_error=error_event if sse else None,
+    )
+
+
+async def _withdraw(service: Service, task: str) -> None:
+    """Withdraw a request, also while this task is being cancelled."""
+    with anyio.CancelScope(shield=True):
+        await service.away(withdraw, service, task)

@@ -70,7 +70,6 @@ INTERNALS = (
     Internal(BasePool, "num_processes", _STALL),
     Internal(AsynPool, "_fileno_to_outq", _STALL),
     Internal(control, "pool_shrink", _POOL, ("state", "n", "kwargs")),
-    Internal(control.Panel, "register", _POOL),
     Internal(worker_state, "SOFTWARE_INFO", "the queues and device in heartbeats"),
     Internal(backends.Backend, "mark_as_done", _RESULTS, _DONE_PARAMETERS),
     Internal(RedisBackend, "on_chord_part_return", _RESULTS, _PART_PARAMETERS),

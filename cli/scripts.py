@@ -14,7 +14,6 @@ from rich.table import Table
 from cli.delivery import Input
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
-from pipeline.engines.registry import Engines
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
 from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
@@ -241,7 +240,7 @@ def _explained(problem: CastProblem, given: GivenVoices) -> CastProblem:
 
 def _engine(found: Settings, options: JobOptions) -> Engine:
     name = options.model or (found.model if options.engine == found.engine else "") or None
-    engine = Engines(found.engines).load(options.engine, found.checkpoint(name))
+    engine = found.registry().load(options.engine, found.checkpoint(name))
     if not found.broker_url:  # the workers run on this machine
         check_installed(engine.profile)
     return engine

@@ -10,7 +10,6 @@ from typing import Any
 from tornado.options import options
 
 from db.schema import BUCKETS_S
-from pipeline.engines.registry import Engines
 from tasks.broker import dead_letters, task_options
 from tasks.flower import (
     action_routes,
@@ -81,7 +80,7 @@ flower_internals.check_sent_tasks(task_options.problem)
 flower_internals.add_headers(request_guard.PAGE_HEADERS)
 flower_internals.add_routes(
     [
-        *job_routes.routes(_ours.store_url, reserved=Engines(_ours.engines).presets),
+        *job_routes.routes(_ours.store_url, reserved=_ours.registry().presets),
         *action_routes.routes(
             _ours.store_url,
             retry=actions.retry,

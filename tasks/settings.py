@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.openai.server import SpeechServer
+from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from pipeline.jobs.outbox import EVENTS
 from pipeline.script.parser import CHARACTERS_MAX
@@ -76,6 +78,47 @@ class Settings:
     engines: Mapping[str, str] = field(
         default_factory=dict,
         metadata={"doc": "Additional engines, `name=module:Class,…`. Messages can only name them."},
+    )
+    openai_url: str = field(
+        default="",
+        metadata={
+            "doc": "Speech server of the engine `openai`: its base address with the version, as in "
+            "`http://127.0.0.1:8880/v1`."
+        },
+    )
+    openai_key: str = field(
+        default="", repr=False, metadata={"doc": "Key of the speech server, sent as a bearer token."}
+    )
+    openai_model: str = field(
+        default="tts-1",
+        metadata={"doc": "Model of the speech server for jobs that name none from `VOXCHORD_MODELS`."},
+    )
+    openai_voices: str = field(
+        default="",
+        metadata={
+            "doc": "Voices of the speech server that speakers get by default, `name,…`. Jobs may name others "
+            "that the server lists."
+        },
+    )
+    openai_languages: str = field(
+        default="en", metadata={"doc": "Languages of the speech server, `en,…`; the first one is checked."}
+    )
+    openai_format: str = field(
+        default="wav",
+        metadata={"doc": "Format that the speech server is asked for: `wav`, `flac`, `mp3` or `pcm`."},
+    )
+    openai_pcm_rate_hz: int = field(
+        default=24_000, metadata={"doc": "Sample rate of the speech server's raw PCM."}
+    )
+    openai_characters_max: int = field(
+        default=4096, metadata={"doc": "Most characters of one request to the speech server."}
+    )
+    openai_requests_per_minute: int = field(
+        default=0,
+        metadata={"doc": "Most requests of a worker to the speech server in a minute. 0: any number."},
+    )
+    openai_timeout_s: int = field(
+        default=300, metadata={"doc": "Longest time of one request to the speech server."}
     )
     recognizer: str = field(
         default="",
@@ -168,6 +211,25 @@ class Settings:
         return self.store or str(self.state.absolute() / "store")
 
     @property
+    def speech_server(self) -> SpeechServer:
+        return SpeechServer(
+            url=self.openai_url,
+            key=self.openai_key,
+            model=self.openai_model,
+            voices=_names(self.openai_voices),
+            languages=_names(self.openai_languages),
+            format=self.openai_format,
+            pcm_rate_hz=self.openai_pcm_rate_hz,
+            characters_max=self.openai_characters_max,
+            requests_per_minute=self.openai_requests_per_minute,
+            timeout_s=self.openai_timeout_s,
+        )
+
+    def registry(self) -> Engines:
+        """Engines with their settings."""
+        return Engines(self.engines, self.speech_server)
+
+    @property
     def history_url(self) -> str:
         return self.database_url or f"sqlite:///{self.state.absolute() / 'history.db'}"
 
@@ -220,7 +282,12 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")
+    found.speech_server.check()
     return found
+
+
+def _names(text: str) -> tuple[str, ...]:
+    return tuple(filter(None, map(str.strip, text.split(","))))
 
 
 def child_environment(settings: Settings, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -8,7 +8,6 @@ import anyio.to_thread
 from anyio import CapacityLimiter
 from fastapi import Depends, Request
 
-from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
@@ -31,7 +30,7 @@ class Service:
         self.settings, self.celery = settings, celery_app
         self.jobs = Jobs(Store(settings.store_url))
         self.voices = Voices(self.jobs.store)
-        self.engines = Engines(settings.engines)
+        self.engines = settings.registry()
 
     @cached_property
     def threads(self) -> CapacityLimiter:

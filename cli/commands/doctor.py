@@ -198,7 +198,7 @@ def _notifications(found: Settings) -> Iterator[Finding]:
 
 
 def _engines(found: Settings) -> Iterator[Finding]:
-    engines = Engines(found.engines)
+    engines = found.registry()
     available = ", ".join(sorted(engines.places))
     if found.engine not in engines.places:
         detail = f"{found.engine!r} is unknown; available: {available}"
@@ -210,6 +210,21 @@ def _engines(found: Settings) -> Iterator[Finding]:
         if error:
             state = "bad" if found.engine == name else "off"
             yield Finding(name, state, f"{error.packages} is not installed", error.advice)
+
+
+def _speech_server(found: Settings) -> Iterator[Finding]:
+    server = found.speech_server
+    if not server.url:
+        yield Finding("speech server", "off", "VOXCHORD_OPENAI_URL names none")
+        return
+    from pipeline.engines.openai.inspection import inspect_server
+
+    report = inspect_server(server)
+    if report.problem:
+        advice = "start it, or correct VOXCHORD_OPENAI_URL, _KEY and _MODEL"
+        yield Finding("speech server", "bad", report.problem, advice)
+    else:
+        yield Finding("speech server", "ok", report.summary(server))
 
 
 def _missing(engines: Engines, name: str) -> DependencyError | None:
@@ -245,7 +260,7 @@ def _cpu_energy(found: Settings) -> Iterator[Finding]:
 
 
 def _checkpoint(found: Settings, model: str) -> list[Finding]:
-    missing = _missing(Engines(found.engines), "vibevoice")
+    missing = _missing(found.registry(), "vibevoice")
     if missing:
         return [Finding("checkpoint", "bad", f"checking it needs {missing.packages}", missing.advice)]
     from pipeline.engines.vibevoice.inspection import inspect_checkpoint
@@ -287,6 +302,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _history,
     _notifications,
     _engines,
+    _speech_server,
     _devices,
     _cpu_energy,
 )

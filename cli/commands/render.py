@@ -41,7 +41,7 @@ def render(
     ],
     voice: VoiceOption = None,
     cast: CastOption = None,
-    engine: Annotated[str | None, typer.Option(help="`hibari` (embedded) or `vibevoice`.")] = None,
+    engine: Annotated[str | None, typer.Option(help="`hibari` (embedded), `vibevoice` or `openai`.")] = None,
     model: Annotated[
         str | None, typer.Option(help="Checkpoint: a folder, a hub ID, or a name from the settings.")
     ] = None,

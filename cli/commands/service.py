@@ -10,7 +10,6 @@ import typer
 from cli import context
 from cli.errors import out, reporting_errors
 from pipeline.engines.dependencies import check_installed
-from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
 from tasks.local.service import ROOT, LocalService, ServiceError
@@ -75,7 +74,7 @@ def worker(
         if [bool(cpu), bool(gpu), bool(intake)].count(True) != 1:
             raise OptionError("worker", "needs exactly one of --intake, --cpu and --gpu")
         if gpu:
-            engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
+            engine = found.registry().load(found.engine, found.checkpoint(found.model or None))
             check_installed(engine.profile)
             visible = os.environ.get("CUDA_VISIBLE_DEVICES")
             at_once = found.slots or devices.default_slots(engine.profile, visible)

@@ -10,7 +10,6 @@ from rich.table import Table
 from cli import context
 from cli.errors import err, out, print_json, reporting_errors
 from cli.scripts import read_recording
-from pipeline.engines.registry import Engines
 from pipeline.voices.library import Voices, free_name
 
 app = typer.Typer(no_args_is_help=True, help="Register reference recordings and list them.")
@@ -24,7 +23,7 @@ def add(
     """Register a recording. Registering a name again replaces it for new jobs."""
     with reporting_errors():
         found = context.settings()
-        data = read_recording(free_name(name, reserved=Engines(found.engines).presets()), file)
+        data = read_recording(free_name(name, reserved=found.registry().presets()), file)
         voices = Voices(context.jobs(found).store)
         out.print(f"{name}  {voices.add(name, data)}", highlight=False)
         for notice in voices.notices(name):
@@ -36,7 +35,7 @@ def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")
     """List the engine's presets, their variations and the registered recordings."""
     with reporting_errors():
         found = context.settings()
-        profile = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None)).profile
+        profile = found.registry().load(found.engine, found.checkpoint(found.model or None)).profile
         voices = Voices(context.jobs(found).store)
         rows = [{"name": name, "kind": "preset", "hash": ""} for name in profile.presets]
         rows += [{"name": name, "kind": "variation", "hash": ""} for name in profile.variations]

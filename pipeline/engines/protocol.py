@@ -49,6 +49,12 @@ class Profile:
     """Options that a take may change: they affect the diffusion stage alone."""
     separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
+    named_voices: bool = False
+    """True if voices are names, of which presets are those known beforehand: the speaker stage checks others,
+    and recordings cannot be used.
+    """
+    slots: int = 0
+    """Segments at once where no number is set; 0 leaves it to the device."""
     requires: tuple[str, ...] = ()
     """Optional packages that its stages import."""
 

@@ -7,12 +7,14 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from pipeline.engines.dependencies import missing_dependency
+from pipeline.engines.openai.server import SpeechServer
 from pipeline.engines.protocol import Engine
 from pipeline.errors import DependencyError, OptionError
 
 ENGINES: Mapping[str, str] = MappingProxyType(
     {
         "hibari": "pipeline.engines.hibari.engine:Hibari",
+        "openai": "pipeline.engines.openai.engine:OpenAI",
         "vibevoice": "pipeline.engines.vibevoice.engine:VibeVoice",
     }
 )
@@ -24,10 +26,14 @@ class Engines:
 
     Args:
         additional: further engines, `name: "module:Class"`.
+        server: speech server of the engines that ask one.
     """
 
-    def __init__(self, additional: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, additional: Mapping[str, str] | None = None, server: SpeechServer | None = None
+    ) -> None:
         self.places = {**ENGINES, **(additional or {})}
+        self.server = server
         self._loaded: dict[tuple[str, str | None, int | None, bool | None], Engine] = {}
 
     def load(
@@ -78,6 +84,6 @@ class Engines:
         takes = inspect.signature(adapter).parameters
         if model is not None and "model" not in takes:
             raise OptionError("model", f"engine {name} has a built-in model")
-        given = {"model": model, "slots": slots, "own_kernels": own_kernels}
+        given = {"model": model, "slots": slots, "own_kernels": own_kernels, "server": self.server}
         known = {key: value for key, value in given.items() if key in takes and value is not None}
         return adapter(**known)

@@ -19,6 +19,8 @@ from pipeline.script.turns import NARRATOR
 from pipeline.voices.library import Voices
 
 _NAMES_SHOWN = 12
+_VOICE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.+()-]{0,127}")
+_NAME_SHOWN = 60
 _NUMBERED = re.compile(r"speaker (\d{1,3})")
 _PINNED = "give `--voice` or `--cast` (the task's `voices`) to pin them"
 
@@ -190,7 +192,7 @@ def _remedy(names: Sequence[str], profile: Profile) -> str:
         if profile.reference_needed
         else f"all {len(profile.presets)} presets of engine {profile.name} are assigned"
     )
-    example = f'`--voice "{names[0]}=FILE"`'
+    example = f'`--voice "{names[0]}={"NAME" if profile.named_voices else "FILE"}"`'
     return f"{_listed(names)} {have}: {why}; give {example} for each, or `--cast FILE` (the task's `voices`)"
 
 
@@ -237,10 +239,19 @@ def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Spe
         raise VoiceError(name, f"{voice!r} is not a voice name")
     if voice in profile.presets or voice in profile.variations:
         return Speaker(name, voice, f"preset:{voice}")
+    if profile.named_voices:
+        return Speaker(name, _checked_name(voice), f"preset:{voice}")
     digest = registered.find(voice)
     if digest is None:
         raise VoiceError(voice, f"unknown; available: {_available(profile, registered)}")
     return Speaker(name, voice, digest)
+
+
+def _checked_name(voice: str) -> str:
+    """Validate the name of a voice that only the speaker stage can find."""
+    if not _VOICE_NAME.fullmatch(voice):
+        raise VoiceError(voice[:_NAME_SHOWN], "not the name of a voice; the engine takes no recordings")
+    return voice
 
 
 def _available(profile: Profile, registered: Voices) -> str:

@@ -15,7 +15,6 @@ from typing import Self
 from kombu import Connection
 
 from pipeline.engines.dependencies import check_installed
-from pipeline.engines.registry import Engines
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.internals import kombu_internals
@@ -84,7 +83,7 @@ class LocalService:
         self.broker = EmbeddedBroker(settings.state)
         self.broker_url = settings.broker_url
         """Set on entry if the settings name no broker."""
-        self.engines = Engines(settings.engines)
+        self.engines = settings.registry()
         self.processes: list[subprocess.Popen[bytes]] = []
         self._workers: dict[str, _Worker] = {}
         self._frontends: dict[str, _Frontend] = {}

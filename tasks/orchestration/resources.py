@@ -11,7 +11,6 @@ from pipeline import clock
 from pipeline.checking.checkers import Checkers
 from pipeline.checking.full.recognizer import RecognizerSettings
 from pipeline.engines.protocol import Engine
-from pipeline.engines.registry import Engines
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import JobOptions
@@ -33,7 +32,7 @@ class Resources:
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        self.engines = Engines(settings.engines)
+        self.engines = settings.registry()
         self.hang_watchdog = HangWatchdog(settings.hung_s)
         self.meter_settings = MeterSettings(folder=settings.history_folder, app_version=VERSION)
         self.left_to_later: set[str] = set()

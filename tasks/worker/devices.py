@@ -44,6 +44,8 @@ def default_slots(profile: Profile, visible: str | None, load: Callable[[], Nvml
     """
     if profile.pool == "prefork":
         return 1
+    if profile.slots:
+        return profile.slots
     if visible is not None and not visible_names(visible):
         return SLOTS_CPU
     nvml = load()

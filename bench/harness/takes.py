@@ -10,9 +10,10 @@ from functools import cache
 
 import numpy as np
 
-from pipeline.arrays import Samples
+from pipeline.arrays import Arrays, Samples
 from pipeline.checking.records import Material, WordTime
 from pipeline.engines.hibari.engine import Hibari
+from pipeline.engines.hibari.vocal_tract import VocalTract
 from pipeline.engines.protocol import Reference, Uncontrolled, Utterance
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
@@ -20,6 +21,14 @@ from pipeline.stitching import loudness
 
 RATE_HZ = 24_000
 ENGINE = Hibari()
+TUNING_VOICES = {
+    "low": VocalTract(ratio=0.97, pace=0.96, pitch=0.80),
+    "high": VocalTract(ratio=1.10, pace=1.04, pitch=1.25),
+    "large": VocalTract(ratio=0.80, pace=0.94, pitch=0.86),
+    "small": VocalTract(ratio=1.21, pace=1.03, pitch=0.95),
+    "quick": VocalTract(ratio=0.86, pace=1.10, pitch=1.22),
+}
+"""Voices beside the presets for the fixing of thresholds, as far from hibari's own as its variations."""
 _WORDS_MIN = 4
 """Words of a sentence or line that is swallowed or repeated, since shorter ones are hardly noticed."""
 
@@ -41,6 +50,7 @@ def conversation(index: int, turns: Sequence[tuple[int, str]], presets: Sequence
         presets: preset of each number.
     """
     numbers = sorted({number for number, _ in turns})
+    turns = [(number, ENGINE.wording(text).text) for number, text in turns]
     lines = [PlannedLine(i, i + 1, f"Speaker {number}", text) for i, (number, text) in enumerate(turns)]
     words = sum(len(text.split()) for _, text in turns)
     names = tuple(f"Speaker {number}" for number in numbers)
@@ -56,9 +66,17 @@ def spoken(
     segment = conversation.segment
     text = replace(text_of(segment), seed=seed)
     chosen = presets or conversation.presets
-    speakers = [ENGINE.speaker(Reference(preset=chosen[name]), options) for name in segment.speakers]
+    speakers = [_speaker(chosen[name]) for name in segment.speakers]
     conditions = ENGINE.semantic(ENGINE.text(text, options), options)
     return list(ENGINE.diffusion(conditions, speakers, seed, options, Uncontrolled()))
+
+
+def _speaker(voice: str) -> Arrays:
+    """Embedding of a preset or of a voice for tuning."""
+    tract = TUNING_VOICES.get(voice)
+    if tract is None:
+        return ENGINE.speaker(Reference(preset=voice), ENGINE.options({}))
+    return Arrays({"tract": np.array([tract.ratio, tract.pace, tract.pitch], np.float64)})
 
 
 def material(conversation: Conversation, utterances: Sequence[Utterance], *, separate: bool) -> Material:

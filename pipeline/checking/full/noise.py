@@ -12,7 +12,7 @@ from pipeline.checking.records import Finding
 
 _STEP = 8
 """Windows between stretches: a quarter of a second."""
-_QUIETEST = 5
+_QUIETEST = 2
 """Percentile of a stretch's levels that is its floor."""
 
 

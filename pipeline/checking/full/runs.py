@@ -94,13 +94,14 @@ class _Judge:
             if self._is_repetition(run):
                 yield self._finding("repeated_line", run, thresholds.repeated_words_min - 1)
                 return
-        if run.words <= thresholds.run_max:
+        limit = thresholds.unspoken_max if self._is_unspoken(run) else thresholds.run_max
+        if run.words <= limit:
             return
         missing = self._missing_lines(run)
         for line in missing:
-            yield self._finding("missing_line", run, thresholds.run_max, line)
+            yield self._finding("missing_line", run, limit, line)
         if not missing:
-            yield self._finding("run", run, thresholds.run_max)
+            yield self._finding("run", run, limit)
 
     def _missing_lines(self, run: Run) -> list[int]:
         """Lines of which most words are in an unspoken run."""
@@ -138,7 +139,7 @@ class _Judge:
         for line, count in diverging.items():
             length = self.lengths[line]
             limit = self.thresholds.line_wer_max
-            if length >= self.thresholds.line_words_min and count / length > limit:
+            if count > self.thresholds.line_errors_max and count / length > limit:
                 yield Finding("words", line, None, None, count / length, limit, True)
 
     def _finding(self, kind: str, run: Run, limit: float, line: int | None = None) -> Finding:

@@ -5,7 +5,7 @@ They were fixed on the scripts, voices and seeds of `bench.verify`'s tuning set;
 
 from dataclasses import dataclass
 
-VERSION = 1
+VERSION = 2
 """Version of the thresholds and of the rules that use them; part of the checker's identity."""
 
 
@@ -17,10 +17,12 @@ class Thresholds:
     """Most matching words between two diverging stretches of one run."""
     suspect_words: int = 3
     """Diverging words of a run from which the recogniser listens again, with a beam search."""
-    run_max: int = 4
+    run_max: int = 7
     """Diverging words of a run; more fail."""
-    line_words_min: int = 4
-    """Words of a line from which its word error rate is judged."""
+    unspoken_max: int = 3
+    """Words of a run that is not spoken; more fail. Recognisers replace words, and rarely omit them."""
+    line_errors_max: int = 5
+    """Diverging words with which a line never fails, however short it is."""
     line_wer_max: float = 0.45
     """Share of a line's words that diverge; more fails."""
     missing_share: float = 0.7
@@ -37,9 +39,9 @@ class Thresholds:
     """Probability of speech below which a window of sound is noise."""
     noise_db: float = -22.0
     """Level of a loud window against the take's speech, in dB."""
-    floor_s: float = 5.0
+    floor_s: float = 8.0
     """Length of a stretch of speech that has pauses, in seconds."""
-    floor_db: float = -18.0
+    floor_db: float = -22.0
     """Highest level of the quietest moments of such a stretch against the take's speech, in dB."""
     speaker_s: float = 1.6
     """Least speech of a line whose speaker is verified, in seconds."""

@@ -41,9 +41,9 @@ def without_script(error: PipelineError, script: Any, names: Collection[str]) ->
 
 
 def _is_quote(text: str, script: str, names: Collection[str]) -> bool:
-    """Tell whether a text is some words of the script, and no name."""
+    """Tell whether a text is some words of the script, and no name; its last word may be cut off."""
     words = _words(text)
-    return words.count(" ") >= _WORDS_MIN + 1 and words in script and words not in names
+    return words.count(" ") >= _WORDS_MIN + 1 and words.rstrip() in script and words not in names
 
 
 def _words(text: str) -> str:

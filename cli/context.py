@@ -4,7 +4,7 @@ import contextlib
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.markup import escape
 
@@ -132,6 +132,21 @@ def client(found: Settings) -> "VoxchordApp":
         Unreachable: no service is running.
     """
     return _client(found, broker_url(found))
+
+
+def answer(found: Settings, task: str, queue: str, kwargs: dict[str, Any]) -> Any:
+    """Send a task as any other app does, and wait for its result.
+
+    Raises:
+        Unreachable: no service is running, or its broker does not answer.
+    """
+    from cli.broker_retry import BrokerRetry, reach
+
+    app = client(found)
+    if not BrokerRetry(app).call(lambda: reach(app)):
+        raise Unreachable("the broker does not answer; is the service running?")
+    sent = app.send_task(task, kwargs=kwargs, queue=queue, kwargsrepr="-", argsrepr="()")
+    return sent.get()
 
 
 def broker_url(found: Settings) -> str:

@@ -9,6 +9,7 @@ from cli.commands import (
     bundle,
     check,
     dead_letter,
+    diff,
     doctor,
     jobs,
     render,
@@ -50,6 +51,7 @@ app.command("takes")(takes.list_takes)
 app.command()(takes.retake)
 app.command()(takes.pick)
 app.command()(takes.listen)
+app.command()(diff.diff)
 app.command()(stats.stats)
 app.command()(report.report)
 app.command()(trim.trim)

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signals
 
-from tasks import reconcile, render, retry, stages, stitch, takes
+from tasks import diff, reconcile, render, retry, stages, stitch, takes
 from tasks.broker.message_screen import ScreenMessages
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
@@ -41,7 +41,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     """
     app = VoxchordApp(settings, broker_of(settings, broker_url))
     app.conf.update(_configuration(settings, app.broker))
-    for module in (render, retry, stages, stitch, takes, reconcile):
+    for module in (render, retry, diff, stages, stitch, takes, reconcile):
         module.register(app)
     app.steps["consumer"].update(STEPS)
     app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices))

@@ -9,9 +9,10 @@ from typing import Any
 
 from celery.exceptions import Ignore
 
+from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
-from pipeline.planning.request import checked, reading_options, split_options
+from pipeline.planning.request import Request, checked, reading_options, split_options
 from pipeline.script.parser import read
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
@@ -166,6 +167,28 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     Raises:
         PipelineError: an invalid request; names every invalid part.
     """
+    request, profile = request_of(resources, script, voices, options, names)
+    base = _base(resources, request.options.base_job)
+    plan = resources.jobs.plans.create(request, profile)
+    if base is not None:
+        resources.jobs.revisions.inherit(plan, base)
+    return plan
+
+
+def request_of(
+    resources: Resources, script: Any, voices: Any, options: Any, names: set[str]
+) -> tuple[Request, Profile]:
+    """Check a request; nothing is stored.
+
+    Args:
+        names: receives the names of the speakers.
+
+    Returns:
+        The request, and the profile of its engine.
+
+    Raises:
+        PipelineError: an invalid request; names every invalid part.
+    """
     if not isinstance(script, str | bytes | list):
         raise ScriptError(1, "the script is neither text nor a list of turns")
     if not isinstance(voices, dict) or not isinstance(options, dict):
@@ -185,11 +208,7 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     registered = Voices(resources.jobs.store)
     checker = resources.checkers.identity(own.verify)
     request = checked(parsed, voices, own, rest, engine=engine, registered=registered, checker=checker)
-    base = _base(resources, own.base_job)
-    plan = resources.jobs.plans.create(request, engine.profile)
-    if base is not None:
-        resources.jobs.revisions.inherit(plan, base)
-    return plan
+    return request, engine.profile
 
 
 def _base(resources: Resources, job: str | None) -> Plan | None:

@@ -8,10 +8,9 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.broker_retry import BrokerRetry, reach
 from cli.commands.jobs import JobArgument, JsonOption
 from cli.delivery import Delivery, ForceOption, format_of
-from cli.errors import JobFailed, Unreachable, out, print_json, reporting_errors
+from cli.errors import JobFailed, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.submission import read_option
 from pipeline.checking.records import Checked
@@ -19,7 +18,6 @@ from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.takes import BY_VERIFY, Takes
-from tasks.settings import Settings
 
 SegmentArgument = Annotated[int, typer.Argument(help="Index of the segment, from 0.")]
 
@@ -58,7 +56,7 @@ def retake(
         name, _ = _takes(context.jobs(found), job, segment)
         changed = dict(read_option(text) for text in option or [])
         kwargs = {"job": name, "segment": segment, "seed": seed, "options": changed}
-        made = _asked(found, "voxchord.retake", "voxchord", kwargs)
+        made = context.answer(found, "voxchord.retake", "voxchord", kwargs)
         if not made.get("ok"):
             raise JobFailed(f"the take could not be made: {made.get('error')}")
         if json:
@@ -78,7 +76,7 @@ def pick(
         found = context.settings()
         name, _ = _takes(context.jobs(found), job, segment)
         kwargs = {"job": name, "segment": segment, "take": take}
-        manifest = _asked(found, "voxchord.pick", "cpu.stitch", kwargs)
+        manifest = context.answer(found, "voxchord.pick", "cpu.stitch", kwargs)
         if json:
             print_json(manifest)
         else:
@@ -160,15 +158,6 @@ def _encode(samples: Any, file_format: str, rate_hz: int, path: Path) -> None:
 
     with encoders.writer(path, file_format, sample_rate_hz=rate_hz, samples=len(samples), title="") as file:
         file.write(encoders.pcm(samples))
-
-
-def _asked(found: Settings, task: str, queue: str, kwargs: dict[str, Any]) -> dict[str, Any]:
-    """Send a task as any other app does, and wait for its result."""
-    app = context.client(found)
-    if not BrokerRetry(app).call(lambda: reach(app)):
-        raise Unreachable("the broker does not answer; is the service running?")
-    made: dict[str, Any] = app.send_task(task, kwargs=kwargs, queue=queue).get()
-    return made
 
 
 def _shown(value: Any) -> str:

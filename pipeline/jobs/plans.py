@@ -63,6 +63,25 @@ class Plan:
         return next(speaker for speaker in self.speakers if speaker.name == name)
 
 
+def segments_of(request: Request, profile: Profile) -> list[PlannedSegment]:
+    """Cut a request into segments; nothing is stored."""
+    identity = {
+        "engine": request.options.engine,
+        "revision": request.revision,
+        "options": dict(request.engine_options),
+        "seed": request.options.seed,
+    }
+    voices = {speaker.name: speaker.hash for speaker in request.speakers}
+    cut = plan_segments(
+        request.spoken_turns,
+        profile,
+        speakers=voices,
+        identity=identity,
+        first_words=request.options.first_segment_words,
+    )
+    return list(cut)
+
+
 class Plans:
     """Plans of the jobs of one store."""
 
@@ -79,21 +98,7 @@ class Plans:
             existing = self.get(job)
         if existing and self._whole(existing):
             return existing
-        identity = {
-            "engine": request.options.engine,
-            "revision": request.revision,
-            "options": dict(request.engine_options),
-            "seed": request.options.seed,
-        }
-        voices = {speaker.name: speaker.hash for speaker in request.speakers}
-        cut = plan_segments(
-            request.spoken_turns,
-            profile,
-            speakers=voices,
-            identity=identity,
-            first_words=request.options.first_segment_words,
-        )
-        segments = list(cut)
+        segments = segments_of(request, profile)
         for start in range(0, len(segments), PAGE):
             _put_page(self.store, _page_name(job, start // PAGE), _packed(segments[start : start + PAGE]))
         plan = Plan(

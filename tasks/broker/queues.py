@@ -1,7 +1,13 @@
 """The wire contract: task names and their queues. Other apps send `voxchord.render` to `voxchord`."""
 
 QUEUES: dict[str, tuple[str, ...]] = {
-    "voxchord": ("voxchord.render", "voxchord.retry", "voxchord.reconcile", "voxchord.retake"),
+    "voxchord": (
+        "voxchord.render",
+        "voxchord.retry",
+        "voxchord.reconcile",
+        "voxchord.retake",
+        "voxchord.diff",
+    ),
     "cpu.text": ("voxchord.text",),
     "cpu.semantic": ("voxchord.semantic",),
     "cpu.verify": ("voxchord.verify",),

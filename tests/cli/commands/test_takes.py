@@ -51,3 +51,19 @@ def test_takes_are_listed_made_heard_and_picked(run: Run, job: str, tmp_path: Pa
         assert json.loads(fetched.stdout)["revision"] == revision, fetched.stderr
     for arguments in (("fetch", job, "-o", tmp_path / "out.flac", "--revision", 9), ("takes", job, 5)):
         assert run(*arguments, **environment).returncode == 3
+
+
+def test_a_new_version_is_compared_with_a_job_or_with_a_file(run: Run, job: str, tmp_path: Path) -> None:
+    environment = {"VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}
+    old, new = tmp_path / "old.txt", tmp_path / "new.txt"
+    old.write_text(f"Anna: faults:noise {WORDS}")
+    new.write_text(f"Anna: faults:sound {WORDS}")
+    same = run("diff", job[:9], old, **environment)
+    assert "0 of 1 segments change" in same.stdout, same.stderr
+    assert "nothing is to be made" in same.stdout
+    for version in (job, old):
+        found = json.loads(run("diff", version, new, "--json", **environment).stdout)
+        assert [each["first_line"] for each in found["changed"]] == [1]
+        assert found["audio_s"] == 10.0
+    assert "1 of 1 segments change" in run("diff", job, new, **environment).stdout
+    assert run("diff", "nothing", new, **environment).returncode == 3

@@ -19,6 +19,7 @@ def test_published_task_names_and_queues() -> None:
         "voxchord.verify",
         "voxchord.retake",
         "voxchord.pick",
+        "voxchord.diff",
         "voxchord.stitch",
         "voxchord.reconcile",
     }

@@ -18,6 +18,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
+from tasks.notification.webhooks import webhooks_of
 from tasks.orchestration import chord
 from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
@@ -194,6 +195,9 @@ def request_of(
     if not isinstance(voices, dict) or not isinstance(options, dict):
         raise OptionError("voices" if not isinstance(voices, dict) else "options", "is not a mapping")
     own, rest = split_options(options, engine=resources.settings.engine)
+    refused = webhooks_of(resources.settings).problem(own.webhook) if own.webhook else None
+    if refused is not None:
+        raise OptionError("webhook", refused)
     engine = resources.engine_of(own)
     reading = reading_options(options)
     parsed = read(

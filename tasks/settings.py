@@ -15,6 +15,7 @@ from pipeline.script.parser import CHARACTERS_MAX
 
 VERSION = "0.1.0"
 PREFIX = "VOXCHORD_"
+_SECRET_MIN = 16
 _KINDS = {int: "a whole number", bool: "1 or 0", dict: "NAME=VALUE,…"}
 _MODELS = {
     "vibevoice-1.5b": "vibevoice/VibeVoice-1.5B-hf",
@@ -200,6 +201,20 @@ class Settings:
         default="failed,finished,budget",
         metadata={"doc": "Events that are notified: `failed`, `finished`, `budget`."},
     )
+    webhook_hosts: str = field(
+        default="",
+        metadata={
+            "doc": "Hosts to which jobs may send webhooks, `hooks.example.com,*.example.org,10.0.0.5:80,…`. "
+            "Names are reached by https at public addresses only."
+        },
+    )
+    webhook_secret: str = field(
+        default="",
+        repr=False,
+        metadata={
+            "doc": "Secret from which the signing secrets of webhooks are derived, at least 16 characters."
+        },
+    )
     budget_s: int = field(
         default=0,
         metadata={"doc": "Seconds after which a running job is notified as over its budget. 0: never."},
@@ -224,6 +239,10 @@ class Settings:
             requests_per_minute=self.openai_requests_per_minute,
             timeout_s=self.openai_timeout_s,
         )
+
+    @property
+    def webhook_hosts_allowed(self) -> tuple[str, ...]:
+        return _names(self.webhook_hosts)
 
     def registry(self) -> Engines:
         """Engines with their settings."""
@@ -283,6 +302,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")
     found.speech_server.check()
+    if found.webhook_hosts and len(found.webhook_secret) < _SECRET_MIN:
+        raise OptionError("VOXCHORD_WEBHOOK_SECRET", f"needs at least {_SECRET_MIN} characters")
     return found
 
 

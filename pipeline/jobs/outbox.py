@@ -32,6 +32,12 @@ class Notice:
     sent_to: tuple[str, ...] = ()
     """Hashes of the addresses that have it."""
     failures: int = 0
+    webhook: str = ""
+    """Address that the request named; empty for none."""
+    namespace: str = ""
+    """Namespace of the job."""
+    for_operator: bool = True
+    """True if the addresses of the settings get it."""
 
 
 class Outbox:
@@ -40,13 +46,29 @@ class Outbox:
     def __init__(self, store: Store) -> None:
         self.store = store
 
-    def put(self, job: str, run_no: int, event: str, facts: Mapping[str, Any]) -> bool:
-        """Announce an outcome; False if it was announced before."""
+    def put(
+        self,
+        job: str,
+        run_no: int,
+        event: str,
+        facts: Mapping[str, Any],
+        *,
+        webhook: str | None = None,
+        namespace: str | None = None,
+        for_operator: bool = True,
+    ) -> bool:
+        """Announce an outcome; False if it was announced before.
+
+        Args:
+            webhook, namespace: options of the job.
+            for_operator: send it to the addresses of the settings.
+        """
         name = f"{job}.{run_no}.{event}"
         if not self.store.put(f"jobs/{job}/notified/{run_no}.{event}", b""):
             return False
         whole = {"event": event, "job": job, "run": run_no, "at_s": round(clock.now(), 3), **facts}
-        self.store.put_json(f"outbox/{name}", {"facts": whole})
+        to = {"webhook": webhook, "namespace": namespace or ""} if webhook else {}
+        self.store.put_json(f"outbox/{name}", {"facts": whole, "for_operator": for_operator, **to})
         return True
 
     def due(self) -> Iterator[Notice]:
@@ -56,7 +78,15 @@ class Outbox:
             record = self.store.get_json(name)
             if record is not None and not 0 < record.get("again_s", 0.0) - now <= LONGEST_WAIT_S:
                 sent = tuple(record.get("sent_to", ()))
-                yield Notice(name.removeprefix("outbox/"), record["facts"], sent, record.get("failures", 0))
+                yield Notice(
+                    name.removeprefix("outbox/"),
+                    record["facts"],
+                    sent,
+                    record.get("failures", 0),
+                    record.get("webhook", ""),
+                    record.get("namespace", ""),
+                    record.get("for_operator", True),
+                )
 
     def begin(self, notice: Notice) -> bool:
         """Claim the right to send a notice; False if another process has it, or died with it."""
@@ -78,6 +108,9 @@ class Outbox:
             "sent_to": list(sent_to),
             "failures": notice.failures + 1,
             "again_s": round(clock.now() + wait_s, 3),
+            "webhook": notice.webhook,
+            "namespace": notice.namespace,
+            "for_operator": notice.for_operator,
         }
         self.store.overwrite(f"outbox/{notice.id}", canonical_json(record))
         self.store.objects.delete(f"outbox-sending/{notice.id}")

@@ -34,6 +34,11 @@ _INTEGERS: Mapping[str, tuple[int, int]] = {
 _PATTERNS = {
     "device": (re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+"), "<host>.<n>"),
     "base_job": (re.compile(JOB_ID), "a job ID, which has 20 hexadecimal digits"),
+    "namespace": (
+        re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"),
+        "<32 hexadecimal digits>/<as many>/<name>",
+    ),
+    "webhook": (re.compile(r"https?://[!-~]{1,2000}"), "an http or https address"),
 }
 
 
@@ -60,6 +65,10 @@ class JobOptions:
     """Job whose takes chosen by hand are adopted for unchanged segments."""
     first_segment_words: int | None = None
     """Words of the first segment; each of the next ones has twice as many, up to the engine's size."""
+    namespace: str | None = None
+    """Owner, run and name of the request, which make it a job of its own; its segments are shared."""
+    webhook: str | None = None
+    """Address that is called when the job has finished or failed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +103,8 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        unset = [name for name in ("base_job", "first_segment_words") if not getattr(self.options, name)]
+        later = ("base_job", "first_segment_words", "namespace", "webhook")
+        unset = [name for name in later if not getattr(self.options, name)]
         without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
 
@@ -212,7 +222,9 @@ def _problem(name: str, value: Any) -> str | None:
     ):
         return f"is longer than {_TITLE_MAX} characters or contains control characters"
     pattern, form = _PATTERNS.get(name, (None, ""))
-    return None if pattern is None or pattern.fullmatch(value) else f"{_shown(value)} is not {form}"
+    if pattern is None or pattern.fullmatch(value):
+        return None
+    return f"is not {form}" if name == "webhook" else f"{_shown(value)} is not {form}"
 
 
 def _shown(value: Any) -> str:

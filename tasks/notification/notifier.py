@@ -5,7 +5,8 @@ Jobs only write to the outbox of the store, so that no receiver can delay or fai
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 from celery import bootsteps
@@ -18,10 +19,12 @@ from pipeline.jobs.plans import Plan
 from tasks.broker.queues import INTAKE
 from tasks.notification import delivery
 from tasks.notification.delivery import NotDeliveredError, address_hash
+from tasks.notification.webhooks import Webhooks, webhooks_of
 
 log = logging.getLogger(__name__)
 
 _CHECK_S = 5.0
+NO_WEBHOOKS = Webhooks((), "")
 
 
 class Notifier:
@@ -31,10 +34,18 @@ class Notifier:
         addresses: URLs, of which http and https get JSON and others go through Apprise.
         events: events that are announced.
         budget_s: longest time of a job; 0 for none.
+        webhooks: hosts that jobs may name.
     """
 
-    def __init__(self, jobs: Jobs, addresses: Sequence[str], events: Sequence[str], budget_s: float) -> None:
-        self.jobs, self.outbox = jobs, Outbox(jobs.store)
+    def __init__(
+        self,
+        jobs: Jobs,
+        addresses: Sequence[str],
+        events: Sequence[str],
+        budget_s: float,
+        webhooks: Webhooks = NO_WEBHOOKS,
+    ) -> None:
+        self.jobs, self.outbox, self.webhooks = jobs, Outbox(jobs.store), webhooks
         self.addresses, self.events, self.budget_s = addresses, events, budget_s
 
     def check(self) -> None:
@@ -62,10 +73,10 @@ class Notifier:
 
     def _send(self, notice: Notice) -> None:
         sent_to, problems = list(notice.sent_to), []
-        for url in self.addresses:
+        for url, send in self._receivers(notice):
             if address_hash(url) not in sent_to:
                 try:
-                    delivery.send(url, notice.id, notice.facts)
+                    send()
                     sent_to.append(address_hash(url))
                 except NotDeliveredError as error:
                     problems.append(str(error))
@@ -78,6 +89,14 @@ class Notifier:
             "notification %s was not delivered (%s); %s", notice.id, "; ".join(sorted(set(problems))), again
         )
 
+    def _receivers(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
+        """Yield addresses, and functions that send the notice there."""
+        for url in self.addresses if notice.for_operator else ():
+            yield url, partial(delivery.send, url, notice.id, notice.facts)
+        if notice.webhook:
+            send = partial(self.webhooks.send, notice.webhook, notice.id, notice.facts, notice.namespace)
+            yield f"webhook {notice.webhook}", send
+
 
 class SendNotices(bootsteps.StartStopStep):
     """Boot step that runs the notifier in a thread, if the settings name addresses."""
@@ -88,9 +107,15 @@ class SendNotices(bootsteps.StartStopStep):
 
     def start(self, worker: Any) -> None:
         settings = worker.app.settings
-        if settings.notify_urls and INTAKE[0] in worker.app.amqp.queues.consume_from:
+        webhooks = webhooks_of(settings)
+        wanted = settings.notify_urls or webhooks.enabled
+        if wanted and INTAKE[0] in worker.app.amqp.queues.consume_from:
             notifier = Notifier(
-                worker.app.resources.jobs, settings.notify_urls, settings.notify_events, settings.budget_s
+                worker.app.resources.jobs,
+                settings.notify_urls,
+                settings.notify_events,
+                settings.budget_s,
+                webhooks,
             )
             threading.Thread(target=self._run, args=(notifier,), name="notifier", daemon=True).start()
 

@@ -72,9 +72,18 @@ class JobRows:
 
     def _announce(self, plan: Plan, event: str, facts: dict[str, Any]) -> None:
         """Put a notice into the outbox; a job never waits or fails for it."""
-        if event in self._events:
+        wanted, webhook = event in self._events, plan.options.webhook
+        if wanted or webhook:
             try:
-                self._outbox.put(plan.job, self._coordination.run_no(plan.job), event, facts)
+                self._outbox.put(
+                    plan.job,
+                    self._coordination.run_no(plan.job),
+                    event,
+                    facts,
+                    webhook=webhook,
+                    namespace=plan.options.namespace,
+                    for_operator=wanted,
+                )
             except (StoreError, OSError) as lost:
                 log.warning("a notification is lost: %s", lost, extra={"job": plan.job})
 

@@ -114,7 +114,7 @@ def test_a_refusal_fails_the_job_with_server_and_remedy(served: Served) -> None:
     with pytest.raises(
         SegmentError, match=r"speech server 127\.0\.0\.1:\d+ answers 401 .*VOXCHORD_OPENAI_KEY"
     ):
-        served.render(speed=1.5)
+        served.render(pace=1.5)
 
 
 def test_the_key_is_in_no_file_of_the_service(served: Served) -> None:

@@ -61,7 +61,7 @@ class OpenAI:
             presets=self.server.voices,
             named_voices=True,
             takes=({},),
-            take_options=("speed",),
+            take_options=("pace",),
         )
 
     @property
@@ -69,13 +69,13 @@ class OpenAI:
         return self._profile
 
     def options(self, given: Options) -> Options:
-        speed = given.get("speed", 1.0)
-        unknown = sorted(set(given) - {"speed"})
+        speed = given.get("pace", 1.0)
+        unknown = sorted(set(given) - {"pace"})
         if unknown:
-            raise OptionError(", ".join(unknown), "unknown option; openai has speed")
+            raise OptionError(", ".join(unknown), "unknown option; openai has pace")
         if isinstance(speed, bool | str) or not 0.25 <= speed <= 4.0:
-            raise OptionError("speed", f"{speed!r} is not between 0.25 and 4")
-        return {"speed": float(speed)}
+            raise OptionError("pace", f"{speed!r} is not between 0.25 and 4")
+        return {"pace": float(speed)}
 
     def revision(self) -> str:
         """Address of the server, format, longest request, and model."""
@@ -96,7 +96,7 @@ class OpenAI:
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
         """Plan the duration; the server has no semantic tokens to hand over."""
-        speed = float(options["speed"])
+        speed = float(options["pace"])
         expected_s = sum(expected_duration_s(text, speed) for *_, text in _requests(tokens))
         frames_max = math.ceil((_LONGEST * expected_s + _LONGEST_MORE_S) * FRAME_RATE_HZ)
         frames = {"frames": str(round(expected_s * FRAME_RATE_HZ)), "frames_max": str(frames_max)}
@@ -145,7 +145,7 @@ class OpenAI:
     async def _utterance(
         self, connection: "Connection", line: int, text: str, voice: str, options: Options
     ) -> Utterance:
-        speed = float(options["speed"])
+        speed = float(options["pace"])
         body = {
             "model": self.model,
             "input": text,

@@ -101,9 +101,9 @@ def test_without_a_key_no_authorization_is_sent(server: SpeechServerInTests) -> 
     assert "authorization" not in server.speeches[0].headers
 
 
-def test_the_speed_is_sent_only_if_it_is_another(server: SpeechServerInTests) -> None:
+def test_the_pace_is_sent_as_speed_only_if_it_is_another(server: SpeechServerInTests) -> None:
     engine = OpenAI(settings(server))
-    options = engine.options({"speed": 2})
+    options = engine.options({"pace": 2})
     tokens = engine.text(SegmentText((Line(0, WORDS),), 1, 0), options)
     voice = [engine.speaker(Reference(preset="anna"), options)]
     engine.diffusion(engine.semantic(tokens, options), voice, 0, options, Uncontrolled())
@@ -504,7 +504,7 @@ def test_without_an_address_the_remedy_is_named() -> None:
         Engines().load("openai").revision()
 
 
-@pytest.mark.parametrize("given", [{"pace": 1.0}, {"speed": 5}, {"speed": True}, {"speed": "2"}])
+@pytest.mark.parametrize("given", [{"speed": 1.0}, {"pace": 5}, {"pace": True}, {"pace": "2"}])
 def test_options_are_checked(given: dict[str, str | float]) -> None:
     with pytest.raises(OptionError):
         OpenAI().options(given)

@@ -7,6 +7,7 @@ import typer
 
 from cli.commands import (
     bundle,
+    chapters,
     check,
     dead_letter,
     diff,
@@ -36,6 +37,7 @@ app = typer.Typer(
 
 app.command()(render.render)
 app.command()(check.check)
+app.command()(chapters.chapters)
 app.command()(service.up)
 app.command()(service.worker)
 app.command()(service.flower)

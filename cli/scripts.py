@@ -12,6 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.delivery import Input
+from pipeline.books.reader import FORMS as BOOK_FORMS
+from pipeline.books.reader import book_form, read, read_book
+from pipeline.books.recital import lines_of
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
@@ -23,14 +26,16 @@ from pipeline.planning.request import JobOptions, ReadingOptions
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.names import find
-from pipeline.script.parser import read
 from pipeline.script.plain import SYMBOLS
 from pipeline.script.turns import Finding
 from pipeline.voices.library import Voices, name_of
 from tasks.settings import Settings
 
 ScriptArgument = Annotated[
-    Path, typer.Argument(help="Script, in any form of docs/scripts.md; `-` reads standard input.")
+    Path,
+    typer.Argument(
+        help="Script in any form of docs/scripts.md, or book of docs/books.md; `-` reads standard input."
+    ),
 ]
 VoiceOption = Annotated[
     list[str] | None,
@@ -44,7 +49,7 @@ CastOption = Annotated[
 ]
 FormOption = Annotated[
     str | None,
-    typer.Option(help=f"Form of the script, where it is not recognised: {', '.join(FORMS)}."),
+    typer.Option(help=f"Form of the script, where it is not recognised: {', '.join((*FORMS, *BOOK_FORMS))}."),
 ]
 EncodingOption = Annotated[
     str | None, typer.Option(help="Encoding of the file, where it is not UTF-8: `windows-1252`, …")
@@ -52,6 +57,14 @@ EncodingOption = Annotated[
 SymbolsOption = Annotated[
     str,
     typer.Option(help=f"Emoji and other pictures: {', '.join(SYMBOLS)} (read by name)."),
+]
+ChaptersOption = Annotated[
+    str | None,
+    typer.Option(
+        "--chapters",
+        metavar="2-9,12",
+        help="Chapters of a book by the numbers of `chapters`; `all` includes front and back matter.",
+    ),
 ]
 _NOTICES_SHOWN = 20
 
@@ -63,21 +76,27 @@ class Source:
     data: bytes
     reading: ReadingOptions
 
-    def text(self) -> str:
-        """Decode the script, as it is sent to the service."""
-        return decode(self.data, self.reading.encoding)
+    def content(self) -> str | bytes:
+        """The script as it is sent to the service: decoded, or a book as it is."""
+        return self.data if self.is_book else decode(self.data, self.reading.encoding)
+
+    @property
+    def is_book(self) -> bool:
+        return book_form(self.data, self.reading.form) is not None
 
     def lines(self) -> list[str]:
-        """Lines of the script, none if it is no text."""
+        """Lines of the script, the paragraphs of a book; none if it cannot be read."""
         try:
-            return self.text().splitlines()
+            if self.is_book:
+                return lines_of(read_book(self.data, self.reading.form))
+            return decode(self.data, self.reading.encoding).splitlines()
         except PipelineError:
             return []
 
 
-def source_options(form: str | None, symbols: str) -> dict[str, str]:
+def source_options(form: str | None, symbols: str, chapters: str | None = None) -> dict[str, str]:
     """Options that the service needs to read the script's text in the same way."""
-    given = {"form": form, "symbols": symbols if symbols != "refuse" else None}
+    given = {"form": form, "symbols": symbols if symbols != "refuse" else None, "chapters": chapters}
     return {name: value for name, value in given.items() if value}
 
 
@@ -218,6 +237,7 @@ def examine(
         form=source.reading.form,
         encoding=source.reading.encoding,
         symbols=source.reading.symbols,
+        chapters=source.reading.chapters,
         cast=list(voices),
     )
     try:

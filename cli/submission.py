@@ -39,7 +39,7 @@ def read_option(text: str) -> tuple[str, str | int | float | bool]:
 
 
 def request(
-    app: Any, script: str, voices: dict[str, str], options: dict[str, Any]
+    app: Any, script: str | bytes, voices: dict[str, str], options: dict[str, Any]
 ) -> Callable[[], "AsyncResult[Any]"]:
     """Build a function that sends the request, as any other app does.
 

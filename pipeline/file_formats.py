@@ -21,6 +21,9 @@ AUDIO_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
         "wav": FileFormat("audio/wav", ("wav", "wave")),
         "opus": FileFormat("audio/ogg", ("opus", "ogg")),
         "mp3": FileFormat("audio/mpeg", ("mp3",)),
+        "m4b": FileFormat("audio/mp4", ("m4b", "m4a")),
+        "aac": FileFormat("audio/aac", ("aac",)),
+        "pcm": FileFormat("audio/L16", ("pcm", "raw")),
     }
 )
 """Values of a job's option `format`; the first is the default."""
@@ -37,7 +40,7 @@ DEFAULT_SUBTITLE_FORMAT = next(iter(SUBTITLE_FORMATS))
 def audio_format_of(ending: str) -> str | None:
     """Name of the audio format with a file ending; None if no format has it.
 
-    >>> audio_format_of(".ogg"), audio_format_of("WAV"), audio_format_of(".m4a")
+    >>> audio_format_of(".ogg"), audio_format_of("WAV"), audio_format_of(".txt")
     ('opus', 'wav', None)
     """
     wanted = ending.lower().removeprefix(".")

@@ -18,9 +18,11 @@ from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import Takes
+from pipeline.script.turns import Work
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.mixer import Stitched, stitch
+from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import WordTimes
 from pipeline.verification import verification
 
@@ -68,6 +70,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
     start = list(takewhile(lambda each: each.audio is not None, jobs.artifacts.chosen(plan)))
     if not start or start[0].audio is None:
         return None
+    work, chapters = jobs.plans.book(plan.job)
     return stitch(
         ((each.segment, each.audio) for each in start),
         lambda segment: read_samples(jobs.store, segment.key, start[segment.index].take or 0),
@@ -76,7 +79,8 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         sample_rate_hz=start[0].audio.sample_rate_hz,
         words_per_s=1.0,  # there are no gaps
         control=control,
-        title=plan.options.title,
+        tags=tags_of(plan, work),
+        chapters=chapters,
         written=jobs.plans.written(plan.job),
     )
 
@@ -95,6 +99,7 @@ def _join(
     picks = jobs.revisions.picks(plan.job, revision) if inherits else {}
     chosen = list(jobs.artifacts.chosen(plan, picks))
     takes = {each.segment.index: each.take or 0 for each in chosen}
+    work, chapters = jobs.plans.book(plan.job)
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         out = Path(folder) / f"audio.{plan.options.format}"
         with watched or nullcontext():
@@ -106,7 +111,8 @@ def _join(
                 sample_rate_hz=profile.sample_rate_hz,
                 words_per_s=profile.words_per_s,
                 control=control,
-                title=plan.options.title,
+                tags=tags_of(plan, work),
+                chapters=chapters,
                 written=jobs.plans.written(plan.job),
                 heard=_heard(jobs, plan, chosen),
             )
@@ -135,7 +141,26 @@ def _join(
         words=_placed(jobs, f"{folder_name}/words.json", words),
         verify=verification(plan, chosen),
         revision=revision,
+        chapters=_chapters(jobs, folder_name, stitched) if stitched.chapters else None,
     )
+
+
+def tags_of(plan: Plan, work: Work) -> Tags:
+    """Tags of a job's file, without chapters; the job's title is before the book's."""
+    position = f" #{work.series_position}" if work.series_position else ""
+    return Tags(
+        title=plan.options.title or work.title,
+        authors=work.authors,
+        series=f"{work.series}{position}" if work.series else "",
+        language=work.language,
+        cover=work.cover,
+        cover_type=work.cover_type,
+    )
+
+
+def _chapters(jobs: Jobs, folder_name: str, stitched: Stitched) -> Artifact:
+    chapters = json.dumps([asdict(chapter) for chapter in stitched.chapters], ensure_ascii=False)
+    return _placed(jobs, f"{folder_name}/chapters.json", chapters)
 
 
 def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:

@@ -29,6 +29,8 @@ TAKE_VERSION = 1
 """Version of the request of a take, and of the choice among takes."""
 ACTION_VERSION = 1
 """Version of an action on a job."""
+BOOK_VERSION = 1
+"""Version of the record of a job's book."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

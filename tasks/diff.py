@@ -11,13 +11,13 @@ from sqlalchemy.exc import DBAPIError
 
 from db.database import DatabaseUrlError, open_database, parse_url
 from db.queries.rates import DAYS, Rates, rates
+from pipeline.books.reader import read
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.difference import Difference, difference
 from pipeline.jobs.plans import Plan, is_id, segments_of
 from pipeline.planning.casting import Speaker, cast
 from pipeline.planning.records import PlannedSegment
 from pipeline.planning.request import JobOptions, reading_options
-from pipeline.script.parser import read
 from pipeline.stage_names import SEGMENT_STAGES
 from pipeline.voices.library import Voices
 from tasks.orchestration.resources import Resources, VoxchordApp

@@ -9,11 +9,11 @@ from typing import Any
 
 from celery.exceptions import Ignore
 
+from pipeline.books.reader import read
 from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import Request, checked, reading_options, split_options
-from pipeline.script.parser import read
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.metering.attempt import note
@@ -206,6 +206,7 @@ def request_of(
         form=reading.form,
         encoding=reading.encoding,
         symbols=reading.symbols,
+        chapters=reading.chapters,
         cast=[str(name) for name in voices],
     )
     names.update(parsed.speakers)

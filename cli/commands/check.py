@@ -8,6 +8,7 @@ from cli import context
 from cli.errors import Exit, out, print_json, reporting_errors
 from cli.scripts import (
     CastOption,
+    ChaptersOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
@@ -32,6 +33,7 @@ def check(
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
+    chapters: ChaptersOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
@@ -42,7 +44,7 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols))
+        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)
         given = register(given, registered)

@@ -12,6 +12,7 @@ from cli.errors import out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.scripts import (
     CastOption,
+    ChaptersOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
@@ -43,6 +44,7 @@ def diff(
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
+    chapters: ChaptersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show which segments a new version of a script changes, and how long that takes. Renders nothing.
@@ -51,11 +53,11 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = ReadingOptions(form, encoding, symbols)
+        reading = ReadingOptions(form, encoding, symbols, chapters)
         source = read_source(new, reading)
-        arguments: dict[str, Any] = {"script": source.text(), **_old(found, old, reading)}
+        arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
         arguments["options"] = dict(read_option(text) for text in option or []) | source_options(
-            form, symbols
+            form, symbols, chapters
         )
         given = given_voices(voice, cast)
         if given.voices:
@@ -76,7 +78,7 @@ def _old(found: Settings, old: str, reading: ReadingOptions) -> dict[str, Any]:
     """
     path = Path(old)
     if path.is_file():
-        return {"old_script": read_source(path, reading).text()}
+        return {"old_script": read_source(path, reading).content()}
     try:
         return {"job": find_job(context.jobs(found), old)}
     except OptionError as error:

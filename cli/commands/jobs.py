@@ -16,6 +16,7 @@ from cli.errors import JobFailed, Unreachable, err, out, print_json, reporting_e
 from cli.job_ids import find_job
 from cli.scripts import (
     CastOption,
+    ChaptersOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
@@ -61,6 +62,7 @@ def submit(
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
+    chapters: ChaptersOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check a script as `render` does, send it to the service, and print the job's ID."""
@@ -68,14 +70,14 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        options |= source_options(form, symbols)
+        options |= source_options(form, symbols, chapters)
         own, rest = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols))
+        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
         jobs, given = context.jobs(found), given_voices(voice, cast)
         registered = Voices(jobs.store)
         given = register(given, registered)
         examine(source, given.voices, own, registered, found, rest, given=given).raise_for_problems()
-        result = send(app, request(app, source.text(), given.voices, options))
+        result = send(app, request(app, source.content(), given.voices, options))
         job = accepted_job(jobs, str(result.id))
         if json:
             print_json({"job": job, "task": result.id})

@@ -13,6 +13,7 @@ from cli.delivery import Delivery, ForceOption, deliver, format_of
 from cli.errors import err, out, print_json, reporting_errors
 from cli.scripts import (
     CastOption,
+    ChaptersOption,
     EncodingOption,
     FormOption,
     ScriptArgument,
@@ -56,6 +57,7 @@ def render(
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
+    chapters: ChaptersOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding processes; one per core by default.")
     ] = None,
@@ -73,9 +75,9 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        options |= source_options(form, symbols)
+        options |= source_options(form, symbols, chapters)
         own, rest = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols))
+        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
         jobs, given = context.jobs(found), given_voices(voice, cast)
         delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
         delivery.check()
@@ -87,7 +89,7 @@ def render(
             show(examined.summary(), err)
         with context.running(found, concurrency=workers) as (app, service):
             history = context.history_that_answers(found)
-            ask = request(app, source.text(), given.voices, options)
+            ask = request(app, source.content(), given.voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
             deliver(jobs, manifest, output, delivery)
         if json:

@@ -156,7 +156,7 @@ def _findings(verdict: Checked | None) -> list[str]:
 def _encode(samples: Any, file_format: str, rate_hz: int, path: Path) -> None:
     from pipeline.stitching import encoders
 
-    with encoders.writer(path, file_format, sample_rate_hz=rate_hz, samples=len(samples), title="") as file:
+    with encoders.writer(path, file_format, sample_rate_hz=rate_hz, samples=len(samples)) as file:
         file.write(encoders.pcm(samples))
 
 

@@ -11,12 +11,14 @@ from pipeline import clock
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
+from pipeline.jobs.book_record import get_book, put_book
 from pipeline.jobs.coordination import Coordination
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.planning.request import JOB_ID, JobOptions, Request
 from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.planning.segmenter import plan as plan_segments
+from pipeline.script.turns import ScriptChapter, Work
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
 
@@ -78,6 +80,7 @@ def segments_of(request: Request, profile: Profile) -> list[PlannedSegment]:
         speakers=voices,
         identity=identity,
         first_words=request.options.first_segment_words,
+        chapters=[chapter.turn for chapter in request.script.chapters] if request.script.work else [],
     )
     return list(cut)
 
@@ -119,6 +122,7 @@ class Plans:
         self.coordination.touch(job)
         if request.summary is not None:
             self.store.put_json(_summary_name(job), request.summary.stored())
+        put_book(self.store, job, request.script)
         if request.wordings:
             self.store.put_json(_written_name(job), request.written)
         other = existing is not None and existing.cut != CUT_VERSION
@@ -141,6 +145,10 @@ class Plans:
         """Read the texts of turns that are spoken in other words, by the turn's index."""
         found = self.store.get_json(_written_name(job)) or {}
         return {int(turn): text for turn, text in found.items()}
+
+    def book(self, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
+        """Read what is known of a job's book, and its chapters; empty for a script without any."""
+        return get_book(self.store, job)
 
     def _whole(self, plan: Plan) -> bool:
         """True if every page of a plan, or its copy, can be read and is of the plan's segmentation."""

@@ -81,6 +81,8 @@ class ReadingOptions:
     """Encoding of a script in bytes; None is UTF-8, or UTF-16 and UTF-32 with a byte order mark."""
     symbols: str = "refuse"
     """One of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures."""
+    chapters: str | None = None
+    """Chapters of a book that are read, see `pipeline.books.selection.selected`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,10 @@ class Request:
             content["checker"] = self.checker
         if self.wordings:  # absent where nothing is reworded: such requests keep their IDs
             content["wordings"] = [list(item) for item in sorted(self.wordings.items())]
+        if self.script.chapters:  # absent in scripts without chapters: such requests keep their IDs
+            content["chapters"] = [(chapter.turn, chapter.title) for chapter in self.script.chapters]
+        if self.script.work:
+            content["work"] = self.script.work.record()
         return hashlib.sha256(canonical_json(content)).hexdigest()[:20]
 
 

@@ -10,7 +10,7 @@ alone, and the slots of a segment are in the order of the voices. A renamed spea
 
 import hashlib
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.canonical_json import canonical_json
@@ -45,6 +45,7 @@ def plan(
     speakers: Mapping[str, str],
     identity: Mapping[str, object],
     first_words: int | None = None,
+    chapters: Collection[int] = (),
 ) -> Iterator[PlannedSegment]:
     """Cut a script into segments with keys and seeds.
 
@@ -53,9 +54,10 @@ def plan(
             up to the engine's size. None cuts all by the engine's size.
         speakers: hash of each speaker's voice, by name.
         identity: everything else that shapes the sound: engine, weights, options, seed.
+        chapters: turns that begin a segment, by index.
     """
     head, rest = _head(turns, profile, first_words) if first_words else ([], _units(turns, profile.words_max))
-    packed = _packed(rest, profile) if rest else ()
+    packed = _packed(rest, profile, set(chapters)) if rest else ()
     for index, units in enumerate((*head, *packed)):
         lines = tuple(unit.line for unit in units)
         names = tuple(sorted(dict.fromkeys(line.speaker for line in lines), key=speakers.__getitem__))
@@ -150,16 +152,25 @@ def _parts(sentence: str, words_max: int) -> Iterator[str]:
         yield from _parts(half, words_max)
 
 
-def _packed(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
-    for run in _runs(units, profile):
+def _packed(units: Sequence[_Unit], profile: Profile, chapters: Collection[int]) -> Iterator[Sequence[_Unit]]:
+    for run in _runs(units, profile, chapters):
         for chunk in _chunks(run, profile.words_min):
             yield from _divided(chunk, profile)
 
 
-def _runs(units: Sequence[_Unit], profile: Profile) -> Iterator[Sequence[_Unit]]:
-    """Cut at pauses if the engine cannot tell lines of a segment apart."""
-    cuts = [i for i, unit in enumerate(units) if i and unit.line.pause_ms and not profile.separates_lines]
+def _runs(units: Sequence[_Unit], profile: Profile, chapters: Collection[int]) -> Iterator[Sequence[_Unit]]:
+    """Cut at chapters, and at pauses if the engine cannot tell lines of a segment apart."""
+    pauses = not profile.separates_lines
+    cuts = [
+        i
+        for i, unit in enumerate(units)
+        if i and ((unit.line.pause_ms and pauses) or (_begins_turn(units, i) and unit.line.turn in chapters))
+    ]
     return _between(units, cuts)
+
+
+def _begins_turn(units: Sequence[_Unit], index: int) -> bool:
+    return index == 0 or units[index].line.turn != units[index - 1].line.turn
 
 
 def _chunks(units: Sequence[_Unit], window_words: int) -> Iterator[Sequence[_Unit]]:

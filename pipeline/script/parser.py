@@ -68,15 +68,30 @@ def read(
     """
     if form is not None and form not in forms.FORMS:
         raise OptionError("form", f"{form[:40]!r} is unknown; there are {', '.join(forms.FORMS)}")
-    if symbols not in SYMBOLS:
-        raise OptionError("symbols", f"{symbols[:40]!r} is unknown; there are {', '.join(SYMBOLS)}")
+    check_symbols(symbols)
     findings = Findings(symbols)
     try:
         return _read(source, characters_max, form, encoding, {identity(name) for name in cast}, findings)
     except ScriptError as error:
-        for line, reason in error.problems:
-            findings.problem(line, reason)
-        return findings.script((), form or "unknown")
+        return unreadable(error, form or "unknown", findings)
+
+
+def check_symbols(symbols: str) -> None:
+    """Check the way to treat symbols.
+
+    Raises:
+        OptionError: there is no such way.
+    """
+    if symbols not in SYMBOLS:
+        raise OptionError("symbols", f"{symbols[:40]!r} is unknown; there are {', '.join(SYMBOLS)}")
+
+
+def unreadable(error: ScriptError, form: str, findings: Findings | None = None) -> Script:
+    """A script without turns, whose problems are those of an error, beside earlier findings."""
+    findings = findings or Findings()
+    for line, reason in error.problems:
+        findings.problem(line, reason)
+    return findings.script((), form)
 
 
 def _read(

@@ -1,6 +1,8 @@
 """Records of a read script: turns, and what was found on the way."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 from pipeline.script.words import spoken_words, whole_words
 
@@ -55,6 +57,35 @@ class Omission:
 
 
 @dataclass(frozen=True, slots=True)
+class ScriptChapter:
+    """The start of a chapter."""
+
+    title: str
+    turn: int
+    """Index of its first turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The book that a script was made from, as files name it."""
+
+    title: str = ""
+    authors: tuple[str, ...] = ()
+    series: str = ""
+    series_position: str = ""
+    language: str = ""
+    """Language tag (BCP 47), empty if unknown."""
+    cover: bytes = field(default=b"", repr=False)
+    cover_type: str = ""
+    """Media type of the cover."""
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values, with the cover's hash in place of its bytes."""
+        found = {each.name: getattr(self, each.name) for each in fields(self) if each.name != "cover"}
+        return found | {"cover": hashlib.sha256(self.cover).hexdigest() if self.cover else ""}
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A whole script."""
 
@@ -65,6 +96,10 @@ class Script:
     omissions: tuple[Omission, ...] = ()
     problems: tuple[Finding, ...] = ()
     """Empty in a script that can be spoken."""
+    chapters: tuple[ScriptChapter, ...] = ()
+    """In order; the first one may begin after the first turn."""
+    work: Work | None = None
+    """None if it is no book."""
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -101,11 +136,18 @@ class Findings:
     def omit(self, line: int, kind: str, text: str) -> None:
         self.omissions.append(Omission(line, kind, text))
 
-    def script(self, turns: tuple[Turn, ...], form: str) -> Script:
+    def script(
+        self,
+        turns: tuple[Turn, ...],
+        form: str,
+        *,
+        chapters: tuple[ScriptChapter, ...] = (),
+        work: Work | None = None,
+    ) -> Script:
         """The script with all findings in the order of its lines."""
         ordered = [tuple(sorted(found, key=_line)) for found in (self.notices, self.problems)]
         omissions = tuple(sorted(self.omissions, key=lambda omission: omission.line))
-        return Script(turns, form, ordered[0], omissions, ordered[1])
+        return Script(turns, form, ordered[0], omissions, ordered[1], chapters, work)
 
 
 def _line(finding: Finding) -> int:

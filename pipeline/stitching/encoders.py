@@ -1,11 +1,13 @@
-"""Streaming encoders of finished files: WAV, FLAC, Ogg/Opus and MP3, 16-bit mono.
+"""Streaming encoders of finished files: WAV, FLAC, Ogg/Opus, MP3, M4B, AAC and PCM, 16-bit mono.
 
 WAV and FLAC contain no times and no random numbers, so equal samples give equal bytes. Samples are rounded to
 16 bits without dither: levelled speech is some 75 dB above the rounding noise, pauses stay digital silence,
 and the bytes depend on the samples only. The metadata states that the speech is generated.
 
-FLAC uses libsndfile (62 minutes in 0.9 s on one core; FFmpeg took 1.3 s). Opus and MP3 use FFmpeg through
+FLAC uses libsndfile (62 minutes in 0.9 s on one core; FFmpeg took 1.3 s). The others use FFmpeg through
 PyAV: libsndfile encodes Opus at its slowest setting, and its MP3 took 40 % longer.
+
+Tags, chapters and cover are written before the first sample, so there is no second pass over the audio.
 """
 
 import struct
@@ -21,19 +23,24 @@ import numpy as np
 import numpy.typing as npt
 import soundfile
 import soxr
+from av.stream import Disposition
 
+from pipeline.books.covers import picture_size
 from pipeline.errors import OptionError, StoreError
 from pipeline.file_formats import AUDIO_FORMATS
+from pipeline.stitching.flac_blocks import FlacFile
+from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
 
 Pcm = npt.NDArray[np.int16]
-
-NOTICE = "AI-generated speech, made with voxchord"
 
 _OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
 _MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _RIFF_BYTES_MAX = 0xFFFFFFFF
 _FLAC_LEVEL = 0.5
 """libFLAC's level 4 of 8: 0.5 % larger than its default 5, and a fifth faster."""
+
+
+NO_TAGS = Tags()
 
 
 class Sink(Protocol):
@@ -52,7 +59,7 @@ class AudioWriter(Protocol):
 
 @contextmanager
 def writer(
-    path: Path, file_format: str, *, sample_rate_hz: int, samples: int, title: str
+    path: Path, file_format: str, *, sample_rate_hz: int, samples: int, tags: Tags = NO_TAGS
 ) -> Iterator[AudioWriter]:
     """Open a file of exactly that many samples, which gets its name when it is complete.
 
@@ -67,7 +74,7 @@ def writer(
         raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(AUDIO_FORMATS)}")
     temporary = path.with_name(f".{path.name}.part")
     try:
-        opened = ENCODERS[file_format](temporary, sample_rate_hz, samples, title)
+        opened = ENCODERS[file_format](temporary, sample_rate_hz, samples, tags)
         try:
             yield opened
         except BaseException:
@@ -85,9 +92,9 @@ def writer(
 class Wav:
     """RIFF, or RF64 (EBU Tech 3306) above 4 GiB. The header is final from the start."""
 
-    def __init__(self, path: Path, sample_rate_hz: int, samples: int, title: str) -> None:
+    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._file: BinaryIO = path.open("wb")
-        self._file.write(wav_header(samples, sample_rate_hz, title))
+        self._file.write(wav_header(samples, sample_rate_hz, tags.title))
 
     def write(self, pcm: Pcm) -> None:
         self._file.write(pcm.astype("<i2", copy=False).data)
@@ -116,10 +123,24 @@ def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
 
 
+class Pcm16:
+    """Samples alone: 16-bit little-endian, at the engine's rate. It has no header, so no tags either."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
+        self._file: BinaryIO = path.open("wb")
+
+    def write(self, pcm: Pcm) -> None:
+        self._file.write(pcm.astype("<i2", copy=False).data)
+
+    def close(self) -> None:
+        self._file.close()
+
+
 class Flac:
-    def __init__(self, path: Path, sample_rate_hz: int, samples: int, title: str) -> None:
+    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
+        self._blocks = None if tags.is_plain else FlacFile(path, tags)
         self._file = soundfile.SoundFile(
-            path,
+            self._blocks or path,
             "w",
             samplerate=sample_rate_hz,
             channels=1,
@@ -127,15 +148,18 @@ class Flac:
             subtype="PCM_16",
             compression_level=_FLAC_LEVEL,
         )
-        self._file.comment = NOTICE
-        if title:
-            self._file.title = title
+        if tags.is_plain:
+            self._file.comment = NOTICE
+            if tags.title:
+                self._file.title = tags.title
 
     def write(self, pcm: Pcm) -> None:
         self._file.write(pcm)
 
     def close(self) -> None:
         self._file.close()
+        if self._blocks:
+            self._blocks.close()
 
 
 class Compressed:
@@ -147,10 +171,13 @@ class Compressed:
     options: dict[str, str]
     rates_hz: tuple[int, ...]
     sample_format: str
-
     container_options: Mapping[str, str] = MappingProxyType({})
+    has_chapters = True
+    """Whether FFmpeg writes the container's chapters."""
+    has_pictures = False
+    """Whether the container has the cover as a stream of its own."""
 
-    def __init__(self, target: Path | Sink, sample_rate_hz: int, samples: int, title: str) -> None:
+    def __init__(self, target: Path | Sink, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._rate_hz = sample_rate_hz if sample_rate_hz in self.rates_hz else 48000
         self._resampler = (
             None
@@ -163,11 +190,20 @@ class Compressed:
             format=self.container,
             options=dict(self.container_options),
         )
-        self._container.metadata.update({"comment": NOTICE, **({"title": title} if title else {})})
+        self._container.metadata.update(self._metadata(tags))
         self._stream = self._container.add_stream(
             self.codec, rate=self._rate_hz, layout="mono", options=self.options, bit_rate=self.bit_rate
         )
+        if tags.language:
+            self._stream.metadata["language"] = language_code(tags.language)
+        if tags.chapters and self.has_chapters:
+            self._container.set_chapters(_chapters(tags))
+        if tags.cover and self.has_pictures:
+            _write_cover(self._container, tags)
         self._position = 0
+
+    def _metadata(self, tags: Tags) -> dict[str, str]:
+        return tags.named()
 
     def write(self, pcm: Pcm) -> None:
         self._encode(self._resampler.resample_chunk(pcm) if self._resampler else pcm)
@@ -195,18 +231,86 @@ class Opus(Compressed):
     bit_rate = 40_000
     options = {"compression_level": "5"}  # noqa: RUF012 - never changed
     rates_hz = _OPUS_RATES_HZ
+    has_chapters = False
+
+    def _metadata(self, tags: Tags) -> dict[str, str]:
+        """Vorbis comments; FFmpeg's own rounds a chapter's start of 2.5 s to 3.5 s."""
+        picture = (
+            {"METADATA_BLOCK_PICTURE": picture_comment(tags.cover, tags.cover_type)} if tags.cover else {}
+        )
+        return {**tags.named(), **dict(tags.vorbis_chapters()), **picture}
 
 
 class Mp3(Compressed):
-    """MP3 at 64 kbit/s mono; LAME's quality 7, from 0 (best) to 9, is 1.7 times as fast as 5."""
+    """MP3 at 64 kbit/s mono; LAME's quality 7, from 0 (best) to 9, is 1.7 times as fast as 5.
+
+    Chapters are ID3v2 frames CTOC and CHAP, the cover is APIC.
+    """
 
     codec, container, sample_format = "libmp3lame", "mp3", "s16p"
     bit_rate = 64_000
     options = {"compression_level": "7"}  # noqa: RUF012 - never changed
     rates_hz = _MP3_RATES_HZ
+    has_pictures = True
 
 
-ENCODERS: dict[str, type[Wav | Flac | Opus | Mp3]] = {"wav": Wav, "flac": Flac, "opus": Opus, "mp3": Mp3}
+class Aac(Compressed):
+    """AAC-LC at 64 kbit/s mono in ADTS frames, with an ID3v2 tag before them."""
+
+    codec, container, sample_format = "aac", "adts", "s16"
+    bit_rate = 64_000
+    options = {"aac_coder": "fast"}  # noqa: RUF012 - never changed
+    container_options = MappingProxyType({"write_id3v2": "1"})
+    rates_hz = _MP3_RATES_HZ
+
+
+class M4b(Aac):
+    """AAC-LC in MPEG-4 (ISO/IEC 14496-14), with chapters, cover and the media type of an audiobook."""
+
+    container = "mp4"
+    container_options = MappingProxyType({"brand": "M4B "})
+    has_pictures = True
+
+    def _metadata(self, tags: Tags) -> dict[str, str]:
+        return tags.named() | {"media_type": "2"}
+
+
+def _chapters(tags: Tags) -> list[dict[str, Any]]:
+    """Chapters as FFmpeg has them, in milliseconds."""
+    return [
+        {
+            "id": number,
+            "start": round(chapter.start_s * 1000),
+            "end": round(chapter.end_s * 1000),
+            "time_base": Fraction(1, 1000),
+            "metadata": {"title": chapter.title},
+        }
+        for number, chapter in enumerate(tags.chapters)
+    ]
+
+
+def _write_cover(container: Any, tags: Tags) -> None:
+    """Add the cover as the one packet of a stream that is an attached picture."""
+    codec = "png" if tags.cover_type == "image/png" else "mjpeg"
+    width, height = picture_size(tags.cover)
+    stream = container.add_mux_stream(codec, width=width, height=height, time_base=Fraction(1, 90_000))
+    stream.disposition = Disposition.attached_pic
+    packet = av.Packet(tags.cover)
+    packet.stream, packet.pts, packet.dts, packet.time_base = stream, 0, 0, Fraction(1, 90_000)
+    packet.is_keyframe = True
+    container.mux_one(packet)
+
+
+Encoder = Wav | Pcm16 | Flac | Opus | Mp3 | Aac | M4b
+ENCODERS: dict[str, type[Encoder]] = {
+    "wav": Wav,
+    "flac": Flac,
+    "opus": Opus,
+    "mp3": Mp3,
+    "m4b": M4b,
+    "aac": Aac,
+    "pcm": Pcm16,
+}
 """Encoders of `AUDIO_FORMATS`."""
 
 

@@ -85,6 +85,8 @@ class Manifest:
     """None if takes are not checked."""
     revision: int = 0
     """0 for the first file; picks make further ones beside it."""
+    chapters: Artifact | None = None
+    """JSON list of {title, turn, segment, start_s, end_s}; None if there are no chapters."""
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
@@ -107,6 +109,7 @@ def manifest(
     words: Artifact | None = None,
     verify: Verification | None = None,
     revision: int = 0,
+    chapters: Artifact | None = None,
 ) -> Manifest:
     """Build the manifest.
 
@@ -133,4 +136,5 @@ def manifest(
         words=words,
         verify=verify,
         revision=revision,
+        chapters=chapters,
     )

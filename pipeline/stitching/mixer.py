@@ -8,7 +8,7 @@ import hashlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from pathlib import Path
 
@@ -18,8 +18,12 @@ from pipeline.arrays import Samples
 from pipeline.engines.protocol import Control
 from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
+from pipeline.script.turns import ScriptChapter
 from pipeline.stitching import encoders, limiter, subtitles
+from pipeline.stitching.chapters import ChapterTime, chapter_times, tags_of
+from pipeline.stitching.encoders import NO_TAGS
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, WordTimes, lay_out, line_times
 
 FADE_S = 0.004
@@ -92,6 +96,7 @@ class Stitched:
     srt: str
     vtt: str
     words: tuple[subtitles.TimedWord, ...]
+    chapters: tuple[ChapterTime, ...] = ()
 
 
 def stitch(
@@ -103,7 +108,8 @@ def stitch(
     sample_rate_hz: int,
     words_per_s: float,
     control: Control,
-    title: str = "",
+    tags: Tags = NO_TAGS,
+    chapters: Sequence[ScriptChapter] = (),
     written: Mapping[int, str] | None = None,
     heard: Mapping[int, WordTimes] | None = None,
     targets: LoudnessTargets = TARGETS,
@@ -120,6 +126,8 @@ def stitch(
         file_format: one of `AUDIO_FORMATS`.
         words_per_s: the engine's expected rate, for gaps in a job without any audio.
         control: checked before each segment.
+        tags: metadata of the file, without chapters.
+        chapters: chapters by their first turns.
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
         progress: called with (finished segments, all segments).
@@ -141,9 +149,11 @@ def stitch(
         segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s, heard=heard
     )
     mix = Mix(timeline, targets)
+    marks = chapter_times(timeline, chapters)
+    tags = replace(tags, chapters=tags_of(marks))
     with (
         encoders.writer(
-            out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, title=title
+            out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, tags=tags
         ) as file,
         closing(_blocks(segments, read_samples, mix, control, progress)) as blocks,
     ):
@@ -163,6 +173,7 @@ def stitch(
         srt=subtitles.srt(cues),
         vtt=subtitles.vtt(cues),
         words=subtitles.timed_words(timeline, written),
+        chapters=marks,
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import soxr
 
 from pipeline.errors import OptionError
-from pipeline.stitching.encoders import Compressed, Mp3, Opus, Pcm, wav_header
+from pipeline.stitching.encoders import NO_TAGS, Compressed, Mp3, Opus, Pcm, wav_header
 
 PCM_RATE_HZ = 24_000
 """Sample rate of the format `pcm` in OpenAI's convention."""
@@ -89,7 +89,7 @@ class _Encoded:
 
     def __init__(self, kind: type[Compressed], sample_rate_hz: int) -> None:
         self._buffer = _Buffer()
-        self._writer = kind(self._buffer, sample_rate_hz, 0, "")
+        self._writer = kind(self._buffer, sample_rate_hz, 0, NO_TAGS)
 
     def encode(self, pcm: Pcm) -> bytes:
         self._writer.write(pcm)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Collection
 from typing import Any
 
+from pipeline.books.reader import book_form, text_of_book
 from pipeline.errors import PipelineError
 
 _QUOTED = re.compile(r"'((?:[^'\\]|\\.)+)'|\"((?:[^\"\\]|\\.)+)\"")
@@ -57,7 +58,7 @@ def _words(text: str) -> str:
 
 def _text(script: Any) -> str:
     if isinstance(script, bytes):
-        return script.decode(errors="replace")
+        return text_of_book(script) if book_form(script) else script.decode(errors="replace")
     if isinstance(script, list | tuple):
         return "\n".join(map(_text, script))
     if isinstance(script, dict):

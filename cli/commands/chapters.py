@@ -1,0 +1,87 @@
+"""`chapters`: the chapters of a book, and which of them are read."""
+
+from typing import Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from cli import context
+from cli.errors import err, out, print_json, reporting_errors
+from cli.scripts import ChaptersOption, FormOption, ScriptArgument, read_source
+from pipeline.books.document import Document
+from pipeline.books.reader import read_book
+from pipeline.books.selection import selected
+from pipeline.engines.registry import Engines
+from pipeline.planning.request import ReadingOptions
+
+
+def chapters(
+    book: ScriptArgument,
+    chosen: ChaptersOption = None,
+    form: FormOption = None,
+    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+) -> None:
+    """Show the chapters of a book with their numbers, words and minutes, and which of them are read.
+
+    Front and back matter is left out unless `--chapters` names it.
+    """
+    with reporting_errors():
+        found = context.settings()
+        document = read_book(read_source(book, ReadingOptions(form)).data, form)
+        engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
+        record = _record(document, chosen, engine.profile.words_per_s)
+        if json:
+            print_json(record)
+        else:
+            _show(record)
+
+
+def _record(document: Document, chosen: str | None, words_per_s: float) -> dict[str, Any]:
+    reads = selected(document.chapters, chosen)
+    return {
+        "form": document.form,
+        "title": document.title,
+        "authors": list(document.authors),
+        "series": document.series,
+        "series_position": document.series_position,
+        "language": document.language,
+        "cover": document.cover is not None,
+        "chapters": [
+            {
+                "number": number,
+                "title": chapter.title,
+                "words": chapter.words,
+                "minutes": round(chapter.words / words_per_s / 60, 1),
+                "read": is_read,
+                "matter": chapter.matter,
+            }
+            for number, (chapter, is_read) in enumerate(zip(document.chapters, reads, strict=True), 1)
+        ],
+        "left_out": dict(document.left_out()),
+        "notices": list(document.notices),
+    }
+
+
+def _show(record: dict[str, Any]) -> None:
+    series = f", {record['series']} {record['series_position']}".rstrip() if record["series"] else ""
+    by = f" by {', '.join(record['authors'])}" if record["authors"] else ""
+    out.print(f"{escape(record['title'] or 'Untitled')}{escape(by)}{escape(series)}", highlight=False)
+    table = Table()
+    for name in ("", "title", "words", "min", "read"):
+        table.add_column(name, justify="left" if name in ("title", "read") else "right")
+    for chapter in record["chapters"]:
+        reads = "yes" if chapter["read"] else f"no ({chapter['matter'] or 'not chosen'})"
+        table.add_row(
+            str(chapter["number"]),
+            escape(chapter["title"]) or "—",
+            f"{chapter['words']:,}",
+            f"{chapter['minutes']:.1f}",
+            reads,
+        )
+    out.print(table)
+    if record["left_out"]:
+        counts = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(record["left_out"].items()))
+        out.print(f"left out within chapters: {counts}", highlight=False)
+    for notice in record["notices"]:
+        err.print(f"[yellow]notice:[/] {escape(notice)}", highlight=False)

@@ -1,0 +1,1 @@
+"""Books: EPUB, DOCX, HTML, Markdown and plain text, read into one document and turned into a script."""

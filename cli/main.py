@@ -7,10 +7,7 @@ import typer
 
 from cli.commands import (
     bundle,
-    chapters,
-    check,
     dead_letter,
-    diff,
     doctor,
     jobs,
     render,
@@ -23,6 +20,7 @@ from cli.commands import (
     trim,
     voices,
 )
+from cli.commands.inspection import chapters, check, diff
 from cli.permissions import make_private
 
 app = typer.Typer(

@@ -169,6 +169,7 @@ def _voices_of(resources: Resources, plan: Plan, script: Any, options: Mapping[s
         form=reading.form,
         encoding=reading.encoding,
         symbols=reading.symbols,
+        chapters=reading.chapters,
         cast=list(given),
     )
     return {name: voice for name, voice in given.items() if name in parsed.speakers}

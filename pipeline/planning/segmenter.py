@@ -56,8 +56,11 @@ def plan(
         identity: everything else that shapes the sound: engine, weights, options, seed.
         chapters: turns that begin a segment, by index.
     """
-    head, rest = _head(turns, profile, first_words) if first_words else ([], _units(turns, profile.words_max))
-    packed = _packed(rest, profile, set(chapters)) if rest else ()
+    begins = set(chapters)
+    head, rest = (
+        _head(turns, profile, first_words, begins) if first_words else ([], _units(turns, profile.words_max))
+    )
+    packed = _packed(rest, profile, begins) if rest else ()
     for index, units in enumerate((*head, *packed)):
         lines = tuple(unit.line for unit in units)
         names = tuple(sorted(dict.fromkeys(line.speaker for line in lines), key=speakers.__getitem__))
@@ -105,7 +108,7 @@ def _unit(index: int, turn: Turn, position: int, text: str) -> _Unit:
 
 
 def _head(
-    turns: Sequence[Turn], profile: Profile, first_words: int
+    turns: Sequence[Turn], profile: Profile, first_words: int, chapters: Collection[int]
 ) -> tuple[list[Sequence[_Unit]], list[_Unit]]:
     """Cut the first segments small, at sentences; returns them, and the units of the rest.
 
@@ -116,7 +119,7 @@ def _head(
     for index, turn in enumerate(turns):
         if goal >= profile.words_min:
             rest = _units(turns, profile.words_max)
-            return _within_engine(head, profile), [unit for unit in rest if unit.line.turn >= index]
+            return _within_engine(head, profile, chapters), [unit for unit in rest if unit.line.turn >= index]
         for position, text in enumerate(_pieces(turn.text, min(goal, profile.words_max))):
             unit = _unit(index, turn, position, text)
             words = sum(each.words for each in head[-1])
@@ -124,12 +127,14 @@ def _head(
                 head.append([])
                 goal *= 2
             head[-1].append(unit)
-    return _within_engine(head, profile), []
+    return _within_engine(head, profile, chapters), []
 
 
-def _within_engine(segments: Iterable[Sequence[_Unit]], profile: Profile) -> list[Sequence[_Unit]]:
-    """Cut segments at pauses and speakers that the engine cannot have in one segment."""
-    runs = [run for segment in segments if segment for run in _runs(segment, profile)]
+def _within_engine(
+    segments: Iterable[Sequence[_Unit]], profile: Profile, chapters: Collection[int]
+) -> list[Sequence[_Unit]]:
+    """Cut segments at chapters, and at pauses and speakers that the engine cannot have in one segment."""
+    runs = [run for segment in segments if segment for run in _runs(segment, profile, chapters)]
     return [piece for run in runs for piece in _between(run, _speaker_cuts(run, profile.speakers_max))]
 
 
@@ -164,13 +169,13 @@ def _runs(units: Sequence[_Unit], profile: Profile, chapters: Collection[int]) -
     cuts = [
         i
         for i, unit in enumerate(units)
-        if i and ((unit.line.pause_ms and pauses) or (_begins_turn(units, i) and unit.line.turn in chapters))
+        if i
+        and (
+            (unit.line.pause_ms and pauses)
+            or (unit.line.turn in chapters and units[i - 1].line.turn != unit.line.turn)
+        )
     ]
     return _between(units, cuts)
-
-
-def _begins_turn(units: Sequence[_Unit], index: int) -> bool:
-    return index == 0 or units[index].line.turn != units[index - 1].line.turn
 
 
 def _chunks(units: Sequence[_Unit], window_words: int) -> Iterator[Sequence[_Unit]]:

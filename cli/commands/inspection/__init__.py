@@ -1,0 +1,1 @@
+"""Commands that examine a script or a book before it is rendered."""

@@ -176,7 +176,7 @@ class Soak:
             collect(self.service.jobs, older_than_s=_RETAINED_S)
             try:
                 for key in self.broker.scan_iter(count=500):
-                    left_s = int(self.broker.ttl(key))  # type: ignore[arg-type]  # not the asynchronous client
+                    left_s = int(self.broker.ttl(key))
                     if left_s > _HOUR_S:
                         self.broker.expire(key, left_s // _FACTOR)
             except redis.exceptions.RedisError:
@@ -194,7 +194,7 @@ class Soak:
         store = Path(self.service.settings.store_url)
         files, size = _files(store)
         try:
-            keys, used = self.broker.dbsize(), self.broker.info("memory")["used_memory"]  # type: ignore[index]
+            keys, used = self.broker.dbsize(), self.broker.info("memory")["used_memory"]
         except redis.exceptions.RedisError:
             return  # the next sample follows
         beside = _files(self.service.state)[0] - (files if store.is_relative_to(self.service.state) else 0)
@@ -206,7 +206,7 @@ class Soak:
                 files,
                 size,
                 beside,
-                int(keys),  # type: ignore[arg-type]  # not the asynchronous client
+                int(keys),
                 int(used),
             )
         )

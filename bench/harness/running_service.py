@@ -106,7 +106,7 @@ class RunningService:
 
     @property
     def broker_url(self) -> str:
-        return until(lambda: url_of_running(self.state), 60)
+        return str(until(lambda: url_of_running(self.state), 60))
 
     @property
     def running(self) -> bool:

@@ -1,0 +1,133 @@
+"""A hundred strangers against the whole service, beside a real job.
+
+    python -m bench.flood [--strangers 100] [--seconds 120] [--line-mbit 200]
+
+`up` runs with the embedded engine, Flower and the HTTP service. A job runs alone first, then again and again
+while the strangers act: slow headers, slow bodies, bodies of 98 MB, wrong passwords, malformed messages. All
+of it is on loopback; the large bodies share a line of `--line-mbit`. Afterwards the job runs alone again. The
+jobs have the same words but for their name, so each is decoded anew.
+
+The last line is JSON. `ratio` is the median wall time under flood to the median alone. `rss_max_bytes` is the
+largest process, sampled four times a second. `restarts` counts processes that were replaced. About five
+minutes on two cores.
+"""
+
+import argparse
+import json
+import statistics
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+from celery import Celery
+
+from bench.harness.running_service import RunningService
+from bench.harness.strangers import Flood, Target
+
+_SENTENCES = (
+    "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
+    "nets up to the loft, and we counted what was left of the day."
+)
+_ALONE = 2
+_LIMIT_S = 600
+
+
+class Sizes(threading.Thread):
+    """Samples the memory of the service's processes, and which of them were replaced."""
+
+    def __init__(self, service: RunningService) -> None:
+        super().__init__(daemon=True)
+        self.service, self.ended = service, threading.Event()
+        self.first = {member.process.pid for member in service.members()}
+        self.rss_bytes: dict[str, int] = {}
+        """Largest process by role."""
+
+    def run(self) -> None:
+        while not self.ended.wait(0.25):
+            for member in self.service.members():
+                try:
+                    size = int(member.process.memory_info().rss)
+                except psutil.NoSuchProcess:
+                    continue
+                self.rss_bytes[member.role] = max(self.rss_bytes.get(member.role, 0), size)
+
+    def restarts(self) -> int:
+        return len(self.first - {member.process.pid for member in self.service.members()})
+
+
+class Jobs:
+    """Sends one job at a time and measures its wall time."""
+
+    def __init__(self, service: RunningService, turns: int) -> None:
+        url = service.broker_url
+        self.app, self.turns, self.number = Celery("another-app", broker=url, backend=url), turns, 0
+
+    def wall_s(self) -> float:
+        self.number += 1
+        lines = [f"{'AB'[i % 2]}: Job {self.number}, entry {i}. {_SENTENCES}" for i in range(self.turns)]
+        began = time.monotonic()
+        sent = self.app.send_task("voxchord.render", kwargs={"script": "\n".join(lines)}, queue="voxchord")
+        manifest = sent.get(timeout=_LIMIT_S)
+        assert manifest["state"] == "done", manifest["state"]
+        return time.monotonic() - began
+
+
+def run(service: RunningService, given: argparse.Namespace) -> dict[str, Any]:
+    jobs = Jobs(service, given.turns)
+    jobs.wall_s()  # models are loaded
+    idle = [jobs.wall_s() for _ in range(_ALONE)]
+    sizes = Sizes(service)
+    sizes.start()
+    target = Target((service.flower_port, service.http_port), service.broker_url, given.line_mbit * 125_000)
+    flood = Flood(target, given.strangers, given.seconds, given.seed)
+    flood.start()
+    time.sleep(3)  # until all are connected
+    until, flooded = time.monotonic() + given.seconds - 5, []
+    while time.monotonic() < until:
+        flooded.append(jobs.wall_s())
+        print(json.dumps({"wall_s": flooded[-1], "rss_bytes": sizes.rss_bytes}), flush=True)
+    counts = flood.counts()
+    sizes.ended.set()
+    sizes.join()
+    restarts = sizes.restarts()
+    idle += [jobs.wall_s() for _ in range(_ALONE)]
+    alone_s, flooded_s = statistics.median(idle), statistics.median(flooded)
+    return {
+        "strangers": given.strangers,
+        "seconds": given.seconds,
+        "line_mbit": given.line_mbit,
+        "requests": sum(counts.values()),
+        "answers": dict(sorted(counts.items())),
+        "jobs_alone": len(idle),
+        "jobs_under_flood": len(flooded),
+        "wall_alone_s": round(alone_s, 2),
+        "wall_under_flood_s": round(flooded_s, 2),
+        "ratio": round(flooded_s / alone_s, 3),
+        "rss_max_bytes": max(sizes.rss_bytes.values()),
+        "rss_max_bytes_by_role": sizes.rss_bytes,
+        "restarts": restarts,
+        "running": service.running,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--strangers", type=int, default=100)
+    parser.add_argument("--seconds", type=float, default=120.0)
+    parser.add_argument("--line-mbit", type=float, default=200.0)
+    parser.add_argument("--turns", type=int, default=60)
+    parser.add_argument("--seed", type=int, default=1)
+    given = parser.parse_args()
+    settings = {"VOXCHORD_LOG_LEVEL": "INFO"}
+    with (
+        tempfile.TemporaryDirectory(prefix="voxchord-flood-", ignore_cleanup_errors=True) as folder,
+        RunningService(Path(folder), settings) as service,
+    ):
+        print(json.dumps(run(service, given)), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.delivery import Input
 from pipeline.books.reader import FORMS as BOOK_FORMS
-from pipeline.books.reader import book_form, read, read_book
+from pipeline.books.reader import TEXT_FORMS, chosen_form, read, read_book
 from pipeline.books.recital import lines_of
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
@@ -77,18 +77,20 @@ class Source:
     reading: ReadingOptions
 
     def content(self) -> str | bytes:
-        """The script as it is sent to the service: decoded, or a book as it is."""
-        return self.data if self.is_book else decode(self.data, self.reading.encoding)
+        """The script as it is sent to the service: decoded, or a file that is no text as it is."""
+        is_text = self.form is None or self.form in TEXT_FORMS
+        return decode(self.data, self.reading.encoding) if is_text else self.data
 
     @property
-    def is_book(self) -> bool:
-        return book_form(self.data, self.reading.form) is not None
+    def form(self) -> str | None:
+        """Form of a book; None for a script."""
+        return chosen_form(self.data, self.reading.form, self.reading.chapters)
 
     def lines(self) -> list[str]:
         """Lines of the script, the paragraphs of a book; none if it cannot be read."""
         try:
-            if self.is_book:
-                return lines_of(read_book(self.data, self.reading.form))
+            if self.form is not None:
+                return lines_of(read_book(self.data, self.form, encoding=self.reading.encoding))
             return decode(self.data, self.reading.encoding).splitlines()
         except PipelineError:
             return []

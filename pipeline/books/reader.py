@@ -1,53 +1,99 @@
 """Recognition and reading of books in every format, beside scripts."""
 
-from collections.abc import Collection
+import re
+from collections.abc import Callable, Collection, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from pipeline.books.document import Document
+from pipeline.books.docx import read_docx
 from pipeline.books.epub import read_epub
+from pipeline.books.html_page import decode_page
 from pipeline.books.limits import BOOK_BYTES_MAX, Budget
+from pipeline.books.plain_text import read_markdown, read_plain_text
 from pipeline.books.recital import lines_of, script_of
+from pipeline.books.web_page import read_html
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import parser
+from pipeline.script.encoding import decode, refuse_foreign
+from pipeline.script.parser import with_newlines
 from pipeline.script.turns import Script
 
 FORMS = MappingProxyType(
     {
         "epub": "EPUB 2 or 3",
+        "docx": "Word document",
+        "html": "HTML page",
+        "md": "Markdown with chapters",
+        "text": "plain text with chapters",
     }
 )
 """Formats of books: values of the option `form`, beside those of scripts."""
-_READERS = {"epub": read_epub}
+TEXT_FORMS = ("md", "text")
+"""Formats that are text, which scripts are as well."""
+_MARKDOWN = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
+_HTML = re.compile(
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S
+)
 
 
 def book_form(source: object, form: str | None = None) -> str | None:
-    """Form of a book, as it is given or recognised by its first bytes; None for a script."""
-    if form is not None:
+    """Form of a book, as it is given or recognised by its content; None for a script.
+
+    Markdown and plain text are books only if `form` says so: they are scripts as well.
+    """
+    if form is not None or not isinstance(source, bytes | str):
         return form if form in FORMS else None
-    if not isinstance(source, bytes) or not source.startswith(b"PK\x03\x04"):
-        return None
-    marked = b"application/epub+zip" in source[:200] or b"META-INF/container.xml" in source[-(1 << 16) :]
-    return "epub" if marked else None
+    if isinstance(source, bytes) and source.startswith(b"PK\x03\x04"):
+        if b"application/epub+zip" in source[:200] or b"META-INF/container.xml" in source:
+            return "epub"
+        return "docx" if b"word/document.xml" in source else None
+    start = source[:4096]
+    text = decode_page(start) if isinstance(start, bytes) else start
+    return "html" if _HTML.match(text) else None
 
 
-def read_book(source: bytes | str, form: str | None = None) -> Document:
+def text_form(source: bytes | str) -> str:
+    """Form of a book of text: Markdown if it has such headings, else plain text."""
+    text = source if isinstance(source, str) else source.decode(errors="replace")
+    return "md" if _MARKDOWN.search(text) else "text"
+
+
+def chosen_form(source: object, form: str | None, chapters: str | None) -> str | None:
+    """Form of a book; None for a script. Text of which chapters are chosen is a book."""
+    found = book_form(source, form)
+    if found is None and form is None and chapters is not None and isinstance(source, bytes | str):
+        return text_form(source)
+    return found
+
+
+def read_book(source: bytes | str, form: str | None = None, *, encoding: str | None = None) -> Document:
     """Read a book into a document, within limits of size and time.
 
     Args:
         form: a key of `FORMS`; None recognises it.
+        encoding: of Markdown and plain text in bytes, where it is not UTF-8.
 
     Raises:
-        ScriptError: it is damaged, protected, or beyond the limits.
-        OptionError: no such form.
+        ScriptError: it is damaged, protected, beyond the limits, or no book.
+        OptionError: unknown encoding.
     """
-    found = book_form(source, form)
-    if found is None:
-        raise OptionError("form", f"the file is no book that is read; there are {', '.join(FORMS)}")
-    data = source.encode() if isinstance(source, str) else source
-    if len(data) > BOOK_BYTES_MAX:
-        raise ScriptError(1, f"the book has {len(data):,} bytes, more than the {BOOK_BYTES_MAX:,} allowed")
-    return _READERS[found](data, Budget())
+    if len(source) > BOOK_BYTES_MAX:
+        raise ScriptError(1, f"the book has {len(source):,} bytes, more than the {BOOK_BYTES_MAX:,} allowed")
+    found = book_form(source, form) or text_form(source)
+    budget = Budget()
+    if found in TEXT_FORMS:
+        text = decode(source, encoding) if isinstance(source, bytes) else source
+        refuse_foreign(text)
+        text = with_newlines(text)
+        return read_markdown(text, budget) if found == "md" else read_plain_text(text, budget)
+    data = source.encode(errors="replace") if isinstance(source, str) else source
+    return _READERS[found](data, budget)
+
+
+_READERS: Mapping[str, Callable[[bytes, Budget], Document]] = MappingProxyType(
+    {"epub": read_epub, "docx": read_docx, "html": read_html}
+)
 
 
 def text_of_book(source: bytes | str) -> str:
@@ -76,14 +122,14 @@ def read(
     Raises:
         OptionError: no such form, encoding, chapters or way to treat symbols.
     """
-    book = book_form(source, form)
+    book = chosen_form(source, form, chapters)
     if book is None or isinstance(source, list):
         return parser.read(
             source, characters_max=characters_max, form=form, encoding=encoding, cast=cast, symbols=symbols
         )
     parser.check_symbols(symbols)
     try:
-        document = read_book(source, book)
+        document = read_book(source, book, encoding=encoding)
         return script_of(document, characters_max=characters_max, chapters=chapters, symbols=symbols)
     except ScriptError as error:
         return parser.unreadable(error, book)

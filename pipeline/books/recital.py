@@ -1,12 +1,13 @@
 """A book as a script: the turns of the chapters that are read, and counts of all that is not."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from pipeline.books.document import HEADING, REST, Block, Chapter, Document
 from pipeline.books.selection import selected
 from pipeline.errors import ScriptError
 from pipeline.script.events import Event, fold, heading, pause_between, words
-from pipeline.script.turns import Findings, Script, ScriptChapter, Turn, Work
+from pipeline.script.events import chapter as begin_chapter
+from pipeline.script.turns import Findings, Script, Work
 
 CHAPTER_REST_MS = 1500
 """Silence before a chapter, in addition to that between turns."""
@@ -31,12 +32,11 @@ def script_of(
     """
     findings = Findings(symbols)
     events: list[Event] = []
-    starts: list[tuple[int, str]] = []
     line = 1
-    for chapter, is_read in zip(document.chapters, selected(document.chapters, chapters), strict=True):
+    reads = selected(document.chapters, chapters)
+    for number, (chapter, is_read) in enumerate(zip(document.chapters, reads, strict=True), 1):
         if is_read:
-            starts.append((line, chapter.title))
-            events += _events(chapter, line)
+            events += _events(chapter, line, chapter.title or f"Chapter {number}")
             for part in chapter.left_out:
                 findings.omit(line + min(part.block, len(chapter.blocks) - 1), part.kind, part.text)
         else:
@@ -45,8 +45,8 @@ def script_of(
         line += len(chapter.blocks)
     for notice in document.notices:
         findings.notice(1, notice)
-    turns = fold(events, findings, has_speakers=False)
-    script = findings.script(turns, document.form, chapters=_chapters(turns, starts), work=_work(document))
+    turns, starts = fold(events, findings, has_speakers=False)
+    script = findings.script(turns, document.form, chapters=starts, work=_work(document))
     if not turns and not script.problems:
         raise ScriptError(1, "no chapter that is read has words; `chapters` lists them")
     if script.characters > characters_max:
@@ -63,8 +63,9 @@ def lines_of(document: Document) -> list[str]:
     return [block.text for chapter in document.chapters for block in chapter.blocks]
 
 
-def _events(chapter: Chapter, line: int) -> Iterator[Event]:
+def _events(chapter: Chapter, line: int, title: str) -> Iterator[Event]:
     yield pause_between(line)
+    yield from begin_chapter(line, title)
     yield Event(line, "rest", rest_ms=CHAPTER_REST_MS)
     for number, block in enumerate(chapter.blocks, line):
         yield from _block(block, number)
@@ -79,19 +80,6 @@ def _block(block: Block, line: int) -> Iterator[Event]:
     else:
         yield words(line, block.text)
         yield pause_between(line)
-
-
-def _chapters(turns: Sequence[Turn], starts: Sequence[tuple[int, str]]) -> tuple[ScriptChapter, ...]:
-    """The first turn of each chapter; a chapter without one has no mark."""
-    found: dict[int, str] = {}
-    position = 0
-    for number, (line, title) in enumerate(starts):
-        end = starts[number + 1][0] if number + 1 < len(starts) else None
-        while position < len(turns) and turns[position].line < line:
-            position += 1
-        if position < len(turns) and (end is None or turns[position].line < end):
-            found[position] = title or f"Chapter {number + 1}"
-    return tuple(ScriptChapter(title, turn) for turn, title in found.items())
 
 
 def _work(document: Document) -> Work:

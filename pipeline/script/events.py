@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from pipeline.script import marks
 from pipeline.script.names import People
 from pipeline.script.plain import plain, plain_letters, readable
-from pipeline.script.turns import NARRATOR, Findings, Turn
+from pipeline.script.turns import NARRATOR, Findings, ScriptChapter, Turn
 
+TITLE_MAX = 300
 HEADING_REST_MS = 700
 """Silence before and after a heading, on top of what lies between turns."""
 
@@ -18,7 +19,7 @@ class Event:
 
     line: int
     kind: str
-    """'speaker', 'words', 'break' (a blank line), 'rest' (silence around a heading)."""
+    """'speaker', 'words', 'break' (a blank line), 'rest' (silence of a heading), 'chapter' (its title)."""
     text: str = ""
     rest_ms: int = 0
 
@@ -46,6 +47,11 @@ def pause_between(line: int) -> Event:
     return Event(line, "break")
 
 
+def chapter(line: int, title: str) -> list[Event]:
+    """The start of a chapter, which is not read by itself; nothing for an empty title."""
+    return [Event(line, "chapter", title)] if title else []
+
+
 def heading(line: int, text: str) -> list[Event]:
     """A heading that is read aloud, with silence around it."""
     rest = Event(line, "rest", rest_ms=HEADING_REST_MS)
@@ -57,19 +63,27 @@ def section(line: int) -> list[Event]:
     return [pause_between(line), Event(line, "rest", rest_ms=HEADING_REST_MS)]
 
 
-def fold(events: Iterable[Event], findings: Findings, *, has_speakers: bool) -> tuple[Turn, ...]:
-    """Fold the events of a script into turns; what can't be spoken is a problem in the findings."""
+def fold(
+    events: Iterable[Event], findings: Findings, *, has_speakers: bool
+) -> tuple[tuple[Turn, ...], tuple[ScriptChapter, ...]]:
+    """Fold the events of a script into turns and chapters; what can't be spoken is a problem in the findings.
+
+    A chapter without a turn of its own is left out.
+    """
     folding = _Folding(findings, has_speakers)
     for event in events:
         folding.take(event)
     folding.end()
-    return tuple(folding.turns)
+    return tuple(folding.turns), tuple(folding.chapters)
 
 
 class _Folding:
     def __init__(self, findings: Findings, has_speakers: bool) -> None:
         self.findings, self.has_speakers = findings, has_speakers
         self.turns: list[Turn] = []
+        self.chapters: list[ScriptChapter] = []
+        self.title = ""
+        """Title of a chapter that has no turn yet."""
         self.speaker = NARRATOR
         self.block: list[tuple[int, str]] = []
         self.parts: list[tuple[int, str]] = []
@@ -88,6 +102,8 @@ class _Folding:
         self.continues = False
         if event.kind == "rest" and self.turns:
             self.rest_ms = max(self.rest_ms, event.rest_ms)
+        elif event.kind == "chapter":
+            self.title = " ".join(event.text.split())[:TITLE_MAX]
         elif event.kind == "speaker":
             self._refuse_silent()
             self.speaker, self.silent_since = event.text, event.line
@@ -144,6 +160,9 @@ class _Folding:
             self.silent_since = 0
             return
         pause_ms = max(self.pause_ms, self.rest_ms)
+        if self.title:
+            self.chapters.append(ScriptChapter(self.title, len(self.turns)))
+            self.title = ""
         self.turns.append(Turn(self.speaker, text, line, pause_ms, self.continues))
         self.pause_ms = self.rest_ms = self.silent_since = 0
         self.continues = True

@@ -111,8 +111,8 @@ def _read(
         text = structured.unfenced(with_newlines(text), findings)
         recognised = forms.recognise(plain_letters(text), cast, findings, form=form)
         found, events = recognised.form, forms.events(recognised, text, cast, findings)
-    turns = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)
-    script = findings.script(turns, found)
+    turns, chapters = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)
+    script = findings.script(turns, found, chapters=chapters)
     if not turns and not script.problems:
         raise ScriptError(
             1, "the script is empty" if not script.omissions else "the script has no words to speak"

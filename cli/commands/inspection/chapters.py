@@ -8,7 +8,7 @@ from rich.table import Table
 
 from cli import context
 from cli.errors import err, out, print_json, reporting_errors
-from cli.scripts import ChaptersOption, FormOption, ScriptArgument, read_source
+from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, read_source
 from pipeline.books.document import Document
 from pipeline.books.reader import read_book
 from pipeline.books.selection import selected
@@ -20,6 +20,7 @@ def chapters(
     book: ScriptArgument,
     chosen: ChaptersOption = None,
     form: FormOption = None,
+    encoding: EncodingOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show the chapters of a book with their numbers, words and minutes, and which of them are read.
@@ -28,7 +29,7 @@ def chapters(
     """
     with reporting_errors():
         found = context.settings()
-        document = read_book(read_source(book, ReadingOptions(form)).data, form)
+        document = read_book(read_source(book, ReadingOptions()).data, form, encoding=encoding)
         engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
         record = _record(document, chosen, engine.profile.words_per_s)
         if json:

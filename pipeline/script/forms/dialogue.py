@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.script.events import Event, pause_between, section, speaker, words
+from pipeline.script.events import Event, chapter, pause_between, section, speaker, words
 from pipeline.script.forms import labels, structure
 from pipeline.script.forms.labels import Label
 from pipeline.script.forms.structure import Line
@@ -235,6 +235,7 @@ def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
     reading.findings.omit(number, what, line.text)
     if line.kind in (structure.HEADING, structure.SCENE):
         yield from section(number)
+        yield from chapter(number, structure.chapter_title(line.text))
     elif line.kind != structure.DIRECTION:
         yield pause_between(number)
 

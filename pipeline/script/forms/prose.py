@@ -4,7 +4,7 @@ import re
 from collections.abc import Generator, Iterator, Sequence
 
 from pipeline.script import marks
-from pipeline.script.events import Event, heading, pause_between, words
+from pipeline.script.events import Event, chapter, heading, pause_between, words
 from pipeline.script.forms import labels, structure, structured
 from pipeline.script.forms.structure import Line
 from pipeline.script.turns import Findings
@@ -45,6 +45,7 @@ def read(lines: Sequence[Line], findings: Findings) -> Iterator[Event]:
         elif _is_table(lines, position):
             position = yield from _table(lines, position, findings)
         elif _is_underlined(lines, position):
+            yield from chapter(line.number, line.text if lines[position + 1].text.startswith("=") else "")
             yield from heading(line.number, line.text)
             findings.omit(line.number + 1, "heading mark", "")
             position += 2
@@ -72,6 +73,7 @@ def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) ->
         return
     if line.kind == structure.HEADING:
         findings.omit(number, "heading mark", "")
+        yield from chapter(number, structure.chapter_title(text))
         yield from heading(number, structure.heading_text(text))
         return
     if _DEFINITION.match(text):
@@ -90,6 +92,7 @@ def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) ->
         yield pause_between(number)
         yield words(number, text[item.end() :] if item else text)
     elif _is_chapter(line, lines):
+        yield from chapter(number, text.strip())
         yield from heading(number, text)
     else:
         yield words(number, _BACKSLASH.sub(r"\1", text))

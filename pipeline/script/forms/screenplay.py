@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script.events import Event, pause_between, section, speaker, words
+from pipeline.script.events import Event, chapter, pause_between, section, speaker, words
 from pipeline.script.forms import structure
 from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Verdict
@@ -143,6 +143,7 @@ def read(lines: Sequence[Line], found: Survey, findings: Findings) -> Iterator[E
             findings.omit(number, _what(line), line.text)
             if line.kind in (structure.SCENE, structure.HEADING):
                 yield from section(number)
+                yield from chapter(number, structure.chapter_title(line.text))
                 speaking = False
 
 

@@ -80,3 +80,12 @@ def heading_text(text: str) -> str:
     """
     found = _HEADING.fullmatch(text.strip())
     return found["text"].rstrip("#").rstrip() if found else text.strip()
+
+
+def chapter_title(text: str) -> str:
+    """Title of the chapter that a Markdown heading begins; empty for a heading of a lower level.
+
+    >>> chapter_title("# The Storm"), chapter_title("## The Boat")
+    ('The Storm', '')
+    """
+    return heading_text(text) if text.strip().startswith("# ") else ""

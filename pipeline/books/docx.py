@@ -1,0 +1,164 @@
+"""DOCX: Office Open XML text documents (ECMA-376, part 1, section 17)."""
+
+import re
+from collections.abc import Iterator
+from xml.etree.ElementTree import Element
+
+from pipeline.books.archive import Archive
+from pipeline.books.document import HEADING, TEXT, Block, Document, LeftOut
+from pipeline.books.headings import divided
+from pipeline.books.html_page import CAPTION, CODE, FOOTNOTE, FOOTNOTE_MARK, PICTURE, TABLE
+from pipeline.books.limits import PAGE_BYTES_MAX, XML_BYTES_MAX, Budget
+from pipeline.books.xml_tree import attribute, children, descendants, local, parse, text_of
+from pipeline.errors import ScriptError
+
+BODY, STYLES, CORE = "word/document.xml", "word/styles.xml", "docProps/core.xml"
+_NOTES = {"footnoteReference": "word/footnotes.xml", "endnoteReference": "word/endnotes.xml"}
+_SKIPPED = frozenset({"del", "instrText", "drawing", "pict", "AlternateContent", "object", "moveFrom"})
+_CONTENTS = "table of contents"
+
+
+def read_docx(data: bytes, budget: Budget) -> Document:
+    """Read a DOCX.
+
+    Raises:
+        ScriptError: it is damaged, encrypted, or beyond the limits.
+    """
+    archive = Archive(data, budget, "the DOCX")
+    return _Reader(archive).document()
+
+
+class _Reader:
+    def __init__(self, archive: Archive) -> None:
+        self.archive = archive
+        self.styles = self._style_names()
+        self.notes = {
+            reference: {
+                attribute(note, "id"): text_of(note) for note in self._tree(name) if attribute(note, "id")
+            }
+            for reference, name in _NOTES.items()
+        }
+        self.blocks: list[Block] = []
+        self.left_out: list[LeftOut] = []
+        self.title = ""
+        self.paragraphs = 0
+
+    def document(self) -> Document:
+        body = parse(self.archive.read(BODY, PAGE_BYTES_MAX), BODY)
+        for each in children(body, "body"):
+            self._read(each)
+        if not self.blocks:
+            raise ScriptError(1, "the DOCX has no text")
+        core = list(self._tree(CORE))
+        named = {local(each): text_of(each)[:500] for each in core}
+        chapters, title = divided(self.blocks, self.left_out, self.title or named.get("title", ""))
+        author = named.get("creator", "")
+        return Document(
+            form="docx",
+            chapters=tuple(chapters),
+            title=title,
+            authors=(author,) if author else (),
+            language=named.get("language", ""),
+        )
+
+    def _tree(self, name: str) -> Iterator[Element]:
+        """Children of the root of a part; none if the part is missing."""
+        if name in self.archive.names:
+            yield from parse(self.archive.read(name, XML_BYTES_MAX), name)
+
+    def _style_names(self) -> dict[str, str]:
+        """English names of styles, which are the same in every language, by ID."""
+        return {
+            attribute(style, "styleId"): attribute(name, "val").lower()
+            for style in self._tree(STYLES)
+            for name in children(style, "name")
+        }
+
+    def _read(self, parent: Element) -> None:
+        for element in parent:
+            name = local(element)
+            if name == "p":
+                self._paragraph(element)
+            elif name == "tbl":
+                self._omit(TABLE, " ".join(text_of(each) for each in descendants(element, "p")))
+            elif name == "sdt":
+                gallery = next(
+                    (attribute(each, "val") for each in descendants(element, "docPartGallery")), ""
+                )
+                if gallery.lower() == "table of contents":
+                    self._omit(_CONTENTS, text_of(element))
+                else:
+                    for content in children(element, "sdtContent"):
+                        self._read(content)
+
+    def _paragraph(self, paragraph: Element) -> None:
+        self.paragraphs += 1
+        style = self._style(paragraph)
+        text = " ".join("".join(self._runs(paragraph)).split())
+        if not text:
+            return
+        level = re.fullmatch(r"heading (\d)", style)
+        place = f"paragraph {self.paragraphs}"
+        if style == "title" and not self.title:
+            self.title = text
+            self.blocks.append(Block(HEADING, text, place, 1 if not level else int(level[1])))
+        elif level:
+            self.blocks.append(Block(HEADING, text, place, int(level[1]) + 1))
+        elif kind := _left_out(style):
+            self._omit(kind, text)
+        elif any(map(str.isalnum, text)):
+            self.blocks.append(Block(TEXT, text, place))
+
+    def _style(self, paragraph: Element) -> str:
+        styles = [style for each in children(paragraph, "pPr") for style in children(each, "pStyle")]
+        found = [attribute(style, "val") for style in styles]
+        return self.styles.get(found[0], found[0].lower()) if found else ""
+
+    def _runs(self, parent: Element) -> Iterator[str]:
+        """Texts of a paragraph; notes and pictures are counted."""
+        for element in parent:
+            name = local(element)
+            if name == "t":
+                yield element.text or ""
+            elif name in ("tab", "br", "cr"):
+                yield " "
+            elif name == "noBreakHyphen":
+                yield "-"
+            elif name in _NOTES:
+                self._omit(FOOTNOTE_MARK, "")
+                self._omit(FOOTNOTE, self.notes[name].get(attribute(element, "id"), ""))
+            elif name in ("drawing", "pict", "AlternateContent"):
+                alternative = next((attribute(each, "descr") for each in descendants(element, "docPr")), "")
+                self._omit(PICTURE, alternative)
+            elif name == "r" and _is_hidden(element):
+                self._omit("hidden text", text_of(element))
+            elif name not in _SKIPPED:
+                yield from self._runs(element)
+
+    def _omit(self, kind: str, text: str) -> None:
+        self.left_out.append(LeftOut(kind, " ".join(text.split()), len(self.blocks)))
+
+
+def _is_hidden(run: Element) -> bool:
+    return any(
+        attribute(each, "val") not in ("0", "false")
+        for properties in children(run, "rPr")
+        for each in children(properties, "vanish")
+    )
+
+
+def _left_out(style: str) -> str:
+    """Kind under which a paragraph of a style is left out; empty if it is read.
+
+    >>> _left_out("caption"), _left_out("toc 2"), _left_out("normal")
+    ('image caption', 'table of contents', '')
+    """
+    if style == "caption":
+        return CAPTION
+    if style in ("html preformatted", "macro text", "code", "source code"):
+        return CODE
+    if style in ("footnote text", "endnote text"):
+        return FOOTNOTE
+    if style.startswith(("toc ", "table of figures")):
+        return _CONTENTS
+    return "page number" if style in ("header", "footer") else ""

@@ -6,7 +6,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test quick model-test listen listen-test console-test kernel-test lint clean
+.PHONY: run test quick model-test listen listen-test console-test http-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -15,12 +15,12 @@ run: $(VENV)/.run
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.test lint
-	$(PYTEST) $(SHARED) -m 'not slow and not listen'
+	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http'
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
 NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice
 quick: $(VENV)/.test lint
-	$(PYTEST) -n 2 -q -m 'not slow and not listen' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
+	$(PYTEST) -n 2 -q -m 'not slow and not listen and not http' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
 		pipeline db tasks tests/pipeline tests/db tests/golden tests/test_docs.py tests/test_language.py tests/test_layout.py
 
 # All of the model's tests: exactness in every arrangement, memory over many segments, each check of a GPU.
@@ -38,6 +38,10 @@ listen-test: $(VENV)/.listen
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
 	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
+
+# All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md.
+http-test: $(VENV)/.test
+	$(PYTEST) tests/web web
 
 # The Triton kernels in Triton's interpreter, and compiled for a GPU that is not there. Brings Triton, 190 MB.
 kernel-test: $(VENV)/.test

@@ -10,6 +10,7 @@ from cli.commands import (
     dead_letter,
     doctor,
     jobs,
+    keys,
     render,
     report,
     retry,
@@ -57,6 +58,7 @@ app.command()(report.report)
 app.command()(trim.trim)
 app.command()(doctor.doctor)
 app.add_typer(voices.app, name="voices")
+app.add_typer(keys.app, name="keys")
 app.add_typer(store.app, name="store")
 app.add_typer(dead_letter.app, name="dead-letter")
 

@@ -16,6 +16,7 @@ from db.database import writing
 from db.schema import (
     BUCKETS_S,
     bucket_column,
+    http_request,
     job,
     job_action,
     rollup_hour,
@@ -68,6 +69,9 @@ def trim(
         engine, worker_proc, worker_proc.c.proc_uid, worker_proc.c.started_epoch < before, step, each_step
     )
     _delete(engine, job_action, job_action.c.action_uid, job_action.c.acted_epoch < before, step, each_step)
+    _delete(
+        engine, http_request, http_request.c.task_id, http_request.c.requested_epoch < before, step, each_step
+    )
     refused = (job.c.refused == 1) & (job.c.created_epoch < before)
     _delete(engine, job, job.c.id, refused, step, each_step)
     _give_back(engine)

@@ -389,7 +389,7 @@ job = Table(
     _text("error", "Reason of the failure."),
     _flag("refused", "The request was refused before it was planned; the newest are retained."),
     _column("priority", Integer(), "Not filled: task_run has the priority of each message."),
-    _column("labels", JSON(), "Not filled."),
+    _column("labels", JSON(), "Labels of the first request for it: `client` over HTTP."),
     Column(
         "updated_epoch_ms",
         BigInteger(),
@@ -422,6 +422,32 @@ job_action = Table(
     Index(None, "job"),
     Index(None, "acted_epoch"),
     comment="One row per action of a person on a job.",
+)
+
+http_client = Table(
+    "http_client",
+    metadata,
+    Column("name", Text(), primary_key=True, comment="Name of the client."),
+    Column("key_hash", Text(), nullable=False, unique=True, comment="SHA-256 of its key, in hex."),
+    _count("characters_per_day", "Most characters of text in 24 hours; NULL: unlimited."),
+    _count("jobs_at_once", "Most unfinished requests; NULL: unlimited."),
+    _count("requests_per_minute", "Most requests in 60 seconds; NULL: unlimited."),
+    _moment("created_at", "Time at which the key was created."),
+    _moment("revoked_at", "Time at which the key was revoked; NULL: it is valid."),
+    comment="One row per client of the HTTP service.",
+)
+
+http_request = Table(
+    "http_request",
+    metadata,
+    Column("task_id", Text(), primary_key=True, comment="ID of the task that it sent; root_id in task_run."),
+    Column("client", Text(), nullable=False, comment="Name of the client."),
+    _count("chars_in", "Characters of its text."),
+    _count("requested_epoch", "Time of the request, in whole seconds since 1970."),
+    _count("ended_epoch", "End of the response or of the job; NULL while it lasts."),
+    Index(None, "client", "requested_epoch"),
+    Index(None, "requested_epoch"),
+    comment="One row per request of a client with a key.",
 )
 
 worker_proc = Table(

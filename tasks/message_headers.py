@@ -14,7 +14,10 @@ PUBLISHED, FIRST_PUBLISHED, RECEIVED = "voxchord_published", "voxchord_first_pub
 CLOCK = "voxchord_clock"
 """Offset of the clock (`pipeline.clock`) of the worker's main process, for its children."""
 JOB, SEGMENT = "voxchord_job", "voxchord_segment"
+LABELS = "voxchord_labels"
+"""Labels of a request, by name, for the history."""
 _SEGMENT_MAX = 10**9
+_LABELS_MAX, _LABEL_MAX = 10, 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +44,21 @@ def subject_in_headers(headers: Mapping[str, Any]) -> Subject | None:
     Any client of the broker may have written them, so they are validated.
     """
     return _subject(headers.get(JOB), headers.get(SEGMENT))
+
+
+def labels_in_headers(labels: Any) -> dict[str, str]:
+    """Labels in a message's header, which any client of the broker may have written; others are dropped.
+
+    >>> labels_in_headers({"client": "blog", "n": 3}), labels_in_headers("x")
+    ({'client': 'blog'}, {})
+    """
+    given = labels.items() if isinstance(labels, Mapping) else ()
+    valid = {name: value for name, value in given if _is_label(name) and _is_label(value)}
+    return dict(list(valid.items())[:_LABELS_MAX])
+
+
+def _is_label(text: Any) -> bool:
+    return isinstance(text, str) and 0 < len(text) <= _LABEL_MAX and text.isprintable()
 
 
 def subject_of_arguments(args: Any, kwargs: Any) -> Subject | None:

@@ -4,7 +4,7 @@ The root task replaces itself by the chord, so that the caller's task ID yields 
 are one job: a second root of an open job waits for the same manifest and sends nothing.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from celery.exceptions import Ignore
@@ -16,6 +16,7 @@ from pipeline.jobs.plans import Plan
 from pipeline.planning.request import Request, checked, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
+from tasks.message_headers import LABELS, labels_in_headers
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.notification.webhooks import webhooks_of
@@ -45,7 +46,8 @@ class ReplacedByJob(VoxchordTask):
             Replaced: always, since the job continues.
         """
         try:
-            super().on_replace(Publication(self.app, str(self.request.id), sig))  # type: ignore[arg-type]  # has what is called
+            labels = labels_in_headers(self.request.get(LABELS))
+            super().on_replace(Publication(self.app, str(self.request.id), sig, labels))  # type: ignore[arg-type]  # has what is called
         except Ignore as ended:
             raise Replaced("by the job's chord") from ended
 
@@ -66,8 +68,8 @@ class Root(ReplacedByJob):
 class Publication:
     """A job in place of the signature that replaces its root."""
 
-    def __init__(self, app: VoxchordApp, root: str, answer: chord.Sig) -> None:
-        self.app, self.root, self.answer = app, root, answer
+    def __init__(self, app: VoxchordApp, root: str, answer: chord.Sig, labels: Mapping[str, str]) -> None:
+        self.app, self.root, self.answer, self.labels = app, root, answer, labels
 
     def delay(self) -> None:
         """Join the job's waiters and send its segments."""
@@ -75,7 +77,7 @@ class Publication:
         stitch = first_of(self.app, self.answer)
         plan = resources.jobs.plans.need(str(stitch.kwargs["job"]))
         resources.roots.join(plan.job, self.root, chord.written(self.answer))
-        _publish(self.app, plan, self.root, self.answer)
+        _publish(self.app, plan, self.root, self.answer, self.labels)
 
 
 def register(app: VoxchordApp) -> None:
@@ -138,14 +140,14 @@ def _stands(store: Store, manifest: dict[str, Any]) -> bool:
     return bool(store.objects.size(audio["name"]) == audio["bytes"])
 
 
-def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig) -> None:
+def _publish(app: VoxchordApp, plan: Plan, root: str, answer: chord.Sig, labels: Mapping[str, str]) -> None:
     """Send the job's segments, unless another root or an earlier delivery has."""
     jobs, roots, rows = app.resources.jobs, app.resources.roots, app.resources.job_rows
     if roots.claim(plan.job, root) != root:
         if jobs.outcomes.closed(plan.job):  # it ended while this root joined its waiters
             answer.apply_async()
     elif not roots.sent(plan.job):
-        rows.planned(plan, root)
+        rows.planned(plan, root, labels)
         missing, failed = jobs.artifacts.missing(plan), jobs.outcomes.failures(plan.job)
         rows.found(plan, plan.segments - len(missing))
         still = [index for index in missing if index not in failed]

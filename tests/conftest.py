@@ -22,6 +22,7 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
     "db": ("tests/db",),
     "deploy": ("tests/deploy",),
+    "web": ("tests/web",),
 }
 """Files and folders of each group, the longest group first. Any other file is a group of its own."""
 SPREAD = ("tests/cli/commands", f"{FAULTS}/test_local.py", f"{FAULTS}/test_fleets.py")

@@ -6,11 +6,11 @@ from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import VERSION, Settings
 from web import errors
 from web.guard import Guard
-from web.routes import health
+from web.routes import health, models, voices
 from web.service import Service
 from web.speech import route as speech
 
-_ROUTERS: tuple[APIRouter, ...] = (health.router, speech.router)
+_ROUTERS: tuple[APIRouter, ...] = (health.router, models.router, voices.router, speech.router)
 
 
 def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = True) -> FastAPI:
@@ -26,7 +26,7 @@ def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = Tr
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.service = Service(settings, celery_app)
+    app.state.service = Service(settings, celery_app, loopback=loopback)
     for router in _ROUTERS:
         app.include_router(router)
     errors.install(app)

@@ -31,6 +31,16 @@ def refuse_openness(settings: Settings, host: str) -> None:
 
     Raises:
         OptionError: others could connect without a key.
+        sqlalchemy.exc.OperationalError: the database is unreachable.
     """
-    if not is_loopback(host):
-        raise OptionError("host", f"{host or 'every interface'!r} is public, and there are no keys")
+    if is_loopback(host):
+        return
+    from db import http_clients
+    from db.database import open_database
+
+    settings.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if all(
+        client.revoked_at is not None for client in http_clients.clients(open_database(settings.history_url))
+    ):
+        advice = "create one with `python voxchord.py keys create NAME`"
+        raise OptionError("host", f"{host or 'every interface'!r} is public, and there are no keys; {advice}")

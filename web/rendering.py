@@ -7,6 +7,7 @@ from uuid import uuid4
 from celery import states
 
 from pipeline.errors import PipelineError
+from tasks.message_headers import LABELS
 from tasks.orchestration import waiters
 from web.errors import ApiError, unavailable
 from web.service import Service
@@ -14,13 +15,18 @@ from web.service import Service
 _PUBLISH = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
-def send_render(service: Service, arguments: Mapping[str, Any]) -> str:
-    """Send `voxchord.render`; returns the task's ID.
+def new_task() -> str:
+    """ID of a task to be sent."""
+    return str(uuid4())
+
+
+def send_render(service: Service, task: str, arguments: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+    """Send `voxchord.render`.
 
     Args:
         arguments: script, voices and options.
+        labels: labels of the job in the history.
     """
-    task = str(uuid4())
     service.celery.send_task(
         "voxchord.render",
         kwargs=dict(arguments),
@@ -28,9 +34,9 @@ def send_render(service: Service, arguments: Mapping[str, Any]) -> str:
         task_id=task,
         argsrepr="()",
         kwargsrepr="-",
+        headers={LABELS: dict(labels)} if labels else None,
         retry_policy=_PUBLISH,
     )
-    return task
 
 
 def withdraw(service: Service, task: str) -> None:

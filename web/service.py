@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Annotated, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 import anyio.to_thread
 from anyio import CapacityLimiter
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 Parameters = ParamSpec("Parameters")
 Result = TypeVar("Result")
+Resource = TypeVar("Resource")
 
 _THREADS = 32
 
@@ -26,11 +27,19 @@ _THREADS = 32
 class Service:
     """Resources of one application in one process."""
 
-    def __init__(self, settings: Settings, celery_app: VoxchordApp) -> None:
-        self.settings, self.celery = settings, celery_app
+    def __init__(self, settings: Settings, celery_app: VoxchordApp, *, loopback: bool) -> None:
+        self.settings, self.celery, self.loopback = settings, celery_app, loopback
         self.jobs = Jobs(Store(settings.store_url))
         self.voices = Voices(self.jobs.store)
         self.engines = settings.registry()
+        self._resources: dict[Any, Any] = {}
+
+    def resource(self, kind: Callable[["Service"], Resource]) -> Resource:
+        """A resource of another module, made once per service."""
+        if kind not in self._resources:
+            self._resources[kind] = kind(self)
+        found: Resource = self._resources[kind]
+        return found
 
     @cached_property
     def threads(self) -> CapacityLimiter:

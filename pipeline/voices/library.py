@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from pathlib import PurePath
 from urllib.parse import quote, unquote
 
@@ -21,6 +21,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 _STEM_MAX = 55
 _HASH = re.compile(r"[0-9a-f]{64}")
 _NAMES, _RECORDINGS, _NOTICES = "voices/names/", "voices/recordings/", "voices/notices/"
+_CONSENTS = "voices/consents/"
 
 
 class Voices:
@@ -83,6 +84,33 @@ class Voices:
         if digest is None:
             raise VoiceError(name, f"unknown; available: {', '.join(self.names()) or 'none'}")
         return digest
+
+    def record_consent(self, name: str, consent: Mapping[str, str]) -> None:
+        """Store the consent of the recorded person, with who gave it and when."""
+        record = {"version": VOICE_VERSION, **consent}
+        self.store.overwrite(_CONSENTS + quote(checked_name(name)), canonical_json(record))
+
+    def consent(self, name: str) -> dict[str, str] | None:
+        """Consent that was stored with a voice; None without one."""
+        found = self.store.get_json(_CONSENTS + quote(name))
+        if found is None:
+            return None
+        check_version(_CONSENTS + quote(name), found, VOICE_VERSION)
+        return {key: value for key, value in found.items() if key != "version"}
+
+    def remove(self, name: str) -> bool:
+        """Delete a voice, and its recording unless another name has it; False if there is none.
+
+        Finished segments stay. A running job that still needs the recording fails.
+        """
+        digest = self.find(name)
+        if digest is None:
+            return False
+        for place in (_NAMES, _NOTICES, _CONSENTS):
+            self.store.objects.delete(place + quote(name))
+        if all(self.find(other) != digest for other in self.names()):
+            self.store.objects.delete(_RECORDINGS + digest)
+        return True
 
     def load(self, digest: str) -> Reference:
         """Read the recording with a hash.

@@ -4,7 +4,8 @@ The artifact store remains authoritative; these rows serve people and SQL.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 from db.ingest.spool import Spool
@@ -33,9 +34,14 @@ class JobRows:
         self._spool, self._coordination, self._actions = spool, coordination, actions
         self._outbox, self._events = Outbox(coordination.store), events
 
-    def planned(self, plan: Plan, root: str) -> None:
+    def planned(self, plan: Plan, root: str, labels: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Record a planned job.
+
+        Args:
+            labels: labels of the request.
+        """
         now = clock.now()
-        row = {
+        row: dict[str, Any] = {
             "root_id": root,
             "created_at": plan.created_s,
             "created_epoch": int(plan.created_s),
@@ -47,6 +53,7 @@ class JobRows:
             "speakers": len(plan.speakers),
             "words": plan.words,
             "chars_in": plan.characters,
+            **({"labels": dict(labels)} if labels else {}),
         }
         self._append(plan, "RUNNING", row)
 

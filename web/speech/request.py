@@ -10,8 +10,8 @@ from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
-from pipeline.voices.library import Voices
 from tasks.settings import Settings
+from web.access.voices import ClientVoices
 
 StreamFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 OptionValue = str | int | float | bool
@@ -75,14 +75,15 @@ _OWN_FIELDS = ("format", "title", "form", "symbols", "first_segment_words", "eng
 class Translation:
     """Translates requests to arguments of `voxchord.render`."""
 
-    def __init__(self, settings: Settings, engines: Engines, registered: Voices) -> None:
-        self.settings, self.engines, self.registered = settings, engines, registered
+    def __init__(self, settings: Settings, engines: Engines) -> None:
+        self.settings, self.engines = settings, engines
 
-    def arguments(self, request: SpeechRequest) -> dict[str, Any]:
+    def arguments(self, request: SpeechRequest, registered: ClientVoices) -> dict[str, Any]:
         """Arguments of the task.
 
         Raises:
             OptionError: an option that has a field of its own, or an unknown model.
+            VoiceError: a voice of another client.
         """
         unfit = [name for name in request.options if name in _OWN_FIELDS]
         if unfit:
@@ -94,8 +95,12 @@ class Translation:
             options["pace"] = request.speed
         if request.voices is not None:
             form = {} if request.form is None else {"form": request.form}
-            return {"script": request.input, "voices": request.voices, "options": options | form}
-        voice = self.voice(request.voice, self.profile(options))
+            return {
+                "script": request.input,
+                "voices": registered.all_used(request.voices),
+                "options": options | form,
+            }
+        voice = self.voice(request.voice, self.profile(options), registered)
         voices = {NARRATOR: voice} if voice else {}
         return {
             "script": request.input,
@@ -127,10 +132,11 @@ class Translation:
         """Profile of the engine of a request."""
         return self.engines.load(str(options.get("engine", self.settings.engine))).profile
 
-    def voice(self, given: str | VoiceId, profile: Profile) -> str:
+    def voice(self, given: str | VoiceId, profile: Profile, registered: ClientVoices) -> str:
         """Voice of the engine; one of OpenAI's names stands for a preset if no voice has that name."""
         name = given if isinstance(given, str) else given.id
-        if name not in OPENAI_VOICES or self.registered.find(name) is not None:
-            return name
+        used = registered.used(name)
+        if name not in OPENAI_VOICES or registered.voices.find(used) is not None:
+            return used
         own = (*profile.presets, *profile.variations)
         return own[OPENAI_VOICES.index(name) % len(own)] if own else name

@@ -1,15 +1,17 @@
 """`POST /v1/audio/speech`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 
 import anyio
 from fastapi import APIRouter, Response
 
 from pipeline.streaming.encoders import MEDIA_TYPES
 from web import errors
+from web.access.admission import admitted, ended
 from web.access.clients import ClientDep
-from web.rendering import send_render, withdraw
-from web.service import Service, ServiceDep
+from web.access.voices import ClientVoices
+from web.rendering import new_task, send_render, withdraw
+from web.service import ServiceDep
 from web.speech.audio import AudioStream
 from web.speech.request import SpeechRequest, Translation
 from web.speech.response import StreamResponse, error_event, events
@@ -32,10 +34,12 @@ _AUDIO = {"schema": {"type": "string", "format": "binary"}}
 )
 async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep) -> Response:
     """Speak a text; the response begins with the first finished segment."""
-    translation = Translation(service.settings, service.engines, service.voices)
-    arguments = await service.away(translation.arguments, request)
+    translation = Translation(service.settings, service.engines)
+    arguments = await service.away(translation.arguments, request, ClientVoices(service.voices, client))
     profile = translation.profile(arguments["options"])
-    task = await service.away(send_render, service, arguments)
+    task = new_task()
+    await admitted(service, client, task, len(request.input))
+    await service.away(send_render, service, task, arguments, client.labels)
     sse = request.stream_format == "sse"
 
     async def parts() -> AsyncIterator[bytes]:
@@ -46,8 +50,10 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
             async for part in events(audio, stream.usage) if sse else audio:
                 yield part
         except BaseException:
-            await _withdraw(service, task)
+            await _shielded(service.away(withdraw, service, task))
             raise
+        finally:
+            await _shielded(ended(service, client, task))
 
     ignored = {"X-Ignored-Fields": ", ".join(request.ignored)} if request.ignored else {}
     return StreamResponse(
@@ -58,7 +64,7 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     )
 
 
-async def _withdraw(service: Service, task: str) -> None:
-    """Withdraw a request, also while this task is being cancelled."""
+async def _shielded(work: Awaitable[object]) -> None:
+    """Finish work also while this task is being cancelled."""
     with anyio.CancelScope(shield=True):
-        await service.away(withdraw, service, task)
+        await work

@@ -101,16 +101,20 @@ def not_found(what: str) -> ApiError:
 _OF_PIPELINE: dict[type[PipelineError], tuple[int, str | None, str]] = {
     ScriptError: (400, "input", "invalid_script"),
     VoiceError: (400, "voice", "invalid_voice"),
-    OptionError: (400, None, "invalid_option"),
     EngineError: (400, "model", "engine_error"),
     CancelledError: (409, None, "cancelled"),
     MissingArtifactError: (404, None, "not_found"),
 }
 """Status, parameter and code by kind."""
+_FIELDS = {"pace": "speed"}
+"""Fields of the convention by the option that they set."""
 
 
 def of_pipeline(error: PipelineError) -> ApiError:
     """Error for an error of the pipeline."""
+    if isinstance(error, OptionError):
+        field = _FIELDS.get(error.option, error.option)
+        return ApiError(400, str(error), param=field, code="invalid_option")
     for kind, (status, param, code) in _OF_PIPELINE.items():
         if isinstance(error, kind):
             return ApiError(status, str(error), param=param, code=code)

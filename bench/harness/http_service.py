@@ -6,7 +6,7 @@ import os
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -59,14 +59,13 @@ class HttpService:
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> Answer:
         """Send one request; a body that is not bytes is sent as JSON."""
-        connection = self.connection()
         data = body if isinstance(body, bytes | None) else json.dumps(body)
         given = {name.replace("_", "-"): value for name, value in headers.items()}
-        connection.request(method, path, data, {**self.base, **given})
-        response = connection.getresponse()
-        found = Answer(response.status, {k.lower(): v for k, v in response.getheaders()}, response.read())
-        connection.close()
-        return found
+        with closing(self.connection()) as connection:
+            connection.request(method, path, data, {**self.base, **given})
+            with connection.getresponse() as response:
+                named = {name.lower(): value for name, value in response.getheaders()}
+                return Answer(response.status, named, response.read())
 
     def speak(self, text: str, *, key: str | None = None, **fields: Any) -> Answer:
         """Ask for speech with the default voice."""

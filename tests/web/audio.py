@@ -29,7 +29,7 @@ class Sound:
 def decoded(data: bytes, stream_format: str) -> Sound:
     """Decode a stream; raw samples are those of the convention."""
     if stream_format == "pcm":
-        return Sound(np.frombuffer(data, "<i2").astype(np.float32) / 32767, 24_000)
+        return Sound(np.frombuffer(data, "<i2").astype(np.float32) / np.float32(32767), 24_000)
     with av.open(io.BytesIO(data), format=CONTAINERS[stream_format]) as container:
         frames = list(container.decode(audio=0))
         resampler = av.AudioResampler("flt", "mono", frames[0].sample_rate)

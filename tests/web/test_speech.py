@@ -1,8 +1,10 @@
 """Tests of `/v1/audio/speech` with the official client, on a real service."""
 
+import http.client
 import json
 import time
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from typing import Any
 
 import openai
@@ -17,7 +19,7 @@ TEXT = (
     "Later the wind rose, and with it the voices of the people at the quay. "
     "They had waited for three days, and they would wait for a fourth."
 )
-"""39 words, about 15 s."""
+"""About 15 s."""
 
 
 @pytest.fixture
@@ -71,12 +73,12 @@ def test_every_format_holds_the_same_speech(service: HttpService, stream_format:
     sound = decoded(found.body, stream_format)
     assert found.status == 200
     assert abs(sound.duration_s - reference.duration_s) < 0.15
-    assert sound.rms == pytest.approx(reference.rms, rel=0.05)
+    assert sound.rms == pytest.approx(reference.rms, rel=0.1)
 
 
 @pytest.mark.http
 def test_a_stream_depends_on_the_request_alone(service: HttpService) -> None:
-    fields = {"response_format": "pcm", "options": {"seed": 5}}
+    fields: dict[str, Any] = {"response_format": "pcm", "options": {"seed": 5}}
     first = service.speak(TEXT, **fields)
     assert service.speak(TEXT, **fields).body == first.body
     assert service.speak(TEXT, response_format="pcm", options={"seed": 6}).body != first.body
@@ -93,7 +95,7 @@ def test_events_carry_the_audio_and_the_usage(service: HttpService) -> None:
     assert audio == service.speak(TEXT, response_format="pcm").body
     usage = done["usage"]
     assert done["type"] == "speech.audio.done"
-    assert usage["input_tokens"] == 39
+    assert usage["input_tokens"] == len(TEXT.split())
     assert usage["total_tokens"] == usage["input_tokens"] + usage["output_tokens"]
     assert usage["output_tokens"] == pytest.approx(decoded(audio, "pcm").duration_s * 80, abs=1)
 
@@ -134,55 +136,50 @@ def test_what_has_no_effect_is_named(service: HttpService) -> None:
     assert service.speak("Good morning \U0001f600 everybody.").status == 200
 
 
+@contextmanager
+def open_stream(service: HttpService, text: str, **fields: Any) -> Iterator[http.client.HTTPResponse]:
+    """A response that is read by hand, and whose connection is closed at the end."""
+    body = {"input": text, "voice": "wren", "response_format": "pcm", **fields}
+    with closing(service.connection()) as connection:
+        connection.request("POST", "/v1/audio/speech", json.dumps(body), service.base)
+        with connection.getresponse() as response:
+            yield response
+
+
 @pytest.mark.http
 def test_a_client_that_goes_away_cancels_what_only_it_asked_for(service: HttpService) -> None:
-    jobs = service.local
-    body = json.dumps({"input": TEXT * 80, "voice": "wren", "response_format": "pcm"})
-    connection = service.connection()
-    connection.request("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
-    response = connection.getresponse()
-    task = response.headers["x-request-id"]
-    response.read(1000)
-    response.close()
-    connection.close()
-    assert jobs.broker_url
-    until(lambda: state_of(service, task) == "CANCELLED", timeout_s=20)
+    with open_stream(service, TEXT * 120) as response:
+        task = response.headers["x-request-id"]
+        response.read(1000)
+    until(lambda: state_of(service, task) == "CANCELLED", timeout_s=30)
 
 
 @pytest.mark.http
 def test_a_client_that_goes_away_leaves_what_another_asked_for(service: HttpService) -> None:
     text = TEXT * 12 + " Another one listens."
-    body = json.dumps({"input": text, "voice": "wren", "response_format": "pcm"})
-    connections = [service.connection() for _ in range(2)]
-    for connection in connections:
-        connection.request("POST", "/v1/audio/speech", body, {"Content-Type": "application/json"})
-    leaving, staying = (connection.getresponse() for connection in connections)
-    leaving.read(1000)
-    leaving.close()
-    connections[0].close()
-    whole = staying.read()
-    assert decoded(whole, "pcm").duration_s > 100
+    with open_stream(service, text) as staying:
+        with open_stream(service, text) as leaving:
+            leaving.read(1000)
+        assert decoded(staying.read(), "pcm").duration_s > 100
 
 
 @pytest.mark.http
-def test_an_error_in_the_middle_is_an_event_or_a_broken_stream(service: HttpService) -> None:
-    """A job that is cancelled while its stream runs."""
-    for stream_format in ("sse", "audio"):
-        connection = service.connection()
-        body = {"input": TEXT * 100 + stream_format, "voice": "wren", "response_format": "pcm"}
-        body["stream_format"] = stream_format
-        connection.request("POST", "/v1/audio/speech", json.dumps(body), {"Content-Type": "application/json"})
-        response = connection.getresponse()
-        task = response.headers["x-request-id"]
+def test_an_error_in_the_middle_is_an_event(service: HttpService) -> None:
+    with open_stream(service, TEXT * 150, stream_format="sse") as response:
         head = response.read(100)
-        assert service.command("cancel", task).returncode == 0
-        if stream_format == "sse":
-            last = events(head + response.read())[-1]
-            assert (last["type"], last["error"]["code"]) == ("speech.audio.error", "cancelled")
-        else:
-            with pytest.raises(Exception, match="IncompleteRead"):
-                response.read()
-        connection.close()
+        assert service.command("cancel", response.headers["x-request-id"]).returncode == 0
+        last = events(head + response.read())[-1]
+    assert last["type"] == "speech.audio.error"
+    assert last["error"]["code"] == "cancelled"
+
+
+@pytest.mark.http
+def test_an_error_in_the_middle_breaks_a_stream_of_audio(service: HttpService) -> None:
+    with open_stream(service, TEXT * 151) as response:
+        response.read(100)
+        assert service.command("cancel", response.headers["x-request-id"]).returncode == 0
+        with pytest.raises(http.client.IncompleteRead):
+            response.read()
 
 
 def state_of(service: HttpService, task: str) -> str | None:

@@ -1,6 +1,7 @@
 """Encoded audio of a request, block by block."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import aclosing
 
 from pipeline.arrays import Samples
 from pipeline.engines.protocol import Profile
@@ -24,15 +25,16 @@ class AudioStream:
         self.samples = 0
         """Samples encoded so far."""
 
-    async def blocks(self, task: str) -> AsyncIterator[bytes]:
+    async def blocks(self, task: str) -> AsyncGenerator[bytes, None]:
         """Yield encoded bytes as soon as there are some."""
         away = self.service.away
-        async for chosen in finished(self.service, self.plan, task):
-            pieces = await away(self._pieces, chosen)
-            while (piece := await away(next, pieces, None)) is not None:
-                if data := await away(self._encoded, piece):
-                    yield data
-            self._before = (chosen.segment, chosen.audio)
+        async with aclosing(finished(self.service, self.plan, task)) as segments:
+            async for chosen in segments:
+                pieces = await away(self._pieces, chosen)
+                while (piece := await away(next, pieces, None)) is not None:
+                    if data := await away(self._encoded, piece):
+                        yield data
+                self._before = (chosen.segment, chosen.audio)
         if data := await away(self._encoder.finish):
             yield data
 

@@ -3,7 +3,8 @@
 import base64
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 import anyio
@@ -17,7 +18,7 @@ log = logging.getLogger(__name__)
 _STALLED_S = 900.0
 """Longest time without a reader that takes anything."""
 
-Parts = Callable[[], AsyncIterator[bytes]]
+Parts = AsyncGenerator[bytes, None]
 
 
 class StreamResponse(Response):
@@ -29,7 +30,7 @@ class StreamResponse(Response):
 
     def __init__(
         self,
-        parts: Parts,
+        parts: Callable[[], Parts],
         *,
         media_type: str,
         headers: Mapping[str, str],
@@ -54,8 +55,9 @@ class StreamResponse(Response):
 
     async def _send(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:
-            async for part in self._parts():
-                await self._part(send, part)
+            async with aclosing(self._parts()) as parts:
+                async for part in parts:
+                    await self._part(send, part)
         except Exception as error:
             if not self._started:
                 await of_any(error).response()(scope, receive, send)
@@ -89,8 +91,11 @@ def error_event(error: Exception) -> bytes:
     return event("speech.audio.error", **of_any(error).body())
 
 
-async def events(parts: AsyncIterator[bytes], usage: Callable[[], Mapping[str, int]]) -> AsyncIterator[bytes]:
+async def events(
+    parts: AsyncGenerator[bytes, None], usage: Callable[[], Mapping[str, int]]
+) -> AsyncGenerator[bytes, None]:
     """Yield audio as events, and the usage at the end."""
-    async for part in parts:
-        yield event("speech.audio.delta", audio=base64.b64encode(part).decode())
+    async with aclosing(parts):
+        async for part in parts:
+            yield event("speech.audio.delta", audio=base64.b64encode(part).decode())
     yield event("speech.audio.done", usage=usage())

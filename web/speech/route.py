@@ -1,6 +1,7 @@
 """`POST /v1/audio/speech`."""
 
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable
+from contextlib import aclosing
 
 import anyio
 from fastapi import APIRouter, Response
@@ -42,13 +43,14 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     await service.away(send_render, service, task, arguments, client.labels)
     sse = request.stream_format == "sse"
 
-    async def parts() -> AsyncIterator[bytes]:
+    async def parts() -> AsyncGenerator[bytes, None]:
         try:
             plan = await accepted(service, task)
             stream = AudioStream(service, plan, profile, request.response_format)
             audio = stream.blocks(task)
-            async for part in events(audio, stream.usage) if sse else audio:
-                yield part
+            async with aclosing(events(audio, stream.usage) if sse else audio) as found:
+                async for part in found:
+                    yield part
         except BaseException:
             await _shielded(service.away(withdraw, service, task))
             raise

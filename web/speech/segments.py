@@ -1,7 +1,7 @@
 """The segments of a request in order, each as soon as it is finished and verified."""
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 
 import anyio
@@ -64,7 +64,7 @@ def _plan(service: Service, task: str) -> Plan | None:
     return service.jobs.plans.need(job)
 
 
-async def finished(service: Service, plan: Plan, task: str) -> AsyncIterator[ChosenTake]:
+async def finished(service: Service, plan: Plan, task: str) -> AsyncGenerator[ChosenTake, None]:
     """Yield the segments of a job in order; one that is left out of the file has no audio.
 
     Raises:

@@ -389,7 +389,7 @@ job = Table(
     _text("error", "Reason of the failure."),
     _flag("refused", "The request was refused before it was planned; the newest are retained."),
     _column("priority", Integer(), "Not filled: task_run has the priority of each message."),
-    _column("labels", JSON(), "Labels of the first request for it: `client` over HTTP."),
+    _column("labels", JSON(none_as_null=True), "Labels of the first request for it: `client` over HTTP."),
     Column(
         "updated_epoch_ms",
         BigInteger(),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, insert, text
 
 from bench.harness.rows import attempt, history
 from bench.harness.services import Postgres
@@ -16,6 +16,7 @@ from db.queries import catalog
 from db.queries.catalog import QueryError
 from db.reports.comparison_page import page
 from db.retention import sum_hours
+from db.schema import http_request
 
 FOLDER = Path(catalog.__file__).parent
 
@@ -35,6 +36,9 @@ def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
         action = {"action_uid": "1", "job": "job-3", "action": "retry", "actor": "a@b", "acted_epoch": 9}
         lines = [json.dumps({"t": "job_action", "r": action}).encode()]
         rows.insert(connection, "job_action", [rows.parse(line)[1] for line in lines])
+        asked = {"client": "blog", "chars_in": 40, "requested_epoch": 9, "ended_epoch": 10}
+        roots = sorted({row["root_id"] for row in attempts if row.get("root_id")})[:2] or ["1", "2"]
+        connection.execute(insert(http_request), [{"task_id": root, **asked} for root in roots])
 
 
 def numbers(row: tuple[Any, ...]) -> list[float]:

@@ -131,7 +131,7 @@ def test_the_history_says_what_each_client_cost(keyed: HttpService) -> None:
         rows = json.loads(keyed.command("stats", "clients", "--json").stdout)
         return next((row for row in rows if row["client"] == "costly" and row["audio_s"]), None)
 
-    found = until(row, timeout_s=30, every_s=1)
+    found = until(row, timeout_s=30, every_s=1) or {}
     assert found["requests"] == 1
     assert found["chars_in"] == len(text)
     assert found["cpu_s"] > 0  # type: ignore[operator]  # a number

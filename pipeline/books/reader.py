@@ -6,13 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 from pipeline.books.document import Document
-from pipeline.books.docx import read_docx
-from pipeline.books.epub import read_epub
-from pipeline.books.html_page import decode_page
+from pipeline.books.formats.docx import read_docx
+from pipeline.books.formats.epub import read_epub
+from pipeline.books.formats.html_page import decode_page
+from pipeline.books.formats.plain_text import read_markdown, read_plain_text
+from pipeline.books.formats.web_page import read_html
 from pipeline.books.limits import BOOK_BYTES_MAX, Budget
-from pipeline.books.plain_text import read_markdown, read_plain_text
 from pipeline.books.recital import lines_of, script_of
-from pipeline.books.web_page import read_html
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import parser
 from pipeline.script.encoding import decode, refuse_foreign

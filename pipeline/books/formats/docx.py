@@ -6,8 +6,8 @@ from xml.etree.ElementTree import Element
 
 from pipeline.books.archive import Archive
 from pipeline.books.document import HEADING, TEXT, Block, Document, LeftOut
+from pipeline.books.formats.html_page import CAPTION, CODE, FOOTNOTE, FOOTNOTE_MARK, PICTURE, TABLE
 from pipeline.books.headings import divided
-from pipeline.books.html_page import CAPTION, CODE, FOOTNOTE, FOOTNOTE_MARK, PICTURE, TABLE
 from pipeline.books.limits import PAGE_BYTES_MAX, XML_BYTES_MAX, Budget
 from pipeline.books.xml_tree import attribute, children, descendants, local, parse, text_of
 from pipeline.errors import ScriptError

@@ -1,8 +1,8 @@
 """HTML pages as books, with chapters by headings."""
 
 from pipeline.books.document import Document
+from pipeline.books.formats.html_page import read_page
 from pipeline.books.headings import divided
-from pipeline.books.html_page import read_page
 from pipeline.books.limits import Budget
 from pipeline.errors import ScriptError
 

@@ -8,11 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from xml.etree.ElementTree import Element
 
-from pipeline.books import contents, covers
+from pipeline.books import covers
 from pipeline.books.archive import Archive, resolve
-from pipeline.books.contents import Entry
 from pipeline.books.document import HEADING, Block, Chapter, Cover, Document, LeftOut
-from pipeline.books.html_page import Page, read_page
+from pipeline.books.formats import contents
+from pipeline.books.formats.contents import Entry
+from pipeline.books.formats.html_page import Page, read_page
 from pipeline.books.limits import COVER_BYTES_MAX, PAGE_BYTES_MAX, XML_BYTES_MAX, Budget
 from pipeline.books.matter import matter_of
 from pipeline.books.xml_tree import attribute, children, descendants, parse, text_of

@@ -6,7 +6,10 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: run test quick model-test listen listen-test console-test http-test kernel-test lint clean
+# Compiled modules are kept, whatever the caller's environment says: a service starts in half the time.
+export PYTHONDONTWRITEBYTECODE :=
+
+.PHONY: run test pytest quick slow-test model-test listen listen-test console-test http-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -14,8 +17,15 @@ run: $(VENV)/.run
 # Much of a test is waiting, so three processes keep two cores busy. Each reckons with one core of its own.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 SHARED := -n 3 --dist loadfile --no-loadscope-reorder
-test: $(VENV)/.test lint
+test: $(VENV)/.test
+	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint pytest
+
+pytest: $(VENV)/.test
 	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http'
+
+# The slow tests of all but the model: kills and brokers in trouble, whole renders, every voice.
+slow-test: $(VENV)/.test
+	$(PYTEST) $(SHARED) -m 'slow and not listen and not http' --ignore=tests/pipeline/engines/vibevoice --ignore=tests/tasks/test_vibevoice.py
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
 NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice

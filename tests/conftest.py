@@ -6,6 +6,7 @@ that xdist appends to the IDs of tests.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from pathlib import PurePosixPath
 
 import pytest
@@ -48,15 +49,23 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def group_of(nodeid: str) -> str:
     """Name of a test's group: a key of `GROUPS`, the test's file, or the test itself."""
     file = nodeid.partition("::")[0]
-    if _is_within(file, SPREAD):
-        return nodeid
-    return next((name for name, paths in GROUPS.items() if _is_within(file, paths)), file)
+    return nodeid if _is_spread(file) else _group_of_file(file)
 
 
 def rank_of(nodeid: str) -> int:
     """Position of a test's group in the order of starts."""
     group = group_of(nodeid)
     return list(GROUPS).index(group) if group in GROUPS else len(GROUPS)
+
+
+@cache
+def _is_spread(file: str) -> bool:
+    return _is_within(file, SPREAD)
+
+
+@cache
+def _group_of_file(file: str) -> str:
+    return next((name for name, paths in GROUPS.items() if _is_within(file, paths)), file)
 
 
 def _is_within(file: str, paths: tuple[str, ...]) -> bool:

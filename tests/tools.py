@@ -14,9 +14,9 @@ thorough = pytest.mark.skipif(
 )
 
 
-def slow(value: object) -> ParameterSet:
-    """Parameter of a test that `make test` leaves out."""
-    return pytest.param(value, marks=pytest.mark.slow)
+def slow(*values: object) -> ParameterSet:
+    """Parameters of a test that `make test` leaves out."""
+    return pytest.param(*values, marks=pytest.mark.slow)
 
 
 def packages() -> dict[str, str]:

@@ -9,7 +9,8 @@ from subprocess import CompletedProcess
 
 ROOT = Path(__file__).parent.parent.parent
 _forks = multiprocessing.get_context("forkserver")
-_forks.set_forkserver_preload(["cli.main"])
+# with what a command imports when it needs it
+_forks.set_forkserver_preload(["cli.main", "cli.progress", "db.database", "pipeline.stages", "pydantic"])
 
 
 def run(

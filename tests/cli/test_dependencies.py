@@ -23,6 +23,7 @@ from tasks.local.embedded_broker import EmbeddedBroker
 from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.cli.conftest import ROOT, environment
+from tests.tools import slow
 
 MISSING = ("torch", "functorch", "transformers", "tokenizers", "llvmlite")
 ADVICE = (
@@ -55,9 +56,9 @@ def running_broker(folder: Path) -> Iterator[None]:
     "arguments",
     [
         ["check", "SCRIPT", "--engine", "vibevoice"],
-        ["render", "SCRIPT", "-o", "OUT", "--engine", "vibevoice"],
-        ["submit", "SCRIPT", "--option", "engine=vibevoice"],
-        ["up"],
+        slow(["render", "SCRIPT", "-o", "OUT", "--engine", "vibevoice"]),
+        slow(["submit", "SCRIPT", "--option", "engine=vibevoice"]),
+        slow(["up"]),
         ["worker", "--gpu", "0"],
     ],
     ids=" ".join,

@@ -15,7 +15,7 @@ from tests.console import Console
 from tests.deploy import node
 from tests.deploy.compose import ROOT, SECRETS
 from tests.deploy.stack import Stack
-from tests.tasks.flower.test_launch import STAGES, listed
+from tests.tasks.flower.tasks_page import STAGES, listed
 from tests.tools import thorough, tool
 
 HERE = Path(__file__).parent / "browser"

@@ -19,6 +19,7 @@ from tasks.settings import load
 from tests.faults.conftest import SETTINGS, running_fleet
 from tests.faults.scripts import script
 
+pytestmark = pytest.mark.slow
 LIMIT_S = 90
 MOOD_S = 3.0
 

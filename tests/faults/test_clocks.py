@@ -12,6 +12,7 @@ from bench.harness.waiting import until
 from tests.faults import mischief
 from tests.faults.conftest import SETTINGS
 
+pytestmark = pytest.mark.slow
 SKEWS_S = {"intake": 3600.0, "cpu": -3600.0, "gpu0": -600.0, "gpu1": 600.0}
 TURNS = 10
 

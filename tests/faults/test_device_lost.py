@@ -2,10 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.harness.fleet import Fleet
 from tests.faults.conftest import SETTINGS
 from tests.faults.lost import SETTING
 
+pytestmark = pytest.mark.slow
 LAYOUT = {
     "intake": "voxchord",
     "cpu": "cpu.text,cpu.semantic,cpu.verify,cpu.stitch",

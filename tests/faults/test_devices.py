@@ -9,9 +9,10 @@ import pytest
 from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from tests.faults.conftest import SETTINGS, STAGES
+from tests.faults.fleet_jobs import command
 from tests.faults.scripts import script
-from tests.faults.test_messages import command
 
+pytestmark = pytest.mark.slow
 LIMIT_S = 60
 
 

@@ -12,6 +12,7 @@ import redis
 from bench.harness.fleet import ROOT
 from bench.harness.waiting import until
 from tasks.local.valkey import Valkey
+from tests.processes import ended
 
 _LIMIT_S = 60
 _FLEET = """
@@ -69,11 +70,3 @@ def test_workers_end_with_the_run_that_started_them(tmp_path: Path) -> None:
         run.kill()
     until(lambda: all(ended(process) for process in family), _LIMIT_S)
     broker.kill()
-
-
-def ended(process: psutil.Process) -> bool:
-    """Check this before any use of the process."""
-    try:
-        return bool(process.status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True

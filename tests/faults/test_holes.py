@@ -34,36 +34,8 @@ from tasks.make_app import make_app
 from tasks.orchestration.roots import FLAGS
 from tasks.settings import Settings
 from tests.faults.conftest import SETTINGS, STAGES, TIMEOUT_S
-from tests.faults.mischief import deeds
+from tests.faults.fleet_jobs import LIMIT_S, decodes, done, failed, queued
 from tests.faults.scripts import script
-
-LIMIT_S = 60
-
-
-def done(result: Any) -> dict[str, Any]:
-    manifest: dict[str, Any] = result.get(timeout=LIMIT_S)
-    return manifest
-
-
-def failed(result: Any) -> str:
-    with pytest.raises(Exception) as found:  # noqa: PT011 - its class is the sender's business; the words are ours
-        result.get(timeout=LIMIT_S)
-    return f"{type(found.value).__name__} {found.value}"
-
-
-def state(fleet: Fleet) -> Path:
-    return fleet.folder / "state"
-
-
-def queued(fleet: Fleet) -> int:
-    return sum(1 for _ in fleet.payloads()) + int(fleet.client.hlen("voxchord.unacked"))
-
-
-def decodes(fleet: Fleet, job: str) -> list[int]:
-    """Number of decodes of each of a job's segments."""
-    seen = deeds(state(fleet))
-    plan = fleet.jobs.plans.need(job)
-    return [seen.count(f"decode {segment.seed}") for segment in fleet.jobs.plans.segments(plan)]
 
 
 def test_celery_settings_that_close_holes_are_set(fleet: Fleet) -> None:
@@ -119,6 +91,7 @@ def test_unexpected_errors_fail_their_segment_without_quoting_the_script(fleet: 
         assert b"velvet" not in log.read_bytes(), log.name
 
 
+@pytest.mark.slow
 def test_errors_while_remaking_artifacts_are_classified(fleet: Fleet) -> None:
     assert done(fleet.send(script("full", "losefull", "")))["state"] == "done"
     message = failed(fleet.send(script("lost", "", "losefaulty")))
@@ -126,6 +99,7 @@ def test_errors_while_remaking_artifacts_are_classified(fleet: Fleet) -> None:
     assert "ValueError at mischief.py" in message
 
 
+@pytest.mark.slow
 def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again(fleet: Fleet) -> None:
     known = fleet.planned()
     text = script("page", "wait5", "")
@@ -238,6 +212,7 @@ def test_hanging_decodes_kill_their_process_and_run_elsewhere(fleet: Fleet) -> N
     assert sorted(decodes(fleet, manifest["job"])) == [1, 2]
 
 
+@pytest.mark.slow
 def test_slow_downloads_of_models_are_not_hangs(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("load", "loadonce", "")))
     assert sorted(decodes(fleet, manifest["job"])) == [1, 1]
@@ -254,6 +229,7 @@ def test_workers_that_start_no_message_requeue_and_exit(fleet: Fleet) -> None:
     assert done(result)["segments"] == 1
 
 
+@pytest.mark.slow
 def test_workers_with_unread_result_pipes_requeue_and_exit(fleet: Fleet) -> None:
     manifest = done(fleet.send(script("mute", "", "mute", "")))
     assert manifest["segments"] == 3
@@ -304,6 +280,7 @@ def test_damaged_artifacts_are_made_again(fleet: Fleet, damage: str) -> None:
     assert again["audio"] == quiet["audio"]
 
 
+@pytest.mark.slow
 def test_long_tasks_of_live_workers_are_not_redelivered(fleet: Fleet, tmp_path: Path) -> None:
     environment = {**os.environ, "NEIGHBOUR_BROKER": fleet.url}
     command = [sys.executable, "-m", "celery", "-A", "tests.faults.neighbour", "worker", "-P", "threads"]
@@ -333,6 +310,7 @@ def test_messages_with_invalid_job_ids_touch_nothing(fleet: Fleet, ref: object) 
     assert {path for path in set(fleet.store.rglob("*")) - before if "probe" not in path.name} == set()
 
 
+@pytest.mark.slow
 def test_stopped_thread_pools_requeue_their_segments(tmp_path: Path) -> None:
     layout = {"intake": "voxchord", "device": STAGES}
     pools = {"device": ("-P", "threads", "-c", "2")}

@@ -23,8 +23,10 @@ from tasks.local.service import ROOT, LocalService
 from tasks.settings import load
 from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script
+from tests.tools import slow
 
 
+@pytest.mark.slow
 def test_local_services_survive_the_death_of_worker_and_broker(tmp_path: Path) -> None:
     settings = replace(load(SETTINGS), state=tmp_path / "state")
     with LocalService(settings, concurrency=1) as service:
@@ -89,7 +91,7 @@ def listens(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -signal.SIGKILL)])
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), slow(signal.SIGKILL, -signal.SIGKILL)])
 def test_up_stops_everything_it_started(tmp_path: Path, number: signal.Signals, code: int) -> None:
     """Kill the command: broker, workers and Flower end too."""
     with up(tmp_path / "state") as (command, started):
@@ -117,6 +119,7 @@ def process_of(started: list[psutil.Process], word: str) -> psutil.Process:
     return found
 
 
+@pytest.mark.slow
 def test_up_restarts_flower_and_the_keeper_of_the_broker(tmp_path: Path) -> None:
     state = tmp_path / "state"
     with up(state) as (command, started):

@@ -2,15 +2,13 @@
 
 import base64
 import json
-import subprocess
-import sys
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from celery.exceptions import NotRegistered
 
-from bench.harness.fleet import ROOT, Fleet
+from bench.harness.fleet import Fleet
 from bench.harness.malformed import MALFORMED, envelope
 from bench.harness.waiting import until
 from tasks.broker import dead_letters
@@ -18,8 +16,8 @@ from tasks.broker.queues import QUEUES
 from tasks.make_app import make_app
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import Settings
+from tests.faults.fleet_jobs import LIMIT_S, command, done
 from tests.faults.scripts import script
-from tests.faults.test_holes import LIMIT_S, done
 
 WORD = "velvet"
 
@@ -89,14 +87,6 @@ def test_dead_letters_hold_no_words_and_can_be_put_back(fleet: Fleet, ours: Voxc
     assert fleet.client.hlen("voxchord.dead_letters.messages") == 0
     for log in fleet.folder.glob("*.log"):
         assert WORD.encode() not in log.read_bytes(), log.name
-
-
-def command(fleet: Fleet, *words: str) -> str:
-    """Run a command of the project; returns what it printed."""
-    run = [sys.executable, "voxchord.py", *words]
-    environment = {**fleet.environment, "COLUMNS": "300"}
-    done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    return done.stdout + done.stderr
 
 
 def test_the_command_lists_shows_puts_back_and_drops(fleet: Fleet, ours: VoxchordApp) -> None:

@@ -6,8 +6,8 @@ from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from pipeline.canonical_json import canonical_json
 from tasks.broker import counters
+from tests.faults.fleet_jobs import LIMIT_S, done
 from tests.faults.scripts import script
-from tests.faults.test_holes import LIMIT_S, done
 
 
 def broken(fleet: Fleet, name: str) -> str:

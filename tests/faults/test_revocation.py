@@ -10,8 +10,9 @@ from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from db.database import open_database
 from db.queries.jobs import get_job
+from tests.faults.fleet_jobs import LIMIT_S, decodes, done, queued, state
 from tests.faults.scripts import script
-from tests.faults.test_holes import LIMIT_S, decodes, done, queued, state
+from tests.tools import slow
 
 
 def running(fleet: Fleet, task: str) -> list[str]:
@@ -47,7 +48,7 @@ def test_a_job_whose_only_root_is_revoked_is_cancelled_and_can_be_requested_agai
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["first", "second"])
-@pytest.mark.parametrize("signal", [None, "SIGTERM"])
+@pytest.mark.parametrize("signal", [slow(None), "SIGTERM"])
 def test_other_roots_of_a_job_are_answered(fleet: Fleet, which: int, signal: str | None) -> None:
     name, lines = f"shared{which}{signal}", ("wait4", "wait4", "")
     first, job = decoding(fleet, name, *lines)
@@ -74,7 +75,7 @@ def test_a_revoked_root_counts_in_its_chord(fleet: Fleet) -> None:
         result.get(timeout=LIMIT_S)
 
 
-@pytest.mark.parametrize("signal", ["SIGTERM", "SIGKILL"])
+@pytest.mark.parametrize("signal", [slow("SIGTERM"), "SIGKILL"])
 def test_terminated_stages_are_made_again_with_one_answer(fleet: Fleet, signal: str) -> None:
     result, job = decoding(fleet, f"end{signal}", "wait5", "wait5")
     for task_id in running(fleet, "diffusion"):

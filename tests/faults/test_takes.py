@@ -24,6 +24,7 @@ from tasks.broker.consumers import unserved, waiting_unserved
 from tasks.broker.queues import CPU, GPU
 from tests.takes import SETTING, BadTakes
 
+pytestmark = pytest.mark.slow
 STAGES = ",".join((*GPU, *CPU))
 OLD_STAGES = ",".join(name for name in (*GPU, *CPU) if name != "cpu.verify")
 SETTINGS = {**QUICK, "VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}

@@ -1,43 +1,10 @@
 """Golden tests of job IDs and segment keys: a change synthesises all stored audio again."""
 
 from dataclasses import replace
-from pathlib import Path
 
 from pipeline.engines.hibari.engine import Hibari
-from pipeline.engines.protocol import Profile
-from pipeline.planning.casting import Speaker
-from pipeline.planning.records import PlannedSegment
-from pipeline.planning.request import JobOptions, Request
-from pipeline.planning.segmenter import plan
-from pipeline.script.parser import parse
+from tests.golden.ten_segments import JOB, REQUEST, segments
 
-HERE = Path(__file__).parent
-PROFILE = Profile(
-    name="golden",
-    sample_rate_hz=8000,
-    frame_rate_hz=50.0,
-    words_min=8,
-    words_max=24,
-    speakers_max=4,
-    languages=("en",),
-    reference_needed=False,
-    pool="prefork",
-    stage_version=1,
-    words_per_s=2.4,
-    presets=("wren", "heron"),
-)
-REQUEST = Request(
-    parse((HERE / "script.txt").read_text()),
-    (
-        Speaker("Anna", "wren", "preset:wren"),
-        Speaker("Bo Lund", "guest", "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8"),
-    ),
-    JobOptions(engine="golden", format="wav", title="Ten segments", seed=7, on_error="gap"),
-    {"pace": 1.25, "steps": 10, "dtype": "auto", "plain": True},
-    "golden-1.2 v1",
-)
-JOB = "b46b0f1411144f591fe9"
-"""ID of a job whose takes are not checked, as in release 0.1.0."""
 CHECKED_JOB = "64354c3deaa6a61df3d9"
 """ID of the same job with the default check."""
 KEYS = [
@@ -54,17 +21,6 @@ KEYS = [
     "a7ec08c3a69babae525787530504bd99",
     "114c7db2da32fa12819dba5870ae2169",
 ]
-
-
-def segments() -> list[PlannedSegment]:
-    identity: dict[str, object] = {
-        "engine": REQUEST.options.engine,
-        "revision": REQUEST.revision,
-        "options": dict(REQUEST.engine_options),
-        "seed": REQUEST.options.seed,
-    }
-    voices = {speaker.name: speaker.hash for speaker in REQUEST.speakers}
-    return list(plan(REQUEST.script.turns, PROFILE, speakers=voices, identity=identity))
 
 
 def test_job_ids_are_stable() -> None:

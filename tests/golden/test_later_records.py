@@ -18,7 +18,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import FAILURE_VERSION, MANIFEST_VERSION, PLAN_VERSION, SEGMENT_VERSION
-from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
+from tests.golden.ten_segments import JOB, PROFILE, REQUEST, segments
 
 SAMPLES = (0.1 * np.sin(np.arange(400) * 0.3)).astype(np.float32)
 

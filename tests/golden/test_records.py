@@ -25,7 +25,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.store.artifacts import Store
 from tasks.orchestration.roots import Roots
-from tests.golden.test_identity import JOB, PROFILE, REQUEST, segments
+from tests.golden.ten_segments import JOB, PROFILE, REQUEST, segments
 
 ROOT = Path(__file__).parent.parent.parent
 RECORDS = Path(__file__).parent / "records"

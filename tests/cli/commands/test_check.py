@@ -136,13 +136,14 @@ def test_a_form_and_an_encoding_are_options(ask: Run, tmp_path: Path) -> None:
 
 
 def test_a_render_shows_the_summary_and_keeps_it_in_the_manifest(
-    run: Run, script: Path, tmp_path: Path
+    run: Run, ask: Run, script: Path, tmp_path: Path
 ) -> None:
     done = run("render", script, "-o", tmp_path / "play.wav")
     assert done.returncode == 0, done.stderr
     assert "2 speakers" in done.stderr
     assert "title block" in done.stderr
-    manifest = json.loads(run("render", script, "-o", tmp_path / "play.wav", "--json").stdout)
-    checked = json.loads(run("check", script, "--json").stdout)
+    (job,) = json.loads(ask("jobs", "--json").stdout)
+    manifest = json.loads(ask("fetch", job["id"], "-o", tmp_path / "copy.wav", "--json").stdout)
+    checked = json.loads(ask("check", script, "--json").stdout)
     del checked["problems"]
     assert manifest["script"] == checked

@@ -5,13 +5,14 @@ import json
 import re
 import socket
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from celery import Celery, signature
 from kombu.utils import json as kombu_json
 
-from bench.harness.silence import Silence
+from bench.harness.silence import SETTING, Silence
 from bench.harness.waiting import until
 from cli.job_ids import find_job
 from pipeline.errors import OptionError
@@ -58,21 +59,36 @@ def test_jobs_are_found_by_id_prefix_and_task(tmp_path: Path) -> None:
             find_job(jobs, unknown)
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Celery]:
-    """Runs a service in the folder of the command line; yields another app on its broker."""
+@contextmanager
+def served(settings: Settings) -> Iterator[Celery]:
+    """Runs a service; yields another app on its broker."""
     with (
-        LocalService(Settings(state=tmp_path / "state"), concurrency=1) as local,
+        LocalService(settings, concurrency=1) as local,
         Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
     ):
         yield app
 
 
-def test_submitted_jobs_are_named_by_job_and_task(run: Run, ask: Run, app: Celery, tmp_path: Path) -> None:
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[Celery]:
+    """Another app on the broker of a service in the folder of the command line."""
+    with served(Settings(state=tmp_path / "state")) as app:
+        yield app
+
+
+@pytest.fixture
+def silent_app(tmp_path: Path) -> Iterator[Celery]:
+    """The same with an engine whose segments take as long as is asked for."""
+    name, _, place = SETTING.partition("=")
+    with served(Settings(state=tmp_path / "state", engine=name, engines={name: place})) as app:
+        yield app
+
+
+def test_submitted_jobs_are_named_by_job_and_task(ask: Run, app: Celery, tmp_path: Path) -> None:
     script = tmp_path / "script.txt"
     script.write_text("Ann: One line.\nBen: And another.")
-    sent = json.loads(run("submit", script, "--option", "format=wav", "--json").stdout)
-    printed = run("submit", script, "--option", "format=wav")
+    sent = json.loads(ask("submit", script, "--option", "format=wav", "--json").stdout)
+    printed = ask("submit", script, "--option", "format=wav")
     assert printed.stdout == sent["job"] + "\n", printed.stderr
     assert printed.stderr == ""
 
@@ -107,10 +123,10 @@ def test_submitted_jobs_are_named_by_job_and_task(run: Run, ask: Run, app: Celer
     until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
 
 
-def test_cancelled_jobs_are_retried(run: Run, ask: Run, app: Celery, tmp_path: Path) -> None:
-    line = "Some words that take a while to say, and then some more of them. " * 20
-    script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. {line}" for n in range(40))
-    sent = app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")
+def test_cancelled_jobs_are_retried(ask: Run, silent_app: Celery, tmp_path: Path) -> None:
+    script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. Some words that are a segment." for n in range(16))
+    kwargs = {"script": script, "options": {"wait_ms": 300}}
+    sent = silent_app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
     jobs = Jobs(Store(str(tmp_path / "state" / "store")))
     job = until(lambda: jobs.intake.job_of(str(sent.id)) or "")
     running = ask("retry", job)
@@ -120,7 +136,7 @@ def test_cancelled_jobs_are_retried(run: Run, ask: Run, app: Celery, tmp_path: P
         sent.get(timeout=60)
     done = ask("retry", job[:8])
     assert (done.returncode, done.stdout) == (0, f"job {job} runs again\n"), done.stderr
-    state = json.loads(run("status", job, "--watch", "--json").stdout)
+    state = json.loads(ask("status", job, "--watch", "--json").stdout)
     assert state["state"] == "SUCCEEDED"
     assert [re.sub(".*UTC ", "", action) for action in state["actions"]] == [
         f"{what} by {getpass.getuser()}@{socket.gethostname()} (cli)" for what in ("cancel", "retry")

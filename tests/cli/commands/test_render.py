@@ -30,7 +30,7 @@ def script(tmp_path: Path) -> Path:
     return path
 
 
-def test_render_writes_the_file_and_reports_costs(run: Run, script: Path, tmp_path: Path) -> None:
+def test_render_writes_the_file_and_reports_costs(run: Run, ask: Run, script: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "play.flac"
     before = os.umask(0o027)
     done = run("render", script, "-o", out, "--title", "A play")
@@ -54,17 +54,18 @@ def test_render_writes_the_file_and_reports_costs(run: Run, script: Path, tmp_pa
     again = run("render", script, "-o", out, "--title", "A play", "--json")
     assert again.returncode == 0
     manifest = json.loads(again.stdout)
-    jobs = json.loads(run("jobs", "--json").stdout)
+    jobs = json.loads(ask("jobs", "--json").stdout)
     assert [(job["id"], job["state"]) for job in jobs] == [(manifest["job"], "SUCCEEDED")]
-    fetched = run("fetch", manifest["job"][:6], "-o", tmp_path / "copy.flac")
+    fetched = ask("fetch", manifest["job"][:6], "-o", tmp_path / "copy.flac")
     assert fetched.returncode == 0
     assert (tmp_path / "copy.flac").read_bytes() == out.read_bytes()
-    status = json.loads(run("status", manifest["job"], "--json").stdout)
+    status = json.loads(ask("status", manifest["job"], "--json").stdout)
     assert (status["state"], status["segments_done"]) == ("SUCCEEDED", status["segments"])
-    asked = run("stats", "job", "-p", "job=" + manifest["job"], "--json")
+    asked = ask("stats", "job", "-p", "job=" + manifest["job"], "--json")
     assert asked.returncode == 0, asked.stderr
 
 
+@pytest.mark.slow
 def test_render_works_without_the_history(run: Run, tmp_path: Path) -> None:
     script, out = tmp_path / "short.txt", tmp_path / "short.wav"
     script.write_text("Ann: One line.\nBen: And another.")
@@ -88,6 +89,7 @@ def begun(script: Path, out: Path, folder: Path) -> subprocess.Popen[str]:
     )
 
 
+@pytest.mark.slow
 def test_concurrent_renders_in_a_folder_share_a_service(script: Path, tmp_path: Path) -> None:
     short = tmp_path / "short.txt"
     short.write_text("Ann: One line.")
@@ -101,12 +103,14 @@ def test_concurrent_renders_in_a_folder_share_a_service(script: Path, tmp_path: 
     assert not (tmp_path / "state" / "broker.url").exists()
 
 
+@pytest.mark.slow
 def test_render_ends_if_workers_never_stay_up(run: Run, script: Path, tmp_path: Path) -> None:
     done = run("render", script, "-o", tmp_path / "play.wav", VOXCHORD_LOG_LEVEL="NONE")
     assert done.returncode == 5, done.stderr
     assert "a process of the service exited" in done.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_cleanly_and_the_same_command_resumes(script: Path, tmp_path: Path, run: Run) -> None:
     out = tmp_path / "play.wav"
     # a shell's background job ignores it, and whatever that starts does too

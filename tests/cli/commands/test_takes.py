@@ -29,41 +29,41 @@ def job(tmp_path: Path) -> Iterator[str]:
         app.close()
 
 
-def test_takes_are_listed_made_heard_and_picked(run: Run, job: str, tmp_path: Path) -> None:
+def test_takes_are_listed_made_heard_and_picked(ask: Run, job: str, tmp_path: Path) -> None:
     environment = {"VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}
-    listed = json.loads(run("takes", job, 0, "--json", **environment).stdout)
+    listed = json.loads(ask("takes", job, 0, "--json", **environment).stdout)
     assert [(row["take"], row["by"], row["used"]) for row in listed] == [
         (0, "verify", False),
         (1, "verify", True),
     ]
     assert listed[0]["findings"][0].startswith("noise")
-    assert "noise" in run("takes", job, 0, **environment).stdout
-    made = run("retake", job, 0, "--seed", 7, "--option", "wait_ms=2", "--json", **environment)
+    assert "noise" in ask("takes", job, 0, **environment).stdout
+    made = ask("retake", job, 0, "--seed", 7, "--option", "wait_ms=2", "--json", **environment)
     assert json.loads(made.stdout)["take"] == 100, made.stderr
     heard = tmp_path / "take.wav"
-    done = run("listen", job, 0, "--take", 100, "-o", heard, **environment)
+    done = ask("listen", job, 0, "--take", 100, "-o", heard, **environment)
     assert done.returncode == 0, done.stderr
     assert soundfile.info(heard).duration == pytest.approx(26 * 0.4, abs=0.5)
-    picked = run("pick", job, 0, 100, "--json", **environment)
+    picked = ask("pick", job, 0, 100, "--json", **environment)
     assert json.loads(picked.stdout)["revision"] == 1, picked.stderr
     for more, revision in (((), 1), (("--revision", 0), 0)):
-        fetched = run("fetch", job, "-o", tmp_path / "out.flac", "--json", *more, **environment)
+        fetched = ask("fetch", job, "-o", tmp_path / "out.flac", "--json", *more, **environment)
         assert json.loads(fetched.stdout)["revision"] == revision, fetched.stderr
     for arguments in (("fetch", job, "-o", tmp_path / "out.flac", "--revision", 9), ("takes", job, 5)):
-        assert run(*arguments, **environment).returncode == 3
+        assert ask(*arguments, **environment).returncode == 3
 
 
-def test_a_new_version_is_compared_with_a_job_or_with_a_file(run: Run, job: str, tmp_path: Path) -> None:
+def test_a_new_version_is_compared_with_a_job_or_with_a_file(ask: Run, job: str, tmp_path: Path) -> None:
     environment = {"VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}
     old, new = tmp_path / "old.txt", tmp_path / "new.txt"
     old.write_text(f"Anna: faults:noise {WORDS}")
     new.write_text(f"Anna: faults:sound {WORDS}")
-    same = run("diff", job[:9], old, **environment)
+    same = ask("diff", job[:9], old, **environment)
     assert "0 of 1 segments change" in same.stdout, same.stderr
     assert "nothing is to be made" in same.stdout
     for version in (job, old):
-        found = json.loads(run("diff", version, new, "--json", **environment).stdout)
+        found = json.loads(ask("diff", version, new, "--json", **environment).stdout)
         assert [each["first_line"] for each in found["changed"]] == [1]
         assert found["audio_s"] == 10.0
-    assert "1 of 1 segments change" in run("diff", job, new, **environment).stdout
-    assert run("diff", "nothing", new, **environment).returncode == 3
+    assert "1 of 1 segments change" in ask("diff", job, new, **environment).stdout
+    assert ask("diff", "nothing", new, **environment).returncode == 3

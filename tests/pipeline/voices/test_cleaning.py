@@ -15,9 +15,10 @@ from pipeline.engines.hibari.engine import _own_print
 from pipeline.engines.hibari.vocal_tract import VocalTract, estimate, voiceprint
 from pipeline.errors import VoiceError
 from pipeline.voices.cleaning import clean, clipped_share, speech_bounds, speech_share
+from tests.tools import slow
 
 RATE_HZ = 16_000
-PRESETS = ("wren", "heron", "finch", "crane+2")
+PRESETS = ("wren", slow("heron"), slow("finch"), slow("crane+2"))
 SPEECH_DB = -22.0
 
 

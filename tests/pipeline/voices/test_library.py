@@ -9,7 +9,7 @@ from pipeline.engines.hibari.engine import SAMPLE_RATE_HZ
 from pipeline.errors import MissingArtifactError, VoiceError
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tests.pipeline.voices.test_recordings import file
+from tests.pipeline.voices.files import file
 
 
 def test_voices_are_resolved_by_name(tmp_path: Path) -> None:

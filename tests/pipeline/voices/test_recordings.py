@@ -8,14 +8,12 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-import soundfile
 
 from pipeline.arrays import Samples
 from pipeline.errors import VoiceError
 from pipeline.voices import recordings
 from pipeline.voices.recordings import read
-
-RATE_HZ = 24_000
+from tests.pipeline.voices.files import RATE_HZ, file
 
 
 def voice(seconds: float = 2.0, rate_hz: int = RATE_HZ, channels: int = 1) -> npt.NDArray[np.float32]:
@@ -23,17 +21,6 @@ def voice(seconds: float = 2.0, rate_hz: int = RATE_HZ, channels: int = 1) -> np
     time_s = np.arange(round(seconds * rate_hz)) / rate_hz
     buzz = 0.3 * np.sign(np.sin(2 * np.pi * 120 * time_s)) * np.abs(np.sin(2 * np.pi * 2 * time_s))
     return np.repeat(buzz[:, None], channels, axis=1).astype(np.float32)
-
-
-def file(
-    samples: npt.NDArray[np.float32],
-    rate_hz: int = RATE_HZ,
-    container: str = "WAV",
-    subtype: str | None = None,
-) -> bytes:
-    buffer = io.BytesIO()
-    soundfile.write(buffer, samples, rate_hz, format=container, subtype=subtype)
-    return buffer.getvalue()
 
 
 def recorded(container: str, codec: str, rate_hz: int = 48_000) -> bytes:

@@ -5,8 +5,6 @@ import signal
 import stat
 import subprocess
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
 
 import kombu.utils.json
 import pytest
@@ -20,6 +18,7 @@ from tasks.flower import launch
 from tasks.privacy.results import RedactedResult
 from tasks.settings import Settings
 from tests.console import Console
+from tests.tasks.flower.tasks_page import STAGES, listed
 from tests.tools import thorough
 
 
@@ -83,19 +82,6 @@ def job_of(console: Console, script: str) -> str:
     job: str = sent.get(timeout=60)["job"]
     app.close()
     return job
-
-
-def listed(
-    console: Console, search: str, prefix: str = "", *, by: str = "stage", descending: bool = False
-) -> list[dict[str, Any]]:
-    """Rows of the tasks page for a search, sorted by a column."""
-    order = f"order[0][column]=0&order[0][dir]={'desc' if descending else 'asc'}&columns[0][data]={by}"
-    query = f"draw=1&start=0&length=100&search[value]={quote(search)}&{order}"
-    found: list[dict[str, Any]] = console.ask(f"{prefix}/tasks/datatable?{query}").json["data"]
-    return found
-
-
-STAGES = ["text", "semantic", "speaker", "diffusion", "verify", "stitch"]
 
 
 def finished(console: Console, job: str) -> bool:

@@ -8,7 +8,7 @@ import psutil
 
 from bench.harness.fleet import ROOT
 from bench.harness.waiting import until
-from tests.faults.test_fleets import ended
+from tests.processes import ended
 
 _DEAF = """
 import os, signal, time

@@ -61,7 +61,7 @@ def adapted(talkative: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
 @pytest.mark.parametrize(
     "options",
     [
-        DOUBLE,
+        slow(DOUBLE),
         slow({"dtype": "float32"}),
         {"dtype": "bfloat16"},
         slow({"dtype": "bfloat16", "quantize": True}),
@@ -78,6 +78,7 @@ def test_audio_equals_that_of_a_checkpoint_merged_beforehand(
     assert np.abs(heard - plain).max() > 0.01 * np.abs(plain).max()
 
 
+@pytest.mark.slow
 def test_each_part_changes_the_audio(talkative: Path, tmp_path: Path) -> None:
     plain = speak(str(talkative))
     for part in ("language", "head", "acoustic", "semantic"):

@@ -28,6 +28,7 @@ def printed(program: str) -> str:
     ).stdout.strip()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not runtime.supported(), reason="needs AVX-512 BF16")
 def test_the_pages_of_the_compiler_are_evicted() -> None:
     assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes, but for what other processes have too"

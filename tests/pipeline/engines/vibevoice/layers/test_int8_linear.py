@@ -17,7 +17,7 @@ from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.options import canonical
 from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.errors import OptionError
-from tests.pipeline.engines.vibevoice.test_engine import prepare, script
+from tests.pipeline.engines.vibevoice.stages import prepare, script
 
 
 def error_of(kind: type[Linear]) -> float:

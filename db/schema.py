@@ -498,6 +498,8 @@ task_sample = Table(
 
 BUCKETS_S = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0)
 """Upper bounds of run time in histograms, whose counts can be added up, unlike percentiles."""
+TAKES_BY_HAND = 100
+"""First number of takes made by hand, as in `pipeline.jobs.takes`."""
 
 
 def bucket_column(bound_s: float) -> str:

@@ -31,6 +31,7 @@ _STAGES = {
     "voxchord.text": ("cpu.text", 0.004, 95),
     "voxchord.semantic": ("cpu.semantic", 0.02, 110),
     "voxchord.diffusion": ("gpu.diffusion", 1.2, 420),
+    "voxchord.verify": ("cpu.verify", 0.01, 120),
     "voxchord.stitch": ("cpu.stitch", 0.9, 180),
 }
 
@@ -125,6 +126,10 @@ def _one(chance: random.Random, number: int, started: float, age: float) -> dict
     if task_name in {"voxchord.diffusion", "voxchord.stitch"}:
         audio_s = chance.uniform(40, 90)
         row |= {"audio_s": audio_s, "rtf": run_s / audio_s, "sample_rate": 24_000, "bytes_out": 2_000_000}
+    if task_name in {"voxchord.diffusion", "voxchord.verify"}:
+        row["take"] = number // 100 % 2
+    if task_name == "voxchord.verify" and state == "SUCCESS":
+        row |= {"findings": "", "score": 1.0} if number % 3 else {"findings": "noise", "score": 0.4}
     if on_gpu:
         row |= {
             "gpu_active_s": run_s * 0.8,

@@ -8,17 +8,18 @@ from db.reports import charts, limits
 from db.reports.advice import advise, seconds, stage_name
 from db.reports.html import render
 from db.reports.job_timeline import JobTimeline, cpu_s
+from db.schema import TAKES_BY_HAND
 
 Row = dict[str, Any]
 
-_SEGMENTS_MAX = 500
+_SEGMENTS_MAX = _TAKES_MAX = 500
 _COLOURS = ("#3b7dd8", "#2a9d8f", "#8d6cc9", "#e08e2b", "#c2557a", "#6b8e23", "#5a6b7b")
 
 
 def page(timeline: JobTimeline) -> str:
     """Render the page."""
     colours = {name: _COLOURS[n % len(_COLOURS)] for n, name in enumerate(timeline.by_stage())}
-    segments = _segments(timeline)
+    segments, takes = _segments(timeline), _takes(timeline)
     return render(
         "job.html",
         width=charts.WIDTH,
@@ -38,6 +39,8 @@ def page(timeline: JobTimeline) -> str:
         measures=list(charts.measures(timeline, colours)),
         devices=list(charts.devices(timeline)),
         limits=[(stage_name(name), uses) for name, uses in limits.uses(timeline).items()],
+        takes=takes[:_TAKES_MAX],
+        takes_hidden=max(0, len(takes) - _TAKES_MAX),
         segments=segments[:_SEGMENTS_MAX],
         segments_hidden=max(0, len(segments) - _SEGMENTS_MAX),
         totals=[_total(name, rows) for name, rows in timeline.by_stage().items()],
@@ -121,6 +124,53 @@ def _segment(number: int, rows: list[Row], *, decoded: bool) -> SegmentLine:
         attempts=len(rows),
         failed=sum(map(charts.is_failed, rows)),
         reused="no" if decoded else "yes" if has_message else "–",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLine:
+    """A take's line of the table."""
+
+    segment: int
+    take: int
+    verdict: str
+    findings: str
+    score: str
+    run_time: str
+    cpu: str
+    made_by: str
+
+
+def _takes(timeline: JobTimeline) -> list[TakeLine]:
+    """Lines of all takes of segments that have several, or one that failed."""
+    groups: dict[int, dict[int, list[Row]]] = {}
+    for row in timeline.attempts:
+        if row["segment"] is not None and row["take"] is not None:
+            groups.setdefault(row["segment"], {}).setdefault(row["take"], []).append(row)
+    lines = {
+        segment: [_take(segment, take, rows) for take, rows in sorted(takes.items())]
+        for segment, takes in sorted(groups.items())
+    }
+    return [
+        line
+        for of_segment in lines.values()
+        if len(of_segment) > 1 or of_segment[0].verdict == "failed"
+        for line in of_segment
+    ]
+
+
+def _take(segment: int, take: int, rows: list[Row]) -> TakeLine:
+    judged = next((row for row in reversed(rows) if row["findings"] is not None), None)
+    findings = judged["findings"].replace(",", ", ") if judged else ""
+    return TakeLine(
+        segment=segment,
+        take=take,
+        verdict="not checked" if judged is None else "failed" if findings else "passed",
+        findings=findings or "–",
+        score="–" if judged is None or judged["score"] is None else f"{judged['score']:.2f}",
+        run_time=seconds(_run_s(rows)),
+        cpu=seconds(sum(map(cpu_s, rows))),
+        made_by="hand" if take >= TAKES_BY_HAND else "verify" if take else "the job",
     )
 
 

@@ -260,6 +260,13 @@ def _trouble() -> list[Json]:
             width=12,
         ),
         table(
+            "Takes that failed their check",
+            about("takes"),
+            question("takes"),
+            units=_SECONDS,
+            width=12,
+        ),
+        table(
             "Longest requests",
             about("requests"),
             question("requests"),

@@ -128,6 +128,19 @@ def _errors() -> list[Json]:
             unit="percentunit",
             line_at=0.05,
         ),
+        curves(
+            "Verdicts on takes",
+            "By finding; `passed` if nothing was wrong. A take that several findings fail counts for each.",
+            promql("sum by (finding) (rate(tts_verdicts_total[$__rate_interval]))", "{{finding}}"),
+            unit="ops",
+        ),
+        curves(
+            "Takes made again",
+            "Takes made because one failed its check, and failed ones in whose place a later one passed.",
+            promql("sum(rate(tts_takes_repeated_total[$__rate_interval])) or vector(0)", "made"),
+            promql("sum(rate(tts_takes_replaced_total[$__rate_interval])) or vector(0)", "replaced"),
+            unit="ops",
+        ),
     ]
 
 

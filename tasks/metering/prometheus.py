@@ -22,7 +22,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from db.ingest import spool
-from db.schema import BUCKETS_S
+from db.schema import BUCKETS_S, TAKES_BY_HAND
 from pipeline.cgroup import memory_limit_bytes
 from tasks.metering.probes.linux_counters import smaps_rollup
 from tasks.metering.probes.nvml import Nvml, visible_names
@@ -73,6 +73,9 @@ class Attempts:
             "tts_verdicts", "Verdicts on takes, by what fails them; `passed` for none.", "engine", "finding"
         )
         self.takes = counter("tts_takes_repeated", "Takes made because one failed its check.", "engine")
+        self.replaced = counter(
+            "tts_takes_replaced", "Failed takes in whose place a later one passed its check.", "engine"
+        )
         self.io = counter("tts_task_io_bytes", "Bytes read from and written to storage.", "task", "direction")
 
     def count(self, row: Row) -> None:
@@ -105,13 +108,17 @@ class Attempts:
             _add(self.io.labels(task, direction), row.get(column))
 
     def _count_takes(self, row: Row, engine: str) -> None:
-        if row["state"] != "SUCCESS" or row.get("cache_hit") or row.get("take") is None:
+        take = row.get("take")
+        if row["state"] != "SUCCESS" or row.get("cache_hit") or take is None:
             return
-        if row.get("findings") is not None:
-            for finding in row["findings"].split(",") if row["findings"] else ("passed",):
-                self.verdicts.labels(engine, finding).inc()
-        elif row["take"]:
-            self.takes.labels(engine).inc()
+        again = 0 < take < TAKES_BY_HAND
+        findings = row.get("findings")
+        if findings is None:
+            self.takes.labels(engine).inc(again)
+            return
+        for finding in findings.split(",") if findings else ("passed",):
+            self.verdicts.labels(engine, finding).inc()
+        self.replaced.labels(engine).inc(again and not findings)
 
 
 def _observe(histogram: Histogram, value: float | None) -> None:

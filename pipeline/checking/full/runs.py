@@ -139,7 +139,7 @@ class _Judge:
         for line, count in diverging.items():
             length = self.lengths[line]
             limit = self.thresholds.line_wer_max
-            if count > self.thresholds.line_errors_max and count / length > limit:
+            if count > self.thresholds.run_max and count / length > limit:
                 yield Finding("words", line, None, None, count / length, limit, True)
 
     def _finding(self, kind: str, run: Run, limit: float, line: int | None = None) -> Finding:

@@ -18,11 +18,9 @@ class Thresholds:
     suspect_words: int = 3
     """Diverging words of a run from which the recogniser listens again, with a beam search."""
     run_max: int = 7
-    """Diverging words of a run; more fail."""
+    """Diverging words of a run; more fail. A line with no more never fails, however short it is."""
     unspoken_max: int = 3
     """Words of a run that is not spoken; more fail. Recognisers replace words, and rarely omit them."""
-    line_errors_max: int = 5
-    """Diverging words with which a line never fails, however short it is."""
     line_wer_max: float = 0.45
     """Share of a line's words that diverge; more fails."""
     missing_share: float = 0.7

@@ -191,6 +191,26 @@ def test_sizing_counts_a_device_once_for_overlapping_attempts(engine: Engine) ->
     assert (process["busy_s_per_audio_h"], process["n"]) == (pytest.approx(4), 2)
 
 
+def test_takes_are_counted_by_what_was_wrong_with_them(engine: Engine) -> None:
+    def made(segment: int, take: int, findings: str, score: float) -> list[dict[str, Any]]:
+        decoded = attempt(job="j", segment=segment, take=take, engine="e", run_s=3.0)
+        verify: dict[str, Any] = {"task_name": "voxchord.verify", "findings": findings, "score": score}
+        return [decoded, {**attempt(job="j", segment=segment, take=take, engine="e", run_s=1.0), **verify}]
+
+    takes = [
+        *(made(0, 0, "", 1.0) + made(1, 0, "noise", 0.5) + made(1, 1, "", 1.0)),
+        *(made(2, 0, "noise", 0.3) + made(2, 1, "silence", 0.4) + made(2, 2, "silence", 0.2)),
+        *made(0, 100, "noise", 0.1),
+    ]
+    fill(engine, takes)
+    found = {row["findings"]: row for row in catalog.run(engine, "takes").records()}
+    passed, noise, silence = (found[name] for name in ("passed", "noise", "silence"))
+    assert (passed["takes"], passed["next_run_s"]) == (2, None)
+    assert (noise["takes"], noise["made_again"], noise["replaced"]) == (2, 2, 1)
+    assert (noise["score"], noise["next_run_s"], noise["next_cpu_s"]) == (pytest.approx(0.4), 8.0, 7.0)
+    assert (silence["takes"], silence["made_again"], silence["replaced"]) == (2, 1, 0)
+
+
 @pytest.mark.parametrize(
     ("of_its_part", "bound"),
     [

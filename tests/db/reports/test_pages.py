@@ -1,5 +1,6 @@
 """Tests of the reports' pages: every value of the history is escaped, and large jobs take seconds."""
 
+import re
 import time
 from html.parser import HTMLParser
 from typing import Any
@@ -67,6 +68,33 @@ def test_values_of_a_job_are_text_in_its_report(column: str) -> None:
     page = Page(job_page.page(timeline(row(0), **{column: MARKUP})))
     assert page.tags <= TAGS
     assert MARKUP in page.text
+
+
+def test_takes_of_a_segment_are_in_the_report() -> None:
+    verify = {"task_name": "voxchord.verify"}
+    page = job_page.page(
+        timeline(
+            row(0, take=0),
+            row(0, take=0, **verify, findings="silence,noise", score=0.25),
+            row(0, take=1),
+            row(0, take=1, **verify, findings="", score=1.0),
+            row(0, take=100),
+            row(1, take=0),
+            row(1, take=0, **verify, findings="", score=0.75),
+        )
+    )
+    table = page[page.index("<h2>Takes") : page.index("<h2>Segments")]
+    cells = [re.findall(r"<td>(.*?)</td>", line) for line in table.splitlines() if "<td>" in line]
+    assert cells == [
+        ["0", "0", '<span class="bad">failed</span>', "silence, noise", "0.25", "4.0 s", "3.5 s", "the job"],
+        ["0", "1", "passed", "–", "1.00", "4.0 s", "3.5 s", "verify"],
+        ["0", "100", "not checked", "–", "–", "2.0 s", "1.8 s", "hand"],
+    ]
+
+
+def test_a_report_without_failed_takes_has_no_table_of_them() -> None:
+    page = Page(job_page.page(timeline(row(0, take=0), row(0, take=0, findings="", score=1.0))))
+    assert "Takes" not in page.text
 
 
 def test_values_are_text_in_the_page_of_a_task() -> None:

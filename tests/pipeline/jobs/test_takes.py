@@ -2,9 +2,10 @@
 
 from dataclasses import replace
 
+from db.schema import TAKES_BY_HAND
 from pipeline.checking.records import Checked, Finding
 from pipeline.jobs.artifacts import Choice
-from pipeline.jobs.takes import BY_VERIFY, TakeRequest, Takes, choose, take_seed
+from pipeline.jobs.takes import BY_VERIFY, HAND_FROM, TakeRequest, Takes, choose, take_seed
 from tests.takes import BadTakes
 
 PROFILE = BadTakes.profile
@@ -80,3 +81,7 @@ def test_requests_of_automatic_takes_follow_the_engine_and_remain(takes: Takes) 
 def test_seeds_of_takes_are_stable() -> None:
     assert take_seed(5985942913781042551, 1) == 2321480602719309479
     assert len({take_seed(7, take) for take in range(1000)}) == 1000
+
+
+def test_the_history_knows_takes_by_hand_by_their_numbers() -> None:
+    assert HAND_FROM == TAKES_BY_HAND

@@ -18,7 +18,8 @@ from db.schema import BUCKETS_S, STATES, job, task_run
 from tasks.metering.prometheus import BYTES, RATIO, Attempts
 from tests.console import Console
 
-LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope", "direction"}
+LABELS = {"task", "queue", "state", "engine", "device", "stage", "mode", "source", "scope"}
+LABELS |= {"direction", "finding"}
 
 Samples = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
@@ -160,6 +161,35 @@ def test_unmeasured_figures_are_not_counted() -> None:
     assert read("tts_task_attempts_total", {"task": "voxchord.text", "queue": "", "state": "LOST"}) == 1
     assert read("tts_task_run_seconds_count", {"task": "voxchord.text", "engine": ""}) == 0
     assert read("tts_task_retries_total", {"task": "voxchord.text"}) == 1
+
+
+def test_verdicts_and_takes_are_counted() -> None:
+    registry = CollectorRegistry()
+    attempts = Attempts(registry)
+
+    def made(take: int, findings: str | None = None, **more: Any) -> None:
+        task = "voxchord.diffusion" if findings is None else "voxchord.verify"
+        row = {"task_name": task, "engine": "e", "state": "SUCCESS", "take": take, "findings": findings}
+        attempts.count({**row, **more})
+
+    made(0)
+    made(0, "silence,noise")
+    made(1)
+    made(1, "noise")
+    made(2)
+    made(2, "")
+    made(100)  # asked for by hand
+    made(100, "")
+    made(3, state="FAILURE")
+    made(1, "noise", cache_hit=1)
+    read = registry.get_sample_value
+    found = {
+        name: read("tts_verdicts_total", {"engine": "e", "finding": name})
+        for name in ("silence", "noise", "passed")
+    }
+    assert found == {"silence": 1, "noise": 2, "passed": 2}
+    assert read("tts_takes_repeated_total", {"engine": "e"}) == 2
+    assert read("tts_takes_replaced_total", {"engine": "e"}) == 1
 
 
 def test_labels_are_few_and_buckets_reach_15_minutes() -> None:

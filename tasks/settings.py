@@ -129,7 +129,10 @@ class Settings:
         },
     )
     recognizer_device: str = field(
-        default="cpu", metadata={"doc": "Device of the recogniser: `cpu` (int8) or `cuda` (float16)."}
+        default="cpu",
+        metadata={
+            "doc": "Device of the recogniser: `cpu` (int8), or `cuda` (float16), where GPU workers verify."
+        },
     )
     characters_max: int = field(
         default=CHARACTERS_MAX, metadata={"doc": "Maximum length of a script, in characters."}
@@ -298,6 +301,10 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     found = Settings(**values)
     if found.broker_url.startswith(("amqp", "pyamqp")) and not found.result_url:
         raise OptionError("VOXCHORD_RESULT_URL", "must be a Redis URL: an AMQP broker stores no results")
+    if found.recognizer_device not in ("cpu", "cuda"):
+        raise OptionError(
+            "VOXCHORD_RECOGNIZER_DEVICE", f"{found.recognizer_device!r} is neither cpu nor cuda"
+        )
     unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")

@@ -19,6 +19,8 @@ QUEUES: dict[str, tuple[str, ...]] = {
 INTAKE = ("voxchord",)
 CPU = ("cpu.stitch", "cpu.verify", "cpu.semantic", "cpu.text")
 GPU = ("gpu.diffusion", "gpu.speaker")
+VERIFY_ON_GPU = "gpu.speaker"
+"""Queue of `voxchord.verify` where the recogniser runs on a GPU: that of short work, beside the decodes."""
 
 PRIORITY_STEPS = (0, 3, 6, 9)
 """Priority steps. On Redis the lowest number is served first, and each step is a separate list."""

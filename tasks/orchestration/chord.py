@@ -14,11 +14,13 @@ from celery import chain, signature
 from celery.canvas import Signature
 from kombu.utils import json
 
+from pipeline.checking.records import FULL
 from pipeline.jobs.plans import Plan
 from pipeline.stage_names import SEGMENT_STAGES
-from tasks.broker.queues import device_queue, priority
+from tasks.broker.queues import VERIFY_ON_GPU, device_queue, priority
 from tasks.internals import celery_internals
 from tasks.orchestration.resources import VoxchordApp
+from tasks.settings import Settings
 
 Sig = Signature[Any]
 
@@ -118,9 +120,23 @@ def _chain(
     steps: list[Sig] = []
     for name in names:
         options: dict[str, Any] = {} if step is None else {"priority": step}
-        if plan.options.device and name in ("speaker", "diffusion"):
-            options["queue"] = device_queue(plan.options.device)
+        queue = _queue(app, plan, name)
+        if queue is not None:
+            options["queue"] = queue
         if name != names[-1]:
             options["ignore_result"] = True  # only the last one's is a part of the chord
         steps.append(app.signature(f"voxchord.{name}", () if steps else (ref,)).set(**options))
     return chain(*steps)
+
+
+def verifies_on_gpu(settings: Settings, plan: Plan) -> bool:
+    """True if the takes of a job are checked by a recogniser on a GPU."""
+    return plan.options.verify == FULL and settings.recognizer_device == "cuda"
+
+
+def _queue(app: VoxchordApp, plan: Plan, stage: str) -> str | None:
+    """Queue of a job's stage; None for the one that the stage's tasks have in all jobs."""
+    on_gpu = stage in ("speaker", "diffusion") or (stage == "verify" and verifies_on_gpu(app.settings, plan))
+    if on_gpu and plan.options.device:
+        return device_queue(plan.options.device)
+    return VERIFY_ON_GPU if on_gpu and stage == "verify" else None

@@ -29,7 +29,7 @@ from pipeline.jobs.takes import TAKES_END, is_take
 from pipeline.stages import Facts, SegmentWork
 from tasks.metering.attempt import note, note_failure
 from tasks.metering.probes import gpu
-from tasks.orchestration.chord import SegmentRef
+from tasks.orchestration.chord import SegmentRef, verifies_on_gpu
 from tasks.orchestration.error_policy import Fail, Requeue, Retry, classify
 from tasks.orchestration.poison import attempt_recorded
 from tasks.orchestration.resources import VoxchordApp
@@ -216,6 +216,8 @@ class _StageRun:
 
     def _device(self, work: SegmentWork) -> str | None:
         """Device of the stage; None while its process has not chosen one."""
+        if self.stage_name == "verify" and verifies_on_gpu(self.resources.settings, work.plan):
+            return gpu.device() or "cuda:0"
         if work.engine.profile.pool == "prefork" or self.stage_name in _CPU_ONLY:
             return "cpu"
         return gpu.device()

@@ -1,6 +1,7 @@
 """Tests of a job's chord: what is sent for each segment, on a broker in this process."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,13 +32,13 @@ def app(tmp_path: Path) -> Iterator[VoxchordApp]:
         received(app)
 
 
-def planned(app: VoxchordApp, **options: Any) -> Plan:
+def planned(app: VoxchordApp, checker: str = "", **options: Any) -> Plan:
     own, rest = split_options(options, engine="silence")
     script = parse(
         "\n".join(f"Anna: Sentence number {n} is spoken." for n in range(SEGMENTS)), characters_max=10_000
     )
     jobs = app.resources.jobs
-    request = checked(script, {}, own, rest, engine=Silence(), registered=Voices(jobs.store))
+    request = checked(script, {}, own, rest, engine=Silence(), registered=Voices(jobs.store), checker=checker)
     return jobs.plans.create(request, Silence.profile)
 
 
@@ -138,3 +139,28 @@ def test_an_answer_is_grouped_with_the_first_task_of_its_caller(app: VoxchordApp
     assert waiters.root_id(app, plan.job) == ROOT, "that of any root, before one has claimed the job"
     app.resources.roots.claim(plan.job, ROOT)
     assert waiters.root_id(app, plan.job) == "first"
+
+
+@pytest.mark.parametrize(
+    ("device", "options", "queue"),
+    [
+        ("cuda", {"verify": "full"}, "gpu.speaker"),
+        ("cuda", {"verify": "full", "device": "host.7"}, "gpu.host.7"),
+        ("cuda", {"verify": "light"}, "cpu.verify"),
+        ("cpu", {"verify": "full"}, "cpu.verify"),
+        ("cpu", {"verify": "full", "device": "host.7"}, "cpu.verify"),
+    ],
+)
+def test_takes_are_verified_where_the_recogniser_runs(
+    app: VoxchordApp, device: str, options: dict[str, str], queue: str
+) -> None:
+    """A stage's message arrives in the queue of the device, also that of another take."""
+    app.settings = replace(app.settings, recognizer_device=device)
+    plan = planned(app, "check-1", **options)
+    again: Any = chord.another_take(app, plan, {"job": plan.job, "segment": 3})
+    for steps in (steps_of(app, plan, [3])[0], again.tasks):
+        assert steps[-1].task == "voxchord.verify"
+        steps[-1].apply_async(({"job": plan.job, "segment": 3, "ok": True},))
+        (message,) = received(app)
+        assert message.headers["task"] == "voxchord.verify"
+        assert message.delivery_info["routing_key"] == queue

@@ -1,4 +1,4 @@
-"""Bytes to text: the encodings that are read, and the formats that are refused by name."""
+"""Bytes to text: the encodings that are read, and the binary formats that are refused by name."""
 
 import codecs
 import io
@@ -44,20 +44,18 @@ _ZIPPED = (
     ("META-INF/container.xml", "an EPUB book"),
     ("content.xml", "an OpenDocument file (ODT)"),
 )
-_TEXTUAL = (
-    (re.compile(r"\{\\rtf"), "an RTF document"),
-    (re.compile(r"%PDF-"), "a PDF document"),
-    (re.compile(r"<!doctype html|<html[\s>]|<head>|<body[\s>]", re.I), "an HTML page"),
-    (re.compile(r"<\?xml|<!DOCTYPE\s|<tt[\s>]|<FictionBook|<FinalDraft", re.I), "an XML document"),
-    (re.compile(r"\[Script Info\]"), "an ASS or SSA subtitle file"),
-    (re.compile(r"\\documentclass|\\begin\{document\}"), "a LaTeX document"),
-    (re.compile(r"From: .*\n(?:.*\n)*?MIME-Version:"), "an e-mail message"),
-)
-_HTML = re.compile(
-    r"</?(?:p|div|span|br|h[1-6]|ul|ol|li|table|tr|td|a|section|article)(?:\s[^<>]*)?/?>", re.I
-)
 _AS_TEXT = "save it as plain text (UTF-8) and give that"
 _LINES_NAMED = 8
+_GUESSES = 3
+"""Most encodings that a refusal names; few words do not decide between relatives."""
+_LEGACY = (
+    *("cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "iso8859_2", "koi8_r"),
+    *("mac_roman", "shift_jis", "euc_jp", "gb18030", "big5", "euc_kr"),
+)
+"""Encodings that texts still have; the others are guessed wrongly more often than found."""
+
+_MAC_APOSTROPHE = re.compile(rb"[A-Za-z]\xd5[a-z]")
+"""`It’s` in Mac Roman."""
 
 
 def decode(data: bytes, encoding: str | None = None) -> str:
@@ -144,28 +142,14 @@ def _wide(sample: bytes) -> str | None:
     return None
 
 
-def refuse_foreign(text: str) -> None:
-    """Refuse textual formats that are not read, by their names.
-
-    Raises:
-        ScriptError: always for line 1.
-    """
-    start = text[:2000].lstrip("\ufeff \t\r\n")
-    for pattern, name in _TEXTUAL:
-        if pattern.match(start):
-            raise ScriptError(1, f"the script is {name}, which is not read; {_AS_TEXT}")
-    tags = _HTML.findall(start)
-    if len(tags) >= 2 and start.startswith("<") and _HTML.match(start):
-        raise ScriptError(1, f"the script is an HTML page, which is not read; {_AS_TEXT}")
-
-
 def _not_utf8(data: bytes) -> ScriptError:
     bad = [number for number, line in enumerate(data.split(b"\n"), 1) if not _is_utf8(line)]
     others = ", ".join(map(str, bad[1:_LINES_NAMED]))
     noun = "line" if len(bad) == 2 else "lines"
     more = f" (also {noun} {others}{', …' if len(bad) > _LINES_NAMED else ''})" if others else ""
-    guess = _guess(data)
-    remedy = f"it looks like {guess}: give `--encoding {guess}`" if guess else "give its `--encoding`"
+    guesses = _guesses(data)
+    likely = f"it looks like {' or '.join(guesses)}"
+    remedy = f"{likely}: give `--encoding {guesses[0]}`" if guesses else "give its `--encoding`"
     return ScriptError(bad[0] if bad else 1, f"is not UTF-8{more}; {remedy} or save it as UTF-8")
 
 
@@ -177,17 +161,49 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-def _guess(data: bytes) -> str | None:
-    """A likely encoding: Western European where nearly all letters are ASCII, else by statistics."""
+def _guesses(data: bytes) -> list[str]:
+    """Likely encodings, the likeliest first.
+
+    Western European where nearly all letters are ASCII, else by statistics.
+    """
     sample = data[:65536]
     letters = sum(chr(byte).isalpha() for byte in sample if byte < 128)
     high = sum(byte >= 128 for byte in sample)
     if letters > 4 * high:
+        if _MAC_APOSTROPHE.search(sample):
+            return ["mac-roman"]
         try:
             sample.decode("cp1252")
         except UnicodeDecodeError:
             pass
         else:
-            return "windows-1252"
-    best = charset_normalizer.from_bytes(sample).best()
-    return best.encoding.replace("_", "-") if best and best.encoding not in ("utf_8", "ascii") else None
+            return ["windows-1252"]
+    found = charset_normalizer.from_bytes(sample, cp_isolation=list(_LEGACY))
+    names = dict.fromkeys(match.encoding.replace("_", "-") for match in found)
+    return list(names)[:_GUESSES]
+
+
+def misdecoded_lines(text: str) -> list[int]:
+    """The lines whose UTF-8 was decoded as Windows-1252 and stored again: `Itâ€™s`.
+
+    >>> misdecoded_lines("Itâ€™s a cafÃ©.\\nIt’s a café, señor.")
+    [1]
+    """
+    if text.isascii():
+        return []
+    return [number for number, line in enumerate(text.split("\n"), 1) if _is_misdecoded(line)]
+
+
+def _is_misdecoded(line: str) -> bool:
+    if line.isascii() or not any(letter in line for letter in "ÂÃâÐÑÅÄ"):
+        return False
+    try:
+        raw = b"".join(_byte_of(letter) for letter in line)
+        return raw.decode("utf-8") != line
+    except UnicodeError:
+        return False
+
+
+def _byte_of(letter: str) -> bytes:
+    """The byte of a letter in Windows-1252, with its five undefined bytes as Latin-1 has them."""
+    return letter.encode("latin-1" if "\x80" <= letter < "\xa0" else "cp1252")

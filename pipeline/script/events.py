@@ -19,7 +19,8 @@ class Event:
 
     line: int
     kind: str
-    """'speaker', 'words', 'break' (a blank line), 'rest' (silence of a heading), 'chapter' (its title)."""
+    """'speaker', 'words', 'break' (a blank line), 'rest' (silence of a heading), 'chapter' (its title),
+    'unspoken'."""
     text: str = ""
     rest_ms: int = 0
 
@@ -40,6 +41,11 @@ def speaker(line: int, name: str) -> Event:
 
 def words(line: int, text: str) -> Event:
     return Event(line, "words", text)
+
+
+def unspoken(line: int) -> Event:
+    """An action without a word that is left out: a direction on a line of its own."""
+    return Event(line, "unspoken")
 
 
 def pause_between(line: int) -> Event:
@@ -97,6 +103,9 @@ class _Folding:
         if event.kind == "words":
             # no private-use character gets into the rules for marks, which use some of their own
             self.block.append((event.line, readable(plain_letters(event.text), event.line, self.findings)))
+            return
+        if event.kind == "unspoken":
+            self.silent_since = 0
             return
         self._close()
         self.continues = False

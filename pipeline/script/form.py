@@ -5,19 +5,28 @@ labels is surveyed over the whole text, and one clear winner is taken. Where evi
 dialects stand for different people, that is a problem with its lines and the option that settles it.
 """
 
-import itertools
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.script import marks
 from pipeline.script.events import Event
-from pipeline.script.forms import dialogue, labels, prose, screenplay, structure, structured, subtitles
+from pipeline.script.forms import (
+    dialogue,
+    labels,
+    prose,
+    refusals,
+    remarks,
+    screenplay,
+    structure,
+    structured,
+    subtitles,
+    transcripts,
+)
 from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Survey, Verdict, survey
 from pipeline.script.names import identity
 from pipeline.script.turns import Findings
-from pipeline.script.vocabulary import Kind, kind
 
 FORMS = {
     "labels": "lines that begin with a speaker: `Nora: words`, `**Nora:** words`, `[Nora] words`, …",
@@ -32,7 +41,6 @@ FORMS = {
 }
 PROSE = ("prose", "markdown")
 """Forms without people who speak: nothing in parentheses is a stage direction there."""
-_LINES_NAMED = 6
 
 
 @dataclass(slots=True)
@@ -57,9 +65,26 @@ def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str
     syntax = form if form in _SYNTAXES else None if form else _syntax(text)
     if syntax:
         return Recognised(syntax)
-    lines = structure.lines_of(_emphasised(text, findings).split("\n"))
+    texts = _emphasised(text, findings).split("\n")
     if form in PROSE:
-        return Recognised(form, lines)
+        return Recognised(form, structure.lines_of(texts))
+    texts = transcripts.arranged(texts, findings)
+    around = [*remarks.opening(texts), *remarks.closing(texts)]
+    lines = structure.lines_of(["" if i in around else each for i, each in enumerate(texts)])
+    refusals.refuse_merge_marks(lines, findings)
+    found = _surveyed(lines, cast, findings, form)
+    _settle_remarks([(i + 1, texts[i]) for i in around], found, findings)
+    return found
+
+
+def is_plain(recognised: Recognised) -> bool:
+    """Tell whether a text is prose, with or without Markdown."""
+    return recognised.form in PROSE
+
+
+def _surveyed(
+    lines: Sequence[Line], cast: Collection[str], findings: Findings, form: str | None
+) -> Recognised:
     surveys = [survey(dialect, lines, cast) for dialect in labels.DIALECTS]
     play = screenplay.survey(lines, cast)
     if form == "screenplay":
@@ -69,18 +94,51 @@ def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str
     return _weighed(lines, surveys, play, findings)
 
 
-def _emphasised(text: str, findings: Findings) -> str:
-    """HTML's tags for emphasis as Markdown's marks.
+def _settle_remarks(around: Sequence[tuple[int, str]], found: Recognised, findings: Findings) -> None:
+    """Leave remarks out around a script with speakers; in prose a person must say."""
+    if found.form not in PROSE:
+        for number, text in around:
+            findings.omit(number, remarks.REMARK, text)
+    elif around and not findings.problems:
+        findings.problem(
+            around[0][0],
+            "looks like words to or from an assistant, and not of the script; take them out, or give `--form "
+            "prose` to have every word read by one narrator",
+        )
 
-    >>> _emphasised("<b>Nora:</b> <em>Hi.</em>", Findings())
-    '**Nora:** *Hi.*'
+
+_MARKUP = (
+    (re.compile(r"</?(?P<tag>b|strong|i|em)>", re.IGNORECASE), "</"),
+    (
+        re.compile(
+            r"\[/?(?P<tag>b|i|u|s|color|size|font|center|quote)(?:=[^\[\]\n]{0,40})?\]", re.IGNORECASE
+        ),
+        "[/",
+    ),
+    (re.compile(r"(?P<tag>'{2,3})(?!')"), "''"),
+)
+"""Emphasis in HTML, BBCode and wikis, and the sign without which a text has none."""
+
+
+def _emphasised(text: str, findings: Findings) -> str:
+    """Emphasis of other languages as Markdown's marks.
+
+    >>> _emphasised("'''Ann:''' <b>Nora:</b> <em>Hi.</em> [b]Tom:[/b]", Findings())
+    '**Ann:** **Nora:** *Hi.* **Tom:**'
     """
 
     def mark(found: re.Match[str]) -> str:
         findings.omit(text.count("\n", 0, found.start()) + 1, marks.TAG, found[0])
-        return "*" if found[1].lower() in ("i", "em") else "**"
+        tag = found["tag"].lower()
+        return "*" if tag in ("i", "em", "u", "''") else "" if len(tag) > 3 and tag != "strong" else "**"
 
-    return re.sub(r"</?(b|strong|i|em)>", mark, text, flags=re.IGNORECASE) if "</" in text else text
+    for pattern, sign in _MARKUP:
+        if sign in text and (sign != "''" or _WIKI_BOLD.search(text)):
+            text = pattern.sub(mark, text)
+    return text
+
+
+_WIKI_BOLD = re.compile(r"^\s*'{2,3}\w[^'\n]{0,60}:?'{2,3}", re.MULTILINE)
 
 
 def _syntax(text: str) -> str | None:
@@ -121,15 +179,11 @@ def _weighed(
         _refuse_rival(best, surveys, findings)
         return _labels(lines, best, surveys)
     if best.verdict is Verdict.TIE:
-        _tie(sorted(best.found), "labels", findings)
+        refusals.tie(sorted(best.found), "labels", findings)
     elif play.verdict is Verdict.TIE:
-        _tie(sorted(play.names), "screenplay", findings)
+        refusals.tie(sorted(play.names), "screenplay", findings)
     else:
-        _refuse_table(lines, findings)
-        _refuse_names_above(lines, findings)
-        _refuse_labelled_headings(lines, findings)
-        _refuse_code(lines, findings)
-        _refuse_fenced(lines, findings)
+        refusals.refuse_misfits(lines, _syntax, findings)
     return Recognised("markdown" if prose.is_markdown(lines) else "prose", lines)
 
 
@@ -146,108 +200,8 @@ def _refuse_rival(best: Survey, surveys: Sequence[Survey], findings: Findings) -
         if strangers:
             findings.problem(
                 strangers[0],
-                f"{_lines(strangers)} like speakers' lines, but in another way than line {min(best.found)}; "
-                "write all names in the same way",
-            )
-
-
-def _tie(numbers: Sequence[int], form: str, findings: Findings, remedy: str = "") -> None:
-    findings.problem(
-        numbers[0],
-        f"{_lines(numbers)} like speakers' lines, without evidence that they are; "
-        f"{remedy or f'give `--form {form}`'} if they are, or `--form prose` to have every word read by one "
-        "narrator",
-    )
-
-
-def _lines(numbers: Sequence[int]) -> str:
-    named = ", ".join(map(str, numbers[:_LINES_NAMED])) + (", …" if len(numbers) > _LINES_NAMED else "")
-    return f"line {named} begins" if len(numbers) == 1 else f"lines {named} begin"
-
-
-def _refuse_table(lines: Sequence[Line], findings: Findings) -> None:
-    """A table without a first line that names its columns would be read aloud cell by cell."""
-    speech = [line.text for line in lines if line.kind == structure.SPEECH]
-    enough = 3 if not any('"' in text for text in speech) else 2
-    if len(speech) >= enough and structured.delimiter_of(speech):
-        findings.problem(
-            1,
-            "looks like a table without names for its columns; begin with a line such as `speaker,text`",
-        )
-
-
-_NAME_ALONE = re.compile(r"[#@]?(?P<name>(?:[A-ZÀ-ÖØ-Þ][\w.'-]*)(?: [A-ZÀ-ÖØ-Þ][\w.'-]*){0,2}(?<![.-]))")
-_SHARE = 0.5
-
-
-def _refuse_names_above(lines: Sequence[Line], findings: Findings) -> None:
-    """Names on lines of their own, in no dialect: a narrator would read them aloud with the rest."""
-    found: dict[int, str] = {}
-    timed = 0
-    for line, below in itertools.pairwise(lines):
-        name = _NAME_ALONE.fullmatch(line.text.strip())
-        if name is None or below.kind != structure.SPEECH or kind(name["name"]) is not Kind.SPEAKER:
-            continue
-        if line.number - 1 in found:  # a list of names
-            del found[line.number - 1]
-            continue
-        found[line.number] = identity(name["name"])
-        timed += labels.without_time(below.text.strip().lstrip("-–—• "))[0].strip() == ""
-    people = set(found.values())
-    opens = sum(
-        line.kind == structure.SPEECH and (before is None or before.kind != structure.SPEECH)
-        for line, before in zip(lines, (None, *lines), strict=False)
-    )
-    returning = 2 <= len(people) < len(found) and len(found) >= _SHARE * opens
-    if returning or timed >= 2:
-        numbers = sorted(found)
-        findings.problem(
-            numbers[0],
-            f"{_lines(numbers)} like speakers' lines, with names alone; write `Name:`, or give `--form "
-            "prose` to have every word read by one narrator",
-        )
-
-
-def _refuse_labelled_headings(lines: Sequence[Line], findings: Findings) -> None:
-    """Headings that are labels, `# Nora: Hello.`, would be read aloud, names and all."""
-    heads = [
-        Line(line.number, structure.heading_text(line.text), structure.SPEECH)
-        for line in lines
-        if line.kind == structure.HEADING
-    ]
-    found = survey("colon", heads, ())
-    if found.sure and found.verdict is Verdict.LABELS:
-        _tie(sorted(found.found), "labels", findings, remedy="take the marks of headings out")
-
-
-_CODE = re.compile(r"\{\s*[\"'][\w -]{1,40}[\"']\s*:|\[\s*[\[(]\s*[\"']")
-
-
-def _refuse_code(lines: Sequence[Line], findings: Findings) -> None:
-    """JSON within other text, or a list in Python, would be read aloud sign by sign."""
-    fenced = {
-        number
-        for first, text in prose.code_blocks(lines)
-        for number in range(first, first + text.count("\n") + 3)
-    }
-    found = next((line for line in lines if line.number not in fenced and _CODE.search(line.text)), None)
-    if found:
-        findings.problem(
-            found.number,
-            "looks like JSON or code within other text; give the JSON by itself, or give `--form prose` to "
-            "have every word read by one narrator",
-        )
-
-
-def _refuse_fenced(lines: Sequence[Line], findings: Findings) -> None:
-    """Code in Markdown is left out, but a script between fences is what is meant, not the words around it."""
-    for number, text in prose.code_blocks(lines):
-        inner = survey("colon", structure.lines_of(text.split("\n")), ())
-        script = _syntax(text) or inner.verdict is Verdict.LABELS
-        if script:
-            findings.problem(
-                number,
-                "begins a code block that looks like a script; give what is between the fences by itself",
+                f"{refusals.begin(strangers)} like speakers' lines, but in another way than line "
+                f"{min(best.found)}; write all names in the same way",
             )
 
 

@@ -21,6 +21,7 @@ EMPHASIS = "emphasis mark"
 FOOTNOTE = "footnote mark"
 ADDRESS = "link address"
 PICTURE = "picture"
+MENTION = "mention"
 TAG = "markup tag"
 COMMENT = "comment"
 
@@ -62,9 +63,18 @@ _ITALIC = re.compile(r"(?<![*\w\\])(\*)(?=[^\s*])([^*]+?)(?<=[^\s*])\1(?![*\w])"
 _EMPHASISED_BRACKETS = re.compile(r"(\*{1,3}|_{1,3})([(\[{][^()\[\]{}]*[)\]}])\1")
 _BRACKETS = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}|【([^【】]*)】")
 _PARENTHESES = re.compile(r"\(([^()]*)\)|（([^（）]*)）")
-_OMITTED = re.compile(r"<(?:media|image|video|audio|sticker|document|GIF|file)\b[^<>]{0,40}>", re.IGNORECASE)
-"""Placeholder for what chat programs do not export: `<Media omitted>`."""
+_OMITTED = re.compile(
+    r"<(?:media|image|video|audio|sticker|document|GIF|file|attached|this message was)\b[^<>\n]{0,80}>"
+    r"|(?<=\S) \(edited\)(?=\s*$)|(?<!\S):(?=\w*[a-z])[\w+-]{2,30}:(?!\S)|(?<!\S):[+-]1:(?!\S)",
+    re.IGNORECASE | re.MULTILINE,
+)
+"""Placeholders and marks of chat programs: `<Media omitted>`, `(edited)`, `:thumbs_up:`."""
+_MENTION = re.compile(r"<(?:[@#!][\w&!|.^ -]{1,60}|a?:\w{1,40}:\d{0,20})>")
+"""`<@U012>`, `<#C01|general>`, `<:smile:123>`: people, channels and pictures by their numbers."""
 _TAG = re.compile(r"</?[A-Za-z][\w:-]{0,30}(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>")
+_BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|tr|td|line|turn|s|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_END_TIME = re.compile(r"0?\d:\d{2}:\d{2}|0\d:\d{2}")
+"""A time behind a line, as transcripts have it."""
 _NUMBERING = re.compile(r"[\w]{1,2}|[ivxlc]+|\d+")
 _HYPHENATED = re.compile(r"(?<=[^\W\d_])[-\u00ad][ ]*\n[ ]*(?=[a-z])")
 _COMPOUNDS = words_of("""
@@ -111,7 +121,7 @@ class _Cleaner:
         self.text = _ENTITY.sub(_character, _ESCAPED.sub(lambda found: _guarded(found[1]), whole))
         self.findings = findings
         self.pauses: list[int] = []
-        self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/") or bool(
+        self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/:") or bool(
             _SUPERSCRIPT.search(self.text)
         )
 
@@ -190,6 +200,8 @@ class _Cleaner:
         self.drop(_LINK, ADDRESS, lambda found: "" if found[1].strip("^ ").isdecimal() else found[1])
         self.drop(_AUTOLINK, ADDRESS, lambda found: "")
         self.drop(_OMITTED, PICTURE, _nothing)
+        self.drop(_MENTION, MENTION, _nothing)
+        self.drop(_BLOCK_TAG, TAG, lambda found: " ")
         self.drop(_TAG, TAG, _nothing)
 
     def asides(self, has_speakers: bool) -> None:
@@ -221,6 +233,8 @@ class _Cleaner:
         if not inner or _NUMBERING.fullmatch(inner):
             return None
         before, after = self.text[: found.start()], self.text[found.end() :]
+        if _END_TIME.fullmatch(inner) and not after.partition("\n")[0].strip():
+            return ""
         alone = before.rpartition("\n")[2].strip() == "" and after.partition("\n")[0].strip() == ""
         return "" if alone or not before.strip(f" \n{_PAUSE_MARK}") else None
 

@@ -16,6 +16,7 @@ _LOOKALIKES = str.maketrans(_LATIN)
 _SILENT = str.maketrans(dict.fromkeys(".'’‘ʼ`´\"“”„«»#\u00ad\u200b\u200c\u200d\u2060\ufeff"))
 _SPACES = re.compile(r"[\s_·・\-‐‑‒–—/]+")
 _ZEROS = re.compile(r"(?<=\s)0+(?=\d)")
+_NUMBER_APART = re.compile(r"(?<=[^\W\d_]) (?=\d{1,3}$)")
 _NUMBERED = re.compile(r"speaker (\d{1,3})")
 _TITLED = re.compile(r"(?:mr|mrs|ms|miss|dr|sir|lady|lord)\b")
 _COMPARED = 500
@@ -50,6 +51,11 @@ def skeleton(name: str) -> str:
     return identity(name.translate(_LOOKALIKES))
 
 
+def _compact(name: str) -> str:
+    """The skeleton without the space before a number: `Speaker1`."""
+    return _NUMBER_APART.sub("", skeleton(name))
+
+
 def displayed(name: str) -> str:
     """The name as it is shown: `Speaker 1` for numbered speakers, else as written.
 
@@ -65,8 +71,11 @@ def find(name: str, among: Iterable[str]) -> str | None:
     known = list(among)
     if name in known:
         return name
-    key = identity(name)
-    return next((speaker for speaker in known if identity(speaker) == key), None)
+    for key in (identity, _compact):
+        found = next((speaker for speaker in known if key(speaker) == key(name)), None)
+        if found is not None:
+            return found
+    return None
 
 
 class People:
@@ -95,14 +104,14 @@ class People:
         return max(spellings, key=lambda spelling: (spellings[spelling], spelling[:1].isupper()))
 
     def _key(self, name: str) -> str:
-        """The identity; of a name that looks the same in letters of another script, that one's."""
-        return self._look_alikes.setdefault(identity(name.translate(_LOOKALIKES)), identity(name))
+        """The identity; of a name that looks the same, in letters of another script too, that one's."""
+        return self._look_alikes.setdefault(_compact(name), identity(name))
 
     def report(self, findings: Findings) -> None:
         """Report spellings that were merged, and names that nearly are another's."""
         for (key, spelling), line in self._lines.items():
             shown = self._shown(key)
-            if spelling != shown and identity(spelling) == key:
+            if spelling != shown and (identity(spelling) == key or spelling.isascii()):
                 findings.notice(line, f"{spelling!r} and {shown!r} are one speaker")
             elif spelling != shown:
                 findings.notice(line, f"{spelling!r} looks like {shown!r} in other letters: one speaker")
@@ -155,6 +164,8 @@ def _one_off(one: str, other: str) -> bool:
         end += 1
     left, right = one[start : len(one) - end], other[start : len(other) - end]
     if any(map(str.isdigit, left + right)) or " " in left + right:
+        return False
+    if {len(one.rpartition(" ")[2]), len(other.rpartition(" ")[2])} == {1}:  # `Host A`
         return False
     swapped = len(left) == 2 and left == right[::-1]
     return swapped or max(len(left), len(right)) == 1

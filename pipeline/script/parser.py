@@ -8,13 +8,14 @@ before a line keeps its first words from being a speaker.
 [('Alice', 'Hi!', 0), ('Bob', 'One.', 0), ('Bob', 'Two. Three.', 1500)]
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import form as forms
-from pipeline.script.encoding import decode, refuse_foreign
-from pipeline.script.events import fold, named
+from pipeline.script.encoding import decode, misdecoded_lines
+from pipeline.script.events import Event, fold, named
+from pipeline.script.foreign import refuse_foreign
 from pipeline.script.forms import structured
 from pipeline.script.names import identity
 from pipeline.script.plain import SYMBOLS, plain_letters
@@ -109,8 +110,8 @@ def _read(
         _refuse_long(len(text), characters_max)
         refuse_foreign(text)
         text = structured.unfenced(with_newlines(text), findings)
-        recognised = forms.recognise(plain_letters(text), cast, findings, form=form)
-        found, events = recognised.form, forms.events(recognised, text, cast, findings)
+        _refuse_misdecoded(text, findings)
+        found, events = _recognised(text, form, cast, findings)
     turns, chapters = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)
     script = findings.script(turns, found, chapters=chapters)
     if not turns and not script.problems:
@@ -119,6 +120,32 @@ def _read(
         )
     _refuse_long(script.characters, characters_max)
     return script
+
+
+def _recognised(
+    text: str, form: str | None, cast: Collection[str], findings: Findings
+) -> tuple[str, Iterable[Event]]:
+    """The form and the events of a text; a script may be the one string in a JSON document."""
+    inner = structured.inner_text(text) if form in (None, "json") else None
+    if inner is not None:
+        own = Findings(findings.symbols)
+        recognised = forms.recognise(plain_letters(inner := with_newlines(inner)), cast, own)
+        if not forms.is_plain(recognised) or own.problems or not structured.has_turns(text):
+            findings.add(own)
+            structured.report_beside_text(text, findings)
+            findings.notice(1, "the script is a text inside of JSON; its lines are counted in that text")
+            return recognised.form, forms.events(recognised, inner, cast, findings)
+    recognised = forms.recognise(plain_letters(text), cast, findings, form=form)
+    return recognised.form, forms.events(recognised, text, cast, findings)
+
+
+def _refuse_misdecoded(text: str, findings: Findings) -> None:
+    for line in misdecoded_lines(text):
+        findings.problem(
+            line,
+            "has letters that were decoded wrongly, such as `â€™` for an apostrophe; give the original file, "
+            "or save it again as UTF-8",
+        )
 
 
 def _refuse_long(characters: int, characters_max: int) -> None:

@@ -35,7 +35,7 @@ class Finding:
 MARKS = frozenset(
     {
         *("footnote mark", "emphasis mark", "heading mark", "link address", "markup tag", "time", "cue time"),
-        *("page number", "table rule", "checkbox", "code fence", "symbol"),
+        *("page number", "table rule", "checkbox", "code fence", "symbol", "line number"),
     }
 )
 """Kinds of omissions that are signs on paper and no words."""
@@ -135,6 +135,12 @@ class Findings:
 
     def omit(self, line: int, kind: str, text: str) -> None:
         self.omissions.append(Omission(line, kind, text))
+
+    def add(self, other: "Findings") -> None:
+        """Take the findings of another reading over."""
+        self.problems += other.problems
+        self.notices += other.notices
+        self.omissions += other.omissions
 
     def script(
         self,

@@ -5,8 +5,8 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.script.events import Event, chapter, pause_between, section, speaker, words
-from pipeline.script.forms import labels, structure
+from pipeline.script.events import Event, chapter, pause_between, section, speaker, unspoken, words
+from pipeline.script.forms import chats, labels, structure
 from pipeline.script.forms.labels import Label
 from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Survey
@@ -28,6 +28,7 @@ _ONE_LINE = (
     "has a speaker's name and a colon within the line; begin a new line with it, or take the colon out if "
     "the name is to be read aloud"
 )
+_TAG_WITHIN = "has a tag that names a speaker within the line; begin a new line with each such tag"
 _NO_NAME = "begins with a time as other lines do, but without a speaker; write one, or take the line out"
 _SYSTEM = re.compile(r"(?:\*{1,3}|-!-|-->|<--|==)\s+\S")
 """Messages of chat programs: `* nora waves`, `-!- bob has joined`."""
@@ -56,6 +57,12 @@ class _Reading:
     def timed(self) -> bool:
         """True if a time stands before most labels."""
         return 2 * sum(label.timed for label in self.taken.values()) > len(self.taken)
+
+    @functools.cached_property
+    def timed_behind(self) -> bool:
+        """True if a time stands behind most labels: `Nora: 00:12 Words`."""
+        times = sum(bool(labels.without_time(label.words)[1]) for label in self.taken.values())
+        return times > 1 and 2 * times > len(self.taken)
 
 
 def read(
@@ -180,9 +187,15 @@ def _events(reading: _Reading, skipped: Collection[int]) -> Iterator[Event]:
         elif line.kind != structure.SPEECH or number in reading.survey.cues:
             yield from _left_out(line, reading)
         elif number < first:
-            if not reading.findings.problems or reading.findings.problems[-1].reason[:14] != "has no speaker":
+            if _is_notice(line, reading):
+                reading.findings.omit(number, chats.NOTICE, line.text)
+            elif (
+                not reading.findings.problems or reading.findings.problems[-1].reason[:14] != "has no speaker"
+            ):
                 reading.findings.problem(
-                    number, f"has no speaker, but line {first} has one; begin with a speaker, as `Narrator:`"
+                    number,
+                    f"has no speaker, but line {first} has one; begin with a speaker, as `Narrator:`, or "
+                    "take the line out",
                 )
         else:
             yield from _unlabelled(line, previous, reading)
@@ -193,7 +206,19 @@ def _labelled(label: Label, line: Line, reading: _Reading) -> Iterator[Event]:
     yield speaker(line.number, label.name)
     for direction in label.directions:
         reading.findings.omit(line.number, structure.DIRECTION, direction)
-    yield from _within(label.words, line.number, reading)
+    if chats.is_placeholder(label.words):
+        reading.findings.omit(line.number, chats.NOTICE, label.words)
+        yield unspoken(line.number)
+    else:
+        text, time = labels.without_time(label.words) if reading.timed_behind else (label.words, "")
+        if time:
+            reading.findings.omit(line.number, "time", time)
+        yield from _within(text, line.number, reading)
+
+
+def _is_notice(line: Line, reading: _Reading) -> bool:
+    bare, time = labels.without_time(line.text)
+    return chats.is_notice(bare, timed=bool(time) and reading.timed)
 
 
 def _within(text: str, number: int, reading: _Reading) -> Iterator[Event]:
@@ -201,6 +226,8 @@ def _within(text: str, number: int, reading: _Reading) -> Iterator[Event]:
     dialect = reading.survey.dialect
     if any(_is_another(label, reading) for label in labels.within(text)):
         reading.findings.problem(number, _ONE_LINE)
+    if labels.SPEAKER_TAG.search(text):
+        reading.findings.problem(number, _TAG_WITHIN)
     if dialect == "pipe":
         text = text.rstrip().removesuffix("|")
     if dialect not in labels.INLINE:
@@ -236,7 +263,9 @@ def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
     if line.kind in (structure.HEADING, structure.SCENE):
         yield from section(number)
         yield from chapter(number, structure.chapter_title(line.text))
-    elif line.kind != structure.DIRECTION:
+    elif line.kind == structure.DIRECTION:
+        yield unspoken(number)
+    else:
         yield pause_between(number)
 
 
@@ -249,6 +278,13 @@ def _unlabelled(line: Line, previous: Line | None, reading: _Reading) -> Iterato
     bare, time = labels.without_time(text)
     if reading.survey.dialect == "tag" and _SYSTEM.match(bare):
         reading.findings.omit(number, structure.DIRECTION, line.text)
+        return
+    if time and not bare.strip() and (reading.timed or reading.survey.dialect == "time"):
+        reading.findings.omit(number, "time", time)
+        return
+    if chats.is_notice(bare, timed=bool(time) and reading.timed):
+        reading.findings.omit(number, chats.NOTICE, line.text)
+        yield unspoken(number)
         return
     if time and bare.strip() and reading.timed:
         reading.findings.problem(number, _NO_NAME)

@@ -15,10 +15,13 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from pipeline.script.vocabulary import words_of
+from pipeline.script.vocabulary import Kind, kind, words_of
 from pipeline.script.words import is_wide
 
-DIALECTS = ("colon", "tag", "bracket", "bold", "heading", "time", "tab", "pipe", "dash", "arrow", "period")
+DIALECTS = (
+    *("colon", "tag", "bracket", "bold", "heading", "time", "handle", "tab", "pipe", "dash", "arrow"),
+    "period",
+)
 """In the order in which a tie is settled."""
 _HEAD = 240
 """Characters of a line in which a label may lie."""
@@ -28,19 +31,29 @@ _NAME_WIDE_MAX = 12
 """More characters of a script without white space are words before a colon."""
 _STRICT_WORDS = 4
 _NAME_MARKS = ".'_·・-"
-_LOOSE_MARKS = _NAME_MARKS + '#&"+№°/@'
+_LOOSE_MARKS = _NAME_MARKS + '#&"+№°/@,'
 
 CLOCK = r"\d{1,3}:\d{2}(?::\d{2}){0,2}(?:[.,]\d{1,3})?(?:\s?[AaPp]\.?[Mm]\.?)?"
 _DAY = (
     r"(?:\d{1,4}[-./]\d{1,2}[-./]\d{1,4}|(?:[Tt]o|[Yy]ester|Mon|Tues|Wednes|Thurs|Fri|Satur|Sun)day"
     r"|[A-Z][a-z]{2,8}\.? \d{1,2},? \d{4}|\d{1,2}\.? [A-Z][a-z]{2,8}\.? \d{4})"
 )
-_WHEN = rf"(?:{_DAY},?(?:[\sT]+|\sat\s))?{CLOCK}(?:\s*(?:-->|[-–—])\s*{CLOCK})?"
-_TIME = re.compile(rf"(?:\[{_WHEN}\]|\({_WHEN}\)|<{_WHEN}>|{_WHEN}(?![\d:])(?:\s*[-–—|])?)\s*")
+_ISO = rf"\d{{4}}-\d{{2}}-\d{{2}}T{CLOCK}(?:Z|[+-]\d{{2}}:?\d{{2}})?"
+_UNITS = r"\d{1,2}h\s?\d{1,2}m(?:\s?\d{1,2}s)?|\d{1,3}m\s?\d{1,2}s"
+_RANGE = r"\s*(?:-->|[-–—])\s*"
+_WHEN = rf"(?:{_ISO}|{_UNITS}|(?:{_DAY},?(?:\s+|\sat\s))?{CLOCK}(?:{_RANGE}{CLOCK})?)"
+_SECONDS = r"\d{1,5}(?:\.\d{1,3})?\s?s(?:ec\.?)?|\d{1,5}\.\d{1,3}"
+"""Seconds, which are a time in brackets alone."""
+_IN_BRACKETS = rf"(?:{_WHEN}|(?:{_SECONDS})(?:{_RANGE}(?:{_SECONDS}))?)"
+_TIME = re.compile(
+    rf"(?:\[\s*{_IN_BRACKETS}\s*\]|\({_IN_BRACKETS}\)|<{_IN_BRACKETS}>|{_WHEN}(?![\d:])(?:\s*[-–—|])?)\s*"
+)
+_SINCE = r"(?:\d{1,3}\s?[smhdwy]|[A-Z][a-z]{2} \d{1,2}(?:, \d{4})?|\d{1,2} [A-Z][a-z]{2}(?: \d{4})?)"
+"""Ages and days of posts: `2h`, `May 12`."""
 _PICTURE = "[\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff]"
 _PICTURES = re.compile(rf"^(?:{_PICTURE}+\s*)+|(?:\s*{_PICTURE}+)+$")
 """Emoji before and behind a name."""
-_LIST = re.compile(r"(?:[-*+•‣◦▪–—]|\(?\d{1,4}[.)])\s+(?=\S)")
+_LIST = re.compile(r"(?:[-*+•‣◦▪–—]|\(?\d{1,4}[.)]|\(?[A-Za-z]\))\s+(?=\S)")
 _QUOTE = re.compile(r">+\s*")
 _NAME = rf"(?P<name>[^\s:：()（）\[\]{{}}<>|*\t~`][^:：()（）\[\]{{}}<>|*\t~`]{{0,{_NAME_CHARACTERS - 1}}}?)"
 _DIRECTION = (
@@ -55,8 +68,12 @@ _EMPHASISED = re.compile(
 )
 _TIME_COLON = re.compile(rf"{_NAME}{_DIRECTIONS},?\s+(?:[-–—|]\s*)?{_WHEN}\s*(?P<colon>:)(?=\s)")
 _PLAIN_COLON = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?P<colon>::?|：)(?!//)")
+_BEFORE = re.compile(r"(\*?(?:\([a-z][^()]{0,60}\)|\[[a-z][^\[\]]{0,60}\])\*?)\s+(?=[^\W\d_])")
+"""A direction before a name: `(sighs) Nora: Well.`"""
 _QUOTED = re.compile(r"[\"'](?P<name>[^\"':]{1,60})[\"']\s*(?P<colon>:|：)")
-_TAG = re.compile(r"<[ @+%&~]?(?P<name>[^<>/\s][^<>/]{0,59})>\s*(?::\s*)?")
+_TAG = re.compile(r"<[ @+%&~]?(?P<name>[^<>/\s|][^<>/|]{0,59})>\s*(?::\s*)?")
+_TOKEN = re.compile(r"<\|\s*(?P<name>[A-Za-z][\w -]{0,30}?)\s*[:=]?\s*(?P<number>\d{0,3})\s*\|>\s*")
+"""Special tokens of language models: `<|speaker:0|>`."""
 _LAST_CLOSING_TAG = re.compile(r"</[^<>]{1,80}>\s*$")
 _ATTRIBUTE = re.compile(
     r"<[A-Za-z][\w-]{0,20}\s+(?:[\w-]{1,20}=\"[^\"<>]{0,40}\"\s+){0,3}"
@@ -71,15 +88,21 @@ _BRACKET = re.compile(
 _BOLD = re.compile(
     rf"(?P<mark>\*{{2,3}}|_{{2,3}}){_NAME}{_DIRECTIONS}(?P=mark){_MORE}(?:\s+[-–—|>]+\s+|\s+|$)"
 )
+_EMPHASISED_PERIOD = re.compile(
+    rf"(?P<mark>\*{{1,3}}|_{{1,3}}){_NAME}{_DIRECTIONS}(?:\.(?P=mark)|(?P=mark)\.){_MORE}\s*[-–—]{{0,2}}\s+(?=\S)"
+)
+"""`_Nora._ Words`, as in printed plays."""
 _HEADING = re.compile(rf"#{{1,6}}\s+(?P<mark>\*{{0,3}}){_NAME}{_DIRECTIONS}\s*[:：]?(?P=mark)\s*$")
 _NAME_TIME = re.compile(
     rf"(?P<mark>\*{{0,3}}){_NAME}{_DIRECTIONS}(?P=mark)\s*,?\s*(?:[-–—|]\s*)?[\[(]?{_WHEN}[\])]?\s*[:：]?\s*$"
 )
 _TIME_NAME = re.compile(rf"[\[(]?{_WHEN}[\])]?\s*(?:[-–—|]\s*)?{_NAME}{_DIRECTIONS}\s*$")
+_POST = re.compile(rf"{_NAME}\s*@[\w.-]{{1,30}}\s*[·•|-]\s*{_SINCE}\s*$")
+_HANDLE = re.compile(r"@(?P<name>[^\W_][\w.-]{0,30})(?P<dir>)(?:\s+[-–—])?\s+(?=\S)")
 _TAB = re.compile(rf"{_NAME}{_DIRECTIONS}\t+")
 _PIPE = re.compile(rf"\|?\s*{_NAME}{_DIRECTIONS}\s*\|\s*")
 _DASH = re.compile(rf"{_NAME}{_DIRECTIONS}\s+(?:--?|[–—])\s+")
-_ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›]|(?<=\s)//?)\s+")
+_ARROW = re.compile(rf"{_NAME}{_DIRECTIONS}\s*(?:[-=]?>>?|[=;~»›→⇒➔➜►▶]|(?<=\s)//?)\s+")
 _BRACKETED = r"(?:\([^()]{1,200}\)|\[[^\[\]]{1,200}\])"
 _TITLE = r"(?:DR|MR|MRS|MS|ST|PROF|SGT|CAPT|LT|COL|GEN|REV)\. ?"
 _CAPITALS = "[A-ZÀ-ÖØ-Þ][A-ZÀ-ÖØ-Þ' -]{0,40}"
@@ -91,6 +114,8 @@ _PERIOD = re.compile(
 """`NORA. Words`, `NORA.— Words`, and `NORA [rising] Words` without a full stop."""
 _IN_DIRECTIONS = re.compile(r"[(（\[{*]([^()（）\[\]{}*]+)[)）\]}*]")
 _IS_TIME = re.compile(_WHEN)
+_FROM_TO = re.compile(r"From\s+(.+?)\s+to\s+\S.*")
+_SUFFIXES = words_of("esq esq. jr jr. sr sr. md m.d. phd ph.d. mp qc kc ii iii iv cpa rn dds jd")
 _COMMA = re.compile(r"([^,]+),\s+([a-z][\w' -]{1,40})")
 _MARKUP = words_of("""
     html head body div span p br hr b i u em strong a ul ol li table tr td th h1 h2 h3 h4 h5 h6 code pre
@@ -147,6 +172,10 @@ def within(words: str) -> list[Label]:
     return [label for label in found if label is not None and label.strict]
 
 
+SPEAKER_TAG = re.compile(
+    r"<(?!voice\b)[A-Za-z][\w-]{0,20}\s[^<>]{0,80}?\b(?:name|speaker|who|character|role)\s*=\s*[\"'][^\"'<>]+[\"'][^<>]*>"
+)
+"""A tag that names a speaker: `<line speaker="Nora">`."""
 INLINE = {
     "tag": re.compile(r"</?\s*([^<>/]{1,60}?)\s*/?>(?:\s*:(?=\s))?"),
     "bracket": re.compile(r"\[\s*([^\[\]]{1,60}?)\s*\]:?"),
@@ -167,11 +196,38 @@ def _split_prefix(line: str) -> tuple[str, bool, bool]:
         text = text[listed.end() :]
     time = _TIME.match(text)
     if time:
-        text, timed = text[time.end() :], True
+        text, timed = text[time.end() :].removeprefix("~").lstrip(), True  # `~` marks strangers in chats
     pictures = _PICTURES.match(text)
     if pictures and pictures.end() < len(text):
         text = text[pictures.end() :]
     return text, bool(listed) and not timed, timed
+
+
+def is_time(line: str) -> bool:
+    """Tell whether a line is nothing but a time, with the day or without.
+
+    >>> is_time("  9:41 AM"), is_time("[00:01]"), is_time("Mon 9:41")
+    (True, True, False)
+    """
+    text = line.strip()
+    return (
+        len(text) <= _HEAD
+        and (":" in text or text[:1].isdecimal())
+        and bool(_IS_TIME.fullmatch(text.strip("[]() |•·–—-")))
+    )
+
+
+def is_name(text: str) -> bool:
+    """Tell whether a text looks like a name by itself: at most four words with capitals, or one word.
+
+    >>> is_name("Nora Quinn"), is_name("nora"), is_name("It was loud.")
+    (True, True, False)
+    """
+    name = text.strip()
+    shape = _shape(name)
+    return (
+        shape is not None and (shape or " " not in name) and name[-1:] not in ".,!?" and not name.isdecimal()
+    )
 
 
 def without_time(line: str) -> tuple[str, str]:
@@ -189,12 +245,20 @@ def _colon(line: str) -> Label | None:
     if ":" not in line[:_HEAD] and "：" not in line[:_HEAD]:
         return None
     text, listed, timed = _split_prefix(line)
+    behind = _behind_direction(text, listed=listed, timed=timed)
+    if behind:
+        return behind
     head = text[:_HEAD]
     if head[:1] in "*_~`":
         found = _EMPHASISED.match(head)
         if not found or sum(map(bool, (found["m1"], found["m2"], found["m3"]))) != 1:
             return None
         return _label("colon", text, found, listed=listed, timed=timed, decorated=True)
+    return _plain_colon(text, listed=listed, timed=timed)
+
+
+def _plain_colon(text: str, *, listed: bool, timed: bool) -> Label | None:
+    head = text[:_HEAD]
     found = _QUOTED.match(head) or _TIME_COLON.match(head) or _PLAIN_COLON.match(head)
     if not found:
         return None
@@ -205,8 +269,24 @@ def _colon(line: str) -> Label | None:
     return _label("colon", text, found, listed=listed, tight=tight, timed=timed)
 
 
+def _behind_direction(text: str, *, listed: bool, timed: bool) -> Label | None:
+    """The label behind a direction: `(sighs) Nora: Well.`"""
+    before = _BEFORE.match(text)
+    found = _PLAIN_COLON.match(text[before.end() : _HEAD]) if before else None
+    if before is None or found is None or _IS_TIME.fullmatch(before[1].strip("()[]* ")):
+        return None
+    label = _label("colon", text[before.end() :], found, listed=listed, timed=timed)
+    if label is None or not label.strict:
+        return None
+    return replace(label, directions=(*_directions(before[1]), *label.directions))
+
+
 def _tag(line: str) -> Label | None:
     text, listed, timed = _split_prefix_of_tag(line)
+    token = _TOKEN.match(text)
+    if token:
+        name = f"{token['name']} {token['number']}".strip()
+        return _made("tag", name, (), text[token.end() :], listed=listed, timed=timed, decorated=True)
     attribute = _ATTRIBUTE.match(text)
     found = attribute or _TAG.match(text)
     if not found or (not attribute and is_markup(found["name"])):
@@ -242,7 +322,8 @@ def _bracket(line: str) -> Label | None:
 
 def _bold(line: str) -> Label | None:
     text, listed, _ = _split_prefix(line)
-    found = _BOLD.match(text[:_HEAD]) if text[:2] in ("**", "__") else None
+    found = _EMPHASISED_PERIOD.match(text[:_HEAD]) if text[:1] in ("*", "_") else None
+    found = found or (_BOLD.match(text[:_HEAD]) if text[:2] in ("**", "__") else None)
     return found and _label("bold", text, found, listed=listed, decorated=True)
 
 
@@ -253,10 +334,10 @@ def _heading(line: str) -> Label | None:
 
 def _time(line: str) -> Label | None:
     text = line.strip()
-    if len(text) > _HEAD or ":" not in text:
+    if len(text) > _HEAD or not (":" in text or "@" in text) or is_time(text):
         return None
-    found = _NAME_TIME.match(text) or _TIME_NAME.match(text)
-    if not found or found["name"].endswith((".", "!", "?", ",")):
+    found = _NAME_TIME.match(text) or _TIME_NAME.match(text) or _POST.match(text)
+    if not found or found["name"].endswith((".", "!", "?", ",")) or found["name"].strip().isdecimal():
         return None
     return _label("time", text, found, decorated=True)
 
@@ -304,6 +385,9 @@ def _made(
     if dialect == "dash" and name.isupper():  # `NORA. — Words`
         name = name.strip().removesuffix(".")
     name = _PICTURES.sub("", name.strip().strip("*_").strip().strip('"“”').strip())
+    name = name.removeprefix("@") or name
+    sender = _FROM_TO.fullmatch(name)  # as meetings store their chats
+    name = sender[1] if sender else name
     if name.count("_") and name.startswith("_"):
         name = name.strip("_")
     found = comma_direction(name)
@@ -331,7 +415,26 @@ def _shape(name: str) -> bool | None:
         return None
     if any(word[-1:] == "." and len(word) > 5 for word in words):  # the end of a sentence
         return None
-    return len(words) <= _STRICT_WORDS and all(map(_is_capital, words))
+    if "," in name and not (_has_suffix(name) or is_inverted(name)):
+        return None
+    return len(words) <= _STRICT_WORDS and all(_is_capital(word.rstrip(",")) for word in words)
+
+
+def _has_suffix(name: str) -> bool:
+    return name.rpartition(",")[2].strip().casefold() in _SUFFIXES
+
+
+def is_inverted(name: str) -> bool:
+    """Tell whether two names stand around a comma, as in lists of people; a title behind a comma is none.
+
+    >>> is_inverted("Hale, Tom"), is_inverted("Mr. Hale, Esq."), is_inverted("Well, Tom")
+    (True, False, False)
+    """
+    first, comma, second = (part.strip() for part in name.partition(","))
+    if not comma or _has_suffix(name):
+        return False
+    names = all(part and all(map(_is_capital, part.split())) for part in (first, second))
+    return names and len(name.split()) <= _STRICT_WORDS and kind(first) is Kind.SPEAKER
 
 
 def _may_stand_in_name(letter: str) -> bool:
@@ -378,9 +481,10 @@ _MATCHERS: dict[str, Callable[[str], Label | None]] = {
     "bold": _bold,
     "heading": _heading,
     "time": _time,
+    "handle": _separated("handle", _HANDLE, "@"),
     "tab": _separated("tab", _TAB, "\t"),
     "pipe": _separated("pipe", _PIPE, "|"),
     "dash": _separated("dash", _DASH, "-–—"),
-    "arrow": _separated("arrow", _ARROW, ">=;~»›/"),
+    "arrow": _separated("arrow", _ARROW, ">=;~»›/→⇒➔➜►▶"),
     "period": _separated("period", _PERIOD, ".])"),
 }

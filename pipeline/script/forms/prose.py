@@ -1,5 +1,6 @@
 """Prose and Markdown, which one narrator reads."""
 
+import itertools
 import re
 from collections.abc import Generator, Iterator, Sequence
 
@@ -8,10 +9,11 @@ from pipeline.script.events import Event, chapter, heading, pause_between, words
 from pipeline.script.forms import labels, structure, structured
 from pipeline.script.forms.structure import Line
 from pipeline.script.turns import Findings
+from pipeline.script.vocabulary import Kind, kind
 
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)\s*")
 _TABLE_RULE = re.compile(r"\s*\|?(?:\s*:?-{2,}:?\s*\|)+\s*(?::?-{2,}:?)?\s*")
-_ITEM = re.compile(r"\s*[-*+•‣◦▪]\s+(?:\[[ xX]\]\s+)?(?=\S)")
+_ITEM = re.compile(r"\s*(?:[-+•‣◦▪]|\*{1,6})\s+(?:\[[ xX]\]\s+)?(?=\S)")
 _NUMBERED = re.compile(r"\s*\d{1,4}[.)]\s+\S")
 _QUOTED = re.compile(r"\s*(?:>\s?)+")
 _UNDERLINE = re.compile(r"\s*(?:=+|-{2,})\s*")
@@ -37,11 +39,15 @@ def read(lines: Sequence[Line], findings: Findings) -> Iterator[Event]:
     """Read prose: paragraphs, headings with silence around them, lists, quotations and tables."""
     position = 0
     timed = _has_times(lines)
+    lone = sum(labels.is_time(line.text) for line in lines) > 1
     while position < len(lines):
         line = lines[position]
         fence = _FENCE.fullmatch(line.text)
         if fence:
             position = yield from _code(lines, position, fence[1], findings)
+        elif lone and labels.is_time(line.text):
+            findings.omit(line.number, "time", line.text)
+            position += 1
         elif _is_table(lines, position):
             position = yield from _table(lines, position, findings)
         elif _is_underlined(lines, position):
@@ -108,7 +114,12 @@ def _is_chapter(line: Line, lines: Sequence[Line]) -> bool:
 
 def _is_underlined(lines: Sequence[Line], position: int) -> bool:
     """Tell whether a line is a heading by the rule below it."""
-    if position + 1 >= len(lines) or lines[position].kind != structure.SPEECH:
+    marked = lines[position].text.lstrip().startswith("#")
+    if (
+        position + 1 >= len(lines)
+        or lines[position].kind not in (structure.SPEECH, structure.HEADING)
+        or marked
+    ):
         return False
     below = lines[position + 1].text
     above = lines[position - 1].kind if position else structure.BLANK
@@ -152,6 +163,7 @@ def _table(lines: Sequence[Line], position: int, findings: Findings) -> Generato
             lines[position].number,
             "begins a table of speakers and texts within other text; give the table by itself",
         )
+    _refuse_labelled_cells(lines, position, findings)
     findings.omit(lines[position + 1].number, "table rule", "")
     while position < len(lines) and "|" in lines[position].text:
         if not _TABLE_RULE.fullmatch(lines[position].text):
@@ -163,3 +175,16 @@ def _table(lines: Sequence[Line], position: int, findings: Findings) -> Generato
     if position < len(lines):
         yield pause_between(lines[position].number)
     return position
+
+
+def _refuse_labelled_cells(lines: Sequence[Line], position: int, findings: Findings) -> None:
+    """Cells that begin with speakers' names, as in scripts with a column for the picture."""
+    found = []
+    for line in itertools.takewhile(lambda line: "|" in line.text, lines[position:]):
+        cells = (labels.match("colon", cell) for cell in line.text.strip().strip("|").split("|"))
+        if any(cell and cell.strict and kind(cell.name) in (Kind.SPEAKER, Kind.NUMBERED) for cell in cells):
+            found.append(line.number)
+    if len(found) > 1:
+        findings.problem(
+            found[0], "has cells that begin with speakers' names; write each such cell on a line of its own"
+        )

@@ -14,11 +14,13 @@ SPEECH = "speech"
 
 _ONLY_PAUSES = re.compile(r"(?:\[\s*pause[^\]\n]*\]?\s*)+", re.IGNORECASE)
 _RULE = re.compile(r"(?:[-*_=~#•·—`]\s*){3,}|⁂")
+_UNDERLINE = re.compile(r"={3,}")
 _HEADING = re.compile(r"#{1,6}[ \t]+(?P<text>\S.*)")
 _SCENE = re.compile(
     r"(?:\d+[A-Z]?\.?\s+)?(?:(?:INT|EXT|EST|I/E|INT\.?/EXT)[. ].*"
     r"|(?:FADE|CUT|DISSOLVE|SMASH|MATCH|JUMP|WIPE|IRIS|TITLE)\b[A-Z .]*"
     r"(?:TO|IN|OUT|CUT|BLACK|CARD|OVER|UP)\b[A-Z .]*:?"
+    r"|(?:ACT|SCENE) (?:[IVXLC]+|\d{1,3}|[A-Z]{3,9})(?:[.,] .{0,100}|[.,]|\. [A-Z ]+)?(?<![:!?])"
     r"|THE END\.?|\(?CONTINUED\)?:?|\(?MORE\)?|END OF (?:ACT|SCENE|EPISODE|SHOW)\b[A-Z \d]*\.?"
     r"|(?:FLASHBACK|MONTAGE|INTERCUT|LATER|CONTINUOUS)\b[A-Z ,.:'-]*|TITLE:.*|SUPER:.*)"
     r"\s*(?:\d+[A-Z]?\.?)?"
@@ -39,7 +41,12 @@ class Line:
 
 def lines_of(texts: Sequence[str]) -> list[Line]:
     """Number lines from 1 and tell speech from structure."""
-    return [Line(number, text, _kind(text)) for number, text in enumerate(texts, 1)]
+    kinds = [_kind(text) for text in texts]
+    for position, text in enumerate(texts[1:]):
+        alone = position == 0 or kinds[position - 1] == BLANK
+        if alone and kinds[position] == SPEECH and _UNDERLINE.fullmatch(text.strip()):
+            kinds[position] = HEADING
+    return [Line(number, text, kinds[number - 1]) for number, text in enumerate(texts, 1)]
 
 
 _PATTERNS = (

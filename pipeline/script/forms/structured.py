@@ -11,18 +11,21 @@ import yaml
 
 from pipeline.errors import ScriptError
 from pipeline.script.events import Event, pause_between, speaker, words
-from pipeline.script.names import displayed
-from pipeline.script.plain import LINE_ENDS, plain
+from pipeline.script.forms import structure
+from pipeline.script.forms.survey import survey
+from pipeline.script.names import displayed, identity
+from pipeline.script.plain import LINE_ENDS, plain, plain_letters
 from pipeline.script.turns import NARRATOR, Findings
 from pipeline.script.vocabulary import words_of
 
 SPEAKER_KEYS = words_of("""
     speaker speaker_id speaker_name speakername name character role voice who actor person host user author
-    participant agent character_name from voice_id voiceid voice_name voicename
+    participant agent character_name sprecher figur rolle personnage locuteur personaje hablante from voice_id
+    voiceid voice_name voicename
 """)
 TEXT_KEYS = words_of("""
     text line content message words dialogue dialog utterance say says value transcript sentence speech lines
-    quote script body caption
+    quote script body caption texte réplique texto
 """)
 _LIST_KEYS = words_of("""
     turns dialogue dialog script lines segments messages transcript conversation utterances items scenes
@@ -32,10 +35,18 @@ _NOTE_KEYS = words_of("""
     direction directions stage_direction emotion note notes action tone style mood sfx sound comment instruct
     instruction instructions
 """)
+_INPUT_KEYS = words_of("input inputs prompt parts contents output response answer result")
+"""Keys around a whole script in requests and answers of services."""
+_TITLE_KEYS = words_of("name author voice voice_id voiceid voice_name voicename host from")
+"""Keys that may describe a whole script."""
 _NEVER_NAMES = words_of("speaker speaker_id speaker_name name character role who")
 """Keys that are no speaker's name where an item has one key alone."""
 _VOICE_KEYS = words_of("voice voice_id voiceid voice_name voicename")
 """Keys that say who speaks where no other key does."""
+_SEPARATOR = re.compile(r"\ufeff?sep=.\s*")
+"""First line of Excel's tables."""
+_NEVER_SPEAK = words_of("system developer tool function")
+"""Roles of messages that are no part of a conversation."""
 _DEPTH_MAX = 60
 _ITEM = "an item has a speaker and a text"
 _FENCED = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\n(?P<inner>.*?)\n?\s*\1\s*", re.DOTALL)
@@ -54,10 +65,73 @@ def unfenced(text: str, findings: Findings) -> str:
     return "\n" + found["inner"]
 
 
+def inner_text(text: str) -> str | None:
+    r"""The script inside JSON that has no speakers of its own: one string, or strings in a list.
+
+    >>> inner_text('"Nora: Hi.\\nTom: Yes."'), inner_text('{"title": "Lamps", "script": "Nora: Hi."}')
+    ('Nora: Hi.\nTom: Yes.', 'Nora: Hi.')
+    """
+    stripped = text.strip()
+    if not stripped or stripped[0] not in '"{[' or stripped[-1] not in '"}]':
+        return None
+    if stripped[0] == '"' and "\\" not in stripped:  # a quotation
+        return None
+    try:
+        return _inner_of(json.loads(stripped))
+    except (ValueError, RecursionError):
+        return None
+
+
+def report_beside_text(text: str, findings: Findings) -> None:
+    """Report the keys beside the text of a JSON document that are not read."""
+    value = json.loads(text.strip())
+    keys = list(map(_key, map(str, value))) if isinstance(value, dict) else []
+    _report_keys([key for key in keys if key not in TEXT_KEYS | _LIST_KEYS | _INPUT_KEYS], 1, findings, "key")
+
+
+def has_turns(text: str) -> bool:
+    """Tell whether JSON is a list of turns, with speakers or without."""
+    try:
+        turns = _turns(json.loads(text.strip()))
+    except (ValueError, RecursionError, ScriptError):
+        return False
+    return any(isinstance(item, dict) for item in turns)
+
+
+def _inner_of(value: Any) -> str | None:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        texts = [_text_of(item) for item in value]
+        return "\n\n".join(map(str, texts)) if texts and None not in texts else None
+    if not isinstance(value, dict) or _pick(value, SPEAKER_KEYS - _TITLE_KEYS) is not None or _lists(value):
+        return _inner_of_lists(value) if isinstance(value, dict) else None
+    keys = TEXT_KEYS | _LIST_KEYS | _INPUT_KEYS
+    found = [text for key, text in value.items() if _key(str(key)) in keys and isinstance(text, str | dict)]
+    return _inner_of(found[0]) if len(found) == 1 else None
+
+
+def _inner_of_lists(value: dict[Any, Any]) -> str | None:
+    """The text of the one list in an object, if its items have no speakers."""
+    lists = [found for key, found in _lists(value) if _key(str(key)) in _LIST_KEYS | _INPUT_KEYS]
+    return _inner_of(lists[0]) if len(lists) == 1 and len(_lists(value)) == 1 else None
+
+
+def _text_of(item: Any) -> str | None:
+    """The text of a list's item that has no speaker; None of all others."""
+    if isinstance(item, str):
+        return item
+    if not isinstance(item, dict) or _pick(item, SPEAKER_KEYS) is not None:
+        return None
+    if len(item) == 1 and _key(str(next(iter(item)))) not in TEXT_KEYS | _INPUT_KEYS:
+        return None
+    return _inner_of(item)
+
+
 def is_json(text: str) -> bool:
     """Tell whether a text begins as JSON does; `[pause:1s]` and `[Nora] words` do not."""
     stripped = text.lstrip()
-    if re.match(r"\[\s*(?:[\[{\]]|\"[^\"\n]*\"\s*[,\]])", stripped):
+    if re.match(r"\[\s*(?:[\[{\]]|\"(?:[^\"\\\n]|\\.)*\"\s*[,\]])", stripped):
         return True
     return bool(re.match(r"\{\s*(?:\"(?:[^\"\\\n]|\\.)*\"\s*:|\})", stripped))
 
@@ -98,7 +172,10 @@ def _parsed(text: str) -> Any:
     except json.JSONDecodeError as error:
         if stripped.startswith("{") and (lines := _json_lines(stripped, offset)) is not None:
             return lines
-        raise ScriptError(error.lineno + offset, f"begins like JSON but is not: {error.msg}") from None
+        raise ScriptError(
+            error.lineno + offset,
+            f"begins like JSON but is not: {error.msg}; correct it, or give `--form prose` if it is none",
+        ) from None
     except ValueError:  # Python reads no number with thousands of digits
         raise ScriptError(1, "begins like JSON but has a number that is too long") from None
     except RecursionError:
@@ -166,7 +243,8 @@ def read_yaml(text: str, findings: Findings) -> Iterator[Event]:
 
 def csv_dialect(text: str) -> str | None:
     """The delimiter of a table whose first line names a column for speakers and one for texts."""
-    first = next((line for line in text.split("\n") if line.strip()), "")[:2000]
+    rows = (line for line in text.split("\n") if line.strip() and not _SEPARATOR.fullmatch(line))
+    first = next(rows, "")[:2000]
     for delimiter in ",;\t|":
         names = [_key(cell) for cell in next(csv.reader([_bare(first, delimiter)], delimiter=delimiter), [])]
         if len(names) > 1 and None not in (_column(names, SPEAKER_KEYS), _column(names, TEXT_KEYS)):
@@ -211,7 +289,7 @@ def read_csv(text: str, findings: Findings) -> Iterator[Event]:
     delimiter = csv_dialect(text)
     if delimiter is None:
         raise ScriptError(1, "has no first line that names its columns; begin with `speaker,text`")
-    lines = [_bare(line, delimiter) for line in text.split("\n")]
+    lines = ["" if _SEPARATOR.fullmatch(line) else _bare(line, delimiter) for line in text.split("\n")]
     rows = _split_rows("\n".join(lines), delimiter, findings)
     return _rows(
         [(line, row) for line, row in rows if any(map(str.strip, row)) and not _is_rule(row)], findings
@@ -249,8 +327,9 @@ def _rows(rows: Sequence[tuple[int, list[str]]], findings: Findings) -> Iterator
             )
             continue
         last = row[who].strip() or last
-        yield speaker(line, plain(last, line, findings))
-        yield from _lines(line, row[what])
+        name = plain(last, line, findings)
+        yield speaker(line, name)
+        yield from _lines(line, _without_label(name, row[what], line, findings))
 
 
 def _column(names: Sequence[str], keys: Collection[str]) -> int | None:
@@ -315,11 +394,15 @@ def read_items(items: Sequence[Any], findings: Findings) -> Iterator[Event]:
         if name is None:
             findings.problem(number, f"item {number}: the speaker is not a name")
             continue
-        if not isinstance(found[1], str):
+        if isinstance(item, dict) and str(item.get("role")).casefold() in _NEVER_SPEAK:
+            findings.omit(number, "system message", _joined(found[1]) or "")
+            continue
+        text = _joined(found[1])
+        if text is None:
             findings.problem(number, f"item {number}: the text is not a string")
             continue
         yield speaker(number, name)
-        yield from _lines(number, found[1])
+        yield from _lines(number, _without_label(name, text, number, findings))
     _report_keys(list(unread), next(iter(unread.values()), 1), findings, "key")
 
 
@@ -368,6 +451,35 @@ def _name(given: Any, number: int, findings: Findings) -> str | None:
     bare = re.fullmatch(r"\s*(0?\d|[1-9]\d{1,2})\s*", given)
     name = f"Speaker {int(bare[1])}" if bare else plain(given, number, findings)
     return displayed(name) if any(map(str.isalnum, name)) else None
+
+
+def _joined(text: Any) -> str | None:
+    """A text in parts, as chats and programs store it: strings, or objects with a `text`."""
+    if not isinstance(text, list):
+        return text if isinstance(text, str) else None
+    parts = [part.get("text") if isinstance(part, dict) else part for part in text]
+    if not parts or not all(isinstance(part, str) for part in parts):
+        return None
+    mixed = len({type(part) for part in text}) > 1  # words around a link
+    return ("" if mixed else "\n").join(parts)
+
+
+def _without_label(name: str, text: str, number: int, findings: Findings) -> str:
+    """The words without the speaker's name before them; labels of others are a problem."""
+    if ":" not in text and "：" not in text:
+        return text
+    lines = structure.lines_of(plain_letters(text).split("\n"))
+    found = survey("colon", lines, (identity(name),))
+    label = found.found.get(1)
+    if len(found.counts) > 1 and (found.sure or found.whole) and len(found.found) > 1:
+        findings.problem(
+            number,
+            f"the text of {displayed(name)!r} is a script with speakers of its own; give that by itself",
+        )
+    elif label is not None and identity(label.name) == identity(name):
+        findings.omit(number, "repeated name", label.name)
+        return text[len(text.partition("\n")[0]) - len(label.words) :]
+    return text
 
 
 def _report_keys(keys: Sequence[str], line: int, findings: Findings, what: str) -> None:

@@ -1,9 +1,10 @@
 """Subtitles (SubRip and WebVTT), to events: times and numbers are left out, voices are speakers."""
 
 import html
+import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from pipeline.script.events import Event, pause_between, speaker, words
 from pipeline.script.forms import labels
@@ -23,6 +24,9 @@ _STYLE = re.compile(
 _VOICE = re.compile(r"<v(?:\.[^\s<>]*)?\s+([^<>]{1,80})>")
 _DASH = re.compile(r"\s*[-–—]\s*(?=\S)")
 _CHEVRONS = re.compile(r"\s*>{2,3}\s*")
+_ROLLING_S = 0.05
+_ROLLING_MIN = 3
+"""Fewer cues do not show whether captions roll up."""
 _PARAGRAPH_S = 2.0
 """A longer silence between two cues parts paragraphs."""
 
@@ -49,7 +53,7 @@ def is_srt(text: str) -> bool:
 
 def read(text: str, findings: Findings) -> Iterator[Event]:
     """Read subtitles; a cue that goes on where the last one broke off continues its turn."""
-    cues = list(_cues(text.split("\n"), findings))
+    cues = _unrolled(list(_cues(text.split("\n"), findings)), findings)
     if not cues:
         findings.problem(1, "has no cue with words in it")
     labelled = _labelled(cues)
@@ -69,6 +73,29 @@ def read(text: str, findings: Findings) -> Iterator[Event]:
         before = cue
 
 
+def _unrolled(cues: list[_Cue], findings: Findings) -> list[_Cue]:
+    """Captions that roll up, without the lines that the cue before shows already."""
+    repeats = [_repeated(before, cue) for before, cue in itertools.pairwise(cues)]
+    if len(cues) < _ROLLING_MIN or 2 * sum(map(bool, repeats)) <= len(repeats):
+        return cues
+    found = cues[:1]
+    for cue, count in zip(cues[1:], repeats, strict=True):
+        for offset, line in enumerate(cue.texts[:count]):
+            findings.omit(cue.line + offset, "repeated caption", line)
+        if count < len(cue.texts):
+            found.append(replace(cue, line=cue.line + count, texts=cue.texts[count:]))
+    return found
+
+
+def _repeated(before: _Cue, cue: _Cue) -> int:
+    """Number of the first lines of a cue that are the last ones of the cue before."""
+    if cue.start_s - before.end_s > _ROLLING_S:
+        return 0
+    lengths = range(min(len(before.texts), len(cue.texts)), 0, -1)
+    last, first = (tuple(map(str.strip, texts)) for texts in (before.texts, cue.texts))
+    return next((count for count in lengths if last[-count:] == first[:count]), 0)
+
+
 def _cues(lines: Sequence[str], findings: Findings) -> Iterator[_Cue]:
     position = 0
     while position < len(lines):
@@ -77,6 +104,8 @@ def _cues(lines: Sequence[str], findings: Findings) -> Iterator[_Cue]:
             position += 1
             continue
         begin = position + 1
+        while begin < len(lines) and lines[begin].isspace():  # an empty first line of two
+            begin += 1
         end = begin
         while end < len(lines) and lines[end].strip() and not _ARROW.fullmatch(lines[end]):
             end += 1

@@ -17,7 +17,7 @@ from pipeline.script.names import identity
 from pipeline.script.vocabulary import Kind, kind
 
 _MOST, _HALF, _SOME = 0.8, 0.5, 0.2
-_FIRM = ("colon", "tag", "bracket")
+_FIRM = ("colon", "tag", "bracket", "handle")
 """Dialects whose sign marks labels more often than words; the others need nearly every line."""
 _HEADS = ("heading", "time")
 """Dialects with the name on a line of its own, the words below it."""
@@ -104,7 +104,7 @@ def _structural(dialect: str, lines: Sequence[Line]) -> list[Line]:
 
 def _sort(result: Survey, number: int, label: Label, cast: Collection[str]) -> None:
     key = identity(label.name)
-    if result.dialect in _HEADS and not label.strict and key not in cast:
+    if result.dialect in _HEADS and not (label.strict or key in cast or _is_nick(result.dialect, label)):
         return
     what = Kind.SPEAKER if key in cast else kind(label.name)
     if result.dialect in ("bracket", "tag", "bold") and key not in cast and names_a_sound(label.name):
@@ -119,12 +119,20 @@ def _sort(result: Survey, number: int, label: Label, cast: Collection[str]) -> N
             result.counts[key] += 1
 
 
+def _is_nick(dialect: str, label: Label) -> bool:
+    """Tell whether it is a name of one word in lower case beside a time, as in chats."""
+    return dialect == "time" and " " not in label.name and kind(label.name) is Kind.SPEAKER
+
+
 def _drop_phrases(result: Survey, cast: Collection[str]) -> None:
     """Set common words in lower case apart that stand before a sign once: `one thing left: hope`."""
     for number, label in list(result.found.items()):
         key = identity(label.name)
         once = result.counts[key] < 2 and key not in cast
-        if once and not label.strict and kind(label.name) is Kind.DOUBTFUL:
+        if once and labels.is_inverted(label.name):  # `Theo, Nora: come!`
+            del result.found[number]
+            result.counts.pop(key, None)
+        elif once and not label.strict and kind(label.name) is Kind.DOUBTFUL:
             result.phrases[number] = result.found.pop(number)
             result.counts.pop(key, None)
 
@@ -216,7 +224,7 @@ def _judged_by_return(result: Survey) -> Verdict:
     returning = [label for label in result.found.values() if identity(label.name) in result.sure]
     if all(kind(label.name) is Kind.DOUBTFUL for label in returning):
         return Verdict.TIE if result.coverage >= _HALF else Verdict.NOTHING
-    strict = any(label.strict for label in returning)
+    strict = any(label.strict or label.timed or _is_nick(result.dialect, label) for label in returning)
     if result.dialect in _FIRM:
         enough = _SOME if strict and result.dialect != "bracket" else _HALF
         return Verdict.LABELS if result.coverage >= enough else Verdict.TIE
@@ -230,10 +238,14 @@ def _judged_once_only(result: Survey) -> Verdict:
     found = list(result.found.values())
     if result.dialect not in (*_FIRM, "bold", "time") or result.coverage < _HALF:
         return Verdict.NOTHING
+    if result.dialect == "handle" and len(found) < 2:
+        return Verdict.NOTHING
     named = [label for label in found if kind(label.name) is not Kind.DOUBTFUL]
     if not any(label.strict for label in named):
         plain = len(found) > 1 and len(named) == len(found) and all(" " not in label.name for label in found)
-        return Verdict.NOTHING if not result.whole else Verdict.LABELS if plain else Verdict.TIE
+        nicks = len(found) > 1 and all(_is_nick(result.dialect, label) for label in found)
+        unsure = Verdict.TIE if nicks else Verdict.NOTHING
+        return unsure if not result.whole else Verdict.LABELS if plain else Verdict.TIE
     numbers = all(label.name.isdecimal() for label in found)
     doubtful = numbers or len(named) < len(found) or any(label.listed for label in found)
     lower = len(found) > 2 and all(label.words.lstrip()[:1].islower() for label in found)

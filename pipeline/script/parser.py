@@ -8,7 +8,7 @@ before a line keeps its first words from being a speaker.
 [('Alice', 'Hi!', 0), ('Bob', 'One.', 0), ('Bob', 'Two. Three.', 1500)]
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from pipeline.errors import OptionError, ScriptError
@@ -124,7 +124,7 @@ def _read(
 
 def _recognised(
     text: str, form: str | None, cast: Collection[str], findings: Findings
-) -> tuple[str, Iterable[Event]]:
+) -> tuple[str, Iterator[Event]]:
     """The form and the events of a text; a script may be the one string in a JSON document."""
     inner = structured.inner_text(text) if form in (None, "json") else None
     if inner is not None:

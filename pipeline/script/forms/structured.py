@@ -458,10 +458,11 @@ def _joined(text: Any) -> str | None:
     if not isinstance(text, list):
         return text if isinstance(text, str) else None
     parts = [part.get("text") if isinstance(part, dict) else part for part in text]
-    if not parts or not all(isinstance(part, str) for part in parts):
+    strings = [part for part in parts if isinstance(part, str)]
+    if not parts or len(strings) < len(parts):
         return None
     mixed = len({type(part) for part in text}) > 1  # words around a link
-    return ("" if mixed else "\n").join(parts)
+    return ("" if mixed else "\n").join(strings)
 
 
 def _without_label(name: str, text: str, number: int, findings: Findings) -> str:

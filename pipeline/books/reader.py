@@ -15,7 +15,8 @@ from pipeline.books.limits import BOOK_BYTES_MAX, Budget
 from pipeline.books.recital import lines_of, script_of
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import parser
-from pipeline.script.encoding import decode, refuse_foreign
+from pipeline.script.encoding import decode
+from pipeline.script.foreign import refuse_foreign
 from pipeline.script.parser import with_newlines
 from pipeline.script.turns import Script
 

@@ -9,7 +9,7 @@ PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c 
 # Compiled modules are kept, whatever the environment of the caller says: each process starts sooner.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test pytest quick slow-test model-test listen listen-test console-test http-test kernel-test lint clean
+.PHONY: run test pytest quick books-test slow-test model-test listen listen-test console-test http-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -21,16 +21,16 @@ test: $(VENV)/.test
 	+$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: $(VENV)/.test
-	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http'
+	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http and not books'
 
 # The slow tests of all but the model: kills and brokers in trouble, whole renders, every voice.
 slow-test: $(VENV)/.test
-	$(PYTEST) $(SHARED) -m 'slow and not listen and not http' --ignore=tests/pipeline/engines/vibevoice --ignore=tests/tasks/test_vibevoice.py
+	$(PYTEST) $(SHARED) -m 'slow and not listen and not http and not books' --ignore=tests/pipeline/engines/vibevoice --ignore=tests/tasks/test_vibevoice.py
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
 NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice
 quick: $(VENV)/.test lint
-	$(PYTEST) -n 2 -q -m 'not slow and not listen and not http' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
+	$(PYTEST) -n 2 -q -m 'not slow and not listen and not http and not books' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
 		pipeline db tasks tests/pipeline tests/db tests/golden tests/test_docs.py tests/test_language.py tests/test_layout.py
 
 # All of the model's tests: exactness in every arrangement, memory over many segments, each check of a GPU.
@@ -44,6 +44,10 @@ listen: $(VENV)/.listen
 # All tests that hear: verification by these models, word times, renders that are transcribed.
 listen-test: $(VENV)/.listen
 	$(PYTEST) -m listen
+
+# All tests of books: hostile files, every format of audio, each read back by other tools (ffprobe, mutagen, epubcheck).
+books-test: $(VENV)/.test
+	$(PYTEST) -n 2 tests/books pipeline/books tests/pipeline/stitching
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test

@@ -1,9 +1,9 @@
 """XML documents of books, read without entities, external files or much memory."""
 
-from xml.etree.ElementTree import Element, ParseError
+from xml.etree.ElementTree import Element, ParseError, TreeBuilder
 
-import defusedxml.ElementTree
 from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
 
 from pipeline.errors import ScriptError
 
@@ -16,25 +16,41 @@ def parse(data: bytes, name: str) -> Element:
     Raises:
         ScriptError: it is not well-formed, declares entities, or is nested too deeply.
     """
+    parser = DefusedXMLParser(target=_ShallowTree(name))
     try:
-        root: Element = defusedxml.ElementTree.fromstring(data)
+        parser.feed(data)
+        root: Element = parser.close()
     except ParseError as error:
         raise ScriptError(1, f"{name} is not well-formed XML: {error}") from None
     except DefusedXmlException:
         raise ScriptError(1, f"{name} declares entities, which are not read") from None
     except (LookupError, ValueError) as error:
         raise ScriptError(1, f"{name} cannot be decoded: {error}") from None
-    _refuse_deep(root, name)
     return root
 
 
-def _refuse_deep(root: Element, name: str) -> None:
-    level, depth = [root], 0
-    while level:
-        depth += 1
-        if depth > DEPTH_MAX:
-            raise ScriptError(1, f"{name} is nested more than {DEPTH_MAX} levels deep")
-        level = [child for element in level for child in element]
+class _ShallowTree(TreeBuilder):
+    """Elements up to a depth."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self._name, self._depth = name, 0
+
+    def start(self, tag: str, attrs: dict[str, str]) -> Element:
+        """Open an element.
+
+        Raises:
+            ScriptError: it is nested too deeply.
+        """
+        self._depth += 1
+        if self._depth > DEPTH_MAX:
+            raise ScriptError(1, f"{self._name} is nested more than {DEPTH_MAX} levels deep")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str) -> Element:
+        """Close an element."""
+        self._depth -= 1
+        return super().end(tag)
 
 
 def local(element: Element) -> str:

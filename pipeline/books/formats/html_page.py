@@ -19,6 +19,11 @@ CAPTION, TABLE, CODE, PICTURE = "image caption", "table", "code block", "picture
 _CHUNK = 1 << 16
 _OPEN_MAX = 1000
 """Open elements that are tracked; deeper ones are read as if their tags were missing."""
+_SEARCHED_MAX = 50
+"""Open elements among which the one that an end tag closes is searched."""
+_NONE: dict[str, str] = {}
+_NO_TYPES: frozenset[str] = frozenset()
+_HEADINGS = words_of("h1 h2 h3 h4 h5 h6")
 _VOID = words_of("""
     area base br col embed hr img input link meta param source track wbr image
 """)
@@ -151,15 +156,17 @@ class _PageReader(HTMLParser):
     # -- events of the parser
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {key: value or "" for key, value in attrs}
+        given = {key: value or "" for key, value in attrs} if attrs else _NONE
         if tag == "meta":
             self._meta(given)
         if tag == "html":
             self.page.language = given.get("lang") or given.get("xml:lang") or ""
         if tag in _BLOCKS:
             self._separate()
-        self._anchor(given)
-        types = frozenset(f"{given.get('epub:type', '')} {given.get('role', '')}".lower().split())
+        types = _NO_TYPES
+        if given:
+            self._anchor(given)
+            types = frozenset(f"{given.get('epub:type', '')} {given.get('role', '')}".lower().split())
         if types and not self._kind:
             self.page.types.append((len(self.page.blocks), types))
         if tag in _VOID:
@@ -176,7 +183,9 @@ class _PageReader(HTMLParser):
             self.handle_endtag(tag)
 
     def handle_endtag(self, tag: str) -> None:
-        if not any(name == tag for name, _ in self._open[-200:]):
+        if not self._open or (
+            self._open[-1][0] != tag and not any(name == tag for name, _ in self._open[-_SEARCHED_MAX:])
+        ):
             return
         while self._open:
             name, kind = self._open.pop()
@@ -207,7 +216,7 @@ class _PageReader(HTMLParser):
             self._kind, self._aside = kind, []
         elif self._kind:
             return
-        elif re.fullmatch("h[1-6]", tag):
+        elif tag in _HEADINGS:
             self._level = int(tag[1])
         elif tag in ("sup", "sub"):
             self._superscript += tag == "sup"
@@ -230,7 +239,7 @@ class _PageReader(HTMLParser):
             self._leave_link()
         if tag in _BLOCKS and not self._kind:
             self._flush()
-        if tag == f"h{self._level}":
+        if self._level and tag in _HEADINGS:
             self._level = 0
 
     def _leave_link(self) -> None:

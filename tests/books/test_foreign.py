@@ -17,7 +17,7 @@ from pipeline.books.limits import PAGE_BYTES_MAX
 from pipeline.books.reader import read, read_book
 from pipeline.errors import PipelineError, ScriptError
 from tests.books import samples
-from tests.books.test_forms import docx
+from tests.books.other_forms import docx
 
 TIME_MAX_S, MEMORY_MAX_BYTES = 5.0, 500 << 20
 _ENTITIES = "".join(f'<!ENTITY e{n + 1} "{f"&e{n};" * 10}">' for n in range(9))
@@ -124,7 +124,10 @@ REFUSED: Mapping[str, tuple[Callable[[], bytes | str], str]] = {
         "protected by DRM \\(Adobe's ADEPT\\)",
     ),
     "rights alone": (lambda: with_members({"META-INF/rights.xml": "<rights/>"}), "protected by DRM"),
-    "DOCX without a body": (lambda: docx().replace(b"word/document.xml", b"word/documemt.xml"), "Word document"),
+    "DOCX without a body": (
+        lambda: docx().replace(b"word/document.xml", b"word/documemt.xml"),
+        "Word document",
+    ),
     "DOCX of entities": (docx_of_entities, "declares entities"),
     "PDF": (lambda: b"%PDF-1.7 \xff\xfe", "PDF"),
     "bytes": (lambda: b"\0\1\2\3" * 100, "binary|not UTF-8|a text"),

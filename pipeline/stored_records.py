@@ -27,6 +27,8 @@ VOICE_VERSION = 1
 """Version of a recording's notices."""
 TAKE_VERSION = 1
 """Version of the request of a take, and of the choice among takes."""
+HTTP_JOB_VERSION = 1
+"""Version of the record of a job over HTTP."""
 ACTION_VERSION = 1
 """Version of an action on a job."""
 BOOK_VERSION = 1

@@ -6,11 +6,22 @@ from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import VERSION, Settings
 from web import errors
 from web.guard import Guard
+from web.jobs import files, segments, upload
+from web.jobs import route as jobs
 from web.routes import health, models, voices
 from web.service import Service
 from web.speech import route as speech
 
-_ROUTERS: tuple[APIRouter, ...] = (health.router, models.router, voices.router, speech.router)
+_ROUTERS: tuple[APIRouter, ...] = (
+    health.router,
+    models.router,
+    voices.router,
+    speech.router,
+    jobs.router,
+    upload.router,
+    files.router,
+    segments.router,
+)
 
 
 def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = True) -> FastAPI:

@@ -11,6 +11,7 @@ from urllib.parse import urlparse
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from pipeline.books.limits import BOOK_BYTES_MAX
 from tasks.flower.request_guard import BODY_BYTES_MAX, BODY_S, VOICE_BYTES_MAX, is_loopback
 from web.errors import ApiError
 
@@ -18,6 +19,7 @@ _MULTIPART_BYTES = 64 << 10
 """Headers and fields around an uploaded file."""
 LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"/v1/audio/voices"), VOICE_BYTES_MAX + _MULTIPART_BYTES),
+    (re.compile(r"/v1/audio/jobs/upload"), BOOK_BYTES_MAX + _MULTIPART_BYTES),
 )
 """Most bytes of a body by path; any other has `BODY_BYTES_MAX`."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
@@ -52,26 +54,20 @@ class Guard:
         if refusal is not None:
             await refusal.response()(scope, receive, _with_headers(send))
             return
-        await self._bounded(scope, receive, _with_headers(send))
-
-    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Run the application; what it answers to a refused body is replaced by the refusal."""
         body = _Body(receive, _limit(scope["path"]))
         started = False
 
         async def sending(message: Message) -> None:
             nonlocal started
-            if body.refusal is None or started:
-                started = True
-                await send(message)
+            started = started or message["type"] == "http.response.start"
+            await _with_headers(send)(message)
 
         try:
             await self.app(scope, body.receive, sending)
-        except ApiError as error:
-            if error is not body.refusal:
+        except ApiError as error:  # of the body, outside of the application's own handlers
+            if started:
                 raise
-        if body.refusal is not None and not started:
-            await body.refusal.response()(scope, receive, send)
+            await error.response()(scope, receive, sending)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ApiError | None:
         host = headers.get("host", "")
@@ -97,8 +93,6 @@ class _Body:
         self._receive, self._limit = receive, limit
         self._bytes = 0
         self._complete = False
-        self.refusal: ApiError | None = None
-        """Reason why the body was not read to its end."""
         self._until = asyncio.get_running_loop().time() + BODY_S
 
     async def receive(self) -> Message:
@@ -113,12 +107,10 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = ApiError(408, f"the body is not complete after {BODY_S:.0f} s")
-            raise self.refusal from None
+            raise ApiError(408, f"the body is not complete after {BODY_S:.0f} s") from None
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._limit:
-            self.refusal = _too_large(self._limit)
-            raise self.refusal
+            raise _too_large(self._limit)
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

@@ -31,12 +31,13 @@ from cli.scripts import (
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
 from pipeline.engines.protocol import Uncontrolled
-from pipeline.errors import CancelledError, OptionError
+from pipeline.errors import OptionError
 from pipeline.file_formats import audio_format_of
 from pipeline.jobs.actions import CANCEL
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.request import ReadingOptions, split_options
+from pipeline.views.states import finished_segments, newest_manifest, state_of
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
 
@@ -220,13 +221,9 @@ def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:
         JobFailed: it is not finished.
         OptionError: there is no such revision.
     """
-    first = store.outcomes.manifest(job)
-    if first is None:
+    if store.outcomes.manifest(job) is None:
         raise JobFailed(store.outcomes.failure(job) or f"job {job} is not finished")
-    if revision is None:
-        made = (store.revisions.manifest(job, number) for number in range(store.revisions.latest(job), 0, -1))
-        return next((manifest for manifest in made if manifest is not None), first)
-    found = store.revisions.manifest(job, revision) if revision else first
+    found = newest_manifest(store, job, revision)
     if found is None:
         raise OptionError("revision", f"job {job} has no finished revision {revision}")
     return found
@@ -264,25 +261,19 @@ def raise_if_refused(store: Jobs, job: str) -> None:
 
 def _state(found: Settings, store: Jobs, job: str) -> dict[str, Any]:
     """State of a job, from the store; works without the database."""
-    refusal = store.intake.refusal(job)
-    if refusal is not None:
-        return {"job": job, "state": "FAILED", "error": str(refusal.error)}
-    plan = store.plans.need(job)
-    manifest, failure = store.outcomes.manifest(job), store.outcomes.failure(job)
-    state = "SUCCEEDED" if manifest else "FAILED" if failure is not None else "RUNNING"
-    if isinstance(store.outcomes.error(job), CancelledError) or (
-        state == "RUNNING" and store.coordination.cancelled(job)
-    ):
-        state = "CANCELLED"
-    missing = 0 if manifest else len(store.artifacts.missing(plan))
+    found_state = state_of(store, job)
+    plan, manifest = found_state.plan, found_state.manifest
+    error = "" if found_state.error is None else str(found_state.error)
+    if plan is None:
+        return {"job": job, "state": found_state.state, "error": error}
     return {
         "job": job,
-        "state": state,
+        "state": found_state.state,
         "engine": plan.options.engine,
         "segments": plan.segments,
-        "segments_done": plan.segments - missing,
-        "paused": _pause(found, store, plan) or "" if state == "RUNNING" else "",
-        "error": failure or "",
+        "segments_done": finished_segments(store, found_state),
+        "paused": "" if found_state.ended else _pause(found, store, plan) or "",
+        "error": error,
         "audio_s": manifest["duration_s"] if manifest else None,
         "actions": [str(action) for action in store.actions.of(job)],
     }

@@ -1,5 +1,6 @@
 """`takes`, `retake`, `pick`, `listen`: takes of a job's segments, by hand."""
 
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,11 +14,11 @@ from cli.delivery import Delivery, ForceOption, format_of
 from cli.errors import JobFailed, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.submission import read_option
-from pipeline.checking.records import Checked
 from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs
-from pipeline.jobs.takes import BY_VERIFY, Takes
+from pipeline.jobs.takes import Takes
+from pipeline.views.take_list import ListedTake, listed_takes, used_take
 
 SegmentArgument = Annotated[int, typer.Argument(help="Index of the segment, from 0.")]
 
@@ -26,9 +27,8 @@ def list_takes(job: JobArgument, segment: SegmentArgument, json: JsonOption = Fa
     """List the takes of a segment with their scores and findings."""
     with reporting_errors():
         store = context.jobs(context.settings())
-        name, takes = _takes(store, job, segment)
-        used = _used(store, name, takes)
-        rows = [_row(store, takes, number, used) for number in takes.numbers()]
+        _, takes = _takes(store, job, segment)
+        rows = [_row(each) for each in listed_takes(store, takes)]
         if json:
             print_json(rows)
             return
@@ -93,8 +93,8 @@ def listen(
     """Write one take of a segment to an audio file, as it was decoded: neither levelled nor limited."""
     with reporting_errors():
         store = context.jobs(context.settings())
-        name, takes = _takes(store, job, segment)
-        number = _used(store, name, takes) if take is None else take
+        _, takes = _takes(store, job, segment)
+        number = used_take(store, takes) if take is None else take
         audio = None if number is None else store.artifacts.audio(takes.segment, number)
         if number is None or audio is None:
             raise OptionError(
@@ -125,32 +125,9 @@ def _takes(store: Jobs, job: str, segment: int) -> tuple[str, Takes]:
     return name, store.takes(plan, segment)
 
 
-def _used(store: Jobs, job: str, takes: Takes) -> int | None:
-    """Number of the take in the newest file; None if none is chosen yet."""
-    picks = store.revisions.picks(job, store.revisions.latest(job))
-    choice = takes.choice()
-    return picks.get(takes.segment.index, choice.take if choice else None)
-
-
-def _row(store: Jobs, takes: Takes, number: int, used: int | None) -> dict[str, Any]:
-    request, verdict = takes.stored_request(number), takes.verdict(number)
-    audio = store.artifacts.audio(takes.segment, number)
-    return {
-        "take": number,
-        "by": request.by if request else BY_VERIFY,
-        "seed": request.seed if request else takes.segment.seed,
-        "options": dict(request.options) if request else {},
-        "seconds": audio and round(audio.samples / audio.sample_rate_hz, 2),
-        "score": verdict and verdict.score,
-        "findings": _findings(verdict),
-        "used": number == used,
-    }
-
-
-def _findings(verdict: Checked | None) -> list[str]:
-    if verdict is None:
-        return []
-    return [f"{found.kind} {found.value:g} (limit {found.limit:g})" for found in verdict.findings]
+def _row(listed: ListedTake) -> dict[str, Any]:
+    row = asdict(listed)
+    return {**{name: row[name] for name in _COLUMNS}, "findings": list(listed.findings)}
 
 
 def _encode(samples: Any, file_format: str, rate_hz: int, path: Path) -> None:

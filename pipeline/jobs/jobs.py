@@ -24,6 +24,13 @@ class Jobs:
         self.actions = Actions(store)
         self.revisions = Revisions(store, self.plans)
 
+    def remove(self, job: str) -> None:
+        """Delete an ended job with its files; its segments stay until they are collected."""
+        self.coordination.close(job)
+        for name, _, _ in list(self.store.objects.names(f"jobs/{job}")):
+            self.store.objects.delete(name)
+        self.plans.forget(job)
+
     def takes(self, plan: Plan, index: int) -> Takes:
         """Takes of one segment of a job."""
         return Takes(self.store, plan, self.plans.segment(plan.job, index))

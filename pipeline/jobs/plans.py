@@ -96,7 +96,7 @@ class Plans:
         job = request.job
         existing = None
         if _get_either(self.store, f"jobs/{job}/plan") is None:
-            self._forget(job)  # it is new, damaged, or was removed by the garbage collector
+            self.forget(job)  # it is new, damaged, or was removed by the garbage collector
         else:
             existing = self.get(job)
         if existing and self._whole(existing):
@@ -128,10 +128,10 @@ class Plans:
         other = existing is not None and existing.cut != CUT_VERSION
         _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)}, replace=other)
         if other:
-            self._forget(job)
+            self.forget(job)
         return self.need(job)
 
-    def _forget(self, job: str) -> None:
+    def forget(self, job: str) -> None:
         """Drop what this process has cached of a plan."""
         _plans.pop((self.store.url, job), None)
         _page.cache_clear()

@@ -5,7 +5,6 @@
 """
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -18,13 +17,11 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.planning.request import JOB_ID
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices, free_name
+from tasks.flower.byte_ranges import wanted
 from tasks.flower.request_guard import VOICE_BYTES_MAX
 
 JOB = rf"/voxchord/jobs/({JOB_ID})"
 _BLOCK = 1 << 20
-_RANGE = re.compile(r"bytes=([0-9]*)-([0-9]*)")
-_DIGITS_MAX = 18
-"""Longest number in a range; larger ones are outside of any file."""
 
 
 class Route(BaseHandler):  # type: ignore[misc]  # Flower has no types
@@ -131,13 +128,17 @@ class AudioRoute(JobRoute):
         if self.check_etag_header():
             self.set_status(304)
             return
-        wanted = self._wanted(audio["bytes"])
-        if wanted is None:
+        headers = self.request.headers
+        part = wanted(audio["bytes"], headers.get("Range"), headers.get("If-Range"), self.etag)
+        if part is None:
             self.set_status(416)
             self.set_header("Content-Range", f"bytes */{audio['bytes']}")
             self.write({"error": "outside the file"})
             return
-        start, end = wanted
+        start, end = part.start, part.end
+        if part.partial:
+            self.set_status(206)
+            self.set_header("Content-Range", part.content_range)
         self.set_header("Content-Type", AUDIO_FORMATS[file_format].media_type)
         self.set_header("Content-Disposition", f'attachment; filename="{job}.{file_format}"')
         self.set_header("Accept-Ranges", "bytes")
@@ -156,27 +157,6 @@ class AudioRoute(JobRoute):
         if part is None or len(part) != end - start:
             raise MissingArtifactError(name)
         return part
-
-    def _wanted(self, size: int) -> tuple[int, int] | None:
-        """Byte range of the request, or the whole file for unsupported headers (several ranges).
-
-        A client that has the start of another file, by `If-Range`, gets the whole one. None if the range is
-        outside the file.
-        """
-        asked = _RANGE.fullmatch(self.request.headers.get("Range", ""))
-        known = self.request.headers.get("If-Range")
-        if not asked or asked[0] == "bytes=-" or known not in (None, self.etag):
-            return 0, size
-        first, last = (
-            digits if len(digits) <= _DIGITS_MAX else "9" * _DIGITS_MAX for digits in asked.groups()
-        )
-        start = int(first) if first else max(0, size - int(last))
-        end = min(size, int(last) + 1) if first and last else size
-        if start >= end:
-            return None
-        self.set_status(206)
-        self.set_header("Content-Range", f"bytes {start}-{end - 1}/{size}")
-        return start, end
 
 
 class SubtitlesRoute(JobRoute):

@@ -68,7 +68,18 @@ class SpeechRequest(BaseModel):
         return tuple(name for name, is_given in given.items() if is_given)
 
 
-_OWN_FIELDS = ("format", "title", "form", "symbols", "first_segment_words", "engine", "model")
+_OWN_FIELDS = (
+    "format",
+    "title",
+    "form",
+    "symbols",
+    "first_segment_words",
+    "engine",
+    "model",
+    "base_job",
+    "namespace",
+    "webhook",
+)
 """Options that have fields of their own, or no meaning for a stream."""
 
 

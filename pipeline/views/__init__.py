@@ -1,0 +1,1 @@
+"""State of jobs and lists of their takes, for people and clients."""

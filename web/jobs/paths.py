@@ -1,0 +1,11 @@
+"""Path of the jobs, and the error responses of their routes."""
+
+from typing import Any
+
+from web import errors
+
+PATH = "/v1/audio/jobs"
+RESPONSES: dict[int | str, dict[str, Any]] = {
+    **errors.RESPONSES,
+    409: {"model": errors.ErrorObject, "description": "Not possible in the job's state"},
+}

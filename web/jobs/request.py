@@ -1,0 +1,154 @@
+"""The request that creates a job, and its translation to the task `voxchord.render`."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from pipeline.canonical_json import canonical_json
+from pipeline.errors import OptionError
+from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
+from pipeline.script.turns import NARRATOR
+from web.access.voices import ClientVoices
+from web.jobs.records import JOB_NAME
+from web.speech.request import OptionValue, Translation, VoiceId
+
+FileFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "m4b"]
+_METADATA_MAX = 16
+Short = Annotated[str, Field(max_length=64)]
+Value = Annotated[str, Field(max_length=512)]
+_OWN_FIELDS = {
+    *("format", "title", "form", "symbols", "first_segment_words", "engine", "model", "on_error"),
+    *("base_job", "namespace", "webhook"),
+}
+"""Options that have fields of their own, or belong to the service."""
+
+
+class TurnInput(BaseModel):
+    """One turn of a script in JSON."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    speaker: str
+    text: str
+    pause_ms: int | None = None
+
+
+class ReadingFields(BaseModel):
+    """Voices and options with which a script is read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str = Field("", description="An engine, a model of the settings, or `tts-1` for the default.")
+    voice: str | VoiceId = Field("", description="Voice that reads all of a text without speakers.")
+    voices: dict[str, str] = Field(default_factory=dict, description="Voices of the speakers, by name.")
+    speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
+    form: str | None = Field(None, description="Form of the script; default: it is recognised.")
+    symbols: Literal["refuse", "omit", "name"] = Field("refuse", description="Emoji and other pictures.")
+    options: dict[str, OptionValue] = Field(default_factory=dict, description="Options of the task.")
+
+
+class JobFields(ReadingFields):
+    """Request of a job, without its script."""
+
+    id: str | None = Field(None, pattern=f"^{JOB_NAME}$", description="ID of the client's choice.")
+    response_format: FileFormat = "mp3"
+    title: str = Field("", max_length=200)
+    on_error: Literal["fail", "gap"] = "fail"
+    first_segment_words: int | None = Field(None, ge=FIRST_WORDS_MIN, le=FIRST_WORDS_MAX)
+    base_job: str | None = Field(None, description="ID of a job whose picked takes are adopted.")
+    webhook: str | None = Field(None, max_length=2000, description="Address that gets the outcome.")
+    metadata: dict[Short, Value] = Field(default_factory=dict, max_length=_METADATA_MAX)
+
+
+Input = Annotated[
+    str | Annotated[list[TurnInput], Field(min_length=1)],
+    Field(min_length=1, description="Text, a script in any form, or its turns."),
+]
+
+
+class CreateJob(JobFields):
+    """Request of a job."""
+
+    input: Input
+
+
+class CompareScript(ReadingFields):
+    """Another version of a job's script."""
+
+    input: Input
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A script as the task gets it."""
+
+    script: str | bytes | list[dict[str, Any]]
+    characters: int
+
+    @classmethod
+    def of(cls, given: str | list[TurnInput]) -> "Source":
+        if isinstance(given, str):
+            return cls(given, len(given))
+        turns = [turn.model_dump(exclude_none=True) for turn in given]
+        return cls(turns, sum(len(turn.text) for turn in given))
+
+    def digest(self) -> str:
+        """Hash of the script."""
+        data = self.script if isinstance(self.script, bytes) else canonical_json(self.script)
+        return hashlib.sha256(data).hexdigest()
+
+
+def content_of(request: JobFields, source: Source) -> dict[str, Any]:
+    """All that makes two requests of an ID the same."""
+    fields = request.model_dump(mode="json", exclude={"id", "metadata", "input"})
+    return {**fields, "script": source.digest()}
+
+
+def arguments(
+    request: ReadingFields,
+    source: Source,
+    translation: Translation,
+    registered: ClientVoices,
+    own: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Arguments of a task that takes a script.
+
+    Args:
+        own: options that the service adds.
+
+    Raises:
+        OptionError: an option that has a field of its own, an unknown model, or two kinds of voices.
+        VoiceError: a voice of another client.
+    """
+    unfit = sorted(_OWN_FIELDS & request.options.keys())
+    if unfit:
+        raise OptionError(unfit[0], "is a field of the request, or belongs to the service")
+    if request.voice and request.voices:
+        raise OptionError("voice", "reads all of a text, so there are no `voices` beside it")
+    options: dict[str, Any] = {**request.options, **translation.engine_options(request.model)}
+    options["symbols"] = request.symbols
+    if request.speed != 1.0:
+        options["pace"] = request.speed
+    form, voices = request.form, registered.all_used(request.voices)
+    if request.voice:
+        form = form or "markdown"
+        voices = {NARRATOR: translation.voice(request.voice, translation.profile(options), registered)}
+    chosen = {} if form is None else {"form": form}
+    return {"script": source.script, "voices": voices, "options": {**options, **chosen, **own}}
+
+
+def own_options(request: JobFields, namespace: str, base_job: str | None) -> dict[str, Any]:
+    """Options of a job that have fields of their own."""
+    given = {
+        "format": request.response_format,
+        "title": request.title,
+        "on_error": request.on_error,
+        "first_segment_words": request.first_segment_words,
+        "webhook": request.webhook,
+        "base_job": base_job,
+        "namespace": namespace,
+    }
+    return {name: value for name, value in given.items() if value is not None}

@@ -17,7 +17,9 @@ clients do; one that has none after ten is lost.
 """
 
 import argparse
+import contextlib
 import json
+import os
 import random
 import statistics
 import tempfile
@@ -251,14 +253,11 @@ class Soak:
 def _files(folder: Path) -> tuple[int, int]:
     """Number and bytes of the files below a folder."""
     count = size = 0
-    for path in folder.rglob("*"):
-        try:
-            found = path.lstat()
-        except FileNotFoundError:
-            continue
-        if path.is_dir():
-            continue
-        count, size = count + 1, size + found.st_size
+    for path, _, names in os.walk(folder):  # it passes over folders that are removed meanwhile
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                size += os.lstat(os.path.join(path, name)).st_size
+                count += 1
     return count, size
 
 

@@ -86,6 +86,7 @@ def _configuration(settings: Settings, broker: Broker) -> dict[str, Any]:
         },
         "broker_connection_retry_on_startup": True,
         "broker_connection_max_retries": None,
+        "broker_channel_error_retry": True,  # READONLY, OOM, MISCONF: a worker connects again, and goes on
         "broker_transport_options": broker.transport_options(),
         "broker_use_ssl": broker.tls(),
         "broker_heartbeat": settings.visibility_timeout_s,  # AMQP only

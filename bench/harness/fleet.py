@@ -54,6 +54,7 @@ class Fleet:
         layout: Mapping[str, str] = LAYOUT,
         pools: Mapping[str, Sequence[str]] | None = None,
         skews_s: Mapping[str, float] | None = None,
+        broker_config: Mapping[str, str] | None = None,
     ) -> None:
         """Prepare a fleet.
 
@@ -66,13 +67,20 @@ class Fleet:
             layout: queues by worker name.
             pools: Celery's pool options by worker name, by default a prefork pool of one.
             skews_s: seconds by which the clocks of workers are ahead, by name.
+            broker_config: more settings of the embedded server.
         """
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store or folder / "store"
         self.store_url = store_url or str(self.store)
         self.layout, self.pools, self.skews_s = layout, pools or {}, skews_s or {}
-        self._valkey = Valkey(folder / "broker", appendonly="yes", appendfsync="everysec", save="")
+        config: dict[str, Any] = {
+            "appendonly": "yes",
+            "appendfsync": "everysec",
+            "save": "",
+            **(broker_config or {}),
+        }
+        self._valkey = Valkey(folder / "broker", **config)
         self._valkey.start()
         self.workers: dict[str, subprocess.Popen[bytes]] = {}
         self._logged: dict[str, int] = {}

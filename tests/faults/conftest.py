@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,10 +25,10 @@ STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
 
 
 @contextmanager
-def running_fleet(folder: Path) -> Iterator[Fleet]:
+def running_fleet(folder: Path, **options: Any) -> Iterator[Fleet]:
     """Intake and two workers of all stages, ready."""
     layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
-    with Fleet(folder, settings=SETTINGS, layout=layout) as fleet:
+    with Fleet(folder, settings=SETTINGS, layout=layout, **options) as fleet:
         fleet.start()
         fleet.ready()
         yield fleet

@@ -1,6 +1,9 @@
 """Tests of a broker that lives but refuses: jobs go on when it recovers, and the reason is reported."""
 
 import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -10,7 +13,7 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from bench.harness.fleet import Fleet
+from bench.harness.fleet import ROOT, Fleet
 from bench.harness.waiting import until
 from tasks.broker.refusals import refusal
 from tasks.make_app import make_app
@@ -99,6 +102,17 @@ def started_job(fleet: Fleet, name: str) -> str:
     return job
 
 
+def status(fleet: Fleet, job: str) -> str:
+    """Output of the command `status`."""
+    command = [sys.executable, "voxchord.py", "status", job]
+    environment = {**fleet.environment, "COLUMNS": "200"}
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 def assert_finishes(fleet: Fleet, job: str) -> None:
     """Wait for the job, and start workers again that exit, as `up`, systemd and Compose do."""
 
@@ -132,12 +146,40 @@ def test_jobs_outlive_brokers_that_refuse(
     reason: str,
 ) -> None:
     job = started_job(moody, mood.__name__)
+    before = {name: process.pid for name, process in moody.workers.items()}
     assert refusal(app) is None
     mood(admin, moody)
     assert refusal(app) == reason
+    assert reason in status(moody, job)
     time.sleep(MOOD_S)
     relief(admin, moody)
     assert_finishes(moody, job)
+    after = {name: process.pid for name, process in moody.workers.items()}
+    assert after == before, "no worker ended"
+
+
+def test_jobs_outlive_a_broker_that_loads_its_data(tmp_path: Path) -> None:
+    """Restart a broker with many keys, slowed down: it answers LOADING for some seconds."""
+    slow = {"key-load-delay": "5000", "loading-process-events-interval-bytes": "1024"}
+    with (
+        running_fleet(tmp_path, broker_config=slow) as fleet,
+        make_app(load(fleet.environment), fleet.url) as app,
+        fleet.client as admin,
+    ):
+        for number in range(3000):
+            admin.set(f"ballast {number}", bytes(2000))
+        job = started_job(fleet, "loading")
+        before = {name: process.pid for name, process in fleet.workers.items()}
+        admin.bgrewriteaof()
+        until(lambda: not admin.info("persistence")["aof_rewrite_in_progress"])
+        fleet.kill_broker()
+        starting = threading.Thread(target=fleet.start_broker)
+        starting.start()
+        until(lambda: refusal(app) == "the broker is loading its data")
+        assert "the broker is loading its data" in status(fleet, job)
+        starting.join()
+        assert_finishes(fleet, job)
+        assert before == {name: process.pid for name, process in fleet.workers.items()}, "no worker ended"
 
 
 def test_jobs_outlive_killed_clients(moody: Fleet, admin: Any) -> None:

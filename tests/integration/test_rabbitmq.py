@@ -1,17 +1,25 @@
 """Tests of RabbitMQ as broker, one node of Debian's version, with results in Redis."""
 
+import base64
+import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import amqp
 import pytest
 
 from bench.harness.fleet import QUICK, Fleet
+from bench.harness.malformed import MALFORMED
 from bench.harness.services import Rabbit, rabbitmq
 from bench.harness.waiting import until
 from pipeline.errors import OptionError
+from tasks.broker import dead_letters
 from tasks.broker.queues import PRIORITY_STEPS, QUEUES
 from tasks.broker.transport import Broker
-from tasks.settings import load
+from tasks.make_app import make_app
+from tasks.settings import Settings, load
 from tests.faults.mischief import SETTING, deeds
 from tests.faults.scripts import script as deeds_of
 from tests.integration.conftest import LIMIT_S, Quiet, audio, script
@@ -19,6 +27,22 @@ from tests.tools import thorough, tool
 
 pytestmark = thorough
 WORK = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
+
+OF_A_TASK = (
+    "body ",
+    "ID ",
+    "task ",
+    "retries",
+    "time limits",
+    "stamped",
+    "ETA",
+    "expiry",
+    "nesting",
+    "root",
+    "group",
+)
+"""First words of the malformed messages whose headers or body are at fault, which AMQP can carry too."""
+NOT_ON_AMQP = ("retries huge", "ID a surrogate", "body not base64", "body an object")
 
 
 @pytest.fixture(scope="module")
@@ -133,6 +157,43 @@ def test_broker_restarts_lose_nothing(fleet: Fleet, rabbit: Rabbit) -> None:
     manifest = result.get(timeout=LIMIT_S)
     assert (manifest["segments"], manifest["state"]) == (12, "done")
     until(lambda: all(sum(queues(rabbit)[name]) == 0 for name in QUEUES), LIMIT_S)
+
+
+def publish(rabbit: Rabbit, raw: dict[str, Any]) -> None:
+    """Publish a message with the headers and body of a message of Redis."""
+    properties = {name: raw["properties"][name] for name in ("correlation_id", "reply_to") if name in raw}
+    message = amqp.Message(
+        base64.b64decode(raw["body"]),
+        content_type=raw["content-type"],
+        content_encoding=raw["content-encoding"],
+        application_headers=raw["headers"],
+        **properties,
+    )
+    parts = urlsplit(rabbit.url)
+    with amqp.Connection(f"{parts.hostname}:{parts.port}") as connection:
+        connection.channel().basic_publish(message, routing_key="voxchord")
+
+
+def test_malformed_messages_become_dead_letters(fleet: Fleet, rabbit: Rabbit) -> None:
+    app = make_app(Settings(state=fleet.folder / "client", metering=False, result_url=fleet.url), rabbit.url)
+    before = {name: process.pid for name, process in fleet.workers.items() if process.poll() is None}
+    chosen = [name for name in MALFORMED if name.startswith(OF_A_TASK) and name not in NOT_ON_AMQP]
+    for name in chosen:
+        publish(rabbit, json.loads(MALFORMED[name]("voxchord")))
+    until(lambda: dead_letters.count(app) >= len(chosen), LIMIT_S)
+    assert fleet.send("Anna: After all of them.").get(timeout=LIMIT_S)["state"] == "done"
+    until(lambda: sum(queues(rabbit)["voxchord"]) == 0, LIMIT_S)
+    after = {name: process.pid for name, process in fleet.workers.items() if process.poll() is None}
+    assert after == before, "no worker ended"
+    found = dead_letters.entries(app)
+    assert len(found) == len(chosen)
+    assert {entry.queue for entry in found} == {"voxchord"}
+    dead_letters.drop(app, *found[1:])
+    assert dead_letters.requeue(app, found[0])
+    (again,) = until(lambda: dead_letters.entries(app), LIMIT_S)
+    assert (again.reason, again.id == found[0].id) == (found[0].reason, False)
+    dead_letters.drop(app, again)
+    app.close()
 
 
 def test_stopping_workers_requeue_their_work(fleet: Fleet) -> None:

@@ -6,7 +6,7 @@ USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-# Compiled modules are kept, whatever the caller's environment says: a service starts in half the time.
+# Compiled modules are kept, whatever the environment of the caller says: each process starts sooner.
 export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: run test pytest quick books-test slow-test model-test listen listen-test console-test http-test kernel-test lint clean
@@ -18,7 +18,7 @@ run: $(VENV)/.run
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 SHARED := -n 3 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.test
-	+$(MAKE) --no-print-directory --jobs 2 --output-sync=target lint pytest
+	+$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 pytest: $(VENV)/.test
 	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http and not books'

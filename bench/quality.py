@@ -13,6 +13,7 @@ the aligner of `full` against the engine's own. Twelve minutes on two cores for 
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -117,6 +118,7 @@ def measure(audio: Path) -> dict[str, Any]:
     own = _aligned(RecognizerSettings(), heard, lines)
     errors_s = _word_time_errors(own, heard, lines, words, turns)
     return {
+        "audio_sha256": hashlib.sha256(audio.read_bytes()).hexdigest(),
         "audio_s": round(len(samples) / rate, 1),
         "words": len(measured.script),
         "wer": _share(measured, range(len(lines))),

@@ -92,17 +92,40 @@ def main() -> None:
     parser.add_argument("--tuning", action="store_true", help="the set that the thresholds are fixed on")
     parser.add_argument("--separate", action="store_true", help="spans per sentence, as hibari has")
     parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--results", type=Path, help="file of finished segments, from which a run goes on")
     parser.add_argument("--show", action="store_true", help="print each miss and each false alarm")
     given = parser.parse_args()
     tasks = list(_tasks(given))
     total = Tally()
     began = time.monotonic()
+    results = Results(given.results)
+    left = [task for task in tasks if task.number not in results.done]
+    for tally in results.done.values():
+        total.add(tally)
     with ProcessPoolExecutor(given.processes) as pool:
-        for done, tally in enumerate(pool.map(_run, tasks), 1):
+        for done, (task, tally) in enumerate(zip(left, pool.map(_run, left), strict=True), 1):
             total.add(tally)
+            results.append(task.number, tally)
             if done % 40 == 0:
                 print(json.dumps(_figures(total, given.mode, time.monotonic() - began)), flush=True)
     print(json.dumps(_figures(total, given.mode, time.monotonic() - began)))
+
+
+class Results:
+    """Tallies of finished segments by number, in a file if one is given."""
+
+    def __init__(self, file: Path | None) -> None:
+        self.file = file
+        self.done: dict[int, Tally] = {}
+        for line in file.read_text().splitlines() if file and file.exists() else ():
+            number, fields = json.loads(line)
+            counted = {name: Counter(fields[name]) for name in ("injected", "caught", "reasons")}
+            self.done[number] = Tally(**{**fields, **counted})
+
+    def append(self, number: int, tally: Tally) -> None:
+        if self.file:
+            with self.file.open("a") as results:
+                results.write(json.dumps([number, vars(tally)]) + "\n")
 
 
 def _tasks(given: argparse.Namespace) -> Iterator[Task]:

@@ -16,8 +16,11 @@ from xdist.scheduler.protocol import Scheduling
 
 FAULTS = "tests/faults"
 GROUPS: Mapping[str, tuple[str, ...]] = {
-    "holes": (f"{FAULTS}/test_holes.py",),
-    "canvas": tuple(f"{FAULTS}/test_{name}.py" for name in ("canvas", "reconcile", "revocation")),
+    "fleet": tuple(
+        f"{FAULTS}/test_{name}.py"
+        for name in ("holes", "canvas", "reconcile", "revocation", "messages", "retry")
+    ),
+    "service": tuple(f"tests/tasks/test_{name}.py" for name in ("render", "refusals", "dialects", "diff")),
     "metering": ("tests/tasks/metering",),
     "flower": ("tests/tasks/flower",),
     "decoding": ("tests/pipeline/engines/vibevoice/decoding",),

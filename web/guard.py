@@ -54,20 +54,26 @@ class Guard:
         if refusal is not None:
             await refusal.response()(scope, receive, _with_headers(send))
             return
+        await self._bounded(scope, receive, _with_headers(send))
+
+    async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Run the application; what it answers to a refused body is replaced by the refusal."""
         body = _Body(receive, _limit(scope["path"]))
         started = False
 
         async def sending(message: Message) -> None:
             nonlocal started
-            started = started or message["type"] == "http.response.start"
-            await _with_headers(send)(message)
+            if body.refusal is None or started:
+                started = True
+                await send(message)
 
         try:
             await self.app(scope, body.receive, sending)
-        except ApiError as error:  # of the body, outside of the application's own handlers
-            if started:
+        except ApiError as error:
+            if error is not body.refusal:
                 raise
-            await error.response()(scope, receive, sending)
+        if body.refusal is not None and not started:
+            await body.refusal.response()(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> ApiError | None:
         host = headers.get("host", "")
@@ -93,6 +99,8 @@ class _Body:
         self._receive, self._limit = receive, limit
         self._bytes = 0
         self._complete = False
+        self.refusal: ApiError | None = None
+        """Reason why the body was not read to its end."""
         self._until = asyncio.get_running_loop().time() + BODY_S
 
     async def receive(self) -> Message:
@@ -107,10 +115,12 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
-            raise ApiError(408, f"the body is not complete after {BODY_S:.0f} s") from None
+            self.refusal = ApiError(408, f"the body is not complete after {BODY_S:.0f} s")
+            raise self.refusal from None
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._limit:
-            raise _too_large(self._limit)
+            self.refusal = _too_large(self._limit)
+            raise self.refusal
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
 

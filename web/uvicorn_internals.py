@@ -33,18 +33,21 @@ class BoundedProtocol(H11Protocol):
     then would hold its connection for ever.
     """
 
+    header_s: ClassVar[float] = HEADER_S
+    """Longest time until a request's headers are complete, and of an idle connection."""
+    connections_max: ClassVar[int] = CONNECTIONS_MAX
     open_connections: ClassVar[int] = 0
     _timer: asyncio.TimerHandle | None = None
     _counted = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        if BoundedProtocol.open_connections >= CONNECTIONS_MAX:
+        if BoundedProtocol.open_connections >= self.connections_max:
             transport.close()
         else:
             self._counted = True
             BoundedProtocol.open_connections += 1
         super().connection_made(transport)
-        self._timer = self.loop.call_later(HEADER_S, self._close_without_request)
+        self._timer = self.loop.call_later(self.header_s, self._close_without_request)
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._counted:
@@ -62,7 +65,7 @@ class BoundedProtocol(H11Protocol):
     def on_response_complete(self) -> None:
         super().on_response_complete()
         self._stop_timer()
-        self._timer = self.loop.call_later(HEADER_S, self._close_without_request)
+        self._timer = self.loop.call_later(self.header_s, self._close_without_request)
 
     def _close_without_request(self) -> None:
         if self.cycle is None or self.cycle.response_complete:

@@ -23,6 +23,7 @@ from pipeline.stitching import encoders, limiter, subtitles
 from pipeline.stitching.chapters import ChapterTime, chapter_times, tags_of
 from pipeline.stitching.encoders import NO_TAGS
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.room_tone import RoomTone, room_tone
 from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, WordTimes, lay_out, line_times
 
@@ -31,6 +32,8 @@ FADE_S = 0.004
 silence.
 """
 
+_BLOCK = 1 << 18
+"""Samples of a pause that are written at once."""
 _EVERYONE = "*"
 """Name of the single voice of a job whose engine cannot tell speakers apart."""
 
@@ -203,10 +206,15 @@ class Mix:
         """True if the gain would raise the item's true peak above the ceiling."""
         return item.span is not None and item.span.true_peak * self.gain(item) > self.ceiling
 
-    def samples(self, item: TimelineItem, samples: Samples) -> Samples:
-        """Processed samples of a span."""
-        levelled = samples * np.float32(self.gain(item))
-        _fade(levelled, round(FADE_S * self.timeline.sample_rate_hz))
+    def samples(self, item: TimelineItem, samples: Samples, tone: RoomTone | None = None) -> Samples:
+        """Processed samples of a span.
+
+        Args:
+            tone: floor that its fades lead from and to, in place of silence.
+        """
+        gain, fade = np.float32(self.gain(item)), round(FADE_S * self.timeline.sample_rate_hz)
+        levelled = samples * gain
+        _fade(levelled, fade, None if tone is None else tone.samples(2 * fade, item.start) * gain)
         if self.exceeds(item):
             levelled = limiter.limit(levelled, self.timeline.sample_rate_hz, self.ceiling)
         return levelled
@@ -227,13 +235,20 @@ class Mix:
         )
 
 
-def _fade(samples: Samples, length: int) -> None:
-    """Fade in and out in place, over at most half of the samples each."""
+def _fade(samples: Samples, length: int, floor: Samples | None = None) -> None:
+    """Fade in and out in place, over at most half of the samples each.
+
+    Args:
+        floor: (2 * length,), fades in the opposite direction; None for silence.
+    """
     length = min(length, len(samples) // 2)
-    if length:
-        ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
-        samples[:length] *= ramp
-        samples[-length:] *= ramp[::-1]
+    if not length:
+        return
+    ramp = (0.5 - 0.5 * np.cos(np.pi * (np.arange(length) + 0.5) / length)).astype(np.float32)
+    for part, rising in ((slice(None, length), ramp), (slice(-length, None), ramp[::-1])):
+        samples[part] *= rising
+        if floor is not None:
+            samples[part] += floor[part] * (1 - rising)
 
 
 def _blocks(
@@ -245,16 +260,44 @@ def _blocks(
 ) -> Generator[Samples, None, None]:
     """Yield the file's samples in order, one pause or span at a time."""
     position = 0
+    floor = _Floor()
     items = {index: list(group) for index, group in groupby(mix.timeline.items, lambda item: item.segment)}
     for index, samples in enumerate(_ahead(segments, read_samples, control)):
+        tone = None if samples is None else room_tone(samples, mix.timeline.sample_rate_hz)
         for item in items[index]:
-            yield from _silence(item.start - position)
+            if not position:
+                floor = _Floor(tone, mix.gain(item) if item.span else 1.0)
+            yield from floor.pause(item.start - position, position)
             if item.span is None or samples is None:
-                yield from _silence(item.samples)
+                floor = _Floor()
+                yield from floor.pause(item.samples, item.start)
             else:
-                yield mix.samples(item, samples[item.span.start : item.span.start + item.span.samples])
+                floor = _Floor(tone, mix.gain(item))
+                part = samples[item.span.start : item.span.start + item.span.samples]
+                yield mix.samples(item, part, tone)
             position = item.start + item.samples
         progress(index + 1, len(segments))
+
+
+@dataclass(frozen=True, slots=True)
+class _Floor:
+    """Sound of the pauses after a span: the floor of its segment at its level, or silence."""
+
+    tone: RoomTone | None = None
+    gain: float = 1.0
+
+    def pause(self, samples: int, position: int) -> Iterator[Samples]:
+        """Yield a pause in blocks, since a gap may last minutes.
+
+        Args:
+            position: its first sample in the file.
+        """
+        for start in range(0, samples, _BLOCK):
+            length = min(_BLOCK, samples - start)
+            if self.tone is None:
+                yield np.zeros(length, np.float32)
+            else:
+                yield self.tone.samples(length, position + start) * np.float32(self.gain)
 
 
 def _ahead(
@@ -280,12 +323,6 @@ def _ahead(
             samples = coming.result() if coming else None
             coming = reader.submit(read, index + 1) if index + 1 < len(segments) else None
             yield samples
-
-
-def _silence(samples: int) -> Iterator[Samples]:
-    """Yield silence in blocks, since a gap may last minutes."""
-    for start in range(0, samples, 1 << 18):
-        yield np.zeros(min(1 << 18, samples - start), np.float32)
 
 
 def turn_times(timeline: Timeline) -> tuple[TurnTime, ...]:

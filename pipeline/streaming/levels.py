@@ -1,7 +1,8 @@
 """Levelled samples of one segment after another.
 
-Gains are those that a file of this segment alone would have, so they are fixed by voice and segment. Pauses
-are the finished file's.
+Every voice has the target level in every segment, so gains are fixed by voice and segment. A file lowers all
+voices for a peak somewhere in it; here peaks are limited instead, since another level in every segment would
+be heard. Pauses are the finished file's.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,11 +12,13 @@ import numpy as np
 
 from pipeline.arrays import Samples
 from pipeline.planning.records import PlannedSegment, SegmentAudio
-from pipeline.stitching.mixer import PAUSES, TARGETS, Mix
+from pipeline.stitching.loudness import LoudnessTargets
+from pipeline.stitching.mixer import PAUSES, Mix
 from pipeline.stitching.timeline import lay_out
 
 Segment = tuple[PlannedSegment, SegmentAudio | None]
 """A segment and its audio; None is a gap."""
+_TARGETS = LoudnessTargets(yield_db=0.0)
 _BLOCK_S = 4
 
 
@@ -39,7 +42,7 @@ def blocks(
     own = tuple(item for item in timeline.items if item.segment == len(both) - 1)
     earlier = [item for item in timeline.items if item.segment < len(both) - 1]
     position = earlier[-1].start + earlier[-1].samples if earlier else 0
-    mix = Mix(replace(timeline, items=own), TARGETS)
+    mix = Mix(replace(timeline, items=own), _TARGETS)
     for item in own:
         yield from _silence(item.start - position, sample_rate_hz)
         if item.span is None:

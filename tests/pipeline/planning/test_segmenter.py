@@ -156,3 +156,28 @@ def test_position_in_the_script_does_not_affect_keys() -> None:
     script = turns(3)
     moved = [replace(turn, line=turn.line + 100) for turn in script]
     assert [segment.key for segment in planned(script)] == [segment.key for segment in planned(moved)]
+
+
+def test_first_segments_are_small_and_grow() -> None:
+    script = [
+        Turn("A", " ".join(f"Number {i}x{k} is said here." for k in range(8)), i + 1) for i in range(60)
+    ]
+    segments = list(plan(script, PROFILE, speakers=VOICES, identity={}, first_words=10))
+    words = [segment.words for segment in segments]
+    assert all(size <= goal for size, goal in zip(words, (10, 20, 40, 80), strict=False))
+    assert min(words[5:]) > PROFILE.words_max / 3
+    spoken = " ".join(line.text for segment in segments for line in segment.lines)
+    assert spoken == " ".join(turn.text for turn in script)
+    assert [segment.index for segment in segments] == list(range(len(segments)))
+
+
+def test_small_first_segments_leave_distant_segments_unchanged() -> None:
+    script = turns(300)
+    early = list(plan(script, PROFILE, speakers=VOICES, identity={}, first_words=10))
+    late = {segment.key for segment in planned(script)}
+    assert len([segment for segment in early if segment.key not in late]) < 10
+
+
+def test_a_short_script_has_small_segments_only() -> None:
+    segments = list(plan(turns(1, words=6), PROFILE, speakers=VOICES, identity={}, first_words=10))
+    assert [segment.words for segment in segments] == [6]

@@ -217,3 +217,31 @@ def test_unknown_formats_are_named_with_the_available_ones(tmp_path: Path) -> No
 def test_unwritable_outputs_are_named(tmp_path: Path, file_format: str) -> None:
     with pytest.raises(StoreError, match=r"out\.x"):
         Made([("A", tone())]).stitch(tmp_path / "nowhere" / "out.x", file_format)
+
+
+def _within_floor(level: float) -> Samples:
+    """Two seconds of a tone with a second of noise before and after it."""
+    rng = np.random.default_rng(3)
+    samples = rng.normal(0, level, 4 * RATE_HZ).astype(np.float32)
+    samples[RATE_HZ : 3 * RATE_HZ] += tone(2.0)[: 2 * RATE_HZ]
+    return samples
+
+
+def test_pauses_have_the_floor_of_their_engine(tmp_path: Path) -> None:
+    made = Made([("A", _within_floor(0.001)), ("A", _within_floor(0.001))], [("B", _within_floor(0.001))])
+    made.stitch(tmp_path / "out.wav", "wav")
+    samples, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
+    levels = np.sqrt(np.mean(np.square(samples[: len(samples) // 240 * 240].reshape(-1, 240)), axis=1))
+    quiet = levels[levels < 0.05]
+    assert len(quiet) > 600, "pauses and the ends of the spans"
+    assert quiet.max() / quiet.min() < 2.5, "neither a hole nor a burst"
+    assert np.count_nonzero(samples == 0) < len(samples) / 20
+    again = made.stitch(tmp_path / "again.wav", "wav")
+    assert again.sha256 == made.stitch(tmp_path / "third.wav", "wav").sha256
+
+
+def test_pauses_of_a_silent_engine_are_silent(tmp_path: Path) -> None:
+    made = Made([("A", _within_floor(0.0)), ("A", _within_floor(0.0))])
+    made.stitch(tmp_path / "out.wav", "wav")
+    samples, _ = soundfile.read(tmp_path / "out.wav", dtype="float32")
+    assert np.count_nonzero(samples == 0) >= PAUSES.turn_ms * RATE_HZ / 1000

@@ -135,6 +135,7 @@ def test_a_form_and_an_encoding_are_options(ask: Run, tmp_path: Path) -> None:
     assert json.loads(done.stdout)["speakers"][0]["name"] == "Narrator"
 
 
+@pytest.mark.slow
 def test_a_render_shows_the_summary_and_keeps_it_in_the_manifest(
     run: Run, ask: Run, script: Path, tmp_path: Path
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from celery import Celery, signature
 from kombu.utils import json as kombu_json
 
-from bench.harness.silence import SETTING, Silence
+from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from cli.job_ids import find_job
 from pipeline.errors import OptionError
@@ -25,6 +25,7 @@ from tasks.local.service import LocalService
 from tasks.orchestration.roots import Roots
 from tasks.settings import Settings
 from tests.cli.conftest import Run
+from tests.cli.gated import GATE, SETTING
 
 
 def test_jobs_can_be_cancelled_without_the_broker(run: Run, tmp_path: Path) -> None:
@@ -77,8 +78,8 @@ def app(tmp_path: Path) -> Iterator[Celery]:
 
 
 @pytest.fixture
-def silent_app(tmp_path: Path) -> Iterator[Celery]:
-    """The same with an engine whose segments take as long as is asked for."""
+def gated_app(tmp_path: Path) -> Iterator[Celery]:
+    """The same with an engine whose decodes wait at a gate."""
     name, _, place = SETTING.partition("=")
     with served(Settings(state=tmp_path / "state", engine=name, engines={name: place})) as app:
         yield app
@@ -123,10 +124,9 @@ def test_submitted_jobs_are_named_by_job_and_task(ask: Run, app: Celery, tmp_pat
     until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
 
 
-def test_cancelled_jobs_are_retried(ask: Run, silent_app: Celery, tmp_path: Path) -> None:
-    script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. Some words that are a segment." for n in range(16))
-    kwargs = {"script": script, "options": {"wait_ms": 300}}
-    sent = silent_app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+def test_cancelled_jobs_are_retried(ask: Run, gated_app: Celery, tmp_path: Path) -> None:
+    script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. Some words that are a segment." for n in range(4))
+    sent = gated_app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")
     jobs = Jobs(Store(str(tmp_path / "state" / "store")))
     job = until(lambda: jobs.intake.job_of(str(sent.id)) or "")
     running = ask("retry", job)
@@ -136,6 +136,7 @@ def test_cancelled_jobs_are_retried(ask: Run, silent_app: Celery, tmp_path: Path
         sent.get(timeout=60)
     done = ask("retry", job[:8])
     assert (done.returncode, done.stdout) == (0, f"job {job} runs again\n"), done.stderr
+    (tmp_path / "state" / GATE).touch()
     state = json.loads(ask("status", job, "--watch", "--json").stdout)
     assert state["state"] == "SUCCEEDED"
     assert [re.sub(".*UTC ", "", action) for action in state["actions"]] == [

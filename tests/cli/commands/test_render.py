@@ -46,6 +46,7 @@ def test_render_writes_the_file_and_reports_costs(run: Run, ask: Run, script: Pa
     )
     assert re.search(r"diffusion", done.stdout)
     assert "times real time" in done.stdout
+    assert "2 speakers" in done.stderr
     state = tmp_path / "state"
     for path in (state, *state.rglob("*")):
         if not path.is_socket():
@@ -54,6 +55,8 @@ def test_render_writes_the_file_and_reports_costs(run: Run, ask: Run, script: Pa
     again = run("render", script, "-o", out, "--title", "A play", "--json")
     assert again.returncode == 0
     manifest = json.loads(again.stdout)
+    checked = json.loads(ask("check", script, "--json").stdout)
+    assert manifest["script"] == {name: found for name, found in checked.items() if name != "problems"}
     jobs = json.loads(ask("jobs", "--json").stdout)
     assert [(job["id"], job["state"]) for job in jobs] == [(manifest["job"], "SUCCEEDED")]
     fetched = ask("fetch", manifest["job"][:6], "-o", tmp_path / "copy.flac")
@@ -200,7 +203,7 @@ def test_exit_codes_and_messages(ask: Run, arguments: list[str], code: int, word
         ("VOXCHORD_DATABASE_URL", "sqlite:////proc/none/history.db", "/proc/none"),
         ("VOXCHORD_MODELS", "x", "cannot read 'x' as NAME=VALUE"),
         ("VOXCHORD_SLOTS", "x", "cannot read 'x' as a whole number"),
-        ("VOXCHORD_ENGINE", "espeak", "available: hibari, vibevoice"),
+        ("VOXCHORD_ENGINE", "espeak", "available: hibari, openai, vibevoice"),
     ],
 )
 def test_unusable_settings_are_named_without_a_traceback(

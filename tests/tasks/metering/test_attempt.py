@@ -56,11 +56,13 @@ def test_tasks_revoked_while_running_have_rows(worker: Bench) -> None:
 
 def test_tasks_revoked_before_their_start_have_rows(worker: Bench) -> None:
     worker.wait_for(worker.send("sleep", 0))
-    ahead, task_id = worker.send("sleep", 2), worker.send("sleep", 0)
+    ahead = worker.send("sleep", 3)
+    until(lambda: worker.is_running(ahead))
+    task_id = worker.send("sleep", 0)
     worker.app.control.revoke(task_id)
-    (row,) = worker.wait_for(task_id)
+    (row,), (first,) = worker.wait_for(task_id), worker.wait_for(ahead)
     assert (row["state"], row["started_at"]) == ("REVOKED", None)
-    assert row["recorded_at"] > worker.rows(ahead)[0]["started_at"]
+    assert row["recorded_at"] > first["started_at"]
 
 
 def test_attempts_of_dead_workers_are_found_by_the_next(bench: Bench) -> None:

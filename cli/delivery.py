@@ -65,7 +65,7 @@ def format_of(output: Path) -> str:
     >>> format_of(Path("out/play.ogg"))
     'opus'
     """
-    name = audio_format_of(output.suffix)
+    name = audio_format_of(output.name)
     if name is None:
         raise OptionError(
             "output", f"unknown ending of {output.name!r}; available: {', '.join(AUDIO_FORMATS)}"

@@ -24,6 +24,10 @@ AUDIO_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
         "m4b": FileFormat("audio/mp4", ("m4b", "m4a")),
         "aac": FileFormat("audio/aac", ("aac",)),
         "pcm": FileFormat("audio/L16", ("pcm", "raw")),
+        **{
+            f"{name}.zip": FileFormat("application/zip", (f"{name}.zip",))
+            for name in ("flac", "opus", "mp3", "m4b")  # one file per chapter
+        },
     }
 )
 """Values of a job's option `format`; the first is the default."""
@@ -37,11 +41,18 @@ DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))
 DEFAULT_SUBTITLE_FORMAT = next(iter(SUBTITLE_FORMATS))
 
 
-def audio_format_of(ending: str) -> str | None:
-    """Name of the audio format with a file ending; None if no format has it.
+def audio_format_of(name: str) -> str | None:
+    """Name of the audio format of a file's name or ending; None if no format has it.
 
-    >>> audio_format_of(".ogg"), audio_format_of("WAV"), audio_format_of(".txt")
-    ('opus', 'wav', None)
+    >>> [audio_format_of(name) for name in (".ogg", "WAV", "book.mp3.zip", ".txt")]
+    ['opus', 'wav', 'mp3.zip', None]
     """
-    wanted = ending.lower().removeprefix(".")
-    return next((name for name, each in AUDIO_FORMATS.items() if wanted in each.endings), None)
+    wanted = f".{name.lower()}"
+    return next(
+        (
+            each
+            for each, found in AUDIO_FORMATS.items()
+            if any(wanted.endswith(f".{ending}") for ending in found.endings)
+        ),
+        None,
+    )

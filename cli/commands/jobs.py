@@ -210,7 +210,7 @@ def _check_format(job: str, expected: str, output: Path) -> None:
     Raises:
         OptionError: the output's ending selects another format.
     """
-    if audio_format_of(output.suffix) != expected:
+    if audio_format_of(output.name) != expected:
         raise OptionError("output", f"job {job} has format {expected}, not that of {output.name!r}")
 
 

@@ -11,9 +11,10 @@ Tags, chapters and cover are written before the first sample, so there is no sec
 """
 
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO, Protocol
@@ -28,6 +29,7 @@ from av.stream import Disposition
 from pipeline.books.covers import picture_size
 from pipeline.errors import OptionError, StoreError
 from pipeline.file_formats import AUDIO_FORMATS
+from pipeline.stitching.chapter_files import ChapterFiles
 from pipeline.stitching.flac_blocks import FlacFile
 from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
 
@@ -301,8 +303,9 @@ def _write_cover(container: Any, tags: Tags) -> None:
     container.mux_one(packet)
 
 
-Encoder = Wav | Pcm16 | Flac | Opus | Mp3 | Aac | M4b
-ENCODERS: dict[str, type[Encoder]] = {
+Encoder = Callable[[Path, int, int, Tags], AudioWriter]
+"""Opens a file of exactly that many samples: path, sample rate in Hz, samples, tags."""
+_FILES: dict[str, Encoder] = {
     "wav": Wav,
     "flac": Flac,
     "opus": Opus,
@@ -310,6 +313,13 @@ ENCODERS: dict[str, type[Encoder]] = {
     "m4b": M4b,
     "aac": Aac,
     "pcm": Pcm16,
+}
+ENCODERS: dict[str, Encoder] = {
+    **_FILES,
+    **{
+        f"{name}.zip": partial(ChapterFiles, encoder=_FILES[name], ending=name)
+        for name in ("flac", "opus", "mp3", "m4b")
+    },
 }
 """Encoders of `AUDIO_FORMATS`."""
 

@@ -17,7 +17,8 @@ from pipeline.stitching.encoders import ENCODERS, Pcm, pcm, wav_header, writer
 from pipeline.stitching.tags import NOTICE, Tags
 
 RATE_HZ = 24_000
-TAGGED = [name for name in AUDIO_FORMATS if name != "pcm"]  # samples alone have no tags
+TAGGED = [name for name in AUDIO_FORMATS if name != "pcm" and not name.endswith(".zip")]
+"""Samples alone have no tags, and archives have files that do."""
 
 
 def speech_like(seconds: float, rate_hz: int = RATE_HZ) -> Pcm:

@@ -14,9 +14,9 @@ export PYTHONDONTWRITEBYTECODE :=
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
 
-# Much of a test is waiting, so three processes keep two cores busy. Each reckons with one core of its own.
+# Much of a test is waiting, so four processes keep two cores busy. Each reckons with one core of its own.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
-SHARED := -n 3 --dist loadfile --no-loadscope-reorder
+SHARED := -n 4 --dist loadfile --no-loadscope-reorder
 test: $(VENV)/.test
 	+$(MAKE) --no-print-directory --jobs 2 lint pytest
 

@@ -1,4 +1,4 @@
-"""Counters of rare events that any process of any worker may count, kept in the result backend's Redis."""
+"""Counters of rare events that any process of any worker may count, stored in the result backend's Redis."""
 
 from celery import Celery
 

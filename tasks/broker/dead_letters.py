@@ -1,8 +1,8 @@
 """Dead letters: messages that were taken off a queue because they cannot be understood.
 
-The list is bounded and kept in the result backend's Redis. An entry says where the message came from and what
-is wrong with it, and holds none of its words. A message that is not too large is kept beside its entry, where
-no command, page or log shows it, so that `requeue` can put it back.
+The list is bounded and stored in the result backend's Redis. An entry says where the message came from and
+what is wrong with it, and holds none of its words. A message that is not too large is stored beside its
+entry, where no command, page or log shows it, so that `requeue` can put it back.
 """
 
 import base64

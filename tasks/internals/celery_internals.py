@@ -139,7 +139,7 @@ def scheduled_requests() -> set[Any]:
 
 
 def revoked_ids() -> set[str]:
-    """IDs of the tasks that this worker was told to drop, or found expired."""
+    """IDs of the tasks that this worker shall drop, or found expired."""
     return {each for each in worker_state.revoked if isinstance(each, str)}
 
 

@@ -133,9 +133,17 @@ def _emphasised(text: str, findings: Findings) -> str:
         return "*" if tag in ("i", "em", "u", "''") else "" if len(tag) > 3 and tag != "strong" else "**"
 
     for pattern, sign in _MARKUP:
-        if sign in text and (sign != "''" or _WIKI_BOLD.search(text)):
+        if sign in text and _is_balanced(text, sign):
             text = pattern.sub(mark, text)
     return text
+
+
+def _is_balanced(text: str, sign: str) -> bool:
+    """Tell whether signs are marks: each tag of BBCode is closed, a line of a wiki begins with bold."""
+    if sign == "''":
+        return bool(_WIKI_BOLD.search(text))
+    opened, closed = (len(re.findall(rf"\[{slash}(?:b|i|u|s)\]", text, re.I)) for slash in ("", "/"))
+    return sign != "[/" or opened == closed
 
 
 _WIKI_BOLD = re.compile(r"^\s*'{2,3}\w[^'\n]{0,60}:?'{2,3}", re.MULTILINE)

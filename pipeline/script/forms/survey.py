@@ -248,6 +248,8 @@ def _judged_once_only(result: Survey) -> Verdict:
         return unsure if not result.whole else Verdict.LABELS if plain else Verdict.TIE
     numbers = all(label.name.isdecimal() for label in found)
     doubtful = numbers or len(named) < len(found) or any(label.listed for label in found)
-    lower = len(found) > 2 and all(label.words.lstrip()[:1].islower() for label in found)
+    lower = (len(found) > 2 or result.dialect == "bold") and all(
+        label.words.lstrip()[:1].islower() for label in found
+    )
     empty = result.dialect == "bracket" and not all(label.strict and label.words for label in found)
     return Verdict.LABELS if result.whole and not (doubtful or lower or empty) else Verdict.TIE

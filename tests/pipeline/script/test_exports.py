@@ -83,6 +83,10 @@ def test_a_title_behind_a_comma_is_enough() -> None:
     assert said("Mia: Is it lit?\nMr. Holm, Esq.: Yes.\nMia: Good.")[1] == ("Mr. Holm, Esq.", "Yes.")
 
 
+def test_one_bold_word_at_the_head_of_a_sentence_is_no_speaker_without_a_word() -> None:
+    assert [line for line, _ in refused("**Mia** went out.")] == [1]
+
+
 def test_names_in_lower_case_beside_a_time() -> None:
     text = "mia — Today at 9:41 AM\nIs it lit?\nrolf — Today at 9:42 AM\nYes.\nmia — Today at 9:43 AM\nGood."
     assert said(text) == [("mia", "Is it lit?"), ("rolf", "Yes."), ("mia", "Good.")]
@@ -219,6 +223,7 @@ def test_words_of_an_assistant_before_prose_are_a_problem(opening: str) -> None:
         '"Is it lit?" asked Mia.\n"Yes," said Rolf.\n"Good," said Mia.',
         "Yes. We wait.\nNo. We go.\nYes. We wait.",
         "* lamps\n** oil\n** wicks",
+        "It is the letter [i], then [b], and [/b] ends it.",
     ],
 )
 def test_prose_that_resembles_these_is_prose(text: str) -> None:

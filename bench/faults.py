@@ -1,4 +1,4 @@
-"""Kills every process in turn while jobs run; each job must give the bytes of an undisturbed run.
+"""Kills and disturbs every part in turn while jobs run; each job must give the bytes of an undisturbed run.
 
     python -m bench.faults [--short]
 
@@ -17,6 +17,7 @@ import contextlib
 import json
 import os
 import random
+import re
 import shutil
 import signal
 import subprocess
@@ -30,6 +31,8 @@ from pathlib import Path
 from typing import Any
 
 import bench.harness.threads  # noqa: F401 - before numpy
+from bench.harness import disturbances
+from bench.harness.disturbances import Disturbance
 from bench.harness.fleet import QUICK, Fleet
 from bench.harness.services import Postgres
 from bench.harness.waiting import until
@@ -40,6 +43,7 @@ from pipeline.store.artifacts import Store
 _LIMIT_S = 180.0
 """Seconds after a fault at which an unfinished job counts as lost."""
 _AWAY_S = 30.0
+_DISTURBED_S = 6.0
 TURNS = 12
 _SENTENCES = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
@@ -179,7 +183,7 @@ class Bench:
     def settings_url(self) -> str:
         if self.database:
             return self.database.url().replace("postgresql://", "postgresql+psycopg://")
-        return f"sqlite:///{self.fleet.folder / 'state' / 'history.db'}"
+        return f"sqlite:///file:{disturbances.history_file(self.fleet)}?mode=ro&uri=true"
 
     def _forget(self, number: int) -> None:
         """Remove a script's job from the store, so that it is rendered again."""
@@ -408,6 +412,51 @@ def duplicated(task: str) -> Fault:
     return strike
 
 
+def disturbed(disturbance: Disturbance) -> Fault:
+    """Disturb the fleet for a while, from a random moment."""
+
+    def strike(bench: Bench) -> None:
+        disturbances.at_random()
+        with disturbance(bench.fleet, bench.database):
+            bench.struck()
+            time.sleep(_DISTURBED_S)
+
+    return strike
+
+
+def quick_disturbances() -> list[tuple[str, Fault]]:
+    """Disturbances of fleets with a history in PostgreSQL."""
+    messages = [
+        (f"malformed messages in {queue}", disturbed(disturbances.malformed(queue)))
+        for queue in ("voxchord", "cpu.text", "gpu.diffusion", "cpu.stitch")
+    ]
+    clocks = [
+        (f"the clock of {worker} is {ahead_s:+.0f} s off", disturbed(disturbances.skewed(worker, ahead_s)))
+        for worker, ahead_s in (("intake", 3600.0), ("cpu", -3600.0), ("gpu0", 3600.0), ("gpu1", -600.0))
+    ]
+    others: list[tuple[str, Fault]] = [
+        ("the broker is a read-only replica", disturbed(disturbances.read_only)),
+        ("the broker's memory is full", disturbed(disturbances.full)),
+        ("the broker kills its clients", disturbed(disturbances.clients_killed)),
+        ("the queues of the stages are purged", disturbed(disturbances.purged)),
+        ("the pools are shrunk", disturbed(disturbances.pools_shrunk)),
+        ("the history is locked", disturbed(disturbances.history_locked)),
+        ("the history is of a later release", disturbed(disturbances.history_newer)),
+    ]
+    return [*messages, *clocks, *others]
+
+
+def shipped_disturbances() -> list[tuple[str, Fault]]:
+    """Disturbances of a fleet with a history in SQLite."""
+    return [
+        ("the history is locked", disturbed(disturbances.history_locked)),
+        ("the history is of a later release", disturbed(disturbances.history_newer)),
+        ("the history's file is deleted", disturbed(disturbances.history_lost)),
+        ("the history's file is replaced", disturbed(disturbances.history_replaced)),
+        ("the clock of gpu0 is +3600 s off", disturbed(disturbances.skewed("gpu0", 3600.0))),
+    ]
+
+
 def quick_faults(short: bool) -> list[tuple[str, Fault]]:
     kills = [(f"SIGKILL of a child in {stage}", child(stage)) for stage in STAGES]
     kills += [(f"SIGKILL of a worker in {stage}", whole(stage)) for stage in STAGES]
@@ -436,11 +485,11 @@ def quick_faults(short: bool) -> list[tuple[str, Fault]]:
     ]
     if short:
         return [kills[3], kills[9], others[7], others[11], damage[2], duplicates[4]]
-    return [*kills, *others, *damage, *duplicates]
+    return [*kills, *others, *damage, *duplicates, *quick_disturbances()]
 
 
 def shipped_faults(short: bool) -> list[tuple[str, Fault]]:
-    """Plan of ten kills of a whole worker with default settings."""
+    """Plan of ten kills of a whole worker with default settings, and of what may become of its history."""
     faults: list[tuple[str, Fault]] = [
         ("SIGKILL of a worker in diffusion", whole("diffusion")),
         ("SIGKILL of a worker in stitch", whole("stitch")),
@@ -453,7 +502,7 @@ def shipped_faults(short: bool) -> list[tuple[str, Fault]]:
         ("SIGKILL of a worker in stitch", whole("stitch")),
         ("SIGKILL of a worker in diffusion", whole("diffusion", restart_s=20)),
     ]
-    return faults[:1] if short else faults
+    return faults[:1] if short else [*shipped_disturbances(), *faults]
 
 
 def quiet_runs(folder: Path, numbers: range, turns: int) -> dict[int, Quiet]:
@@ -500,15 +549,20 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--short", action="store_true", help="a few faults")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--only", default="", help="faults whose name matches this regular expression")
     given = parser.parse_args()
     random.seed(given.seed)
     began = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="voxchord-faults-"))
-    quick = quick_faults(given.short)
+    wanted = re.compile(given.only)
+    quick, shipped = (
+        [(label, fault) for label, fault in faults if wanted.search(label)]
+        for faults in (quick_faults(given.short), shipped_faults(given.short))
+    )
     random.shuffle(quick)
-    halves = [quick] if given.short else [quick[::2] + quick[1::3], quick[1::2] + quick[::3]]
+    halves = [quick] if given.short else [quick[::2] + quick[1::4], quick[1::2] + quick[::4]]
     plans: list[Plan] = [(f"quick{i}", QUICK, half) for i, half in enumerate(halves)]
-    plans.append(("shipped", {}, shipped_faults(given.short)))
+    plans.append(("shipped", {}, shipped))
     try:
         quiet = quiet_runs(folder, range(4), TURNS)
         with fleets(folder, quiet, plans, began) as benches:

@@ -200,6 +200,23 @@ def _queues() -> list[Json]:
             unit="s",
             line_at=900,
         ),
+        curves(
+            "Dead letters",
+            "Messages that were taken off a queue because they cannot be understood, by the part at fault, "
+            "and entries of the list that `voxchord.py dead-letter` shows.",
+            promql(
+                "max by (part) (increase(tts_dead_letters_total[$__rate_interval]))",
+                "{{part}}",
+            ),
+            promql("max(tts_dead_letters_held)", "in the list"),
+            unit="none",
+        ),
+        curves(
+            "Jobs not resumed",
+            "Failed attempts of the reconciler at resuming a job. Its log names the job and the reason.",
+            promql("max(increase(tts_jobs_not_resumed_total[$__rate_interval]))", "jobs"),
+            unit="none",
+        ),
     ]
 
 

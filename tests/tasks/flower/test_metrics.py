@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 from sqlalchemy import Table, select
 
+from bench.harness.malformed import MALFORMED
 from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import BUCKETS_S, STATES, job, task_run
@@ -146,6 +147,20 @@ def test_queues_have_length_and_age(console: Console) -> None:
                 client.delete(key)
         app.control.add_consumer("cpu.stitch", reply=True, destination=worker)
         app.close()
+
+
+def test_dead_letters_are_counted_by_part(console: Console) -> None:
+    before = scraped(console)
+    held = total(before, "tts_dead_letters_held")
+    with redis.Redis.from_url(console.broker) as client:
+        for name in ("body a number", "time limits text", "not JSON"):
+            client.lpush("voxchord", MALFORMED[name]("voxchord"))
+    until(lambda: total(scraped(console), "tts_dead_letters_held") == held + 3)
+    after = scraped(console)
+    for part in ("body", "headers", "envelope"):
+        already = total(before, "tts_dead_letters_total", part=part)
+        assert total(after, "tts_dead_letters_total", part=part) == already + 1
+    assert total(after, "tts_jobs_not_resumed_total") == 0
 
 
 def _worker(app: Celery) -> list[str]:

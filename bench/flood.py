@@ -9,8 +9,8 @@ jobs have the same words but for their name, so each is decoded anew.
 
 The last line is JSON. `ratio` is the median wall time under flood to the median alone. `rss_max_bytes` is the
 largest process, sampled four times a second, but for the decoding ones, which strangers do not reach and
-whose size is that of the engine: their largest sizes are in `rss_decoding_bytes`. `restarts` counts processes that were replaced. About five
-minutes on two cores.
+whose size is that of the engine: their largest sizes are in `rss_decoding_bytes`. `restarts` counts processes
+that were replaced. About five minutes on two cores.
 """
 
 import argparse

@@ -5,7 +5,7 @@ Products are in the store under the segment's key. Stages share nothing else, so
 machine.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,7 +16,18 @@ from pipeline.checking.checkers import Checker
 from pipeline.checking.light import planned_s
 from pipeline.checking.measures import Measures, measure
 from pipeline.checking.records import DECODING, Checked, Finding, Material
-from pipeline.engines.protocol import Control, Engine, Line, Profile, Reference, SegmentText, Uncontrolled
+from pipeline.engines.protocol import (
+    PARTS,
+    Control,
+    Engine,
+    Line,
+    OffsetControl,
+    Profile,
+    Reference,
+    SegmentText,
+    Uncontrolled,
+    Utterance,
+)
 from pipeline.errors import MissingArtifactError, PipelineError, VoiceError
 from pipeline.jobs.artifacts import (
     put_audio,
@@ -27,7 +38,8 @@ from pipeline.jobs.artifacts import (
     stage_name,
 )
 from pipeline.jobs.plans import Plan
-from pipeline.jobs.takes import Takes, facts_of
+from pipeline.jobs.takes import TakeRequest, Takes, facts_of
+from pipeline.planning.parts import parts
 from pipeline.planning.records import PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
@@ -126,10 +138,7 @@ def diffusion(work: SegmentWork, control: Control) -> Facts:
         for name in work.segment.speakers
     ]
     profile, request = work.engine.profile, takes.request(take, work.engine.profile)
-    options = work.plan.engine_options
-    if request.options:
-        options = work.engine.options({**options, **request.options})
-    utterances = work.engine.diffusion(conditions, speakers, request.seed, options, control)
+    utterances = _utterances(work, request, conditions, speakers, control)
     rate = profile.sample_rate_hz
     samples, spans = loudness.spans(utterances, rate)
     audio = put_audio(
@@ -147,6 +156,33 @@ def diffusion(work: SegmentWork, control: Control) -> Facts:
         "bytes_out": samples.nbytes,
         "take": take,
     }
+
+
+def _utterances(
+    work: SegmentWork,
+    request: TakeRequest,
+    conditions: Arrays,
+    speakers: Sequence[Arrays],
+    control: Control,
+) -> Sequence[Utterance]:
+    """Decode a take, whole or in parts."""
+    engine, changed = work.engine, dict(request.options)
+    count = int(changed.pop(PARTS, 1))
+    options = engine.options({**work.plan.engine_options, **changed}) if changed else work.plan.engine_options
+    if count == 1:
+        return engine.diffusion(conditions, speakers, request.seed, options, control)
+    found: list[Utterance] = []
+    frames = 0
+    for part in parts(replace(text_of(work.segment), seed=request.seed), count):
+        prepared = engine.semantic(engine.text(part.text, options), options)
+        voices = [speakers[slot] for slot in part.slots]
+        utterances = engine.diffusion(
+            prepared, voices, part.text.seed, options, OffsetControl(control, frames)
+        )
+        found += [replace(each, line=each.line + part.first_line) for each in utterances]
+        seconds = sum(len(each.samples) for each in utterances) / engine.profile.sample_rate_hz
+        frames += round(seconds * engine.profile.frame_rate_hz)
+    return found
 
 
 def verify(work: SegmentWork, checker: Checker) -> Facts:

@@ -3,6 +3,7 @@
 from typing import Any
 
 from pipeline import finalize
+from pipeline.engines.protocol import PARTS, PARTS_MAX
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.plans import Plan, checked_id
 from pipeline.jobs.takes import is_take
@@ -111,5 +112,12 @@ def _changed_options(resources: Resources, plan: Plan, options: dict[str, Any]) 
         if name not in allowed:
             has = f"takes of {engine.profile.name} may change {', '.join(allowed) or 'nothing'}"
             raise OptionError(str(name)[:40], f"affects more than a take; {has}")
-    checked = engine.options({**plan.engine_options, **options})
+    count = options.get(PARTS, 1)
+    if not isinstance(count, int) or isinstance(count, bool) or not 1 <= count <= PARTS_MAX:
+        raise OptionError(PARTS, f"is not a whole number from 1 to {PARTS_MAX}")
+    checked = {**engine.options({**plan.engine_options, **_without_parts(options)}), PARTS: count}
     return {name: checked[name] for name in options}
+
+
+def _without_parts(options: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if name != PARTS}

@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.harness.silence import Silence
 from pipeline.arrays import Arrays, Samples
-from pipeline.engines.protocol import Control, Options, SegmentText, Utterance, Wording
+from pipeline.engines.protocol import PARTS, Control, Options, SegmentText, Utterance, Wording
 from pipeline.errors import EngineError
 from pipeline.jobs.takes import take_seed
 
@@ -93,7 +93,7 @@ class BadTakes(Silence):
         words_max=40,
         words_per_s=1 / WORD_S,
         takes=({}, {"wait_ms": 1}),
-        take_options=("wait_ms",),
+        take_options=("wait_ms", PARTS),
     )
 
     def revision(self) -> str:

@@ -12,6 +12,10 @@ from pipeline.arrays import Arrays, Samples
 
 Options = Mapping[str, str | int | float | bool]
 
+PARTS = "parts"
+"""Change of a take beside the engine's options: the number of smaller segments that it is decoded in."""
+PARTS_MAX = 8
+
 
 @dataclass(frozen=True, slots=True)
 class Profile:
@@ -41,12 +45,13 @@ class Profile:
     variations: tuple[str, ...] = ()
     """Voices made from presets, for speakers beyond these; empty if the engine cannot vary them."""
     takes: tuple[Options, ...] = ()
-    """Changes of options for the second take of a segment, the third and so on; the last one repeats.
+    """Changes of options for the second take of a segment, the third and so on; the last one repeats. `PARTS`
+    is a change, too.
 
     Empty if another take cannot be better: bad takes are then reported only.
     """
     take_options: tuple[str, ...] = ()
-    """Options that a take may change: they affect the diffusion stage alone."""
+    """Options that a take may change, `PARTS` among them: they affect the diffusion stage alone."""
     separates_lines: bool = True
     """True if every utterance belongs to one line, so that pauses can be inserted between lines."""
     named_voices: bool = False
@@ -162,6 +167,30 @@ class Uncontrolled(Control):
 
     def graphs_refused(self, count: int) -> None:
         return
+
+
+class OffsetControl(Control):
+    """Control of one of several decodes of a segment.
+
+    Args:
+        control: of the whole segment.
+        before: frames of the decodes before this one.
+    """
+
+    def __init__(self, control: Control, before: int) -> None:
+        self.control, self.before = control, before
+
+    def check(self) -> None:
+        self.control.check()
+
+    def frames(self, done: int, batch_size: int = 1) -> None:
+        self.control.frames(self.before + done, batch_size)
+
+    def waited(self, seconds: float) -> None:
+        self.control.waited(seconds)
+
+    def graphs_refused(self, count: int) -> None:
+        self.control.graphs_refused(count)
 
 
 class Engine(Protocol):

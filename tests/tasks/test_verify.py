@@ -149,6 +149,7 @@ def test_a_take_by_hand_makes_a_revision_beside_the_first_file(bad: Service) -> 
     made = retake(bad, job, segment=1, options={"wait_ms": 2})
     assert made == {"job": job, "segment": 1, "take": 100, "ok": True}
     assert retake(bad, job, segment=1, seed=7)["take"] == 101
+    assert retake(bad, job, segment=1, options={"parts": 2}) == {**made, "take": 102}
     takes = bad.jobs.takes(bad.jobs.plans.need(job), 1)
     request = takes.stored_request(100)
     assert request is not None
@@ -188,7 +189,8 @@ def test_a_take_by_hand_that_cannot_be_decoded_leaves_the_job_alone(bad: Service
     ("arguments", "reason"),
     [
         ({"segment": 99}, "has segments 0 to 0"),
-        ({"segment": 0, "options": {"guidance": 2}}, "may change wait_ms"),
+        ({"segment": 0, "options": {"guidance": 2}}, "may change wait_ms, parts"),
+        ({"segment": 0, "options": {"parts": 9}}, "not a whole number from 1 to 8"),
         ({"segment": 0, "seed": -1}, "is not an integer from 0"),
     ],
 )

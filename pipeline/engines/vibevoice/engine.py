@@ -11,7 +11,16 @@ import numpy as np
 
 from pipeline.arrays import Arrays
 from pipeline.engines.load_timing import loading
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
+from pipeline.engines.protocol import (
+    PARTS,
+    Control,
+    Options,
+    Profile,
+    Reference,
+    SegmentText,
+    Utterance,
+    Wording,
+)
 from pipeline.engines.vibevoice import frame_plan
 from pipeline.engines.vibevoice import options as rules
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpoint
@@ -42,8 +51,8 @@ PROFILE = Profile(
     words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
     separates_lines=False,
     requires=("torch", "tokenizers", "llvmlite"),
-    takes=({}, {"guidance": 1.6}, {"guidance": 1.6, "steps": 20}),
-    take_options=("guidance", "steps"),
+    takes=({}, {"guidance": 1.6}, {PARTS: 2}, {"guidance": 1.6, "steps": 20, PARTS: 2}),
+    take_options=("guidance", "steps", PARTS),
 )
 
 

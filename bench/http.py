@@ -10,7 +10,8 @@ service is idle. A stream of 10,000 words is left after its first bytes, which c
 `direct_ratio` is the time of a whole stream against `voxchord.render` of the same script to the same format.
 `jobs_created_per_s` counts planned jobs of one sentence, sent by 16 clients. `rss_per_stream_bytes` is what
 the server's memory grows by for each of 200 readers of 4 kB/s, `others_p50_ms` the time to the first byte of
-other clients meanwhile, and `readers_lost` the readers whose stream ended early.
+other clients once all of them read, `readers_started_s` the time until then, and `readers_lost` the number of
+those whose stream broke off.
 """
 
 import argparse
@@ -186,9 +187,16 @@ def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str
     before = process.memory_info().rss
     words = text(6000)
     ended, lost = threading.Event(), list[str]()
-    threads = [threading.Thread(target=_slowly, args=(service, words, ended, lost)) for _ in range(readers)]
+    reading = threading.Semaphore(0)
+    threads = [
+        threading.Thread(target=_slowly, args=(service, words, reading, ended, lost)) for _ in range(readers)
+    ]
+    began = time.perf_counter()
     for thread in threads:
         thread.start()
+    for _ in threads:
+        reading.acquire()
+    started_s = time.perf_counter() - began
     peak, others, until_s = before, list[float](), time.monotonic() + seconds
     while time.monotonic() < until_s:
         others.append(first_byte_s(service, text(100), whole=True))
@@ -201,21 +209,31 @@ def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str
         "rss_per_stream_bytes": round((peak - before) / readers),
         "rss_before_bytes": before,
         "readers": readers,
+        "readers_started_s": round(started_s, 1),
         "readers_lost": len(lost),
         "others_p50_ms": percentile(others, 50),
         "others_p95_ms": percentile(others, 95),
     }
 
 
-def _slowly(service: HttpService, words: str, ended: threading.Event, lost: list[str]) -> None:
+def _slowly(
+    service: HttpService,
+    words: str,
+    reading: threading.Semaphore,
+    ended: threading.Event,
+    lost: list[str],
+) -> None:
     try:
         with stream(service, words, response_format="pcm") as response:
+            response.read(1)
+            reading.release()
             while not ended.is_set():
                 if not response.read(_READ_BYTES):
                     break
                 ended.wait(_READ_S)
     except (OSError, http.client.HTTPException, AssertionError) as error:
         lost.append(repr(error))
+        reading.release()
 
 
 def percentile(seconds: list[float], percent: int) -> float:

@@ -41,6 +41,7 @@ def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = Tr
     for router in _ROUTERS:
         app.include_router(router)
     errors.install(app)
+    errors.describe(app)
     app.add_middleware(
         Guard, loopback=loopback, hosts=frozenset(settings.http_hosts.lower().split(",")) - {""}
     )

@@ -55,7 +55,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
         401: "Missing or invalid key",
         403: "Forbidden",
         404: "Not found",
+        408: "The body is not complete in time",
         413: "Too large",
+        421: "Unknown host",
         429: "Over a limit; see Retry-After",
         503: "Temporarily unavailable; see Retry-After",
     }.items()
@@ -167,6 +169,16 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, http_error)
     for kind in (ApiError, PipelineError, BrokerError, Disconnected, TimedOut, DBAPIError, Exception):
         app.add_exception_handler(kind, any_error)
+
+
+def describe(app: FastAPI) -> None:
+    """Leave FastAPI's own response to invalid fields out of the OpenAPI description: here it is a 400."""
+    described = app.openapi()
+    for operations in described["paths"].values():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+    for name in ("HTTPValidationError", "ValidationError"):
+        described["components"]["schemas"].pop(name, None)
 
 
 def of_validation(error: RequestValidationError) -> ApiError:

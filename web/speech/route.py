@@ -30,7 +30,8 @@ _AUDIO = {"schema": {"type": "string", "format": "binary"}}
         200: {
             "description": "Audio as it is made, or events with `stream_format: sse`",
             "content": {**dict.fromkeys(MEDIA_TYPES.values(), _AUDIO), _EVENTS: {}},
-        }
+        },
+        409: {"model": errors.ErrorObject, "description": "The job was cancelled"},
     },
 )
 async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep) -> Response:

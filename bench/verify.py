@@ -13,6 +13,7 @@ that it claims to see. About a quarter of an hour on one core with `full`.
 import argparse
 import json
 import random
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -31,6 +32,7 @@ from pipeline.checking import light
 from pipeline.checking.full.checker import FullChecker
 from pipeline.checking.records import Checked
 from pipeline.engines.protocol import Utterance
+from pipeline.engines.vibevoice.engine import PROFILE as VIBEVOICE
 from pipeline.script.parser import parse
 
 _WORDS = 100
@@ -46,6 +48,7 @@ _CASTS = {
 """Casts of the tuning set and of the figures."""
 _SEEDS = {True: 1_000_000, False: 3_000_000}
 _TURNS_OF_FIVE_MINUTES = 60
+_BENCHMARKS = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 
 
 @dataclass
@@ -237,10 +240,31 @@ def _figures(total: Tally, mode: str, wall_s: float) -> dict[str, object]:
         "rerolled": total.rerolled,
         "false_share": round(total.rerolled / total.sound, 4) if total.sound else None,
         "cpu_s_per_audio_min": round(60 * total.cpu_s / total.audio_s, 2) if total.audio_s else None,
+        "share_of_vibevoice_job": vibevoice_shares(60 * total.cpu_s / total.audio_s) if total.audio_s else {},
         "audio_min": round(total.audio_s / 60, 1),
         "wall_s": round(wall_s, 1),
         "reasons": dict(total.reasons),
     }
+
+
+def vibevoice_shares(cpu_s_per_audio_min: float, page: Path = _BENCHMARKS) -> dict[str, float]:
+    """Share of verification in a job's time with VibeVoice at its published rates, by machine and batch.
+
+    The time of a job is that of decoding and that of the core that verifies, as if one came after the other.
+
+    Args:
+        cpu_s_per_audio_min: cost of verification.
+        page: has tables of frames per second with the columns machine, precision, batch and ours.
+    """
+    frames = 60 * VIBEVOICE.frame_rate_hz
+    shares: dict[str, float] = {}
+    for line in page.read_text().splitlines():
+        row = re.match(r"\| (\w+) \| (?:bfloat16|float32) \| (\d+) \| ([\d,.]+)", line)
+        if row:
+            decode_s = frames / float(row[3].rstrip(",").replace(",", ""))
+            share = cpu_s_per_audio_min / (cpu_s_per_audio_min + decode_s)
+            shares.setdefault(f"{row[1]}, batch {row[2]}", round(share, 3))
+    return shares
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
+from pipeline.planning.lexicon import Lexicon, read_lexicon
 from pipeline.planning.request import JobOptions, ReadingOptions
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
@@ -66,6 +67,10 @@ ChaptersOption = Annotated[
         help="Chapters of a book by the numbers of `chapters`; `all` includes front and back matter.",
     ),
 ]
+LexiconOption = Annotated[
+    Path | None,
+    typer.Option("--lexicon", metavar="FILE", help="Respellings of words and phrases, in YAML or TOML."),
+]
 _NOTICES_SHOWN = 20
 
 
@@ -96,9 +101,14 @@ class Source:
             return []
 
 
-def source_options(form: str | None, symbols: str, chapters: str | None = None) -> dict[str, str]:
+def source_options(reading: ReadingOptions) -> dict[str, Any]:
     """Options that the service needs to read the script's text in the same way."""
-    given = {"form": form, "symbols": symbols if symbols != "refuse" else None, "chapters": chapters}
+    given = {
+        "form": reading.form,
+        "symbols": reading.symbols if reading.symbols != "refuse" else None,
+        "chapters": reading.chapters,
+        "lexicon": reading.lexicon,
+    }
     return {name: value for name, value in given.items() if value}
 
 
@@ -243,7 +253,11 @@ def examine(
         cast=list(voices),
     )
     try:
-        checked = check(script, voices, engine=engine, registered=registered)
+        entries = {
+            **(read_lexicon(Path(found.lexicon)) if found.lexicon else {}),
+            **(source.reading.lexicon or {}),
+        }
+        checked = check(script, voices, engine=engine, registered=registered, lexicon=Lexicon(entries))
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
     if given is None:
@@ -318,3 +332,14 @@ def _findings(
 
 def _count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def reading_of(
+    form: str | None, encoding: str | None, symbols: str, chapters: str | None, lexicon: Path | None
+) -> ReadingOptions:
+    """Combine options of reading.
+
+    Raises:
+        OptionError: the lexicon cannot be read.
+    """
+    return ReadingOptions(form, encoding, symbols, chapters, read_lexicon(lexicon) if lexicon else None)

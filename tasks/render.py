@@ -5,6 +5,7 @@ are one job: a second root of an open job waits for the same manifest and sends 
 """
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from celery.exceptions import Ignore
@@ -13,6 +14,7 @@ from pipeline.books.reader import read
 from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
+from pipeline.planning.lexicon import Lexicon, read_lexicon
 from pipeline.planning.request import Request, checked, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
@@ -214,7 +216,11 @@ def request_of(
     names.update(parsed.speakers)
     registered = Voices(resources.jobs.store)
     checker = resources.checkers.identity(own.verify)
-    request = checked(parsed, voices, own, rest, engine=engine, registered=registered, checker=checker)
+    installed = resources.settings.lexicon
+    lexicon = Lexicon({**(read_lexicon(Path(installed)) if installed else {}), **(reading.lexicon or {})})
+    request = checked(
+        parsed, voices, own, rest, engine=engine, registered=registered, checker=checker, lexicon=lexicon
+    )
     return request, engine.profile
 
 

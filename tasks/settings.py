@@ -57,6 +57,9 @@ class Settings:
     model: str = field(
         default="", metadata={"doc": "Model of jobs that name none: a name from `VOXCHORD_MODELS`."}
     )
+    lexicon: str = field(
+        default="", metadata={"doc": "Lexicon of all jobs: a file in YAML or TOML, read for every request."}
+    )
     models: Mapping[str, str] = field(
         default_factory=lambda: dict(_MODELS),
         metadata={

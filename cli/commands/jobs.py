@@ -19,12 +19,14 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    LexiconOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     examine,
     given_voices,
     read_source,
+    reading_of,
     register,
     source_options,
 )
@@ -36,7 +38,7 @@ from pipeline.file_formats import audio_format_of
 from pipeline.jobs.actions import CANCEL
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
-from pipeline.planning.request import ReadingOptions, split_options
+from pipeline.planning.request import split_options
 from pipeline.views.states import finished_segments, newest_manifest, state_of
 from pipeline.voices.library import Voices
 from tasks.settings import Settings
@@ -64,6 +66,7 @@ def submit(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    lexicon: LexiconOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check a script as `render` does, send it to the service, and print the job's ID."""
@@ -71,9 +74,10 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        options |= source_options(form, symbols, chapters)
+        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
+        source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)
         registered = Voices(jobs.store)
         given = register(given, registered)

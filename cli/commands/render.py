@@ -16,6 +16,7 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    LexiconOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
@@ -23,12 +24,13 @@ from cli.scripts import (
     given_voices,
     inputs,
     read_source,
+    reading_of,
     register,
     show,
     source_options,
 )
 from cli.submission import read_option, request, send
-from pipeline.planning.request import ReadingOptions, split_options
+from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 
 if TYPE_CHECKING:
@@ -58,6 +60,7 @@ def render(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    lexicon: LexiconOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding processes; one per core by default.")
     ] = None,
@@ -75,9 +78,10 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        options |= source_options(form, symbols, chapters)
+        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
+        source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)
         delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
         delivery.check()

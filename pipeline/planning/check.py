@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
 from pipeline.planning.casting import Cast, Speaker, cast
+from pipeline.planning.lexicon import EMPTY, Lexicon
 from pipeline.script.languages import foreign_turns
 from pipeline.script.turns import Finding, Omission, Script
 from pipeline.script.words import spoken_words
@@ -133,15 +134,25 @@ def _line(finding: Finding) -> int:
     return finding.line
 
 
-def check(script: Script, voices: Mapping[str, Any], *, engine: Engine, registered: Voices) -> Check:
+def check(
+    script: Script,
+    voices: Mapping[str, Any],
+    *,
+    engine: Engine,
+    registered: Voices,
+    lexicon: Lexicon = EMPTY,
+) -> Check:
     """Check a script against its voices and its engine.
+
+    Args:
+        lexicon: respellings, which come before the engine's own wording.
 
     Raises:
         EngineError: no usable checkpoint.
     """
     refusals, notices, wordings = [], [], {}
     for index, turn in enumerate(script.turns):
-        found = engine.wording(turn.text)
+        found = engine.wording(lexicon.respelt(turn.text))
         refusals += [Finding(turn.line, reason) for reason in found.problems]
         notices += [Finding(turn.line, reason) for reason in found.notices]
         if found.text != turn.text and not found.problems:

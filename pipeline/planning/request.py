@@ -13,6 +13,7 @@ from pipeline.errors import OptionError
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Summary, check
+from pipeline.planning.lexicon import EMPTY, Lexicon
 from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
@@ -83,6 +84,8 @@ class ReadingOptions:
     """One of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures."""
     chapters: str | None = None
     """Chapters of a book that are read, see `pipeline.books.selection.selected`."""
+    lexicon: Mapping[str, Any] | None = None
+    """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +156,7 @@ def checked(
     engine: Engine,
     registered: Voices,
     checker: str = "",
+    lexicon: Lexicon = EMPTY,
 ) -> Request:
     """Validate a script with its voices and options for an engine.
 
@@ -165,7 +169,7 @@ def checked(
         OptionError: an unknown option of the engine, or a value out of range.
         EngineError: no usable checkpoint.
     """
-    found = check(script, voices, engine=engine, registered=registered)
+    found = check(script, voices, engine=engine, registered=registered, lexicon=lexicon)
     found.raise_for_problems()
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
     return Request(
@@ -243,10 +247,13 @@ def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
     """Select the options of parsing.
 
     Raises:
-        OptionError: a value that is not a string.
+        OptionError: a value that is not a string, or a lexicon that is no mapping.
     """
     own = {name: given[name] for name in ReadingOptions.__slots__ if given.get(name) is not None}
     for name, value in own.items():
-        if not isinstance(value, str):
+        if name == "lexicon":
+            if not isinstance(value, Mapping):
+                raise OptionError(name, f"{_shown(value)} is not a mapping of words to respellings")
+        elif not isinstance(value, str):
             raise OptionError(name, f"{_shown(value)} is not a string")
     return ReadingOptions(**own)

@@ -11,16 +11,18 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    LexiconOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     examine,
     given_voices,
     read_source,
+    reading_of,
     register,
     show,
 )
-from pipeline.planning.request import ReadingOptions, split_options
+from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 
 
@@ -34,6 +36,7 @@ def check(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    lexicon: LexiconOption = None,
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
@@ -44,7 +47,8 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        source = read_source(script, ReadingOptions(form, encoding, symbols, chapters))
+        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        source = read_source(script, reading)
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)
         given = register(given, registered)

@@ -15,11 +15,13 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    LexiconOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
     given_voices,
     read_source,
+    reading_of,
     register,
     source_options,
 )
@@ -45,6 +47,7 @@ def diff(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    lexicon: LexiconOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show which segments a new version of a script changes, and how long that takes. Renders nothing.
@@ -53,12 +56,10 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = ReadingOptions(form, encoding, symbols, chapters)
+        reading = reading_of(form, encoding, symbols, chapters, lexicon)
         source = read_source(new, reading)
         arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
-        arguments["options"] = dict(read_option(text) for text in option or []) | source_options(
-            form, symbols, chapters
-        )
+        arguments["options"] = dict(read_option(text) for text in option or []) | source_options(reading)
         given = given_voices(voice, cast)
         if given.voices:
             given = register(given, Voices(context.jobs(found).store))

@@ -1,0 +1,152 @@
+"""Lexicons: words and phrases that are spoken in other words than they are written in.
+
+An entry is a respelling, or a mapping with conditions; a list has the first one whose conditions hold:
+
+```yaml
+Nuala: Noola
+US: {say: U S, case: true}
+read: [{say: red, after: [had, have, has]}, {say: reed}]
+```
+"""
+
+import re
+import tomllib
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from pipeline.errors import OptionError
+
+ENTRIES_MAX, WORD_MAX, SAY_MAX = 5000, 100, 200
+_WORD = re.compile(r"[^\W_]+")
+_KEYS = ("say", "case", "after", "before")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One respelling of a word or phrase."""
+
+    pattern: re.Pattern[str]
+    say: str
+    after: frozenset[str] = frozenset()
+    """Words one of which must be before it, in lower case; empty for any."""
+    before: frozenset[str] = frozenset()
+    """Words one of which must be behind it."""
+
+
+class Lexicon:
+    """Entries by the first word of what they replace.
+
+    Args:
+        entries: entries as in a file.
+
+    Raises:
+        OptionError: an entry that is not understood; names every one.
+    """
+
+    def __init__(self, entries: Mapping[Any, Any]) -> None:
+        problems: list[str] = []
+        if len(entries) > ENTRIES_MAX:
+            problems.append(f"has more than {ENTRIES_MAX:,} entries")
+        self._entries: dict[str, list[Entry]] = {}
+        longest_first = sorted(entries.items(), key=lambda item: -len(str(item[0])))
+        for written, given in longest_first if not problems else ():
+            first = _WORD.search(str(written))
+            if first is None or first.start() or len(str(written)) > WORD_MAX:
+                problems.append(f"{str(written)[:40]!r} does not begin with a word, or is too long")
+                continue
+            found = [_entry(str(written), each, problems) for each in _listed(given)]
+            self._entries.setdefault(first[0].casefold(), []).extend(each for each in found if each)
+        if problems:
+            raise OptionError("lexicon", "; ".join(problems[:20]))
+
+    def respelt(self, text: str) -> str:
+        """Replace what has an entry; whole words only.
+
+        >>> lexicon = Lexicon({"Nuala": "Noola", "US": {"say": "U S", "case": True}})
+        >>> lexicon.respelt("Nuala's in the US; trust us.")
+        "Noola's in the U S; trust us."
+        """
+        if not self._entries:
+            return text
+        parts, position = [], 0
+        words = list(_WORD.finditer(text))
+        for number, word in enumerate(words):
+            if word.start() < position:
+                continue
+            before = words[number - 1][0].casefold() if number else ""
+            for entry in self._entries.get(word[0].casefold(), ()):
+                found = entry.pattern.match(text, word.start())
+                if found and _fits(entry, before, text, found.end()):
+                    parts += [text[position : found.start()], entry.say]
+                    position = found.end()
+                    break
+        return "".join([*parts, text[position:]])
+
+
+def _listed(given: Any) -> Sequence[Any]:
+    return given if isinstance(given, list) else [given]
+
+
+def _fits(entry: Entry, before: str, text: str, end: int) -> bool:
+    if entry.after and before not in entry.after:
+        return False
+    behind = _WORD.search(text, end) if entry.before else None
+    return not entry.before or (behind is not None and behind[0].casefold() in entry.before)
+
+
+def _entry(written: str, given: Any, problems: list[str]) -> Entry | None:
+    """Parse an entry; what is wrong with it is a problem."""
+    shown = f"{written[:40]!r}"
+    fields = given if isinstance(given, Mapping) else {"say": given}
+    unknown = [str(name)[:20] for name in fields if name not in _KEYS]
+    if unknown:
+        problems.append(f"{shown} has unknown keys {', '.join(unknown)}; there are {', '.join(_KEYS)}")
+        return None
+    say = fields.get("say")
+    if not isinstance(say, str) or not _is_speakable(say):
+        problems.append(f"{shown} has no respelling of up to {SAY_MAX} letters; write {shown}: RESPELLING")
+        return None
+    if not isinstance(fields.get("case", False), bool):
+        problems.append(f"{shown}: 'case' is neither true nor false")
+        return None
+    words = {name: _listed(fields.get(name, [])) for name in ("after", "before")}
+    if not all(isinstance(word, str) and _WORD.fullmatch(word) for each in words.values() for word in each):
+        problems.append(f"{shown}: 'after' and 'before' are lists of single words")
+        return None
+    flags = re.NOFLAG if fields.get("case") else re.IGNORECASE
+    pattern = r"\s+".join(re.escape(part) for part in written.split())
+    behind = r"(?![^\W_])" if written[-1].isalnum() else ""
+    context = {name: frozenset(word.casefold() for word in each) for name, each in words.items()}
+    return Entry(re.compile(pattern + behind, flags), say, **context)
+
+
+def _is_speakable(say: str) -> bool:
+    printable = all(unicodedata.category(letter)[0] != "C" for letter in say)
+    return printable and len(say) <= SAY_MAX and any(map(str.isalnum, say))
+
+
+EMPTY = Lexicon({})
+
+
+def read_lexicon(path: Path) -> dict[str, Any]:
+    """Read the entries of a file; a name that ends in `.toml` is TOML, any other YAML or JSON.
+
+    Raises:
+        OptionError: it cannot be read, or is no mapping.
+    """
+    try:
+        text = path.read_text("utf-8-sig")
+        found = tomllib.loads(text) if path.suffix.lower() == ".toml" else yaml.safe_load(text)
+    except OSError as error:
+        raise OptionError("lexicon", f"cannot read {path}: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise OptionError("lexicon", f"{path} is not understood: {reason}") from None
+    if not isinstance(found, dict):
+        raise OptionError("lexicon", f"{path} is not a mapping of words to respellings")
+    return {str(word): entry for word, entry in found.items()}

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -45,15 +46,10 @@ def request(
 
     Calling it again sends the same task ID; the service runs a repeated request once.
     """
-    kwargs, task_id = {"script": script, "voices": voices, "options": options}, str(uuid4())
+    from tasks.orchestration.submission import send_render
 
-    def ask() -> "AsyncResult[Any]":
-        result: AsyncResult[Any] = app.send_task(
-            "voxchord.render", kwargs=kwargs, queue="voxchord", task_id=task_id, kwargsrepr="-", argsrepr="()"
-        )
-        return result
-
-    return ask
+    arguments = {"script": script, "voices": voices, "options": options}
+    return partial(send_render, app, str(uuid4()), arguments)
 
 
 def send(app: Any, ask: Callable[[], "AsyncResult[Any]"]) -> "AsyncResult[Any]":

@@ -7,8 +7,7 @@ from uuid import uuid4
 from celery import states
 
 from pipeline.errors import PipelineError
-from tasks.message_headers import LABELS
-from tasks.orchestration import waiters
+from tasks.orchestration import submission, waiters
 from web.errors import ApiError, unavailable
 from web.service import Service
 
@@ -27,16 +26,7 @@ def send_render(service: Service, task: str, arguments: Mapping[str, Any], label
         arguments: script, voices and options.
         labels: labels of the job in the history.
     """
-    service.celery.send_task(
-        "voxchord.render",
-        kwargs=dict(arguments),
-        queue="voxchord",
-        task_id=task,
-        argsrepr="()",
-        kwargsrepr="-",
-        headers={LABELS: dict(labels)} if labels else None,
-        retry_policy=_PUBLISH,
-    )
+    submission.send_render(service.celery, task, arguments, labels=labels, retry_policy=_PUBLISH)
 
 
 def withdraw(service: Service, task: str) -> None:

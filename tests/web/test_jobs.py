@@ -495,3 +495,59 @@ def test_an_uploaded_book_has_chapters(service: HttpService) -> None:
 def test_bad_uploads_are_refused(service: HttpService, data: bytes, request_: Any, param: str) -> None:
     answer = upload(service, data, request_)
     assert (answer.status, answer.error["param"]) == (400, param), answer.body
+
+
+# -- foreign input -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.http
+@pytest.mark.parametrize("name", ["namespace", "webhook", "base_job"])
+def test_speech_refuses_the_options_of_the_service(service: HttpService, name: str) -> None:
+    answer = service.speak("Hello.", options={name: "x"})
+    assert answer.status == 400
+    assert name in answer.error["message"]
+
+
+@pytest.mark.http
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("POST", "", b'{"input": "Ann: Hi.", "title": "\\ud800"}'),
+        ("POST", "", b'{"input": "Ann: Hi.", "metadata": {"\\ud800": "x"}}'),
+        ("POST", "", b'{"input": []}'),
+        ("POST", "", b"[" * 5000),
+        ("POST", "", b"\xff\xfe"),
+        ("GET", "/%00", None),
+        ("GET", "/..%2f..%2fetc", None),
+        ("GET", "/" + "a" * 150, None),
+        ("GET", "/a-book/segments/" + "9" * 40, None),
+        ("GET", "/a-book/segments/0/audio?take=" + "9" * 40, None),
+        ("GET", "/a-book/content?revision=-1", None),
+        ("POST", "/a-book/segments/0/pick", b'{"take": ' + b"9" * 40 + b"}"),
+        ("POST", "/a-book/segments/0/takes", b'{"seed": ' + b"9" * 40 + b"}"),
+        ("POST", "/a-book/retry", b'{"segment": ' + b"9" * 40 + b"}"),
+    ],
+)
+def test_foreign_input_is_refused_and_never_an_error_of_the_service(
+    service: HttpService, job: dict[str, Any], method: str, path: str, body: bytes | None
+) -> None:
+    answer = service.ask(method, PATH + path, body)
+    assert answer.status in (400, 404, 409), answer.body
+    assert answer.error["message"]
+
+
+@pytest.mark.http
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b'{"input": "Ann: \\ud800"}', "U+D800"),
+        (b'{"input": "Ann: Hi.", "options": {"\\ud800": 1}}', "unknown option"),
+        (b'{"input": "Ann: Hi.", "title": "a\\u0000b"}', "control characters"),
+    ],
+)
+def test_what_only_the_task_can_refuse_fails_the_job(service: HttpService, body: bytes, reason: str) -> None:
+    made = service.ask("POST", PATH, body)
+    assert made.status == 201, made.body
+    view = finished(service, made.json["id"])
+    assert view["status"] == "failed"
+    assert reason in view["error"]["message"]

@@ -15,7 +15,6 @@ from typing import Any
 from uuid import uuid4
 
 from pipeline import clock
-from pipeline.canonical_json import canonical_json
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import HTTP_JOB_VERSION, check_version, known
 from web.access.clients import Client
@@ -50,11 +49,11 @@ class HttpJobs:
     def __init__(self, store: Store, client: Client) -> None:
         self.store, self.owner = store, owner_of(client)
 
-    def new(self, name: str | None, content: Mapping[str, Any], **shown: Any) -> HttpJob:
+    def new(self, name: str | None, content: str, **shown: Any) -> HttpJob:
         """Make a job that is not stored yet.
 
         Args:
-            content: the whole request.
+            content: hash of the request.
             shown: `model`, `title`, `response_format` and `metadata`.
         """
         task = str(uuid4())
@@ -62,7 +61,7 @@ class HttpJobs:
         return HttpJob(
             id=chosen,
             task=task,
-            content=hashlib.sha256(canonical_json(content)).hexdigest(),
+            content=content,
             created_s=round(clock.now(), 3),
             namespace=f"{self.owner}/{task.replace('-', '')}/{chosen}",
             **shown,

@@ -1,13 +1,13 @@
 """The request that creates a job, and its translation to the task `voxchord.render`."""
 
 import hashlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from pipeline.canonical_json import canonical_json
 from pipeline.errors import OptionError
 from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
@@ -97,14 +97,22 @@ class Source:
 
     def digest(self) -> str:
         """Hash of the script."""
-        data = self.script if isinstance(self.script, bytes) else canonical_json(self.script)
-        return hashlib.sha256(data).hexdigest()
+        return hashed(self.script) if not isinstance(self.script, bytes) else _sha256(self.script)
 
 
-def content_of(request: JobFields, source: Source) -> dict[str, Any]:
-    """All that makes two requests of an ID the same."""
+def hashed(content: Any) -> str:
+    """Hash of JSON, also where text has unpaired surrogates, which the task refuses with their lines."""
+    return _sha256(json.dumps(content, sort_keys=True).encode())
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def content_of(request: JobFields, source: Source) -> str:
+    """Hash of all that makes two requests of an ID the same."""
     fields = request.model_dump(mode="json", exclude={"id", "metadata", "input"})
-    return {**fields, "script": source.digest()}
+    return hashed({**fields, "script": source.digest()})
 
 
 def arguments(

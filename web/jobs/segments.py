@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.file_formats import AUDIO_FORMATS
 from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.plans import Plan
-from pipeline.jobs.takes import BY_HAND, HAND_FROM, Takes
+from pipeline.jobs.takes import BY_HAND, HAND_FROM, TAKES_END, Takes
 from pipeline.stitching import encoders
 from pipeline.views.states import SUCCEEDED
 from pipeline.views.take_list import ListedTake, listed_takes, used_take
@@ -95,7 +95,7 @@ class PickTake(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    take: int
+    take: int = Field(ge=0, lt=TAKES_END)
 
 
 class Asked(BaseModel):
@@ -167,7 +167,7 @@ def _segment(chosen: ChosenTake, failures: Mapping[int, str]) -> Segment:
 async def get_audio(
     job: JobDep,
     segment: int,
-    take: Annotated[int | None, Query(ge=0, description="Default: the one in use.")] = None,
+    take: Annotated[int | None, Query(ge=0, lt=TAKES_END, description="Default: the one in use.")] = None,
     format: Literal["flac", "wav", "opus", "mp3"] = "wav",
 ) -> FileResponse:
     """Get a take as it was decoded: neither levelled nor limited."""
@@ -267,7 +267,7 @@ def _pickable(job: FoundJob, segment: int, take: int) -> Plan:
     takes = _takes(job, segment)
     if job.planned().state != SUCCEEDED:
         raise ApiError(409, f"job {job.record.id!r} is not completed", code="not_ready")
-    if take < 0 or not _is_shown(job, takes, take) or not takes.has_audio(take):
+    if not _is_shown(job, takes, take) or not takes.has_audio(take):
         raise not_found(f"take {take} of segment {segment}")
     return takes.plan
 

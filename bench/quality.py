@@ -1,6 +1,6 @@
 """Quality of a finished file: a recogniser writes down what is heard. The last line is JSON.
 
-    python -m bench.quality --script FILE [--mode full]
+    python -m bench.quality --script FILE [--mode full | --mode all]
 
 Renders the script with the default engine and voices, or takes a finished file (`--audio`, with the files
 beside it), and compares the sound with the script. Word error rates come from Whisper base; `full`
@@ -8,8 +8,9 @@ verification uses Whisper tiny.en, another model. Both come from wheels: `make l
 
 wer, wer_by_speaker: substituted, missing and inserted words over the script's, both in Whisper's normalised
 form. worst_run_words: longest run of diverging words. join_step_max: largest step between two samples at the
-edges of silence, in proportion to the largest step within speech. word_time_error_p95_ms: starts of words by
-the aligner of `full` against the engine's own. Twelve minutes on two cores for 45 minutes of audio.
+edges of silence and of turns, in proportion to the largest step within speech. word_time_error_p95_ms: starts
+of words by the aligner of `full` against the engine's own. `all` renders with each mode and gives
+`wer_by_mode`; equal files are transcribed once. Twelve minutes on two cores for 45 minutes of audio.
 """
 
 import argparse
@@ -42,6 +43,7 @@ from pipeline.checking.full.recognizer import SAMPLE_RATE_HZ, RecognizerSettings
 from pipeline.checking.full.thresholds import THRESHOLDS
 from pipeline.checking.full.word_refinement import refined
 from pipeline.checking.full.word_times import word_times
+from pipeline.checking.records import MODES
 from pipeline.stitching import loudness
 
 _SILENCE_S = 0.02
@@ -52,22 +54,47 @@ _ROOT = Path(__file__).parent.parent
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--script", type=Path, required=True)
-    parser.add_argument(
-        "--mode", choices=("off", "light", "full"), help="verification; the default is render's"
-    )
+    parser.add_argument("--mode", choices=(*MODES, "all"), help="verification; the default is render's")
     parser.add_argument("--audio", type=Path, help="finished WAV or FLAC file of the script")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="voxchord-quality-") as folder:
+        if given.mode == "all":
+            print(json.dumps(_compare(given.script, Path(folder))))
+            return
         audio = given.audio or Path(folder) / "out.wav"
         rendered = {} if given.audio else _render(given.script, given.mode, audio, Path(folder) / "state")
         print(json.dumps({**rendered, **measure(audio)}))
 
 
+def _compare(script: Path, folder: Path) -> dict[str, Any]:
+    """Render with each mode; measures every different file, and gives all figures of `full`.
+
+    `full` comes first, with an empty store. The others adopt its decoded takes, so their speed says nothing.
+    """
+    measured: dict[str, dict[str, Any]] = {}
+    by_mode: dict[str, dict[str, Any]] = {}
+    for mode in reversed(MODES):
+        audio = folder / f"{mode}.wav"
+        rendered = _render(script, mode, audio, folder / "state")
+        print(json.dumps(rendered), flush=True)
+        digest = _digest(audio)
+        if digest not in measured:
+            measured[digest] = measure(audio)
+            print(json.dumps(measured[digest]), flush=True)
+        by_mode[mode] = {**rendered, **measured[digest]}
+    wer = {mode: by_mode[mode]["wer"] for mode in MODES}
+    return {**by_mode["full"], "wer_by_mode": wer, "different_files": len(measured)}
+
+
+def _digest(audio: Path) -> str:
+    return hashlib.sha256(audio.read_bytes()).hexdigest()
+
+
 def _render(script: Path, mode: str | None, audio: Path, state: Path) -> dict[str, Any]:
-    """Render with an empty store."""
+    """Render with a store of its own."""
     command = [sys.executable, "voxchord.py", "render", str(script.resolve()), "-o", str(audio), "--json"]
     command += ["--option", f"verify={mode}"] if mode else []
-    began_s = time.monotonic()
+    began_s, busy_s = time.monotonic(), _children_s()
     done = subprocess.run(
         command,
         cwd=_ROOT,
@@ -76,26 +103,37 @@ def _render(script: Path, mode: str | None, audio: Path, state: Path) -> dict[st
         text=True,
         check=True,
     )
-    wall_s = time.monotonic() - began_s
+    wall_s, cpu_s = time.monotonic() - began_s, _children_s() - busy_s
     manifest = json.loads(done.stdout[done.stdout.index("{") :])
     return {
         "mode": mode or "default",
         "render_wall_s": round(wall_s, 1),
+        "render_cpu_s": round(cpu_s, 1),
         "render_speed": round(manifest["duration_s"] / wall_s, 1),
-        "verify_speed": _verify_speed(state, manifest["duration_s"]),
+        "render_speed_by_cpu_time": round(2 * manifest["duration_s"] / cpu_s, 1),
+        "load_average": round(os.getloadavg()[0], 1),
+        "verify_speed": _verify_speed(state, manifest["job"], manifest["duration_s"]),
         "verify": _short(manifest.get("verify")),
     }
+
+
+def _children_s() -> float:
+    """CPU time of all child processes that ended."""
+    times = os.times()
+    return times.children_user + times.children_system
 
 
 def _short(verify: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: value for name, value in (verify or {}).items() if not isinstance(value, list | dict)}
 
 
-def _verify_speed(state: Path, duration_s: float) -> float | None:
-    """Seconds of audio per second of verification, by the history; None if nothing was verified."""
+def _verify_speed(state: Path, job: str, duration_s: float) -> float | None:
+    """Seconds of audio per second of a job's verification, by the history; None if nothing was verified."""
     engine = open_database(f"sqlite:///{state / 'history.db'}", migrate=False)
     with engine.connect() as connection:
-        query = select(func.sum(task_run.c.run_s)).where(task_run.c.task_name == "voxchord.verify")
+        run = task_run.c
+        verify = (run.task_name == "voxchord.verify") & (run.job == job)
+        query = select(func.sum(run.run_s)).where(verify)
         wall_s = connection.execute(query).scalar()
     engine.dispose()
     return round(duration_s / wall_s, 1) if wall_s else None
@@ -118,7 +156,7 @@ def measure(audio: Path) -> dict[str, Any]:
     own = _aligned(RecognizerSettings(), heard, lines)
     errors_s = _word_time_errors(own, heard, lines, words, turns)
     return {
-        "audio_sha256": hashlib.sha256(audio.read_bytes()).hexdigest(),
+        "audio_sha256": _digest(audio),
         "audio_s": round(len(samples) / rate, 1),
         "words": len(measured.script),
         "wer": _share(measured, range(len(lines))),
@@ -131,7 +169,7 @@ def measure(audio: Path) -> dict[str, Any]:
         "repeated_turns": _turns(found, "repeated_line"),
         "swapped_turns": _turns(found, "swapped_lines"),
         "loudness_spread_lu": _spread_lu(samples, rate, turns),
-        "join_step_max": join_step_max(samples, rate),
+        "join_step_max": join_step_max(samples, rate, turns),
         "word_time_error_p50_ms": round(1000 * float(np.percentile(errors_s, 50))),
         "word_time_error_p95_ms": round(1000 * float(np.percentile(errors_s, 95))),
         "timed_words": len(errors_s),
@@ -193,15 +231,19 @@ def _spread_lu(samples: Samples, rate: int, turns: Sequence[Mapping[str, Any]]) 
     return round(max(levels) - min(levels), 2) if levels else 0.0
 
 
-def join_step_max(samples: Samples, rate: int) -> float:
-    """Largest step within 5 ms of the edges of digital silence, in proportion to the largest elsewhere."""
+def join_step_max(samples: Samples, rate: int, turns: Sequence[Mapping[str, Any]] = ()) -> float:
+    """Largest step within 5 ms of a join, in proportion to the largest elsewhere.
+
+    Joins are the edges of digital silence, and those of turns, which may have room tone around them.
+    """
     silent = np.concatenate([[False], samples == 0, [False]])
     edges = np.flatnonzero(np.diff(silent.astype(np.int8))).reshape(-1, 2)
-    joins = edges[edges[:, 1] - edges[:, 0] >= _SILENCE_S * rate].ravel()
+    joins = edges[edges[:, 1] - edges[:, 0] >= _SILENCE_S * rate].ravel().tolist()
+    joins += [round(turn[edge] * rate) for turn in turns for edge in ("start_s", "end_s")]
     steps = np.abs(np.diff(samples.astype(np.float64)))
     near = np.zeros(len(steps), bool)
     reach = round(_EDGE_S * rate)
-    for join in joins.tolist():
+    for join in joins:
         near[max(0, join - reach) : join + reach] = True
     if not near.any() or near.all():
         return 0.0

@@ -4,7 +4,9 @@ VENV := .venv
 PYTHONS := python3.11 python3.14 python3.13 python3.12 python3
 USABLE := import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))
 PYTHON ?= $(shell for each in $(PYTHONS); do $$each -c '$(USABLE)' 2>/dev/null && echo $$each && break; done)
-PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-compile -c constraints.txt
+# pip compiles on one core; some packages hold files for other Pythons, which cannot be compiled.
+COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 
 # Compiled modules are kept, whatever the environment of the caller says: each process starts sooner.
 export PYTHONDONTWRITEBYTECODE :=
@@ -76,10 +78,12 @@ $(VENV)/bin/python:
 
 $(VENV)/.run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) .
+	$(COMPILE)
 	touch $@
 
 $(VENV)/.test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(PIP) '.[s3,vibevoice,test]'
+	$(COMPILE)
 	touch $@ $(VENV)/.run
 
 # Resemblyzer's wheel has the weights of the speaker encoder; its code and its dependencies are not used.

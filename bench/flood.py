@@ -2,10 +2,11 @@
 
     python -m bench.flood [--strangers 100] [--seconds 120] [--line-mbit 200]
 
-`up` runs with the embedded engine, Flower and the HTTP service. A job runs alone first, then again and again
-while the strangers act: slow headers, slow bodies, bodies of 98 MB, wrong passwords, malformed messages. All
-of it is on loopback; the large bodies share a line of `--line-mbit`. Afterwards the job runs alone again. The
-jobs have the same words but for their name, so each is decoded anew.
+`up` runs with the embedded engine, Flower and the HTTP service. A job runs alone, then again and again while
+the strangers act, in three rounds, so that other work on the machine weighs on both. The strangers send slow
+headers, slow bodies, bodies of 98 MB, wrong passwords and malformed messages. All of it is on loopback; the
+large bodies share a line of `--line-mbit`. The jobs have the same words but for their name, so each is
+decoded anew.
 
 The last line is JSON. `ratio` is the median wall time under flood to the median alone. `rss_max_bytes` is the
 largest process, sampled four times a second, but for the decoding ones, which strangers do not reach and
@@ -19,6 +20,7 @@ import statistics
 import tempfile
 import threading
 import time
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +34,11 @@ _SENTENCES = (
     "The tide had turned before we reached the quay. Nobody spoke of it. We tied the boat, we carried the "
     "nets up to the loft, and we counted what was left of the day."
 )
-_ALONE = 3
+_ALONE = 2
+_CONNECT_S = 3.0
+"""Time until all strangers are connected."""
+_LAST_S = 8.0
+"""No job begins later than this before the end of a round."""
 _DECODING = "worker child"
 _LIMIT_S = 600
 
@@ -82,21 +88,21 @@ def run(service: RunningService, given: argparse.Namespace) -> dict[str, Any]:
     jobs.wall_s()  # models are loaded
     sizes = Sizes(service)
     sizes.start()
-    idle = [jobs.wall_s() for _ in range(_ALONE)]
-    decoding_alone = sizes.rss_bytes.get(_DECODING, 0)
+    idle, flooded, counts, decoding_alone = [jobs.wall_s()], [], Counter[str](), 0
     target = Target((service.flower_port, service.http_port), service.broker_url, given.line_mbit * 125_000)
-    flood = Flood(target, given.strangers, given.seconds, given.seed)
-    flood.start()
-    time.sleep(3)  # until all are connected
-    until, flooded = time.monotonic() + given.seconds - 5, []
-    while time.monotonic() < until:
-        flooded.append(jobs.wall_s())
-        print(json.dumps({"wall_s": flooded[-1], "rss_bytes": sizes.rss_bytes}), flush=True)
-    counts = flood.counts()
+    for number in range(given.rounds):
+        decoding_alone = decoding_alone or sizes.rss_bytes[_DECODING]
+        flood = Flood(target, given.strangers, given.seconds / given.rounds, given.seed + 1000 * number)
+        flood.start()
+        until = time.monotonic() + given.seconds / given.rounds - _LAST_S
+        time.sleep(_CONNECT_S)
+        while time.monotonic() < until:
+            flooded.append(jobs.wall_s())
+        counts.update(flood.counts())
+        idle += [jobs.wall_s() for _ in range(_ALONE)]
+        print(json.dumps({"alone_s": idle, "under_flood_s": flooded, "rss": sizes.rss_bytes}), flush=True)
     sizes.ended.set()
     sizes.join()
-    restarts = sizes.restarts()
-    idle += [jobs.wall_s() for _ in range(_ALONE)]
     alone_s, flooded_s = statistics.median(idle), statistics.median(flooded)
     return {
         "strangers": given.strangers,
@@ -112,7 +118,7 @@ def run(service: RunningService, given: argparse.Namespace) -> dict[str, Any]:
         "rss_max_bytes": max(size for role, size in sizes.rss_bytes.items() if role != _DECODING),
         "rss_decoding_bytes": {"alone": decoding_alone, "under_flood": sizes.rss_bytes[_DECODING]},
         "rss_max_bytes_by_role": sizes.rss_bytes,
-        "restarts": restarts,
+        "restarts": sizes.restarts(),
         "running": service.running,
     }
 
@@ -122,7 +128,8 @@ def main() -> None:
     parser.add_argument("--strangers", type=int, default=100)
     parser.add_argument("--seconds", type=float, default=120.0)
     parser.add_argument("--line-mbit", type=float, default=200.0)
-    parser.add_argument("--turns", type=int, default=60)
+    parser.add_argument("--turns", type=int, default=30)
+    parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     settings = {"VOXCHORD_LOG_LEVEL": "INFO"}

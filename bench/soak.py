@@ -199,7 +199,7 @@ class Soak:
             keys, used = self.broker.dbsize(), self.broker.info("memory")["used_memory"]
         except redis.exceptions.RedisError:
             return  # the next sample follows
-        beside = _files(self.service.state)[0] - (files if store.is_relative_to(self.service.state) else 0)
+        beside = _files(self.service.state, without=store)[0]
         self.samples.append(
             Sample(
                 round(time.monotonic() - self.began, 1),
@@ -250,10 +250,11 @@ class Soak:
         }
 
 
-def _files(folder: Path) -> tuple[int, int]:
-    """Number and bytes of the files below a folder."""
+def _files(folder: Path, without: Path | None = None) -> tuple[int, int]:
+    """Number and bytes of the files below a folder, but for those of another one."""
     count = size = 0
-    for path, _, names in os.walk(folder):  # it passes over folders that are removed meanwhile
+    for path, folders, names in os.walk(folder):  # it passes over folders that are removed meanwhile
+        folders[:] = [name for name in folders if Path(path, name) != without]
         for name in names:
             with contextlib.suppress(FileNotFoundError):
                 size += os.lstat(os.path.join(path, name)).st_size

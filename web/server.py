@@ -24,6 +24,10 @@ _LOOPBACK = "HTTP_LOOPBACK"
 """Environment variable of the server's processes: 1 if they listen on loopback only."""
 _GRACE_S = 10
 _KEEP_ALIVE_S = 5
+_HEALTHY_S = 60
+"""Longest time until a server process answers its parent, imports included; uvicorn's 5 s end it on a busy
+machine while it starts.
+"""
 _BACKLOG = 256
 
 
@@ -72,6 +76,7 @@ def main() -> None:
         backlog=_BACKLOG,
         timeout_keep_alive=_KEEP_ALIVE_S,
         timeout_graceful_shutdown=_GRACE_S,
+        timeout_worker_healthcheck=_HEALTHY_S,
         h11_max_incomplete_event_size=64 << 10,
     )
 

@@ -120,6 +120,30 @@ def http_service(folder: Path, *, concurrency: int = 2, **settings: Any) -> Iter
         yield service
 
 
+@contextmanager
+def beside(service: HttpService, *, processes: int = 1, **settings: Any) -> Iterator[HttpService]:
+    """Run another server on the same store and broker, with other settings."""
+    port, own = free_port(), replace(service.settings, **settings)
+    command = launch.command("127.0.0.1", port, processes)
+    log = open(service.settings.state / "logs" / f"beside.{port}.log", "wb")  # noqa: SIM115 - closed below
+    server = subprocess.Popen(command, cwd=ROOT, env=launch.environment(own), stdout=log, stderr=log)
+    another = HttpService(own, port, service.local)
+    try:
+        until(lambda: _connects(another), timeout_s=60)
+        yield another
+    finally:
+        server.terminate()
+        server.wait(30)
+        log.close()
+
+
+def _connects(service: HttpService) -> bool:
+    try:
+        return service.ask("GET", "/v1/models").status > 0
+    except OSError:
+        return False
+
+
 def _answers(service: HttpService) -> bool:
     try:
         return service.ask("GET", "/health").status == 200

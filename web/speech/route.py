@@ -41,7 +41,11 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     profile = translation.profile(arguments["options"])
     task = new_task()
     await admitted(service, client, task, len(request.input))
-    await service.away(send_render, service, task, arguments, client.labels)
+    try:
+        await service.away(send_render, service, task, arguments, client.labels)
+    except BaseException:
+        await _shielded(ended(service, client, task))
+        raise
     sse = request.stream_format == "sse"
 
     async def parts() -> AsyncGenerator[bytes, None]:

@@ -439,6 +439,17 @@ def test_jobs_at_once_are_counted(keyed: HttpService) -> None:
     until(lambda: create(keyed, "second", key=key, input="Ann: Me, too.").status == 201, timeout_s=20)
 
 
+@pytest.mark.http
+def test_takes_are_counted(keyed: HttpService) -> None:
+    text = "These words are counted twice."
+    key = keyed.key("six", "--characters-per-day", str(2 * len(text)))
+    create(keyed, "counted", key=key, input=f"Ann: {text}"[5:], voice="alloy")
+    finished(keyed, "counted", **bearer(key))
+    takes = [keyed.ask("POST", f"{PATH}/counted/segments/0/takes", {}, **bearer(key)) for _ in range(2)]
+    assert [each.status for each in takes] == [200, 429]
+    assert takes[1].error["code"] == "characters_per_day"
+
+
 def test_no_words_reach_the_logs(service: HttpService, job: dict[str, Any]) -> None:
     logs = "".join(path.read_text() for path in (service.settings.state / "logs").iterdir())
     assert SECRET_WORD not in logs

@@ -1,7 +1,8 @@
 """Tasks beside a job that a request waits for."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 from uuid import uuid4
@@ -11,12 +12,32 @@ from celery import states
 
 from pipeline.errors import PipelineError
 from tasks.message_headers import Subject
+from web.access.admission import admitted, ended
 from web.errors import ApiError
 from web.jobs.found import FoundJob
+from web.rendering import new_task
 
 WAIT_S = 20.0
 """Longest wait for a result; the work goes on after it."""
 _POLL_S = 0.2
+
+
+@asynccontextmanager
+async def admission(job: FoundJob, characters: int = 0) -> AsyncIterator[None]:
+    """Count work beside a job for its client, while the body lasts.
+
+    Args:
+        characters: length of the text that is spoken.
+
+    Raises:
+        ApiError: 429, a limit of the client is reached.
+    """
+    task = new_task()
+    await admitted(job.service, job.client, task, characters)
+    try:
+        yield
+    finally:
+        await ended(job.service, job.client, task)
 
 
 async def asked(

@@ -16,27 +16,26 @@ from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS
 from pipeline.jobs.plans import Plan
 from pipeline.views.states import newest_manifest
 from tasks.flower.history_routes import ATTEMPTS_MAX
-from web import errors
 from web.errors import ApiError, not_found
 from web.jobs.found import FoundJob, JobDep
-from web.jobs.paths import PATH, RESPONSES
+from web.jobs.paths import PARTS, PATH, RESPONSES
 from web.jobs.stored_file import stored_file
 from web.jobs.temporary_file import make_file, temporary_file
 
 router = APIRouter(
     tags=["jobs"],
-    responses={**RESPONSES, 416: {"model": errors.ErrorObject, "description": "Outside the file"}},
+    responses=RESPONSES,
 )
 _REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'self'"
 Revision = Annotated[int | None, Query(ge=0, le=999, description="Default: the newest one.")]
 _BINARY: dict[int | str, dict[str, Any]] = {
+    **PARTS,
     200: {"content": {each.media_type: {} for each in AUDIO_FORMATS.values()}},
-    206: {"description": "Part of the file"},
-    304: {"description": "Not modified"},
 }
 
 
-@router.api_route(PATH + "/{id}/content", methods=["GET", "HEAD"], response_class=Response, responses=_BINARY)
+@router.head(PATH + "/{id}/content", include_in_schema=False)
+@router.get(PATH + "/{id}/content", response_class=Response, responses=_BINARY)
 async def get_content(
     job: JobDep,
     request: Request,
@@ -89,7 +88,7 @@ def _plan(job: FoundJob) -> Plan:
     return plan
 
 
-@router.get(PATH + "/{id}/subtitles", response_class=Response)
+@router.get(PATH + "/{id}/subtitles", response_class=Response, responses=PARTS)
 async def get_subtitles(
     job: JobDep, request: Request, format: Literal["srt", "vtt"] = "srt", revision: Revision = None
 ) -> Response:
@@ -99,19 +98,19 @@ async def get_subtitles(
     return stored_file(job.service, request, artifact, media_type, f"{job.record.id}.{format}")
 
 
-@router.get(PATH + "/{id}/words", response_class=Response)
+@router.get(PATH + "/{id}/words", response_class=Response, responses=PARTS)
 async def get_words(job: JobDep, request: Request, revision: Revision = None) -> Response:
     """Get the time, speaker and turn of every word, as JSON."""
     return await _json_file(job, request, "words", revision)
 
 
-@router.get(PATH + "/{id}/chapters", response_class=Response)
+@router.get(PATH + "/{id}/chapters", response_class=Response, responses=PARTS)
 async def get_chapters(job: JobDep, request: Request, revision: Revision = None) -> Response:
     """Get the title, segment and times of every chapter of a book, as JSON."""
     return await _json_file(job, request, "chapters", revision)
 
 
-@router.get(PATH + "/{id}/turns", response_class=Response)
+@router.get(PATH + "/{id}/turns", response_class=Response, responses=PARTS)
 async def get_turns(job: JobDep, request: Request, revision: Revision = None) -> Response:
     """Get the time and speaker of every turn, as JSON."""
     return await _json_file(job, request, "turns", revision)

@@ -21,7 +21,7 @@ Short = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 _OWN_FIELDS = {
     *("format", "title", "form", "symbols", "first_segment_words", "engine", "model", "on_error"),
-    *("base_job", "namespace", "webhook"),
+    *("base_job", "namespace", "webhook", "lexicon"),
 }
 """Options that have fields of their own, or belong to the service."""
 
@@ -47,6 +47,7 @@ class ReadingFields(BaseModel):
     speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
     form: str | None = Field(None, description="Form of the script; default: it is recognised.")
     symbols: Literal["refuse", "omit", "name"] = Field("refuse", description="Emoji and other pictures.")
+    lexicon: dict[str, Any] | None = Field(None, description="Respellings of words and phrases.")
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Options of the task.")
 
 
@@ -111,7 +112,7 @@ def _sha256(data: bytes) -> str:
 
 def content_of(request: JobFields, source: Source) -> str:
     """Hash of all that makes two requests of an ID the same."""
-    fields = request.model_dump(mode="json", exclude={"id", "metadata", "input"})
+    fields = request.model_dump(mode="json", exclude={"id", "metadata", "input"}, exclude_defaults=True)
     return hashed({**fields, "script": source.digest()})
 
 
@@ -138,6 +139,8 @@ def arguments(
         raise OptionError("voice", "reads all of a text, so there are no `voices` beside it")
     options: dict[str, Any] = {**request.options, **translation.engine_options(request.model)}
     options["symbols"] = request.symbols
+    if request.lexicon is not None:
+        options["lexicon"] = request.lexicon
     if request.speed != 1.0:
         options["pace"] = request.speed
     form, voices = request.form, registered.all_used(request.voices)

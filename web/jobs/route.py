@@ -14,7 +14,7 @@ from web.access.clients import Client, ClientDep
 from web.access.voices import ClientVoices
 from web.errors import ApiError
 from web.jobs import views
-from web.jobs.asked import WAIT_S, asked
+from web.jobs.asked import WAIT_S, admission, asked
 from web.jobs.create import create
 from web.jobs.events import job_events
 from web.jobs.found import FoundJob, JobDep
@@ -151,7 +151,8 @@ def _cancel(job: FoundJob) -> JobView:
 @router.post(PATH + "/{id}/retry", status_code=202)
 async def retry_job(job: JobDep, request: RetryJob) -> JobView:
     """Run a failed or cancelled job again; finished segments are not made again."""
-    return await job.away(_retry, request.segment)
+    async with admission(job):
+        return await job.away(_retry, request.segment)
 
 
 def _retry(job: FoundJob, segment: int | None) -> JobView:
@@ -184,7 +185,8 @@ def _delete(job: FoundJob) -> DeletedJob:
 async def diff_job(job: JobDep, request: CompareScript) -> dict[str, Any]:
     """Compare another version of the script with a job: what changes, and how long that takes."""
     given = await job.away(_compared, request)
-    found = await asked(job, "voxchord.diff", "voxchord", given, WAIT_S)
+    async with admission(job):
+        found = await asked(job, "voxchord.diff", "voxchord", given, WAIT_S)
     if found is None:
         raise errors.unavailable("no worker compares scripts")
     return found

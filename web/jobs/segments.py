@@ -16,9 +16,9 @@ from pipeline.stitching import encoders
 from pipeline.views.states import SUCCEEDED
 from pipeline.views.take_list import ListedTake, listed_takes, used_take
 from web.errors import ApiError, not_found
-from web.jobs.asked import WAIT_S, asked
+from web.jobs.asked import WAIT_S, admission, asked
 from web.jobs.found import FoundJob, JobDep
-from web.jobs.paths import PATH, RESPONSES
+from web.jobs.paths import PARTS, PATH, RESPONSES
 from web.jobs.temporary_file import make_file, temporary_file
 from web.speech.request import OptionValue
 
@@ -162,7 +162,7 @@ def _segment(chosen: ChosenTake, failures: Mapping[int, str]) -> Segment:
 @router.get(
     _SEGMENTS + "/{segment}/audio",
     response_class=FileResponse,
-    responses={200: {"content": {each.media_type: {} for each in AUDIO_FORMATS.values()}}},
+    responses={**PARTS, 200: {"content": {each.media_type: {} for each in AUDIO_FORMATS.values()}}},
 )
 async def get_audio(
     job: JobDep,
@@ -234,19 +234,17 @@ async def create_take(
     job: JobDep, segment: int, request: CreateTake, response: Response, wait_s: Seconds = WAIT_S
 ) -> Asked:
     """Make another take of a segment. It is not used before it is picked."""
-    plan = await job.away(_unended_or_finished, segment)
-    kwargs = {"job": plan.job, "segment": segment, "seed": request.seed, "options": request.options}
-    made = await asked(job, "voxchord.retake", "voxchord", kwargs, wait_s)
+    takes = await job.away(_takes, segment)
+    characters = sum(len(line.text) for line in takes.segment.lines)
+    kwargs = {"job": takes.plan.job, "segment": segment, "seed": request.seed, "options": request.options}
+    async with admission(job, characters):
+        made = await asked(job, "voxchord.retake", "voxchord", kwargs, wait_s)
     if made is None:
         return Asked(status="in_progress")
     response.status_code = 200
     if not made.get("ok"):
         raise ApiError(500, f"the take could not be made: {made.get('error')}", code="take_failed")
     return Asked(status="completed", take=made["take"])
-
-
-def _unended_or_finished(job: FoundJob, segment: int) -> Plan:
-    return _takes(job, segment).plan
 
 
 @router.post(_SEGMENTS + "/{segment}/pick", status_code=202, responses={200: {"model": Asked}})
@@ -256,7 +254,8 @@ async def pick_take(
     """Choose a take of a completed job; the file is joined anew, as another revision."""
     plan = await job.away(_pickable, segment, request.take)
     kwargs = {"job": plan.job, "segment": segment, "take": request.take}
-    made = await asked(job, "voxchord.pick", "cpu.stitch", kwargs, wait_s)
+    async with admission(job):
+        made = await asked(job, "voxchord.pick", "cpu.stitch", kwargs, wait_s)
     if made is None:
         return Asked(status="in_progress", take=request.take)
     response.status_code = 200

@@ -44,6 +44,7 @@ NVIDIA's, and `dcgm` what its exporter would say, written by hand in that format
 NULL_HERE = {
     *("error", "exc_message", "exc_type"),  # no attempt of the job failed
     *("lost_gpu_s", "lost_wh"),  # none failed on a device
+    *("next_run_s", "next_cpu_s"),  # no take failed its check
 }
 """Columns of tables that may be NULL throughout."""
 

@@ -66,7 +66,13 @@ def test_blocks_cover_the_script_and_what_was_heard() -> None:
             ("missing_line", 2),
         ),
         (HEARD.replace("In twenty fifteen", "I'm your host Alice. In twenty fifteen"), ("repeated_line", 0)),
-        (HEARD.replace("gentle, predictable upward slope", "banana under seven wet hats"), ("run", 3)),
+        (
+            HEARD.replace(
+                "We no longer on a gentle, predictable upward slope",
+                "Some purple fish banana under seven wet hats jumping",
+            ),
+            ("run", 3),
+        ),
         (HEARD + " And then the man was very much of the other thing you know", ("run", 3)),
     ],
 )
@@ -90,10 +96,19 @@ def test_nothing_heard_is_everything_missing() -> None:
     assert aligned("").errors > 30
 
 
-def test_a_short_line_spoken_otherwise_is_found_by_its_error_rate() -> None:
+def test_a_few_words_heard_otherwise_are_no_fault() -> None:
+    """Recognisers know few names, so short lines may be heard as others."""
     lines = (*LINES, "Take the red one.")
-    assert found(HEARD + " Take the bread one.", lines) == []
-    assert found(HEARD + " Jack said yellow one.", lines) == [("words", 4)]
+    assert found(HEARD + " Jack said yellow one.", lines) == []
+    assert found(HEARD.replace("gentle, predictable upward", "banana under seven")) == []
+
+
+def test_a_line_of_which_half_is_spoken_otherwise_is_found_by_its_error_rate() -> None:
+    line = "The river rose quickly before noon and nobody knew if the northern bridge would hold until dusk."
+    heard = (
+        "The river rose banana fish seven and nobody knew purple hats jumping bridge would hold orange lamps."
+    )
+    assert found(f"{HEARD} {heard}", (*LINES, line)) == [("words", 4)]
 
 
 def test_words_have_their_recognised_times() -> None:

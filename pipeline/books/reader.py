@@ -12,11 +12,13 @@ from pipeline.books.formats.html_page import decode_page
 from pipeline.books.formats.plain_text import read_markdown, read_plain_text
 from pipeline.books.formats.web_page import read_html
 from pipeline.books.limits import BOOK_BYTES_MAX, Budget
+from pipeline.books.quotes import QUOTED
 from pipeline.books.recital import lines_of, script_of
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import parser
 from pipeline.script.encoding import decode
 from pipeline.script.foreign import refuse_foreign
+from pipeline.script.names import identity
 from pipeline.script.parser import with_newlines
 from pipeline.script.turns import Script
 
@@ -119,6 +121,7 @@ def read(
 
     Args:
         chapters: the chapters of a book that are read, see `pipeline.books.selection.selected`.
+        cast: names of speakers that are given a voice; `Quoted` among them parts quoted speech in a book.
 
     Raises:
         OptionError: no such form, encoding, chapters or way to treat symbols.
@@ -131,6 +134,9 @@ def read(
     parser.check_symbols(symbols)
     try:
         document = read_book(source, book, encoding=encoding)
-        return script_of(document, characters_max=characters_max, chapters=chapters, symbols=symbols)
+        quoted = any(identity(name) == identity(QUOTED) for name in cast)
+        return script_of(
+            document, characters_max=characters_max, chapters=chapters, symbols=symbols, quoted=quoted
+        )
     except ScriptError as error:
         return parser.unreadable(error, book)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.books import quotes
 from pipeline.books.document import HEADING, REST, Block, Chapter, Document
 from pipeline.books.selection import selected
 from pipeline.errors import ScriptError
@@ -16,7 +17,12 @@ NOT_CHOSEN = "chapter that is not chosen"
 
 
 def script_of(
-    document: Document, *, characters_max: int, chapters: str | None = None, symbols: str = "refuse"
+    document: Document,
+    *,
+    characters_max: int,
+    chapters: str | None = None,
+    symbols: str = "refuse",
+    quoted: bool = False,
 ) -> Script:
     """Turn a book into a script that one narrator reads.
 
@@ -25,6 +31,7 @@ def script_of(
     Args:
         chapters: see `pipeline.books.selection.selected`.
         symbols: one of `pipeline.script.plain.SYMBOLS`.
+        quoted: give quoted speech to a speaker of its own, `pipeline.books.quotes.QUOTED`.
 
     Raises:
         OptionError: no such chapters.
@@ -45,7 +52,8 @@ def script_of(
         line += len(chapter.blocks)
     for notice in document.notices:
         findings.notice(1, notice)
-    turns, starts = fold(events, findings, has_speakers=False)
+    spoken = quotes.with_speakers(events, _heading_lines(document)) if quoted else events
+    turns, starts = fold(spoken, findings, has_speakers=False)
     script = findings.script(turns, document.form, chapters=starts, work=_work(document))
     if not turns and not script.problems:
         raise ScriptError(1, "no chapter that is read has words; `chapters` lists them")
@@ -56,6 +64,11 @@ def script_of(
             "choose some with `--chapters`",
         )
     return script
+
+
+def _heading_lines(document: Document) -> frozenset[int]:
+    blocks = (block for chapter in document.chapters for block in chapter.blocks)
+    return frozenset(line for line, block in enumerate(blocks, 1) if block.kind == HEADING)
 
 
 def lines_of(document: Document) -> list[str]:

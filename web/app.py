@@ -8,7 +8,8 @@ from web import errors
 from web.guard import Guard
 from web.jobs import files, segments, upload
 from web.jobs import route as jobs
-from web.routes import health, models, voices
+from web.page import route as page
+from web.routes import check, health, job_script, job_stages, models, voices
 from web.service import Service
 from web.speech import route as speech
 
@@ -21,6 +22,10 @@ _ROUTERS: tuple[APIRouter, ...] = (
     upload.router,
     files.router,
     segments.router,
+    check.router,
+    job_script.router,
+    job_stages.router,
+    page.router,
 )
 
 

@@ -12,7 +12,7 @@ from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.casting import Speaker
-from pipeline.planning.check import Summary, check
+from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.lexicon import EMPTY, Lexicon
 from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
@@ -171,12 +171,27 @@ def checked(
     """
     found = check(script, voices, engine=engine, registered=registered, lexicon=lexicon)
     found.raise_for_problems()
+    return accepted(found, options, engine.options(engine_options), engine=engine, checker=checker)
+
+
+def accepted(
+    found: Check, options: JobOptions, engine_options: Options, *, engine: Engine, checker: str = ""
+) -> Request:
+    """Make the request of a check without problems.
+
+    Args:
+        engine_options: with the engine's defaults.
+        checker: identity of the check that the options name; empty for none.
+
+    Raises:
+        EngineError: no usable checkpoint.
+    """
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
     return Request(
-        script,
+        found.script,
         found.speakers,
         options,
-        engine.options(engine_options),
+        engine_options,
         revision,
         found.summary(),
         found.wordings,

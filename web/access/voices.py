@@ -43,6 +43,10 @@ class ClientVoices:
         """Names in the store of the voices of a script, by speaker."""
         return {speaker: self.used(voice) for speaker, voice in voices.items()}
 
+    def shown(self, name: str) -> str:
+        """Name of a voice as the client knows it."""
+        return name.removeprefix(self._prefix)
+
     def names(self) -> list[str]:
         """Names that the client can use, sorted."""
         found = self.voices.names()

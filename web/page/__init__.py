@@ -1,0 +1,1 @@
+"""The page of the service: static files, which use the public API alone."""

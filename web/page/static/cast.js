@@ -1,0 +1,109 @@
+// The cast: a voice for each speaker, to hear before anything is rendered, and uploads of new ones.
+import { get, send, upload } from '/page/api.js'
+import { busy, button, dialog, field, h, notify, plural } from '/page/dom.js'
+
+const SAMPLE = 'Hello. This is how I sound when I read for you.'
+const GROUPS = [['preset', 'Voices'], ['recording', 'Recordings'], ['variation', 'Variations']]
+const PATH = '/v1/audio/voices'
+
+export const loadVoices = async signal => (await get(PATH, signal)).voices.filter(each => each.kind !== 'alias')
+
+export function castTable(voices, onChange) {
+  const chosen = new Map()
+  const rows = h('ul', { class: 'cast' })
+  const add = button('Add a voice…', () => newVoice(voices).then(added => { if (added) show(speakers) }), { class: 'quiet' })
+  let speakers = []
+
+  function selection(speaker) {
+    const select = h('select', { 'aria-label': `Voice of ${speaker.name}` })
+    const current = chosen.get(speaker.name) ?? speaker.voice
+    for (const [kind, label] of GROUPS) {
+      const names = voices.filter(each => each.kind === kind)
+      if (names.length) select.append(h('optgroup', { label }, names.map(each => h('option', { value: each.id, selected: each.id === current }, each.name))))
+    }
+    if (!voices.some(each => each.id === current)) select.prepend(h('option', { value: current, selected: true }, current || 'Choose…'))
+    select.addEventListener('change', () => { chosen.set(speaker.name, select.value); onChange() })
+    return select
+  }
+
+  function show(found) {
+    speakers = found
+    for (const name of chosen.keys()) if (!found.some(each => each.name === name)) chosen.delete(name)
+    rows.replaceChildren(...found.map(speaker => {
+      const select = selection(speaker)
+      const hear = button('Hear', () => busy(hear, () => preview(select.value)), { 'aria-label': `Hear the voice of ${speaker.name}` })
+      return h('li', {},
+        h('div', { class: 'who' }, h('strong', {}, speaker.name), h('small', {}, `${plural(speaker.turns, 'turn')}, ${plural(speaker.words, 'word')}`)),
+        select, hear)
+    }))
+    add.hidden = !found.length
+  }
+
+  return { element: h('div', {}, rows, add), show, voices: () => Object.fromEntries(chosen), names: () => [...chosen.keys()] }
+}
+
+let sounding = null
+
+async function preview(voice) {
+  sounding?.pause()
+  const response = await send('/v1/audio/speech', { method: 'POST', json: { input: SAMPLE, voice, response_format: 'mp3' } })
+  const address = URL.createObjectURL(await response.blob())
+  sounding = new Audio(address)
+  sounding.addEventListener('ended', () => URL.revokeObjectURL(address))
+  await sounding.play()
+}
+
+/** Ask for a recording, from a file or the microphone, and register it. */
+function newVoice(voices) {
+  return dialog('Add a voice', close => {
+    const name = h('input', { required: true, maxlength: 40, pattern: '[A-Za-z0-9][A-Za-z0-9 _.\\-]*' })
+    const file = h('input', { type: 'file', accept: 'audio/*' })
+    const consent = h('input', { required: true, maxlength: 2000 })
+    const recorder = recording()
+    const form = h('form', {},
+      h('p', {}, 'A clear recording of one person, 5 to 30 seconds long, without music.'),
+      field('Name', name, 'Letters, digits, spaces, and _ . -'), field('Recording', file), recorder.element,
+      field('Consent', consent, 'How the person agreed to this use; it is stored with the voice.'),
+      h('div', { class: 'actions' }, h('button', { class: 'primary' }, 'Add')))
+    form.addEventListener('submit', event => {
+      event.preventDefault()
+      busy(form, async () => {
+        const sample = recorder.sample() ?? file.files[0]
+        if (!sample) throw new Error('Choose or record a recording first.')
+        const data = new FormData()
+        for (const [key, value] of [['name', name.value], ['consent', consent.value], ['audio_sample', sample]]) data.append(key, value)
+        const made = await upload(PATH, data)
+        if (!voices.some(each => each.id === made.id)) voices.push({ id: made.id, name: made.name, kind: 'recording' })
+        notify([`The voice ${made.name} is ready.`, ...made.notices].join(' '))
+        close(made)
+      })
+    })
+    return form
+  })
+}
+
+function recording() {
+  let recorder = null
+  let sample = null
+  const state = h('small', { role: 'status' })
+  const toggle = button('Record', () => busy(toggle, async () => {
+    if (recorder) return recorder.stop()
+    const stream = await navigator.mediaDevices.getUserMedia({ audio: true })
+    const parts = []
+    recorder = new MediaRecorder(stream)
+    recorder.addEventListener('dataavailable', event => parts.push(event.data))
+    recorder.addEventListener('stop', () => {
+      for (const track of stream.getTracks()) track.stop()
+      sample = new File(parts, 'recording.webm', { type: recorder.mimeType })
+      recorder = null
+      toggle.textContent = 'Record again'
+      state.textContent = 'Recorded; it is used in place of a file.'
+    })
+    recorder.start()
+    toggle.textContent = 'Stop'
+    state.textContent = 'Recording…'
+    return undefined
+  }))
+  const can = Boolean(navigator.mediaDevices && window.MediaRecorder)
+  return { element: h('div', { class: 'actions', hidden: !can }, toggle, state), sample: () => sample }
+}

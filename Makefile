@@ -11,7 +11,7 @@ COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 # Compiled modules are kept, whatever the environment of the caller says: each process starts sooner.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test pytest quick books-test slow-test model-test listen listen-test console-test http-test kernel-test lint clean
+.PHONY: run test pytest quick books-test slow-test model-test listen listen-test console-test http-test page-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
@@ -58,6 +58,10 @@ console-test: $(VENV)/.test
 # All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md.
 http-test: $(VENV)/.test
 	$(PYTEST) tests/web web
+
+# The page in a real browser, with what tests/debian.txt lists. Screenshots are in out/page.
+page-test: $(VENV)/.test
+	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/web/test_page.py tests/web/test_page_browser.py
 
 # The Triton kernels in Triton's interpreter, and compiled for a GPU that is not there. Brings Triton, 190 MB.
 kernel-test: $(VENV)/.test

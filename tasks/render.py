@@ -15,7 +15,7 @@ from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.lexicon import Lexicon, read_lexicon
-from pipeline.planning.request import Request, checked, reading_options, split_options
+from pipeline.planning.request import ReadingOptions, Request, checked, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.message_headers import LABELS, labels_in_headers
@@ -28,6 +28,7 @@ from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import first_of, root_id_of
+from tasks.settings import Settings
 from tasks.task import VoxchordTask
 
 ARGUMENTS = ("script", "voices", "options")
@@ -216,12 +217,23 @@ def request_of(
     names.update(parsed.speakers)
     registered = Voices(resources.jobs.store)
     checker = resources.checkers.identity(own.verify)
-    installed = resources.settings.lexicon
-    lexicon = Lexicon({**(read_lexicon(Path(installed)) if installed else {}), **(reading.lexicon or {})})
     request = checked(
-        parsed, voices, own, rest, engine=engine, registered=registered, checker=checker, lexicon=lexicon
+        parsed,
+        voices,
+        own,
+        rest,
+        engine=engine,
+        registered=registered,
+        checker=checker,
+        lexicon=lexicon_of(resources.settings, reading),
     )
     return request, engine.profile
+
+
+def lexicon_of(settings: Settings, reading: ReadingOptions) -> Lexicon:
+    """Respellings of the installation and of a request, which come first."""
+    installed = read_lexicon(Path(settings.lexicon)) if settings.lexicon else {}
+    return Lexicon({**installed, **(reading.lexicon or {})})
 
 
 def _base(resources: Resources, job: str | None) -> Plan | None:

@@ -10,7 +10,7 @@ from _pytest.mark import ParameterSet
 _LIST = Path(__file__).parent / "debian.txt"
 
 thorough = pytest.mark.skipif(
-    "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test runs it"
+    "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test and page-test run such tests"
 )
 
 

@@ -18,6 +18,7 @@ from pipeline.jobs.plans import segments_of
 from pipeline.planning.check import Check, check
 from pipeline.planning.request import JobOptions, accepted, reading_options, split_options
 from tasks.diff import estimate
+from tasks.render import lexicon_of
 from web import errors
 from web.access.clients import Client, ClientDep
 from web.access.voices import ClientVoices
@@ -138,7 +139,13 @@ def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
         chapters=reading.chapters,
         cast=list(given["voices"]),
     )
-    return check(script, given["voices"], engine=engine, registered=service.voices)
+    return check(
+        script,
+        given["voices"],
+        engine=engine,
+        registered=service.voices,
+        lexicon=lexicon_of(service.settings, reading),
+    )
 
 
 def _shown(found: Check, registered: ClientVoices) -> CheckedScript:

@@ -43,7 +43,11 @@ export function scriptEditor({ onInput, onFile }) {
     return found.length ? h('div', { class: kind }, h('h3', {}, plural(found.length, kind)), h('ul', {}, items, more ? h('li', {}, `and ${more} more`) : null)) : null
   }
 
-  area.addEventListener('input', () => { marks = new Map(); draw(); scrolled(); onInput() })
+  // a paste is an event for each of its lines
+  let drawing = 0
+  area.addEventListener('input', () => {
+    if (!drawing) drawing = requestAnimationFrame(() => { drawing = 0; marks = new Map(); draw(); scrolled(); onInput() })
+  })
   area.addEventListener('scroll', scrolled, { passive: true })
   file.addEventListener('change', () => { if (file.files[0]) onFile(file.files[0]); file.value = '' })
   box.addEventListener('dragover', event => { event.preventDefault(); box.classList.add('over') })

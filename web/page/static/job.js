@@ -46,7 +46,7 @@ class JobPage {
     this.title.textContent = title
     document.title = `${title} – voxchord`
     const facts = [statusOf(job)]
-    if (job.segments && !ended(job.status)) facts.push(`${job.segments_done} of ${plural(job.segments, 'segment')}`)
+    if (job.segments && !ended(job.status)) facts.push(`${Math.max(job.segments_done, this.timeline?.done ?? 0)} of ${plural(job.segments, 'segment')}`)
     if (job.eta_s !== null && !ended(job.status)) facts.push(`about ${duration(job.eta_s)} to go`)
     if (job.duration_s !== null) facts.push(`${duration(job.duration_s)} of audio`, plural(job.segments, 'segment'))
     if (job.cost?.cpu_s) facts.push(`${duration(job.cost.cpu_s)} of CPU time`)
@@ -165,8 +165,9 @@ class JobPage {
     while (!ended(this.job.status) && !this.signal.aborted) {
       if (this.timeline && this.job.status === 'in_progress') {
         const found = await get(path(this.id, '/stages'), this.signal).catch(() => ({ stages: [] }))
-        found.stages.forEach((stage, index) => { if (stage !== 'verify') this.timeline.set(index, stage) })
+        found.stages.forEach((stage, index) => { this.timeline.set(index, stage) })
         this.timeline.summarise()
+        if (this.job.status === 'in_progress') this.show(this.job)
       }
       await new Promise(resolve => setTimeout(resolve, STAGES_MS))
     }

@@ -33,6 +33,7 @@ class Draft {
     const engines = models.filter(name => !/^(tts-1|gpt-)/.test(name))
     this.model = h('select', { on: { change: () => this.check() } }, options([['', 'Default'], ...engines.map(name => [name])]))
     this.speed = h('input', { type: 'number', min: 0.25, max: 4, step: 0.05, value: '1', on: { change: () => this.check() } })
+    this.symbols = h('select', { on: { change: () => this.check() } }, options([['refuse', 'Refuse'], ['omit', 'Leave out'], ['name', 'Read the name']], 'refuse'))
     this.seed = h('input', { type: 'number', min: 0, max: 4294967295, step: 1, value: '0' })
     this.estimate = h('div', { class: 'estimate', role: 'status' })
     this.start = button('Render', () => busy(this.start, () => this.create()), { class: 'primary big', disabled: true })
@@ -41,7 +42,7 @@ class Draft {
       h('section', { class: 'card', 'aria-labelledby': 'takes' }, h('h2', { id: 'takes' }, 'What it will take'), this.estimate,
         h('div', { class: 'pair' }, field('Title', this.title), field('Format', this.format)),
         h('details', {}, h('summary', {}, 'More options'),
-          h('div', { class: 'pair' }, field('Model', this.model), field('Speed', this.speed), field('Seed', this.seed, 'Another seed is another performance.'))),
+          h('div', { class: 'pair' }, field('Model', this.model), field('Speed', this.speed), field('Emoji', this.symbols), field('Seed', this.seed, 'Another seed is another performance.'))),
         this.start))
     this.element = h('div', { class: 'draft' }, h('section', { class: 'script', 'aria-labelledby': 'script' },
       h('div', { class: 'head' }, h('h1', { id: 'script' }, 'Script'), this.editor.actions,
@@ -80,6 +81,7 @@ class Draft {
       model: this.model.value,
       voices: this.cast.voices(),
       speed: Number(this.speed.value) || 1,
+      symbols: this.symbols.value,
       options: seed ? { seed } : {},
     }
   }
@@ -117,9 +119,9 @@ class Draft {
   show(found) {
     this.editor.mark(found.problems, found.notices)
     this.start.disabled = found.problems.length > 0
-    const facts = [[plural(found.words, 'word'), found.form], [`${minutes(found.minutes)}`, 'of audio']]
+    const facts = [[minutes(found.minutes), 'of audio'], [plural(found.words, 'word'), `of ${plural(found.speakers.length, 'speaker')}`]]
     if (found.segments !== null) {
-      const made = found.segments_made ? `${found.segments_made} made already` : 'each made once'
+      const made = found.segments_made ? `${found.segments_made} made already` : 'to make'
       facts.push([plural(found.segments, 'segment'), made])
     }
     const { wall_s: wall, work_s: work, processes, days } = found.estimate

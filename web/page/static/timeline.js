@@ -20,6 +20,8 @@ export class Timeline {
     this.summarise()
   }
 
+  get done() { return this.states.filter(state => state === 'verify').length }
+
   set(index, stage) {
     if (this.states[index] === stage || this.states[index] === 'verify') return
     this.states[index] = stage

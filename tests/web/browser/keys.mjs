@@ -1,0 +1,22 @@
+// A service with keys: the page asks for one, and has it for this tab alone.
+import { findings, open } from './browser.mjs'
+
+const { browser, page } = await open()
+await page.goto(process.env.PAGE_URL)
+const asked = page.getByRole('dialog', { name: 'Key' })
+await asked.waitFor()
+const axe = await findings(page)
+await asked.getByLabel('Key').fill('wrong')
+await asked.getByRole('button', { name: 'Use this key' }).click()
+await page.getByText('the key is unknown or revoked').waitFor()
+await asked.getByLabel('Key').fill(process.env.KEY)
+await asked.getByRole('button', { name: 'Use this key' }).click()
+await page.getByRole('textbox', { name: 'Script', exact: true }).fill('Ann: The harbour was quiet that morning.\n\nBen: It was.')
+await page.getByRole('button', { name: 'Render' }).click()
+await page.waitForFunction(() => document.querySelector('.state')?.textContent.startsWith('Finished'))
+await page.locator('.player button.primary:enabled').click()
+await page.waitForFunction(() => document.querySelector('.player audio').currentTime > 0.3)
+const stored = await page.evaluate(() => ({ session: Object.keys(sessionStorage), local: localStorage.length, cookie: document.cookie }))
+const source = await page.evaluate(() => document.querySelector('.player audio').src.slice(0, 5))
+console.log(JSON.stringify({ axe, stored, source }))
+await browser.close()

@@ -1,6 +1,7 @@
 """Fleet of real workers with a real broker and store in one folder, for tests that kill them."""
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -180,6 +181,7 @@ class Fleet:
                 process.wait()
         for end in (self._sign_of_life, self._alive):
             os.close(end)
+        gc.collect()  # results unsubscribe when they are collected, which needs their broker
         self.app.close()
         self._valkey.stop()
 

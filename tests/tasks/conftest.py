@@ -1,5 +1,6 @@
 """Fixtures: a real service with an embedded broker, an intake worker and two decoding processes."""
 
+import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,4 +61,5 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         history = open_database(settings.history_url)
         yield Service(app, settings, Jobs(Store(settings.store_url)), history)
         history.dispose()
+        gc.collect()  # results unsubscribe when they are collected, which needs their broker
         app.close()

@@ -143,6 +143,7 @@ class Bench:
             self.hit = 0.0
 
     def _judge(self, line: Line, number: int, result: Any) -> None:
+        until(lambda: self._supervised(result), _LIMIT_S, every_s=0.5)
         manifest = result.get(timeout=_LIMIT_S)
         store, quiet = self.fleet.jobs.store, self.quiet[number]
         turns = json.loads(store.objects.read(manifest["turns"]["name"]) or b"[]")
@@ -153,6 +154,13 @@ class Bench:
         line.identical = same and (line.identical or not line.finished)
         line.finished += 1
         line.extra_decodes += self._decoded_again(str(result.id))
+
+    def _supervised(self, result: Any) -> bool:
+        """True if there is an answer; workers that ended by themselves are started again meanwhile."""
+        for name, process in self.fleet.workers.items():
+            if process.poll() is not None:
+                self.fleet.start(name)
+        return bool(result.ready())
 
     def _sha256(self, manifest: dict[str, Any]) -> str:
         import hashlib

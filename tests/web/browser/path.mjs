@@ -39,9 +39,9 @@ await inspect('2-faults')
 await area.fill(readFileSync(script, 'utf8'))
 
 // cast
-await page.getByLabel('Voice of C').waitFor()
+await page.getByLabel('Voice of C', { exact: true }).waitFor()
 const rechecked = page.waitForResponse(response => response.url().endsWith('/v1/audio/check'))
-await page.getByLabel('Voice of B').selectOption('heron')
+await page.getByLabel('Voice of B', { exact: true }).selectOption('heron')
 await rechecked
 const spoken = page.waitForResponse(response => response.url().endsWith('/v1/audio/speech'))
 await page.getByRole('button', { name: 'Hear the voice of B' }).click()

@@ -88,11 +88,12 @@ class JobPage {
 
   async heard(event) {
     if (event.type === 'audio.job.segment') {
-      if (!this.transcript) await this.prepare()
+      if (!this.transcript) await this.prepare(event.of)
       this.durations[event.segment] = event.duration_s
       this.timeline.set(event.segment, 'verify')
       this.timeline.summarise()
-      if (this.playable()) await this.player.grow()
+      this.transcript.estimate(this.durations.slice(0, this.playable()), this.soFar ?? 0)
+      if (this.playable()) this.player.grow().catch(error => { if (!this.signal.aborted) notify(error.message, 'error') })
     } else if (event.job) {
       this.show(event.job)
       if (event.job.segments && !this.transcript) await this.prepare()
@@ -106,11 +107,11 @@ class JobPage {
     return count
   }
 
-  async prepare() {
+  async prepare(segments = this.job.segments) {
     if (this.transcript) return
     const script = await get(path(this.id, '/script'), this.signal)
     if (this.transcript) return
-    this.timeline = new Timeline(this.job.segments ?? 1, segment => this.reveal(segment))
+    this.timeline = new Timeline(segments, segment => this.reveal(segment))
     this.transcript = new Transcript(script, {
       hear: index => this.hear(index),
       seek: seconds => this.player.seek(seconds),
@@ -123,11 +124,13 @@ class JobPage {
   }
 
   async fetchSoFar() {
-    const count = this.playable()
     const data = await blob(path(this.id, '/content?so_far=true'), this.signal)
     const address = URL.createObjectURL(data)
     const probe = new Audio(address)
-    probe.addEventListener('loadedmetadata', () => this.transcript?.estimate(this.durations.slice(0, count), probe.duration), { once: true })
+    probe.addEventListener('loadedmetadata', () => {
+      this.soFar = probe.duration
+      this.transcript?.estimate(this.durations.slice(0, this.playable()), this.soFar)
+    }, { once: true })
     return address
   }
 

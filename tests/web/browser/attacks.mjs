@@ -14,6 +14,7 @@ await page.waitForFunction(() => document.querySelector('.state')?.textContent.s
 const title = await page.locator('h1').textContent()
 const speakers = await page.locator('.turn-head strong').allTextContents()
 await page.getByRole('link', { name: 'Jobs' }).click()
+await page.locator('.jobs li a').first().waitFor()
 const jobs = await page.locator('.jobs li a').allTextContents()
 const refused = await page.evaluate(() => {
   try {

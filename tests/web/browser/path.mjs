@@ -103,7 +103,7 @@ await page.locator('.turn.current').getByRole('button', { name: /^Takes of line/
 await page.getByRole('button', { name: 'Make another take' }).first().click()
 await page.getByText('Take 100 (yours)').waitFor()
 await inspect('6-takes')
-await page.getByRole('button', { name: /^Use Take 100/ }).click()
+await page.getByRole('button', { name: /^Use it: Take 100/ }).click()
 await page.getByText('Take 100 (yours) is in the file now.').waitFor()
 await page.getByRole('dialog').getByRole('button', { name: 'Close' }).click()
 await page.getByText('revision 1').waitFor()

@@ -41,7 +41,7 @@ export async function takesDialog(id, segments, title, { finished }) {
       picked = true
       notify(`${name} is in the file now.`)
       await load()
-    }), { disabled: take.used || !finished, 'aria-label': `Use ${name} of segment ${segment}`, title: finished ? null : 'When the job is finished' })
+    }), { disabled: take.used || !finished, 'aria-label': `Use it: ${name} of segment ${segment}`, title: finished ? null : 'When the job is finished' })
     return h('div', { class: take.used ? 'take used' : 'take' },
       h('strong', {}, name),
       h('small', {}, [take.duration_s === null ? 'not made yet' : clock(take.duration_s), take.score === null ? null : `score ${take.score.toFixed(2)}`].filter(Boolean).join(', ')),

@@ -154,7 +154,7 @@ def test_flower_drops_arguments_of_task_sent_events(console: Console, tmp_path: 
 REFUSALS: list[tuple[str, Any, str]] = [
     ("voxchord.render", {"script": f"{WORDS[0]} {WORDS[1]}\nAlice: {WORDS[2]}."}, "ScriptError"),
     ("voxchord.render", {"script": f"Alice: [pause:{WORDS[0]}] {WORDS[1]}."}, "ScriptError"),
-    ("voxchord.render", {"script": [{"speaker": "Alice", "text": [WORDS[0]]}]}, "ScriptError"),
+    ("voxchord.render", {"script": [{"speaker": "Alice", "text": {"text": WORDS[0]}}]}, "ScriptError"),
     ("voxchord.render", {"script": [WORDS[0]]}, "ScriptError"),
     ("voxchord.render", {"script": {"text": WORDS[0]}}, "ScriptError"),
     ("voxchord.render", {"script": f"Alice: {WORDS[0]} \u0007 {WORDS[1]}"}, "ScriptError"),

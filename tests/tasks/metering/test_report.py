@@ -101,6 +101,7 @@ def test_stats_prints_json_and_csv(folder: Path) -> None:
         "voxchord.semantic",
         "voxchord.diffusion",
         "voxchord.stitch",
+        "voxchord.verify",
     }
     lines = list(csv.DictReader(run("stats", "job", "-p", "job=job-3", "--csv").splitlines()))
     assert [line["task_name"] for line in lines] == [row["task_name"] for row in found]

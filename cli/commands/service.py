@@ -47,7 +47,7 @@ def up(
             if http_port:
                 environment = launch.environment(service.child_settings())
                 service.start_http(launch.command("127.0.0.1", http_port, 1, with_starter=True), environment)
-                out.print(f"HTTP      http://127.0.0.1:{http_port}/  (the page; clients add v1)", highlight=False)
+                out.print(f"HTTP      http://127.0.0.1:{http_port}/  (a page; API under v1)", highlight=False)
             out.print("running; Ctrl-C stops it", highlight=False)
             with contextlib.suppress(KeyboardInterrupt):
                 service.wait()

@@ -1,7 +1,6 @@
 """Fleet of real workers with a real broker and store in one folder, for tests that kill them."""
 
 import contextlib
-import gc
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from typing import Any
 import psutil
 from celery import Celery
 
+from bench.harness import results
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -181,8 +181,7 @@ class Fleet:
                 process.wait()
         for end in (self._sign_of_life, self._alive):
             os.close(end)
-        gc.collect()  # results unsubscribe when they are collected, which needs their broker
-        self.app.close()
+        results.close(self.app)
         self._valkey.stop()
 
     def __enter__(self) -> "Fleet":

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from celery import Celery
 
+from bench.harness import results
 from bench.harness.waiting import until
 from tests.console import Console
 from tests.deploy import node
@@ -65,7 +66,7 @@ def running_job(console: Console) -> Iterator[str]:
     until(lambda: len(decoded()) >= 3, timeout_s=60)
     yield decoded()[0]
     sent.get(timeout=240)
-    app.close()
+    results.close(app)
 
 
 def test_flower_shows_a_running_job(console: Console, driver: Path, running_job: str) -> None:

@@ -15,6 +15,7 @@ import psutil
 import pytest
 from celery import Celery
 
+from bench.harness import results
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -52,7 +53,7 @@ def test_local_services_survive_the_death_of_worker_and_broker(tmp_path: Path) -
         assert password
         for log in (settings.state / "logs").iterdir():
             assert password not in log.read_bytes(), log.name
-        app.close()
+        results.close(app)
 
 
 @contextmanager
@@ -141,7 +142,7 @@ def test_up_restarts_flower_and_the_keeper_of_the_broker(tmp_path: Path) -> None
         app = Celery("another-app", broker=url.strip(), backend=url.strip())
         sent = app.send_task("voxchord.render", kwargs={"script": "Anna: Good morning."}, queue="voxchord")
         assert sent.get(timeout=60)["state"] == "done"
-        app.close()
+        results.close(app)
         running = now()
         command.send_signal(signal.SIGTERM)
         assert command.wait(90) == 0

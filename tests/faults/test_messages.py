@@ -2,12 +2,14 @@
 
 import base64
 import json
+from collections.abc import Iterator
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from celery.exceptions import NotRegistered
 
+from bench.harness import results
 from bench.harness.fleet import Fleet
 from bench.harness.malformed import MALFORMED, envelope
 from bench.harness.waiting import until
@@ -23,10 +25,11 @@ WORD = "velvet"
 
 
 @pytest.fixture
-def ours(fleet: Fleet) -> VoxchordApp:
+def ours(fleet: Fleet) -> Iterator[VoxchordApp]:
     app = make_app(Settings(state=fleet.folder / "client", metering=False), fleet.url)
     dead_letters.drop(app, *dead_letters.entries(app))
-    return app
+    yield app
+    results.close(app)
 
 
 def pids(fleet: Fleet) -> dict[str, int]:

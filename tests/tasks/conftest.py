@@ -1,6 +1,5 @@
 """Fixtures: a real service with an embedded broker, an intake worker and two decoding processes."""
 
-import gc
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, select
 
+from bench.harness import results
 from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import task_run
@@ -61,5 +61,4 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         history = open_database(settings.history_url)
         yield Service(app, settings, Jobs(Store(settings.store_url)), history)
         history.dispose()
-        gc.collect()  # results unsubscribe when they are collected, which needs their broker
-        app.close()
+        results.close(app)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from celery import Celery
 
+from bench.harness import results
 from db.database import open_database
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
@@ -32,7 +33,7 @@ def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         history = open_database(settings.history_url)
         yield Service(app, settings, Jobs(Store(settings.store_url)), history)
         history.dispose()
-        app.close()
+        results.close(app)
 
 
 def script(*faults: str, about: str = "") -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness import results
 from bench.harness.waiting import until
 from db.database import open_database
 from db.queries.jobs import get_job
@@ -47,7 +48,7 @@ def test_bundles_explain_a_job_without_its_words(ask: Run, tmp_path: Path) -> No
         engine = open_database(settings.history_url)
         until(lambda: (get_job(engine, job) or {}).get("state") == "FAILED")
         engine.dispose()
-        app.close()
+        results.close(app)
     with (tmp_path / "state" / "logs" / "work.log").open("a") as log:
         log.write("connected to redis://:hunter2@127.0.0.1:1/0 for Marguerite\n")
     out = tmp_path / "bundle.tar.gz"

@@ -8,6 +8,7 @@ import pytest
 import soundfile
 from celery import Celery
 
+from bench.harness import results
 from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.cli.conftest import Run
@@ -26,7 +27,7 @@ def job(tmp_path: Path) -> Iterator[str]:
         kwargs = {"script": f"Anna: faults:noise {WORDS}", "voices": {}, "options": {}}
         manifest = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=60)
         yield manifest["job"]
-        app.close()
+        results.close(app)
 
 
 def test_takes_are_listed_made_heard_and_picked(ask: Run, job: str, tmp_path: Path) -> None:

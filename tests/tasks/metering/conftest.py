@@ -15,6 +15,7 @@ from celery import Celery
 from celery.signals import before_task_publish
 from sqlalchemy import Engine, select
 
+from bench.harness import results
 from bench.harness.services import Postgres, postgres, valkey
 from bench.harness.waiting import until
 from db.database import open_database
@@ -130,7 +131,7 @@ def open_bench(broker: str, folder: Path, url: str) -> Iterator[Bench]:
     bench = Bench(broker, folder, url, queue=f"q-{folder.name}")
     yield bench
     bench.engine.dispose()
-    bench.app.close()
+    results.close(bench.app)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.harness import results
 from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from db.ingest.spool import Spool
@@ -204,7 +205,7 @@ def test_services_notify_and_never_wait(receiver: Receiver, tmp_path: Path) -> N
         assert time.monotonic() - began < 4 + 60
         assert receiver.bodies == [], "both jobs ended before the receiver answered"
         until(lambda: len(receiver.bodies) == 2, timeout_s=60)
-        app.close()
+        results.close(app)
     assert [body["event"] for body in receiver.bodies] == ["failed", "finished"]
     assert "velvet" not in json.dumps(receiver.bodies)
     logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())

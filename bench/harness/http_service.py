@@ -49,6 +49,8 @@ class HttpService:
     port: int
     local: LocalService
     base: dict[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
+    client_suffix: str = ""
+    """End of the names of the clients that are created, so that tests may share a service."""
 
     @property
     def url(self) -> str:
@@ -85,9 +87,13 @@ class HttpService:
             check=False,
         )
 
+    def client(self, name: str) -> str:
+        """Full name of a client."""
+        return f"{name}{self.client_suffix}"
+
     def key(self, name: str, *quotas: str) -> str:
-        """Create a key, which has its effect when this returns."""
-        done = self.command("keys", "create", name, *quotas)
+        """Create a key of a client, which has its effect when this returns."""
+        done = self.command("keys", "create", self.client(name), *quotas)
         assert done.returncode == 0, done.stderr
         key = done.stdout.strip()
         until(lambda: self.ask("GET", "/v1/models", **bearer(key)).status == 200)

@@ -1,6 +1,8 @@
 """A running HTTP service, shared by the tests of its folder."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from uuid import uuid4
 
 import pytest
 
@@ -15,8 +17,14 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpService]:
 
 
 @pytest.fixture(scope="package")
-def keyed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpService]:
-    """Another service, for tests that create keys."""
+def service_with_keys(tmp_path_factory: pytest.TempPathFactory) -> Iterator[HttpService]:
+    """Another service, which asks for keys."""
     with http_service(tmp_path_factory.mktemp("keyed") / "state") as running:
-        running.command("keys", "create", "operator")
+        running.key("operator")
         yield running
+
+
+@pytest.fixture
+def keyed(service_with_keys: HttpService) -> HttpService:
+    """The service that asks for keys, with names of clients of each test's own."""
+    return replace(service_with_keys, client_suffix=f".{uuid4().hex[:8]}")

@@ -59,7 +59,7 @@ def test_without_a_valid_key_nothing_is_answered(keyed: HttpService) -> None:
         client.models.list()
     assert keyed.speak(TEXT, key=key).status == 200
     assert keyed.ask("GET", "/health").status == 200
-    assert keyed.command("keys", "revoke", "visitor").returncode == 0
+    assert keyed.command("keys", "revoke", keyed.client("visitor")).returncode == 0
     until(lambda: keyed.speak(TEXT, key=key).status == 401, timeout_s=10, every_s=0.5)
 
 
@@ -123,13 +123,13 @@ def test_uploads_are_checked(keyed: HttpService) -> None:
 
 
 def test_the_history_says_what_each_client_cost(keyed: HttpService) -> None:
-    key = keyed.key("costly")
+    key, client = keyed.key("costly"), keyed.client("costly")
     text = f"{TEXT} Nobody else says this."
     assert keyed.speak(text, key=key).status == 200
 
     def row() -> dict[str, object] | None:
         rows = json.loads(keyed.command("stats", "clients", "--json").stdout)
-        return next((row for row in rows if row["client"] == "costly" and row["audio_s"]), None)
+        return next((row for row in rows if row["client"] == client and row["audio_s"]), None)
 
     found = until(row, timeout_s=30, every_s=1) or {}
     assert found["requests"] == 1
@@ -139,4 +139,4 @@ def test_the_history_says_what_each_client_cost(keyed: HttpService) -> None:
     with sqlite3.connect(keyed.settings.state / "history.db") as history:
         labels = [row[0] for row in history.execute("SELECT labels FROM job WHERE labels IS NOT NULL")]
     history.close()
-    assert {"client": "costly"} in [json.loads(each) for each in labels]
+    assert {"client": client} in [json.loads(each) for each in labels]

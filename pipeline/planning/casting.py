@@ -258,6 +258,6 @@ def _available(profile: Profile, registered: Voices) -> str:
     kinds = {
         "presets": profile.presets,
         "variations": profile.variations,
-        "recordings": registered.names(),
+        "recordings": registered.shared_names(),
     }
     return "; ".join(f"{kind} {', '.join(names)}" for kind, names in kinds.items() if names) or "none"

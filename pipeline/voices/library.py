@@ -17,6 +17,8 @@ from pipeline.stored_records import VOICE_VERSION, check_version
 from pipeline.voices.cleaning import clean
 from pipeline.voices.recordings import read
 
+OWNED = re.compile(r"k[0-9a-f]{10}\.(.+)")
+"""Name of a recording of one client of the HTTP service, which the others must not learn."""
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 _.-]{0,63}")
 _STEM_MAX = 55
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -61,6 +63,10 @@ class Voices:
         """Names of all voices, sorted."""
         return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))
 
+    def shared_names(self) -> list[str]:
+        """Names of the voices that belong to no single client, sorted; for messages."""
+        return [name for name in self.names() if not OWNED.fullmatch(name)]
+
     def find(self, name: str) -> str | None:
         """Hash of the recording under a name; None if there is none."""
         digest = self.store.get(_NAMES + quote(name)) if _NAME.fullmatch(name) else None
@@ -82,7 +88,7 @@ class Voices:
         """
         digest = self.find(checked_name(name))
         if digest is None:
-            raise VoiceError(name, f"unknown; available: {', '.join(self.names()) or 'none'}")
+            raise VoiceError(name, f"unknown; available: {', '.join(self.shared_names()) or 'none'}")
         return digest
 
     def record_consent(self, name: str, consent: Mapping[str, str]) -> None:

@@ -96,6 +96,9 @@ def test_a_client_has_voices_of_its_own(keyed: HttpService) -> None:
     assert (refused.status, refused.error["param"]) == (400, "voice")
     stored = [name for name in listed(keyed) if name.endswith(".mine")]
     assert keyed.speak(TEXT, key=ben, voice=stored[0]).status == 400
+    unknown = keyed.speak(TEXT, key=ben, voice="nobody")
+    assert "available: presets" in unknown.error["message"]
+    assert "mine" not in unknown.error["message"]
     for name in ("mine", stored[0]):
         assert keyed.ask("DELETE", f"/v1/audio/voices/{name}", **bearer(ben)).status == 404
     assert keyed.ask("DELETE", "/v1/audio/voices/mine", **bearer(ann)).json["deleted"]

@@ -5,14 +5,11 @@ have voices of one name, and neither can see, use or delete the other's.
 """
 
 import hashlib
-import re
 from collections.abc import Mapping
 
 from pipeline.errors import VoiceError
-from pipeline.voices.library import Voices
+from pipeline.voices.library import OWNED, Voices
 from web.access.clients import Client
-
-_OWN = re.compile(r"k[0-9a-f]{10}\.(.+)")
 
 
 class ClientVoices:
@@ -35,7 +32,7 @@ class ClientVoices:
         """
         if self._prefix and self.voices.find(self.own(name)) is not None:
             return self.own(name)
-        if _OWN.fullmatch(name) and self.client.name:
+        if OWNED.fullmatch(name) and self.client.name:
             raise VoiceError(name, f"unknown; available: {', '.join(self.names()) or 'none'}")
         return name
 
@@ -52,6 +49,6 @@ class ClientVoices:
         found = self.voices.names()
         if not self._prefix:
             return found
-        shared = {name for name in found if not _OWN.fullmatch(name)}
+        shared = {name for name in found if not OWNED.fullmatch(name)}
         own = {name.removeprefix(self._prefix) for name in found if name.startswith(self._prefix)}
         return sorted(shared | own)

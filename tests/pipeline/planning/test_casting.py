@@ -143,6 +143,7 @@ def test_voices_that_may_move_are_noticed_once(registered: Voices) -> None:
 
 def test_unknown_voices_and_names_are_named_at_once(registered: Voices) -> None:
     registered.add("alice", recording())
+    registered.add("k0123456789.theirs", recording())
     found = cast(("Mia", "Rolf"), {"Mia": "unknown", "Rolf": "../x", "Nobody": "wren"}, PROFILE, registered)
     assert [(problem.given, problem.voice) for problem in found.problems] == [
         ("Nobody", "wren"),

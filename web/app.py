@@ -1,10 +1,13 @@
 """The ASGI application."""
 
+from functools import partial
+
 from fastapi import APIRouter, FastAPI
 
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import VERSION, Settings
 from web import errors
+from web.access.clients import authenticated_by_headers
 from web.guard import Guard
 from web.jobs import files, segments, upload
 from web.jobs import route as jobs
@@ -42,12 +45,16 @@ def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = Tr
         redoc_url=None,
         openapi_url="/openapi.json",
     )
-    app.state.service = Service(settings, celery_app, loopback=loopback)
+    service = Service(settings, celery_app, loopback=loopback)
+    app.state.service = service
     for router in _ROUTERS:
         app.include_router(router)
     errors.install(app)
     errors.describe(app)
     app.add_middleware(
-        Guard, loopback=loopback, hosts=frozenset(settings.http_hosts.lower().split(",")) - {""}
+        Guard,
+        authenticate=partial(authenticated_by_headers, service),
+        loopback=loopback,
+        hosts=frozenset(settings.http_hosts.lower().split(",")) - {""},
     )
     return app

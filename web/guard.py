@@ -2,18 +2,24 @@
 
 A server on loopback answers to loopback names only, since a page of another site can point its own name at
 127.0.0.1 (DNS rebinding). A page of another site may not change anything (CSRF).
+
+FastAPI reads a body before it authenticates the request, so that strangers could fill the memory. Here the
+key is checked first.
 """
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import urlparse
 
+from sqlalchemy.exc import DBAPIError
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.books.limits import BOOK_BYTES_MAX
 from tasks.flower.request_guard import BODY_BYTES_MAX, BODY_S, VOICE_BYTES_MAX, is_loopback
-from web.errors import ApiError
+from web.errors import ApiError, of_any
 
 _MULTIPART_BYTES = 64 << 10
 """Headers and fields around an uploaded file."""
@@ -38,19 +44,27 @@ class Guard:
     """Middleware of one application.
 
     Args:
+        authenticate: raises if a request has no valid key.
         loopback: True if the server listens on loopback only.
         hosts: names beside loopback under which a proxy may pass requests to it.
     """
 
-    def __init__(self, app: ASGIApp, *, loopback: bool, hosts: frozenset[str] = frozenset()) -> None:
-        self.app, self.loopback, self.hosts = app, loopback, hosts
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        authenticate: Callable[[HTTPConnection], Awaitable[object]],
+        loopback: bool,
+        hosts: frozenset[str] = frozenset(),
+    ) -> None:
+        self.app, self.authenticate, self.loopback, self.hosts = app, authenticate, loopback, hosts
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         headers = Headers(scope=scope)
-        refusal = self._refusal(scope, headers)
+        refusal = self._refusal(scope, headers) or await self._unauthenticated(scope)
         if refusal is not None:
             await refusal.response()(scope, receive, _with_headers(send))
             return
@@ -85,6 +99,16 @@ class Guard:
         limit = _limit(scope["path"])
         if not re.fullmatch("[0-9]{1,18}", length) or int(length) > limit:
             return _too_large(limit)
+        return None
+
+    async def _unauthenticated(self, scope: Scope) -> ApiError | None:
+        """Refusal of a request that may have a body, and has no valid key."""
+        if scope["method"] in _SAFE:
+            return None
+        try:
+            await self.authenticate(HTTPConnection(scope))
+        except (ApiError, DBAPIError) as error:
+            return of_any(error)
         return None
 
     def _knows(self, host: str) -> bool:

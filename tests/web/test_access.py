@@ -4,6 +4,7 @@ import io
 import json
 import sqlite3
 import time
+from contextlib import closing
 
 import numpy as np
 import openai
@@ -13,6 +14,7 @@ import soundfile
 from bench.harness.http_service import HttpService, bearer
 from bench.harness.recordings import recording
 from bench.harness.waiting import until
+from tasks.flower.request_guard import BODY_BYTES_MAX
 
 TEXT = "The harbour was quiet that morning, and nobody saw the boat leave."
 pytestmark = pytest.mark.http
@@ -61,6 +63,17 @@ def test_without_a_valid_key_nothing_is_answered(keyed: HttpService) -> None:
     assert keyed.ask("GET", "/health").status == 200
     assert keyed.command("keys", "revoke", keyed.client("visitor")).returncode == 0
     until(lambda: keyed.speak(TEXT, key=key).status == 401, timeout_s=10, every_s=0.5)
+
+
+@pytest.mark.parametrize("path", ["/v1/audio/speech", "/v1/audio/voices", "/v1/audio/jobs/upload"])
+def test_no_body_is_read_without_a_valid_key(keyed: HttpService, path: str) -> None:
+    with closing(keyed.connection(timeout_s=20)) as connection:
+        connection.putrequest("POST", path)
+        for name, value in {**bearer("vx-wrong"), "Content-Length": str(BODY_BYTES_MAX)}.items():
+            connection.putheader(name, value)
+        connection.endheaders()
+        with connection.getresponse() as response:
+            assert (response.status, json.loads(response.read())["error"]["code"]) == (401, "invalid_api_key")
 
 
 def test_quotas_are_answered_with_the_time_to_wait(keyed: HttpService) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated
 from fastapi import Depends
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from sqlalchemy.exc import DBAPIError
+from starlette.requests import HTTPConnection
 
 from db import http_clients
 from db.http_clients import HttpClient, Quota
@@ -94,6 +95,15 @@ async def authenticated(
         what = "no key was given" if given is None else "the key is unknown or revoked"
         raise ApiError(401, f"{what}; send `Authorization: Bearer KEY`", code="invalid_api_key")
     return client
+
+
+async def authenticated_by_headers(service: Service, connection: HTTPConnection) -> Client:
+    """Authenticate a request before its body is read.
+
+    Raises:
+        ApiError: 401, as `authenticated` does.
+    """
+    return await authenticated(service, await _bearer(connection))
 
 
 ClientDep = Annotated[Client, Depends(authenticated)]

@@ -32,6 +32,28 @@ def test_the_lines_of_curl_work(service: HttpService, tmp_path: Path) -> None:
     assert '"deleted":true' in done.stdout
 
 
+@pytest.mark.http
+def test_the_lines_about_long_jobs_run_as_written(keyed: HttpService, tmp_path: Path) -> None:
+    (tmp_path / "book.txt").write_text("A book of one line. It has a second sentence.")
+    (lines,) = [block for block in PAGE.code("sh") if "$jobs" in block]
+    assert lines.count("\nj ") > 10
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", lines.replace("http://127.0.0.1:8600", keyed.url)],
+        cwd=tmp_path,
+        env={"PATH": "/usr/bin:/bin", "KEY": keyed.key("reader")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr + done.stdout
+    assert '"type":"audio.job.completed"' in done.stdout
+    assert (tmp_path / "play.vtt").read_text().startswith("WEBVTT")
+    assert (tmp_path / "play.mp3").stat().st_size > 1000
+    assert (tmp_path / "take.wav").read_bytes().startswith(b"RIFF")
+    assert '"revision":1' in done.stdout
+
+
 def test_every_field_and_status_is_on_the_page(service: HttpService) -> None:
     described = service.ask("GET", "/openapi.json").json
     rows = re.findall(r"^\| ((?:`\w+`(?:, )?)+) \|", PAGE.text, re.MULTILINE)

@@ -173,10 +173,3 @@ def end(engine: Engine, task: str, *, now: float) -> None:
         connection.execute(
             update(http_request).where(http_request.c.task_id == task).values(ended_epoch=int(now))
         )
-
-
-def owner(engine: Engine, task: str) -> str | None:
-    """Name of the client that sent a task; None if none with a key did."""
-    with engine.connect() as connection:
-        query = select(http_request.c.client).where(http_request.c.task_id == task)
-        return connection.execute(query).scalar_one_or_none()

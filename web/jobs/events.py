@@ -9,6 +9,7 @@ import anyio
 
 from pipeline.jobs.artifacts import ChosenTake
 from pipeline.jobs.plans import Plan
+from pipeline.planning.records import PlannedSegment
 from web.jobs.found import FoundJob
 from web.jobs.views import JobView
 from web.speech.response import StreamResponse, error_event, event
@@ -49,17 +50,15 @@ class _Follower:
     def _segments(self, view: JobView) -> list[bytes]:
         if view.segments_done == len(self.reported):
             return []
-        jobs, plan = self.job.service.jobs, self.job.planned().plan
-        if plan is None:
-            return []
-        events = []
-        for index in range(plan.segments):
-            if index not in self.reported:
-                chosen = jobs.artifacts.take_of(plan, jobs.plans.segment(plan.job, index))
-                if chosen.audio is not None:
-                    self.reported.add(index)
-                    events.append(_segment_event(plan, chosen))
-        return events
+        jobs, plan = self.job.service.jobs, self.job.plan()
+
+        def chosen(segment: PlannedSegment) -> ChosenTake:
+            return jobs.artifacts.take_of(plan, segment)
+
+        missing = [each for each in jobs.plans.segments(plan) if each.index not in self.reported]
+        found = [each for each in jobs.artifacts.ask(chosen, missing) if each.audio is not None]
+        self.reported |= {each.segment.index for each in found}
+        return [_segment_event(plan, each) for each in found]
 
 
 def _segment_event(plan: Plan, chosen: ChosenTake) -> bytes:

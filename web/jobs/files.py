@@ -13,7 +13,6 @@ from db.reports.job_timeline import load
 from pipeline import finalize
 from pipeline.engines.protocol import Uncontrolled
 from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS
-from pipeline.jobs.plans import Plan
 from pipeline.views.states import newest_manifest
 from tasks.flower.history_routes import ATTEMPTS_MAX
 from web.errors import ApiError, not_found
@@ -71,7 +70,7 @@ def _manifest(job: FoundJob, revision: int | None = None) -> Mapping[str, Any]:
 
 
 def _so_far(job: FoundJob) -> FileResponse:
-    plan = _plan(job)
+    plan = job.plan()
     jobs, name = job.service.jobs, plan.options.format
 
     def write(path: Path) -> None:
@@ -80,12 +79,6 @@ def _so_far(job: FoundJob) -> FileResponse:
 
     path, _ = make_file(job.service, name, write)
     return temporary_file(path, AUDIO_FORMATS[name].media_type, f"{job.record.id}.{name}")
-
-
-def _plan(job: FoundJob) -> Plan:
-    plan = job.planned().plan
-    assert plan is not None  # noqa: S101 - guaranteed by `planned`
-    return plan
 
 
 @router.get(PATH + "/{id}/subtitles", response_class=Response, responses=PARTS)

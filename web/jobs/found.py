@@ -6,6 +6,7 @@ from typing import Annotated, Concatenate, ParamSpec, TypeVar
 
 from fastapi import Depends, Path
 
+from pipeline.jobs.plans import Plan
 from pipeline.views.states import JobState
 from web.access.clients import Client, ClientDep
 from web.jobs import views
@@ -35,6 +36,16 @@ class FoundJob:
             ApiError: 409, it has none.
         """
         return views.planned(self.service, self.jobs, self.record)
+
+    def plan(self) -> Plan:
+        """Plan of the job.
+
+        Raises:
+            ApiError: 409, it has none.
+        """
+        plan = self.planned().plan
+        assert plan is not None  # noqa: S101 - guaranteed by `planned`
+        return plan
 
     def view(self) -> views.JobView:
         return views.view(self.service, self.jobs, self.record)

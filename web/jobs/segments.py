@@ -12,6 +12,7 @@ from pipeline.file_formats import AUDIO_FORMATS
 from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import BY_HAND, HAND_FROM, TAKES_END, Takes
+from pipeline.planning.records import PlannedSegment
 from pipeline.stitching import encoders
 from pipeline.views.states import SUCCEEDED
 from pipeline.views.take_list import ListedTake, listed_takes, used_take
@@ -118,15 +119,16 @@ async def list_segments(
 
 
 def _listed(job: FoundJob, after: int, limit: int) -> SegmentList:
-    plan, jobs = _plan(job), job.service.jobs
+    plan, jobs = job.plan(), job.service.jobs
     failures = jobs.outcomes.failures(plan.job)
     picks = jobs.revisions.picks(plan.job, jobs.revisions.latest(plan.job))
     indices = range(after + 1, min(after + 1 + limit, plan.segments))
-    shown = [
-        _segment(jobs.artifacts.take_of(plan, jobs.plans.segment(plan.job, i), picks.get(i)), failures)
-        for i in indices
-    ]
-    return SegmentList(data=shown, has_more=indices.stop < plan.segments)
+
+    def shown(segment: PlannedSegment) -> Segment:
+        return _segment(jobs.artifacts.take_of(plan, segment, picks.get(segment.index)), failures)
+
+    segments = [jobs.plans.segment(plan.job, index) for index in indices]
+    return SegmentList(data=list(jobs.artifacts.ask(shown, segments)), has_more=indices.stop < plan.segments)
 
 
 @router.get(_SEGMENTS + "/{segment}")
@@ -271,19 +273,13 @@ def _pickable(job: FoundJob, segment: int, take: int) -> Plan:
     return takes.plan
 
 
-def _plan(job: FoundJob) -> Plan:
-    plan = job.planned().plan
-    assert plan is not None  # noqa: S101 - guaranteed by `planned`
-    return plan
-
-
 def _takes(job: FoundJob, segment: int) -> Takes:
     """Takes of a segment.
 
     Raises:
         ApiError: 404, the job has no such segment.
     """
-    plan = _plan(job)
+    plan = job.plan()
     if not 0 <= segment < plan.segments:
         raise not_found(f"segment {segment}")
     return job.service.jobs.takes(plan, segment)

@@ -42,8 +42,7 @@ async def get_script(job: JobDep) -> JobScript:
 
 
 def _script(job: FoundJob) -> JobScript:
-    plan = job.planned().plan
-    assert plan is not None  # noqa: S101 - guaranteed by `planned`
+    plan = job.plan()
     turns, places = _turns(job, plan)
     options = plan.options
     own = {name: getattr(options, name) for name in _INHERITED}

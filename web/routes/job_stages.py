@@ -33,8 +33,7 @@ async def get_stages(job: JobDep) -> JobStages:
 
 
 def _stages(job: FoundJob) -> JobStages:
-    plan, jobs = job.planned().plan, job.service.jobs
-    assert plan is not None  # noqa: S101 - guaranteed by `planned`
+    plan, jobs = job.plan(), job.service.jobs
     if plan.segments > _SEGMENTS_MAX:
         raise ApiError(413, f"more than {_SEGMENTS_MAX:,} segments; follow the events", code="too_large")
     failures = jobs.outcomes.failures(plan.job)

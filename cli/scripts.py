@@ -13,7 +13,7 @@ from rich.table import Table
 
 from cli.delivery import Input
 from pipeline.books.reader import FORMS as BOOK_FORMS
-from pipeline.books.reader import TEXT_FORMS, chosen_form, read, read_book
+from pipeline.books.reader import TEXT_FORMS, chosen_form, read_book
 from pipeline.books.recital import lines_of
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
@@ -22,8 +22,8 @@ from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
-from pipeline.planning.lexicon import Lexicon, read_lexicon
-from pipeline.planning.request import JobOptions, ReadingOptions
+from pipeline.planning.lexicon import lexicon_of, read_lexicon
+from pipeline.planning.request import JobOptions, ReadingOptions, read_script
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.names import find
@@ -243,21 +243,11 @@ def examine(
     """
     engine = _engine(found, options)
     engine.options(engine_options)
-    script = read(
-        source.data,
-        characters_max=found.characters_max,
-        form=source.reading.form,
-        encoding=source.reading.encoding,
-        symbols=source.reading.symbols,
-        chapters=source.reading.chapters,
-        cast=list(voices),
-    )
+    reading = source.reading
+    script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
     try:
-        entries = {
-            **(read_lexicon(Path(found.lexicon)) if found.lexicon else {}),
-            **(source.reading.lexicon or {}),
-        }
-        checked = check(script, voices, engine=engine, registered=registered, lexicon=Lexicon(entries))
+        lexicon = lexicon_of(found.lexicon, reading.lexicon)
+        checked = check(script, voices, engine=engine, registered=registered, lexicon=lexicon)
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
     if given is None:

@@ -11,13 +11,12 @@ from sqlalchemy.exc import DBAPIError
 
 from db.database import DatabaseUrlError, open_database, parse_url
 from db.queries.rates import DAYS, Rates, rates
-from pipeline.books.reader import read
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.difference import Difference, difference
 from pipeline.jobs.plans import Plan, is_id, segments_of
 from pipeline.planning.casting import Speaker, cast
 from pipeline.planning.records import PlannedSegment
-from pipeline.planning.request import JobOptions, reading_options
+from pipeline.planning.request import JobOptions, read_script, reading_options
 from pipeline.stage_names import SEGMENT_STAGES
 from pipeline.voices.library import Voices
 from tasks.orchestration.resources import Resources, VoxchordApp
@@ -162,16 +161,8 @@ def _voices_of(resources: Resources, plan: Plan, script: Any, options: Mapping[s
     """
     if not isinstance(script, str | bytes | list):
         return {}
-    given, reading = _given(resources, plan), reading_options(options)
-    parsed = read(
-        script,
-        characters_max=resources.settings.characters_max,
-        form=reading.form,
-        encoding=reading.encoding,
-        symbols=reading.symbols,
-        chapters=reading.chapters,
-        cast=list(given),
-    )
+    given, characters_max = _given(resources, plan), resources.settings.characters_max
+    parsed = read_script(script, reading_options(options), characters_max=characters_max, cast=list(given))
     return {name: voice for name, voice in given.items() if name in parsed.speakers}
 
 

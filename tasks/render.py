@@ -5,17 +5,15 @@ are one job: a second root of an open job waits for the same manifest and sends 
 """
 
 from collections.abc import Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from celery.exceptions import Ignore
 
-from pipeline.books.reader import read
 from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
-from pipeline.planning.lexicon import Lexicon, read_lexicon
-from pipeline.planning.request import ReadingOptions, Request, checked, reading_options, split_options
+from pipeline.planning.lexicon import lexicon_of
+from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.message_headers import LABELS, labels_in_headers
@@ -28,7 +26,6 @@ from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
 from tasks.orchestration.store_outage import requeue_while_unavailable
 from tasks.orchestration.waiters import first_of, root_id_of
-from tasks.settings import Settings
 from tasks.task import VoxchordTask
 
 ARGUMENTS = ("script", "voices", "options")
@@ -205,13 +202,10 @@ def request_of(
         raise OptionError("webhook", refused)
     engine = resources.engine_of(own)
     reading = reading_options(options)
-    parsed = read(
+    parsed = read_script(
         script,
+        reading,
         characters_max=resources.settings.characters_max,
-        form=reading.form,
-        encoding=reading.encoding,
-        symbols=reading.symbols,
-        chapters=reading.chapters,
         cast=[str(name) for name in voices],
     )
     names.update(parsed.speakers)
@@ -225,15 +219,9 @@ def request_of(
         engine=engine,
         registered=registered,
         checker=checker,
-        lexicon=lexicon_of(resources.settings, reading),
+        lexicon=lexicon_of(resources.settings.lexicon, reading.lexicon),
     )
     return request, engine.profile
-
-
-def lexicon_of(settings: Settings, reading: ReadingOptions) -> Lexicon:
-    """Respellings of the installation and of a request, which come first."""
-    installed = read_lexicon(Path(settings.lexicon)) if settings.lexicon else {}
-    return Lexicon({**installed, **(reading.lexicon or {})})
 
 
 def _base(resources: Resources, job: str | None) -> Plan | None:

@@ -150,3 +150,15 @@ def read_lexicon(path: Path) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise OptionError("lexicon", f"{path} is not a mapping of words to respellings")
     return {str(word): entry for word, entry in found.items()}
+
+
+def lexicon_of(installed: str, given: Mapping[str, Any] | None) -> Lexicon:
+    """Combine the lexicon of an installation with that of a request, whose entries come first.
+
+    Args:
+        installed: path of the installation's file; empty if it has none.
+
+    Raises:
+        OptionError: the file cannot be read, or an entry is not understood.
+    """
+    return Lexicon({**(read_lexicon(Path(installed)) if installed else {}), **(given or {})})

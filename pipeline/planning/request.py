@@ -3,10 +3,11 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from pipeline.books.reader import read
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
@@ -272,3 +273,25 @@ def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
         elif not isinstance(value, str):
             raise OptionError(name, f"{_shown(value)} is not a string")
     return ReadingOptions(**own)
+
+
+def read_script(
+    source: str | bytes | list[Any], reading: ReadingOptions, *, characters_max: int, cast: Collection[str]
+) -> Script:
+    """Read a script or a book as the options of parsing say.
+
+    Args:
+        cast: names of speakers that are given a voice.
+
+    Raises:
+        OptionError: no such form, encoding, chapters or way to treat symbols.
+    """
+    return read(
+        source,
+        characters_max=characters_max,
+        form=reading.form,
+        encoding=reading.encoding,
+        symbols=reading.symbols,
+        chapters=reading.chapters,
+        cast=cast,
+    )

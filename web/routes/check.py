@@ -10,15 +10,14 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from db.queries.rates import DAYS
-from pipeline.books.reader import read
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import EngineError
 from pipeline.jobs.difference import difference
 from pipeline.jobs.plans import segments_of
 from pipeline.planning.check import Check, check
-from pipeline.planning.request import JobOptions, accepted, reading_options, split_options
+from pipeline.planning.lexicon import lexicon_of
+from pipeline.planning.request import JobOptions, accepted, read_script, reading_options, split_options
 from tasks.diff import estimate
-from tasks.render import lexicon_of
 from web import errors
 from web.access.clients import Client, ClientDep
 from web.access.voices import ClientVoices
@@ -130,21 +129,14 @@ def _checked(service: Service, client: Client, request: CheckScript) -> CheckedS
 
 def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
     reading = reading_options(given["options"])
-    script = read(
-        given["script"],
-        characters_max=service.settings.characters_max,
-        form=reading.form,
-        encoding=reading.encoding,
-        symbols=reading.symbols,
-        chapters=reading.chapters,
-        cast=list(given["voices"]),
-    )
+    characters_max = service.settings.characters_max
+    script = read_script(given["script"], reading, characters_max=characters_max, cast=list(given["voices"]))
     return check(
         script,
         given["voices"],
         engine=engine,
         registered=service.voices,
-        lexicon=lexicon_of(service.settings, reading),
+        lexicon=lexicon_of(service.settings.lexicon, reading.lexicon),
     )
 
 

@@ -22,6 +22,8 @@ Result = TypeVar("Result")
 Resource = TypeVar("Resource")
 
 _THREADS = 32
+_COMPUTING = 2
+"""Most threads that compute; more would only compete, and each may hold a whole book or recording."""
 
 
 class Service:
@@ -47,6 +49,10 @@ class Service:
         return CapacityLimiter(_THREADS)
 
     @cached_property
+    def _computing(self) -> CapacityLimiter:
+        return CapacityLimiter(_COMPUTING)
+
+    @cached_property
     def database(self) -> "Engine":
         """The history's database; created if it does not exist."""
         from db.database import open_database
@@ -59,6 +65,12 @@ class Service:
     ) -> Result:
         """Run what may block in a thread."""
         return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self.threads)
+
+    async def compute(
+        self, work: Callable[Parameters, Result], *args: Parameters.args, **kwargs: Parameters.kwargs
+    ) -> Result:
+        """Run what reads a script or a recording in a thread; a process runs two at once."""
+        return await anyio.to_thread.run_sync(partial(work, *args, **kwargs), limiter=self._computing)
 
 
 def service_of(request: Request) -> Service:

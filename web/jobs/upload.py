@@ -1,6 +1,6 @@
 """Scripts and books that are uploaded as files."""
 
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
@@ -32,13 +32,8 @@ async def upload_job(
     request: Annotated[str, Form(description="The request of a job as JSON, without `input`.")] = "{}",
 ) -> JobView:
     """Create a job from a file: a script in any encoding, or a book."""
-    data = await file.read(BOOK_BYTES_MAX + 1)
-    if len(data) > BOOK_BYTES_MAX:
-        raise ApiError(413, f"more than {BOOK_BYTES_MAX:,} bytes", param="file", code="too_large")
-    if not data:
-        raise ApiError(400, "the file is empty", param="file")
     wanted = _parsed(request)
-    source = await service.away(_read, data, wanted)
+    source = await service.compute(_read, file.file, wanted)
     return await create(service, client, wanted, source, response)
 
 
@@ -52,13 +47,19 @@ def _parsed(text: str) -> JobFields:
         ) from None
 
 
-def _read(data: bytes, request: JobFields) -> Source:
+def _read(file: BinaryIO, request: JobFields) -> Source:
     """Read a file as the task is given it.
 
     Raises:
+        ApiError: it is empty or too large.
         ScriptError: it cannot be read.
         OptionError: an unknown encoding.
     """
+    data = file.read(BOOK_BYTES_MAX + 1)
+    if len(data) > BOOK_BYTES_MAX:
+        raise ApiError(413, f"more than {BOOK_BYTES_MAX:,} bytes", param="file", code="too_large")
+    if not data:
+        raise ApiError(400, "the file is empty", param="file")
     form = request.form
     if book_form(data, form) is not None:
         return Source(data, sum(map(len, lines_of(read_book(data, form)))))

@@ -1,11 +1,7 @@
 """`POST /v1/audio/check`: check a script as a job would, without rendering it."""
 
-from functools import cached_property
 from typing import Any, Literal
 
-import anyio
-import anyio.to_thread
-from anyio import CapacityLimiter
 from fastapi import APIRouter
 from pydantic import BaseModel
 
@@ -27,7 +23,6 @@ from web.speech.request import Translation
 
 router = APIRouter(tags=["jobs"], responses=errors.RESPONSES)
 _FINDINGS_MAX = 500
-_AT_ONCE = 2
 
 
 class CheckScript(CompareScript):
@@ -87,23 +82,10 @@ class CheckedScript(BaseModel):
     estimate: Estimate
 
 
-class Checks:
-    """Bound of the checks that one process runs at once, since they only compute."""
-
-    def __init__(self, service: Service) -> None:
-        self.service = service
-
-    @cached_property
-    def limiter(self) -> CapacityLimiter:
-        return CapacityLimiter(_AT_ONCE)
-
-
 @router.post("/v1/audio/check")
 async def check_script(request: CheckScript, service: ServiceDep, client: ClientDep) -> CheckedScript:
     """Check a script, its voices and its options: who speaks, what is wrong at which line, what it takes."""
-    return await anyio.to_thread.run_sync(
-        _checked, service, client, request, limiter=service.resource(Checks).limiter
-    )
+    return await service.compute(_checked, service, client, request)
 
 
 def _checked(service: Service, client: Client, request: CheckScript) -> CheckedScript:

@@ -1,7 +1,7 @@
 """`/v1/audio/voices`: the voices that a client can use, and its own recordings."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
@@ -87,13 +87,13 @@ async def create_voice(
     """Register a recording, in place of an earlier one of that name."""
     if not consent.strip():
         raise ApiError(400, "the consent of the recorded person is empty", param="consent")
-    data = await audio_sample.read(VOICE_BYTES_MAX + 1)
+    return await service.compute(_created, service, client, name, audio_sample.file, consent)
+
+
+def _created(service: Service, client: Client, name: str, file: BinaryIO, consent: str) -> CreatedVoice:
+    data = file.read(VOICE_BYTES_MAX + 1)
     if len(data) > VOICE_BYTES_MAX:
         raise ApiError(413, f"more than {VOICE_BYTES_MAX:,} bytes", param="audio_sample", code="too_large")
-    return await service.away(_created, service, client, name, data, consent)
-
-
-def _created(service: Service, client: Client, name: str, data: bytes, consent: str) -> CreatedVoice:
     voices, now = service.voices, datetime.now(UTC)
     own = ClientVoices(voices, client).own(free_name(name, reserved=service.engines.presets()))
     voices.add(own, data)

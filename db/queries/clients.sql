@@ -6,7 +6,7 @@ WITH request AS (
     WHERE requested_epoch >= (SELECT MAX(requested_epoch) FROM http_request) - /*:days*/ 30 * 86400
 ), cost AS (
     SELECT request.client, COUNT(*) AS attempts, COUNT(DISTINCT t.job) AS jobs_run, SUM(t.run_s) AS run_s,
-        SUM(COALESCE(t.cpu_user_s, 0) + COALESCE(t.cpu_system_s, 0)) AS cpu_s,
+        SUM(COALESCE(t.cpu_user_s, 0) + COALESCE(t.cpu_system_s, 0) + COALESCE(t.cpu_children_s, 0)) AS cpu_s,
         SUM(CASE WHEN t.task_name = 'voxchord.diffusion' THEN t.audio_s END) AS audio_s,
         SUM(t.gpu_active_s) AS gpu_active_s
     FROM request

@@ -191,6 +191,12 @@ def test_sizing_counts_a_device_once_for_overlapping_attempts(engine: Engine) ->
     assert (process["busy_s_per_audio_h"], process["n"]) == (pytest.approx(4), 2)
 
 
+def test_clients_are_charged_for_child_processes(engine: Engine) -> None:
+    fill(engine, [attempt(root_id="1", job="j", cpu_children_s=0.5), attempt(root_id="2", job="k")])
+    (blog,) = catalog.run(engine, "clients").records()
+    assert (blog["client"], blog["requests"], blog["jobs_run"], blog["cpu_s"]) == ("blog", 2, 2, 4.0)
+
+
 def test_takes_are_counted_by_what_was_wrong_with_them(engine: Engine) -> None:
     def made(segment: int, take: int, findings: str, score: float) -> list[dict[str, Any]]:
         decoded = attempt(job="j", segment=segment, take=take, engine="e", run_s=3.0)

@@ -2,7 +2,6 @@
 
 import http.client
 import json
-import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from typing import Any
@@ -151,7 +150,7 @@ def test_a_client_that_goes_away_cancels_what_only_it_asked_for(service: HttpSer
     with open_stream(service, TEXT * 120) as response:
         task = response.headers["x-request-id"]
         response.read(1000)
-    until(lambda: state_of(service, task) == "CANCELLED", timeout_s=30)
+    until(lambda: state_of(service, task) == "CANCELLED", timeout_s=30, every_s=0.1)
 
 
 @pytest.mark.http
@@ -191,5 +190,4 @@ def state_of(service: HttpService, task: str) -> str | None:
         query = text("SELECT state FROM job WHERE root_id = :task")
         found: str | None = connection.execute(query, {"task": task}).scalar_one_or_none()
     engine.dispose()
-    time.sleep(0.1)
     return found

@@ -73,7 +73,7 @@ def _arguments(
         raise ApiError(400, f"the webhook {problem}", param="webhook", code="invalid_webhook")
     base = None
     if request.base_job is not None:
-        base = views.planned(service, jobs, views.found(service, jobs, request.base_job)).job
+        base = views.planned(service, jobs, views.found(jobs, request.base_job)).job
     translation = Translation(service.settings, service.engines)
     own = own_options(request, job.namespace, base)
     return arguments(request, source, translation, ClientVoices(service.voices, client), own)

@@ -71,7 +71,7 @@ async def found_job(
         ApiError: 404, the client has no job of that ID.
     """
     jobs = HttpJobs(service.jobs.store, client)
-    return FoundJob(service, client, jobs, await service.away(views.found, service, jobs, id))
+    return FoundJob(service, client, jobs, await service.away(views.found, jobs, id))
 
 
 JobDep = Annotated[FoundJob, Depends(found_job)]

@@ -68,7 +68,7 @@ class JobView(BaseModel):
     """Job ID in the history and on the command line."""
 
 
-def found(service: Service, jobs: HttpJobs, name: str) -> HttpJob:
+def found(jobs: HttpJobs, name: str) -> HttpJob:
     """Find a job of a client.
 
     Raises:

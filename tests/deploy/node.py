@@ -1,9 +1,12 @@
 """Node programs, installed by npm from their lock files."""
 
+import json
 import os
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from tests.tools import tool
 
@@ -30,3 +33,20 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
         timeout=_LIMIT_S,
         check=False,
     )
+
+
+def walked(
+    folder: Path, program: str, pictures: Path, environment: Mapping[str, str], *arguments: str
+) -> dict[str, Any]:
+    """Run a program that walks through pages in Chromium; returns its findings.
+
+    Args:
+        pictures: folder of its screenshots.
+    """
+    pictures.mkdir(parents=True, exist_ok=True)
+    # chromium keeps files below its home
+    given = {"HOME": str(folder), "CHROMIUM": tool("chromium"), "PICTURES": str(pictures)}
+    done = run(folder, program, *arguments, **given, **environment)
+    assert done.returncode == 0, done.stderr
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen

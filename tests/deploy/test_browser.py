@@ -1,10 +1,8 @@
 """Tests of Flower in a real browser while a job runs. Screenshots are written to `out/console`."""
 
-import json
 import random
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
@@ -17,7 +15,7 @@ from tests.deploy import node
 from tests.deploy.compose import ROOT, SECRETS
 from tests.deploy.stack import Stack
 from tests.tasks.flower.tasks_page import STAGES, listed
-from tests.tools import thorough, tool
+from tests.tools import thorough
 
 HERE = Path(__file__).parent / "browser"
 PICTURES = ROOT / "out" / "console"
@@ -30,17 +28,6 @@ pytestmark = thorough
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the programs that drive the browser, with their dependencies."""
     return node.installed(HERE, tmp_path_factory.mktemp("browser") / "programs")
-
-
-def walked(driver: Path, program: str, environment: dict[str, str], *arguments: str) -> dict[str, Any]:
-    """Run a program; returns its findings. Screenshots are in `out/console`."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    # chromium keeps files below its home
-    given = {"HOME": str(driver), "CHROMIUM": tool("chromium"), "PICTURES": str(PICTURES)}
-    done = node.run(driver, program, *arguments, **given, **environment)
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
 
 
 def long_script() -> str:
@@ -71,7 +58,7 @@ def running_job(console: Console) -> Iterator[str]:
 
 def test_flower_shows_a_running_job(console: Console, driver: Path, running_job: str) -> None:
     environment = {"FLOWER_URL": console.url, "FLOWER_LOGIN": console.credentials}
-    seen = walked(driver, "flower.mjs", environment, running_job)
+    seen = node.walked(driver, "flower.mjs", PICTURES, environment, running_job)
     assert seen["complaints"] == []
     assert seen["stateOnTasks"] == "running"
     assert any("work@" in row and "gpu.diffusion" in row and "cpu" in row for row in seen["workers"])
@@ -97,7 +84,7 @@ def test_flower_shows_a_running_job(console: Console, driver: Path, running_job:
 def test_compose_services_show_workers_report_and_targets(stack: Stack, driver: Path) -> None:
     environment = {"FLOWER_URL": stack.flower, "PROMETHEUS_URL": stack.prometheus}
     environment["FLOWER_LOGIN"] = SECRETS["VOXCHORD_FLOWER_PASSWORD"]
-    seen = walked(driver, "stack.mjs", environment, stack.jobs[-1])
+    seen = node.walked(driver, "stack.mjs", PICTURES, environment, stack.jobs[-1])
     assert seen["complaints"] == []
     workers = {row.split()[0]: row for row in seen["workers"]}
     assert workers.keys() == {"intake@intake", "cpu@cpu", "gpu0@decode", "gpu0@gpu0"}

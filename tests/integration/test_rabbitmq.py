@@ -161,7 +161,8 @@ def test_broker_restarts_lose_nothing(fleet: Fleet, rabbit: Rabbit) -> None:
 
 def publish(rabbit: Rabbit, raw: dict[str, Any]) -> None:
     """Publish a message with the headers and body of a message of Redis."""
-    properties = {name: raw["properties"][name] for name in ("correlation_id", "reply_to") if name in raw}
+    given = raw["properties"]
+    properties = {name: given[name] for name in ("correlation_id", "reply_to") if name in given}
     message = amqp.Message(
         base64.b64decode(raw["body"]),
         content_type=raw["content-type"],

@@ -1,6 +1,5 @@
 """Tests of the page in a real browser. Screenshots are written to `out/page`."""
 
-import json
 import random
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from bench.harness.http_service import HttpService, bearer
 from bench.harness.waiting import until
 from tests.deploy import node
 from tests.markdown import ROOT
-from tests.tools import thorough, tool
+from tests.tools import thorough
 
 HERE = Path(__file__).parent / "browser"
 PICTURES = ROOT / "out" / "page"
@@ -27,16 +26,6 @@ pytestmark = thorough
 def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Folder of the programs that drive the browser, with their dependencies."""
     return node.installed(HERE, tmp_path_factory.mktemp("browser") / "programs")
-
-
-def walked(driver: Path, program: str, *arguments: str, **environment: str) -> dict[str, Any]:
-    """Run a program; returns its findings."""
-    PICTURES.mkdir(parents=True, exist_ok=True)
-    given = {"HOME": str(driver), "CHROMIUM": tool("chromium"), "PICTURES": str(PICTURES)}
-    done = node.run(driver, program, *arguments, **given, **environment)
-    assert done.returncode == 0, done.stderr
-    seen: dict[str, Any] = json.loads(done.stdout)
-    return seen
 
 
 def long_script() -> str:
@@ -54,7 +43,9 @@ def test_a_script_becomes_a_file_and_a_line_is_changed(
 ) -> None:
     script, file = tmp_path / "script.txt", tmp_path / "mill.mp3"
     script.write_text(long_script())
-    seen = walked(driver, "path.mjs", str(script), CHANGED, PAGE_URL=service.url, FILE=str(file))
+    seen = node.walked(
+        driver, "path.mjs", PICTURES, {"PAGE_URL": service.url, "FILE": str(file)}, str(script), CHANGED
+    )
     assert seen["complaints"] == []
     assert seen["axe"] == [], f"serious findings of accessibility: {seen['axe']}"
     assert seen["wide"] == [], "nothing sticks out of the page"
@@ -96,7 +87,7 @@ def check_changed_line(service: HttpService, seen: dict[str, Any]) -> None:
 
 def test_names_and_titles_are_text(service: HttpService, driver: Path) -> None:
     code = "<img src=x onerror=alert(1)>"
-    seen = walked(driver, "attacks.mjs", PAGE_URL=service.url)
+    seen = node.walked(driver, "attacks.mjs", PICTURES, {"PAGE_URL": service.url})
     assert code in seen["cast"]
     assert code in seen["speakers"]
     assert seen["title"] == code
@@ -108,7 +99,7 @@ def test_names_and_titles_are_text(service: HttpService, driver: Path) -> None:
 
 def test_the_page_asks_for_a_key_and_has_it_in_its_tab_alone(keyed: HttpService, driver: Path) -> None:
     key = keyed.key("page")
-    seen = walked(driver, "keys.mjs", PAGE_URL=keyed.url, KEY=key)
+    seen = node.walked(driver, "keys.mjs", PICTURES, {"PAGE_URL": keyed.url, "KEY": key})
     assert seen["axe"] == []
     assert "voxchord.key" in seen["stored"]["session"]
     assert (seen["stored"]["local"], seen["stored"]["cookie"]) == (0, "")

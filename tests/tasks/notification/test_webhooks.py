@@ -3,7 +3,6 @@
 import json
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import pytest
 from openai import OpenAI
 
 from bench.harness.silence import Silence
+from bench.harness.waiting import until
 from db.ingest.spool import Spool
 from pipeline.errors import OptionError, SegmentError
 from pipeline.jobs import outbox
@@ -232,8 +232,7 @@ def test_a_jobs_webhook_gets_its_outcomes_and_the_operators_address_none(
     receiver.status = 500
     notifier.check()
     receiver.status = 200
-    time.sleep(0.05)
-    (notice,) = Outbox(jobs.store).due()
+    (notice,) = until(lambda: list(Outbox(jobs.store).due()))
     assert notice.failures == 1
     while list(Outbox(jobs.store).due()):
         notifier.check()

@@ -8,6 +8,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 _LIST = Path(__file__).parent / "debian.txt"
+_NEEDING = frozenset({"BOOKS_TEST", "CONSOLE_TEST"})
+"""Variables by which make forbids to skip a test for want of a program."""
 
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test and page-test run such tests"
@@ -26,10 +28,10 @@ def packages() -> dict[str, str]:
 
 
 def tool(program: str) -> str:
-    """Path of a program; without it tests are skipped, and `make console-test` fails."""
+    """Path of a program; without it tests are skipped, and `make console-test` and `make books-test` fail."""
     package = packages()[program]
     found = shutil.which(program)
     if found is None:
-        assert "CONSOLE_TEST" not in os.environ, f"no {program} here: apt-get install {package}"
+        assert not _NEEDING.intersection(os.environ), f"no {program} here: apt-get install {package}"
         pytest.skip(f"no {program} here (Debian's {package})")
     return found

@@ -1,17 +1,13 @@
 """Finished files with the chapters, cover and metadata of a book, read back by ffprobe and mutagen."""
 
 import io
-import json
-import os
-import shutil
-import subprocess
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import mutagen
 import numpy as np
 import pytest
+import soundfile
 from mutagen.flac import FLAC
 from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
@@ -20,6 +16,7 @@ from mutagen.oggopus import OggOpus
 from pipeline.stitching.encoders import Pcm, writer
 from pipeline.stitching.tags import ChapterTag, Tags
 from tests.books import samples
+from tests.books.probe import probe
 
 RATE_HZ = 24_000
 STARTS_S, LENGTH_S = (0.0, 2.5, 6.125), 9.5
@@ -37,10 +34,6 @@ TAGS = Tags(
 )
 AUTHORS = f"{samples.AUTHOR}, Zoë Second"
 with_chapters = pytest.mark.parametrize("file_format", ["m4b", "mp3", "aac", "opus", "flac"])
-needs_ffprobe = pytest.mark.skipif(
-    shutil.which("ffprobe") is None and not os.environ.get("BOOKS_TEST"),
-    reason="needs Debian's package ffmpeg",
-)
 
 
 def tone() -> Pcm:
@@ -58,17 +51,9 @@ def written(folder: Path, file_format: str, tags: Tags = TAGS) -> Path:
     return path
 
 
-@needs_ffprobe
 @with_chapters
 def test_ffprobe_reads_chapters_and_metadata(tmp_path: Path, file_format: str) -> None:
-    shown = ["-show_chapters", "-show_format", "-show_streams"]
-    done = subprocess.run(
-        ["ffprobe", "-v", "error", *shown, "-of", "json", written(tmp_path, file_format)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
+    found = probe(written(tmp_path, file_format))
     assert [chapter["tags"]["title"] for chapter in found["chapters"]] == list(samples.CHAPTERS)
     assert [float(chapter["start_time"]) for chapter in found["chapters"]] == pytest.approx(
         STARTS_S, abs=0.002
@@ -119,13 +104,12 @@ def test_mutagen_reads_vorbis_comments(tmp_path: Path) -> None:
 
 
 def test_flac_with_tags_is_lossless_and_reproducible(tmp_path: Path) -> None:
-    import soundfile
-
-    first, second = (written(folder, "flac") for folder in (tmp_path, tmp_path.parent))
-    assert first.read_bytes() == second.read_bytes()
-    pcm, _ = soundfile.read(first, dtype="int16")
+    path = written(tmp_path, "flac")
+    first = path.read_bytes()
+    assert written(tmp_path, "flac").read_bytes() == first
+    pcm, _ = soundfile.read(path, dtype="int16")
     np.testing.assert_array_equal(pcm, tone())
-    assert soundfile.info(first).frames == len(tone())
+    assert soundfile.info(path).frames == len(tone())
 
 
 @pytest.mark.parametrize("kind", ["flac", "opus", "mp3", "m4b"])
@@ -152,8 +136,6 @@ def test_one_file_per_chapter(tmp_path: Path, kind: str) -> None:
 
 
 def test_chapter_files_have_the_samples_of_their_chapters(tmp_path: Path) -> None:
-    import soundfile
-
     with zipfile.ZipFile(written(tmp_path, "flac.zip")) as archive:
         parts = [
             soundfile.read(io.BytesIO(archive.read(name)), dtype="int16")[0]

@@ -122,9 +122,10 @@ def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) ->
         if history is not None:
             out.print(_costs(history, manifest["job"]))
     minutes, seconds = divmod(round(manifest["duration_s"]), 60)
+    segments = "1 segment" if manifest["segments"] == 1 else f"{manifest['segments']} segments"
     out.print(
         f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {_number(manifest['speed'], digits=1)} "
-        f"times real time, {manifest['segments']} segments; subtitles and turns are beside it.",
+        f"times real time, {segments}; subtitles and turns are beside it.",
         highlight=False,
         soft_wrap=True,
     )

@@ -91,18 +91,25 @@ def writer(
         temporary.unlink(missing_ok=True)
 
 
-class Wav:
-    """RIFF, or RF64 (EBU Tech 3306) above 4 GiB. The header is final from the start."""
+class Pcm16:
+    """Samples alone: 16-bit little-endian, at the engine's rate. It has no header, so no tags either."""
 
     def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._file: BinaryIO = path.open("wb")
-        self._file.write(wav_header(samples, sample_rate_hz, tags.title))
 
     def write(self, pcm: Pcm) -> None:
         self._file.write(pcm.astype("<i2", copy=False).data)
 
     def close(self) -> None:
         self._file.close()
+
+
+class Wav(Pcm16):
+    """RIFF, or RF64 (EBU Tech 3306) above 4 GiB. The header is final from the start."""
+
+    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
+        super().__init__(path, sample_rate_hz, samples, tags)
+        self._file.write(wav_header(samples, sample_rate_hz, tags.title))
 
 
 def wav_header(samples: int, sample_rate_hz: int, title: str) -> bytes:
@@ -123,19 +130,6 @@ def wav_header(samples: int, sample_rate_hz: int, title: str) -> bytes:
 
 def _chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack("<4sI", name, len(content)) + content + b"\0" * (len(content) % 2)
-
-
-class Pcm16:
-    """Samples alone: 16-bit little-endian, at the engine's rate. It has no header, so no tags either."""
-
-    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
-        self._file: BinaryIO = path.open("wb")
-
-    def write(self, pcm: Pcm) -> None:
-        self._file.write(pcm.astype("<i2", copy=False).data)
-
-    def close(self) -> None:
-        self._file.close()
 
 
 class Flac:
@@ -175,9 +169,9 @@ class Compressed:
     sample_format: str
     container_options: Mapping[str, str] = MappingProxyType({})
     has_chapters = True
-    """Whether FFmpeg writes the container's chapters."""
+    """True if FFmpeg writes the container's chapters."""
     has_pictures = False
-    """Whether the container has the cover as a stream of its own."""
+    """True if the container has the cover as a stream of its own."""
 
     def __init__(self, target: Path | Sink, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._rate_hz = sample_rate_hz if sample_rate_hz in self.rates_hz else 48000

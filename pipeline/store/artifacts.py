@@ -109,8 +109,12 @@ class Store:
 
 def sealed(payload: bytes) -> bytes:
     """Prefix a payload with a header line of its checksum and length."""
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    return b"%s%s %d\n%s" % (_MAGIC, digest, len(payload), payload)
+    return b"%s\n%s" % (header(hashlib.sha256(payload).hexdigest(), len(payload)), payload)
+
+
+def header(digest: str, size: int) -> bytes:
+    """Header line of a payload with that SHA-256 and length, without the line break."""
+    return b"%s%s %d" % (_MAGIC, digest.encode(), size)
 
 
 def unsealed(data: bytes) -> bytes | None:
@@ -124,8 +128,7 @@ def unsealed(data: bytes) -> bytes | None:
     head, newline, payload = data.partition(b"\n")
     if not newline or not head.startswith(_MAGIC):
         return None
-    digest = hashlib.sha256(payload).hexdigest().encode()
-    return payload if head == b"%s%s %d" % (_MAGIC, digest, len(payload)) else None
+    return payload if head == header(hashlib.sha256(payload).hexdigest(), len(payload)) else None
 
 
 def packed(value: Arrays) -> bytes:

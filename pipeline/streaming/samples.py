@@ -13,11 +13,9 @@ import numpy as np
 from pipeline.arrays import Samples
 from pipeline.errors import MissingArtifactError
 from pipeline.jobs.artifacts import take_name
-from pipeline.store.artifacts import Store
+from pipeline.store.artifacts import Store, header
 
 _BLOCK = 1 << 20
-_HEADER_MAX = 200
-_MAGIC = b"voxchord 1 "
 _FLOAT_BYTES = 4
 
 
@@ -60,7 +58,7 @@ def open_samples(store: Store, key: str, take: int) -> SampleFile:
     digest = hashlib.sha256(rest)
     for position in range(len(start), size, _BLOCK):
         digest.update(store.objects.read_range(name, position, min(size, position + _BLOCK)) or b"")
-    if head != b"%s%s %d" % (_MAGIC, digest.hexdigest().encode(), size - begin):
+    if head != header(digest.hexdigest(), size - begin):
         raise MissingArtifactError(name)
     length = int.from_bytes(rest[:8], "little")
     described = json.loads(rest[8 : 8 + length])["samples"]

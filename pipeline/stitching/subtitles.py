@@ -224,7 +224,7 @@ def wrapped(text: str) -> list[str]:
 def srt(spoken: Iterable[Cue]) -> str:
     """Render SubRip. It has no escapes, so arrows and tags are replaced by look-alike characters."""
     return "".join(
-        f"{number}\n{_clock(cue.start_ms, ',')} --> {_clock(cue.end_ms, ',')}\n{_plain(cue.text)}\n\n"
+        f"{number}\n{clock_time(cue.start_ms, ',')} --> {clock_time(cue.end_ms, ',')}\n{_plain(cue.text)}\n\n"
         for number, cue in enumerate(spoken, 1)
     )
 
@@ -237,7 +237,7 @@ def _plain(text: str) -> str:
 def vtt(spoken: Iterable[Cue]) -> str:
     """Render WebVTT, with speakers as voice spans."""
     return "WEBVTT\n\n" + "".join(
-        f"{_clock(cue.start_ms, '.')} --> {_clock(cue.end_ms, '.')}\n<v {_escaped(cue.speaker)}>"
+        f"{clock_time(cue.start_ms, '.')} --> {clock_time(cue.end_ms, '.')}\n<v {_escaped(cue.speaker)}>"
         + "\n".join(map(_escaped, wrapped(cue.text)))
         + "\n\n"
         for cue in spoken
@@ -248,10 +248,13 @@ def _escaped(text: str) -> str:
     return html.escape(" ".join(text.split()), quote=False)
 
 
-def _clock(at_ms: int, point: str) -> str:
-    """Format a time; hours may exceed two digits.
+def clock_time(at_ms: int, point: str) -> str:
+    """Format a time as `HH:MM:SS.mmm`; hours may exceed two digits.
 
-    >>> _clock(3_723_004, ",")
+    Args:
+        point: mark before the milliseconds.
+
+    >>> clock_time(3_723_004, ",")
     '01:02:03,004'
     """
     seconds, milliseconds = divmod(at_ms, 1000)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from pipeline.script.vocabulary import words_of
+from pipeline.stitching.subtitles import clock_time
 
 NOTICE = "AI-generated speech, made with voxchord"
 
@@ -71,21 +72,10 @@ class Tags:
         found: list[tuple[str, str]] = []
         for number, chapter in enumerate(self.chapters, 1):
             found += [
-                (f"CHAPTER{number:03d}", clock_time(chapter.start_s)),
+                (f"CHAPTER{number:03d}", clock_time(round(chapter.start_s * 1000), ".")),
                 (f"CHAPTER{number:03d}NAME", chapter.title),
             ]
         return found
-
-
-def clock_time(seconds: float) -> str:
-    """Time as `HH:MM:SS.mmm`.
-
-    >>> clock_time(3725.5)
-    '01:02:05.500'
-    """
-    milliseconds = round(seconds * 1000)
-    minutes, rest = divmod(milliseconds, 60_000)
-    return f"{minutes // 60:02d}:{minutes % 60:02d}:{rest // 1000:02d}.{rest % 1000:03d}"
 
 
 def picture_block(cover: bytes, media_type: str) -> bytes:

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 Samples = npt.NDArray[np.float32]
+Pcm = npt.NDArray[np.int16]
 
 
 def runs_of(flags: npt.NDArray[np.bool_]) -> npt.NDArray[np.intp]:

@@ -13,28 +13,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-import numpy.typing as npt
-
+from pipeline.arrays import Pcm
 from pipeline.stitching.tags import ChapterTag, Tags
 
-Pcm = npt.NDArray[np.int16]
 PLAYLIST = "playlist.m3u8"
 _TITLE_MAX = 80
 _COVERS = {"image/png": "cover.png", "image/jpeg": "cover.jpg"}
 
 
-class _Writer(Protocol):
+class AudioWriter(Protocol):
+    """One file being written."""
+
     def write(self, pcm: Pcm) -> None: ...
 
     def close(self) -> None: ...
+
+
+Encoder = Callable[[Path, int, int, Tags], AudioWriter]
+"""Opens a file of exactly that many samples: path, sample rate in Hz, samples, tags."""
 
 
 class ChapterFiles:
     """Archive of one file per chapter; one file alone if there are no chapters.
 
     Args:
-        encoder: opens a file of exactly that many samples.
+        encoder: of the files.
         ending: ending of the files' names.
     """
 
@@ -45,7 +48,7 @@ class ChapterFiles:
         samples: int,
         tags: Tags,
         *,
-        encoder: Callable[[Path, int, int, Tags], _Writer],
+        encoder: Encoder,
         ending: str,
     ) -> None:
         self._part = path.with_name(f"{path.name}.chapter")
@@ -55,23 +58,21 @@ class ChapterFiles:
         self._ends = [round(chapter.end_s * sample_rate_hz) for chapter in self._chapters[:-1]] + [samples]
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
         self._number = self._position = 0
-        self._file: _Writer | None = None
+        self._file: AudioWriter | None = None
 
     def write(self, pcm: Pcm) -> None:
         while len(pcm):
-            if self._file is None:
-                self._open()
+            self._file = self._file or self._open()
             room = self._ends[self._number] - self._position
             part, pcm = pcm[:room], pcm[room:]
-            if self._file is not None:
-                self._file.write(part)
+            self._file.write(part)
             self._position += len(part)
             if self._position >= self._ends[self._number]:
-                self._end()
+                self._end(self._file)
 
     def close(self) -> None:
         if self._file is not None:
-            self._end()
+            self._end(self._file)
         names = [self._name(number) for number in range(self._number)]
         lines = ["#EXTM3U"]
         for name, chapter in zip(names, self._chapters, strict=False):
@@ -83,7 +84,8 @@ class ChapterFiles:
         self._zip.close()
         self._part.unlink(missing_ok=True)
 
-    def _open(self) -> None:
+    def _open(self) -> AudioWriter:
+        """Begin the file of the next chapter."""
         chapter = self._chapters[self._number]
         own = replace(
             self._tags,
@@ -92,12 +94,11 @@ class ChapterFiles:
             track=f"{self._number + 1}/{len(self._chapters)}",
             chapters=(),
         )
-        self._file = self._encoder(self._part, self._rate, self._ends[self._number] - self._position, own)
+        return self._encoder(self._part, self._rate, self._ends[self._number] - self._position, own)
 
-    def _end(self) -> None:
+    def _end(self, file: AudioWriter) -> None:
         """Complete the chapter's file and put it into the archive."""
-        if self._file is not None:
-            self._file.close()
+        file.close()
         self._file = None
         member = _member(self._name(self._number))
         with self._part.open("rb") as source, self._zip.open(member, "w", force_zip64=True) as target:

@@ -11,7 +11,7 @@ Tags, chapters and cover are written before the first sample, so there is no sec
 """
 
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
@@ -21,22 +21,21 @@ from typing import Any, BinaryIO, Protocol
 
 import av
 import numpy as np
-import numpy.typing as npt
 import soundfile
 import soxr
 from av.stream import Disposition
 
+from pipeline.arrays import Pcm, Samples
 from pipeline.books.covers import picture_size
 from pipeline.errors import OptionError, StoreError
 from pipeline.file_formats import AUDIO_FORMATS
-from pipeline.stitching.chapter_files import ChapterFiles
+from pipeline.stitching.chapter_files import AudioWriter, ChapterFiles, Encoder
 from pipeline.stitching.flac_blocks import FlacFile
 from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
 
-Pcm = npt.NDArray[np.int16]
-
 _OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
-_MP3_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+MPEG_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
+"""Sample rates of MP3 and AAC."""
 _RIFF_BYTES_MAX = 0xFFFFFFFF
 _FLAC_LEVEL = 0.5
 """libFLAC's level 4 of 8: 0.5 % larger than its default 5, and a fifth faster."""
@@ -49,14 +48,6 @@ class Sink(Protocol):
     """Target of a stream, which can only be appended to."""
 
     def write(self, data: bytes) -> int: ...
-
-
-class AudioWriter(Protocol):
-    """One file being written."""
-
-    def write(self, pcm: Pcm) -> None: ...
-
-    def close(self) -> None: ...
 
 
 @contextmanager
@@ -246,7 +237,7 @@ class Mp3(Compressed):
     codec, container, sample_format = "libmp3lame", "mp3", "s16p"
     bit_rate = 64_000
     options = {"compression_level": "7"}  # noqa: RUF012 - never changed
-    rates_hz = _MP3_RATES_HZ
+    rates_hz = MPEG_RATES_HZ
     has_pictures = True
 
 
@@ -256,8 +247,8 @@ class Aac(Compressed):
     codec, container, sample_format = "aac", "adts", "s16"
     bit_rate = 64_000
     options = {"aac_coder": "fast"}  # noqa: RUF012 - never changed
-    container_options = MappingProxyType({"write_id3v2": "1"})
-    rates_hz = _MP3_RATES_HZ
+    container_options: Mapping[str, str] = MappingProxyType({"write_id3v2": "1"})
+    rates_hz = MPEG_RATES_HZ
 
 
 class M4b(Aac):
@@ -297,8 +288,6 @@ def _write_cover(container: Any, tags: Tags) -> None:
     container.mux_one(packet)
 
 
-Encoder = Callable[[Path, int, int, Tags], AudioWriter]
-"""Opens a file of exactly that many samples: path, sample rate in Hz, samples, tags."""
 _FILES: dict[str, Encoder] = {
     "wav": Wav,
     "flac": Flac,
@@ -318,7 +307,7 @@ ENCODERS: dict[str, Encoder] = {
 """Encoders of `AUDIO_FORMATS`."""
 
 
-def pcm(samples: npt.NDArray[np.float32]) -> Pcm:
+def pcm(samples: Samples) -> Pcm:
     """Convert full-scale float to 16 bits, rounded half to even; values beyond full scale are clipped.
 
     >>> pcm(np.array([-1.0, 0.0, 0.5, 1.0], np.float32)).tolist()

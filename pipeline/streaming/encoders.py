@@ -10,8 +10,9 @@ from typing import Protocol
 import numpy as np
 import soxr
 
+from pipeline.arrays import Pcm
 from pipeline.errors import OptionError
-from pipeline.stitching.encoders import NO_TAGS, Compressed, Mp3, Opus, Pcm, wav_header
+from pipeline.stitching.encoders import MPEG_RATES_HZ, NO_TAGS, Aac, Compressed, Mp3, Opus, wav_header
 
 PCM_RATE_HZ = 24_000
 """Sample rate of the format `pcm` in OpenAI's convention."""
@@ -27,7 +28,6 @@ MEDIA_TYPES: Mapping[str, str] = MappingProxyType(
 )
 """Media types by format; the first is the default."""
 _UNKNOWN = b"\xff\xff\xff\xff"
-_AAC_RATES_HZ = (8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000)
 _FLUSH: Mapping[str, str] = MappingProxyType({"flush_packets": "1"})
 
 
@@ -66,21 +66,16 @@ class _StreamedOpus(Opus):
     container_options = MappingProxyType({**_FLUSH, "page_duration": "200000"})  # µs
 
 
-class _StreamedAac(Compressed):
-    """AAC-LC at 64 kbit/s in ADTS frames."""
-
-    codec, container, sample_format = "aac", "adts", "s16"
-    bit_rate = 64_000
+class _StreamedAac(Aac):
     options: dict[str, str] = {}  # noqa: RUF012 - never changed
-    rates_hz = _AAC_RATES_HZ
-    container_options = _FLUSH
+    container_options = _FLUSH  # no ID3v2 tag
 
 
 class _StreamedFlac(Compressed):
     codec, container, sample_format = "flac", "flac", "s16"
     bit_rate = 0
     options = {"compression_level": "4"}  # noqa: RUF012 - never changed
-    rates_hz = (*_AAC_RATES_HZ, 96_000, 192_000)
+    rates_hz = (*MPEG_RATES_HZ, 96_000, 192_000)
     container_options = _FLUSH
 
 

@@ -13,7 +13,8 @@ from mutagen.id3 import ID3
 from mutagen.mp4 import MP4
 from mutagen.oggopus import OggOpus
 
-from pipeline.stitching.encoders import Pcm, writer
+from pipeline.arrays import Pcm
+from pipeline.stitching.encoders import writer
 from pipeline.stitching.tags import ChapterTag, Tags
 from tests.books import samples
 from tests.books.probe import probe

@@ -11,9 +11,9 @@ import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.arrays import Samples
+from pipeline.arrays import Pcm, Samples
 from pipeline.file_formats import AUDIO_FORMATS
-from pipeline.stitching.encoders import ENCODERS, Pcm, pcm, wav_header, writer
+from pipeline.stitching.encoders import ENCODERS, pcm, wav_header, writer
 from pipeline.stitching.tags import NOTICE, Tags
 
 RATE_HZ = 24_000

@@ -22,7 +22,7 @@ class FlacFile:
     """File object for libsndfile."""
 
     def __init__(self, path: Path, tags: Tags) -> None:
-        self._file: BinaryIO = path.open("w+b")
+        self._file: BinaryIO = path.open("wb")
         blocks = [(_COMMENT, comment_block("voxchord", tags.vorbis()))]
         if tags.cover:
             blocks.append((_PICTURE, picture_block(tags.cover, tags.cover_type)))
@@ -51,14 +51,6 @@ class FlacFile:
         self._position += len(data)
         self._size = max(self._size, self._position)
         return len(data)
-
-    def read(self, size: int = -1) -> bytes:
-        """Read what was written, which libsndfile does not do while it writes FLAC."""
-        shift = len(self._inserted) if self._position >= _HEADER_BYTES else 0
-        self._file.seek(self._position + shift)
-        data = self._file.read(size)
-        self._position += len(data)
-        return data
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
         """Move the position."""

@@ -11,6 +11,11 @@ TEXT = "text"
 REST = "rest"
 """Kinds of blocks: a heading, a paragraph, and a scene break."""
 
+FOOTNOTE, FOOTNOTE_MARK, PAGE_NUMBER = "footnote", "footnote mark", "page number"
+CAPTION, TABLE, CODE, PICTURE = "image caption", "table", "code block", "picture"
+CONTENTS, HIDDEN = "table of contents", "hidden text"
+"""Kinds of text that is left out in more than one format."""
+
 
 @dataclass(frozen=True, slots=True)
 class Block:

@@ -5,8 +5,22 @@ from collections.abc import Iterator
 from xml.etree.ElementTree import Element
 
 from pipeline.books.archive import Archive
-from pipeline.books.document import HEADING, TEXT, Block, Document, LeftOut
-from pipeline.books.formats.html_page import CAPTION, CODE, FOOTNOTE, FOOTNOTE_MARK, PICTURE, TABLE
+from pipeline.books.document import (
+    CAPTION,
+    CODE,
+    CONTENTS,
+    FOOTNOTE,
+    FOOTNOTE_MARK,
+    HEADING,
+    HIDDEN,
+    PAGE_NUMBER,
+    PICTURE,
+    TABLE,
+    TEXT,
+    Block,
+    Document,
+    LeftOut,
+)
 from pipeline.books.headings import divided
 from pipeline.books.limits import PAGE_BYTES_MAX, XML_BYTES_MAX, Budget
 from pipeline.books.xml_tree import attribute, children, descendants, local, parse, text_of
@@ -15,7 +29,6 @@ from pipeline.errors import ScriptError
 BODY, STYLES, CORE = "word/document.xml", "word/styles.xml", "docProps/core.xml"
 _NOTES = {"footnoteReference": "word/footnotes.xml", "endnoteReference": "word/endnotes.xml"}
 _SKIPPED = frozenset({"del", "instrText", "drawing", "pict", "AlternateContent", "object", "moveFrom"})
-_CONTENTS = "table of contents"
 
 
 def read_docx(data: bytes, budget: Budget) -> Document:
@@ -86,7 +99,7 @@ class _Reader:
                     (attribute(each, "val") for each in descendants(element, "docPartGallery")), ""
                 )
                 if gallery.lower() == "table of contents":
-                    self._omit(_CONTENTS, text_of(element))
+                    self._omit(CONTENTS, text_of(element))
                 else:
                     for content in children(element, "sdtContent"):
                         self._read(content)
@@ -101,7 +114,7 @@ class _Reader:
         place = f"paragraph {self.paragraphs}"
         if style == "title" and not self.title:
             self.title = text
-            self.blocks.append(Block(HEADING, text, place, 1 if not level else int(level[1])))
+            self.blocks.append(Block(HEADING, text, place, 1))
         elif level:
             self.blocks.append(Block(HEADING, text, place, int(level[1]) + 1))
         elif kind := _left_out(style):
@@ -131,7 +144,7 @@ class _Reader:
                 alternative = next((attribute(each, "descr") for each in descendants(element, "docPr")), "")
                 self._omit(PICTURE, alternative)
             elif name == "r" and _is_hidden(element):
-                self._omit("hidden text", text_of(element))
+                self._omit(HIDDEN, text_of(element))
             elif name not in _SKIPPED:
                 yield from self._runs(element)
 
@@ -160,5 +173,5 @@ def _left_out(style: str) -> str:
     if style in ("footnote text", "endnote text"):
         return FOOTNOTE
     if style.startswith(("toc ", "table of figures")):
-        return _CONTENTS
-    return "page number" if style in ("header", "footer") else ""
+        return CONTENTS
+    return PAGE_NUMBER if style in ("header", "footer") else ""

@@ -9,13 +9,26 @@ import re
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
-from pipeline.books.document import HEADING, REST, TEXT, Block, LeftOut
+from pipeline.books.document import (
+    CAPTION,
+    CODE,
+    CONTENTS,
+    FOOTNOTE,
+    FOOTNOTE_MARK,
+    HEADING,
+    HIDDEN,
+    PAGE_NUMBER,
+    PICTURE,
+    REST,
+    TABLE,
+    TEXT,
+    Block,
+    LeftOut,
+)
 from pipeline.books.limits import PAGE_BYTES_MAX, Budget
 from pipeline.errors import ScriptError
 from pipeline.script.vocabulary import words_of
 
-FOOTNOTE, FOOTNOTE_MARK, PAGE_NUMBER = "footnote", "footnote mark", "page number"
-CAPTION, TABLE, CODE, PICTURE = "image caption", "table", "code block", "picture"
 _CHUNK = 1 << 16
 _OPEN_MAX = 1000
 """Open elements that are tracked; deeper ones are read as if their tags were missing."""
@@ -33,7 +46,7 @@ _BLOCKS = words_of("""
     summary table tbody td tfoot th thead title tr ul
 """)
 _UNSEEN = words_of("""
-    script style template noscript head
+    script style template noscript
 """)
 _LEFT_OUT_TAGS = {
     "table": TABLE,
@@ -44,7 +57,7 @@ _LEFT_OUT_TAGS = {
     "svg": PICTURE,
     "rt": "ruby annotation",
     "rp": "ruby annotation",
-    "nav": "table of contents",
+    "nav": CONTENTS,
     "form": "form",
     "select": "form",
     "button": "form",
@@ -62,6 +75,7 @@ _LEFT_OUT_CLASSES = (
 )
 _NOTE_TEXT = re.compile(r"[\[({]?\s*(?:\d{1,4}[a-z]?|[*†‡§¶]{1,4}|[ivxlc]{1,6}|[a-z])\s*[\])}]?[.:]?", re.I)
 _SUPERSCRIPT = str.maketrans("0123456789+-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻")
+_PLAIN = {raised: plain for plain, raised in _SUPERSCRIPT.items()}
 _DECLARED = re.compile(
     rb"""(?:<\?xml[^>]{0,200}?encoding|<meta[^>]{0,200}?charset)\s*=\s*["']?\s*([\w.:-]+)""", re.I
 )
@@ -98,11 +112,7 @@ def read_page(data: bytes, name: str, budget: Budget) -> Page:
     """
     if len(data) > PAGE_BYTES_MAX:
         raise ScriptError(1, f"{name} has {len(data):,} bytes, more than the {PAGE_BYTES_MAX:,} allowed")
-    return read_text(decode_page(data), name, budget)
-
-
-def read_text(text: str, name: str, budget: Budget) -> Page:
-    """Read a page that is decoded."""
+    text = decode_page(data)
     if "<!ENTITY" in text[: 1 << 16].upper():
         raise ScriptError(1, f"{name} declares entities, which are not read")
     text = _DOCUMENT_TYPE.sub("", text, count=1)
@@ -246,7 +256,7 @@ class _PageReader(HTMLParser):
         if self._link is None:
             return
         text = "".join(self._text[self._link :]).strip()
-        plain = text.translate({target: source for source, target in _SUPERSCRIPT.items()})
+        plain = text.translate(_PLAIN)
         if self._link_certain or _NOTE_TEXT.fullmatch(plain):
             self._begins_with_mark |= not "".join(self._text[: self._link]).strip()
             del self._text[self._link :]
@@ -309,13 +319,13 @@ class _PageReader(HTMLParser):
 
 def _left_out(tag: str, types: frozenset[str], given: dict[str, str]) -> str:
     """Kind under which an element is left out; empty if it is read."""
-    if tag in _UNSEEN and tag != "head":
+    if tag in _UNSEEN:
         return "unseen"
     by_type = next((_LEFT_OUT_TYPES[name] for name in sorted(types) if name in _LEFT_OUT_TYPES), "")
     if by_type or tag in _LEFT_OUT_TAGS:
         return by_type or _LEFT_OUT_TAGS[tag]
     if "hidden" in given:
-        return "hidden text"
+        return HIDDEN
     classes = given.get("class", "")
     if tag in ("a", "body", "html") or not classes:
         return ""

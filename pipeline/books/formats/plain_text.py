@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import yaml
 
-from pipeline.books.document import HEADING, REST, TEXT, Block, Document, LeftOut
+from pipeline.books.document import CODE, FOOTNOTE, HEADING, REST, TABLE, TEXT, Block, Document, LeftOut
 from pipeline.books.headings import divided
 from pipeline.books.limits import Budget
 from pipeline.errors import ScriptError
@@ -145,14 +145,14 @@ class _Reader:
             (i for i in range(number + 1, len(self.lines)) if self.lines[i].strip().startswith(fence)),
             len(self.lines) - 1,
         )
-        self._omit("code block", self.lines[number + 1 : end])
+        self._omit(CODE, self.lines[number + 1 : end])
         return end + 1
 
     def _table(self, number: int) -> int:
         end = number
         while end < len(self.lines) and "|" in self.lines[end]:
             end += 1
-        self._omit("table", (line.replace("|", " ").strip(" -:") for line in self.lines[number:end]))
+        self._omit(TABLE, (line.replace("|", " ").strip(" -:") for line in self.lines[number:end]))
         return end
 
     def _omit(self, kind: str, lines: Iterator[str] | Sequence[str]) -> None:
@@ -166,7 +166,7 @@ class _Reader:
             lines = [_ITEM.sub("", lines[0], count=1), *lines[1:]]
         text = " ".join(" ".join(lines).split())
         if _NOTE.match(text):
-            self._omit("footnote", [text])
+            self._omit(FOOTNOTE, [text])
         elif any(map(str.isalnum, text)):
             self.blocks.append(Block(TEXT, text, self._place(begun)))
         elif text:

@@ -109,8 +109,8 @@ REFUSED: Mapping[str, tuple[Callable[[], bytes | str], str]] = {
         "has no text",
     ),
     "large page": (
-        lambda: b"<!DOCTYPE html><html><body>" + b"<p>word</p>" * (50 << 17),
-        "50 MB|more than the",
+        lambda: b"<!DOCTYPE html><html><body>" + b"<p>word</p>" * (2 << 20),
+        "more than the 16,777,216 allowed",
     ),
     "large page in an EPUB": (lambda: page("<p>word</p>" * (50 << 17)), "more than 16,777,216 bytes"),
     "large file": (lambda: b"<!DOCTYPE html>" + b" " * (65 << 20), "more than the 67,108,864 allowed"),
@@ -220,7 +220,7 @@ def test_references_do_not_leave_the_archive(reference: str) -> None:
 
 
 def test_nothing_is_unpacked_beyond_the_limit_of_a_page() -> None:
-    with pytest.raises(ScriptError):
+    with pytest.raises(ScriptError, match="more than 16,777,216 bytes"):
         read_book(page("x" * (PAGE_BYTES_MAX + 1)))
 
 
@@ -246,6 +246,5 @@ def test_damaged_books_are_read_or_refused(seed: int) -> None:
 
 
 def test_an_archive_without_a_directory_is_damaged() -> None:
-    buffer = io.BytesIO(samples.epub(3))
     with pytest.raises(ScriptError, match="damaged"):
-        read_book(buffer.getvalue()[:1000])
+        read_book(samples.epub(3)[:1000])

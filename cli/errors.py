@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Iterator
 from enum import IntEnum
+from typing import Annotated
 
 import typer
 from kombu.exceptions import OperationalError as BrokerAway
@@ -27,6 +28,7 @@ from tasks.local.service import ServiceError
 
 out = Console()
 err = Console(stderr=True)
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 class Exit(IntEnum):

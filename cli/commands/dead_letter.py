@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.errors import out, print_json, reporting_errors
+from cli.errors import JsonOption, out, print_json, reporting_errors
 from pipeline.errors import OptionError
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ app = typer.Typer(no_args_is_help=True, help="Messages that cannot be understood
 
 IdArgument = Annotated[str, typer.Argument(metavar="ID", help="ID of the entry or its task, or the start.")]
 AllOption = Annotated[bool, typer.Option("--all", help="All entries.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 @app.command("list")

@@ -15,7 +15,7 @@ from rich.table import Table
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
 from cli.commands.jobs import UPGRADE
-from cli.errors import Exit, Unreachable, out, print_json, reporting_errors
+from cli.errors import Exit, JsonOption, Unreachable, out, print_json, reporting_errors
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.registry import Engines
 from pipeline.errors import DependencyError, OptionError, PipelineError
@@ -38,7 +38,7 @@ class Finding:
 
 def doctor(
     model: Annotated[str | None, typer.Option(help="Also check this checkpoint: a folder or a name.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Check the configuration and print advice. Exit code 3 if a configured part is broken."""
     with reporting_errors():

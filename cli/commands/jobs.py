@@ -12,7 +12,7 @@ from rich.table import Table
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
 from cli.delivery import Delivery, ForceOption, deliver
-from cli.errors import JobFailed, Unreachable, err, out, print_json, reporting_errors
+from cli.errors import JobFailed, JsonOption, Unreachable, err, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.scripts import (
     CastOption,
@@ -47,7 +47,6 @@ if TYPE_CHECKING:
     from tasks.orchestration.resources import VoxchordApp
 
 JobArgument = Annotated[str, typer.Argument(help="Job ID, its first characters, or the task ID.")]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 UPGRADE = "start workers of this release (`worker --cpu`), before the intake when you upgrade"

@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.errors import err, out, print_json, reporting_errors
+from cli.errors import JsonOption, err, out, print_json, reporting_errors
 from pipeline.errors import OptionError
 
 app = typer.Typer(no_args_is_help=True, help="Create, list and revoke keys of the HTTP service.")
@@ -40,7 +40,7 @@ def create(
 
 
 @app.command("list")
-def list_keys(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_keys(json: JsonOption = False) -> None:
     """List the clients with their quotas."""
     from db import http_clients
 

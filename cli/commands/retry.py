@@ -7,8 +7,8 @@ import typer
 
 from cli import context
 from cli.broker_retry import BrokerRetry
-from cli.commands.jobs import JobArgument, JsonOption, raise_if_refused
-from cli.errors import JobFailed, Unreachable, err, out, print_json, reporting_errors
+from cli.commands.jobs import JobArgument, raise_if_refused
+from cli.errors import JobFailed, JsonOption, Unreachable, err, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.submission import ACCEPTED_S
 from cli.user import actor

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from cli import context
-from cli.errors import Exit, fail, out, print_json, reporting_errors
+from cli.errors import Exit, JsonOption, fail, out, print_json, reporting_errors
 
 
 def stats(
@@ -20,7 +20,7 @@ def stats(
         list[str] | None,
         typer.Option("--param", "-p", metavar="NAME=VALUE", help="Parameter of the query, `days=7`."),
     ] = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
     csv: Annotated[bool, typer.Option("--csv", help="Print CSV with a header.")] = False,
     sql: Annotated[bool, typer.Option("--sql", help="Print the SQL instead of running it.")] = False,
 ) -> None:

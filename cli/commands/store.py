@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import out, print_json, reporting_errors
+from cli.errors import JsonOption, out, print_json, reporting_errors
 from pipeline.jobs.garbage import collect
 
 app = typer.Typer(no_args_is_help=True, help="Housekeeping of the artifact store.")
@@ -19,7 +19,7 @@ def gc(
         typer.Option(help="Then remove the oldest, if over an hour old, until this size is left."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only print what would be removed.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Remove old artifacts, except those of open jobs and registered voices."""
     with reporting_errors():

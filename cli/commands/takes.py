@@ -9,9 +9,9 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.commands.jobs import JobArgument, JsonOption
+from cli.commands.jobs import JobArgument
 from cli.delivery import Delivery, ForceOption, format_of
-from cli.errors import JobFailed, out, print_json, reporting_errors
+from cli.errors import JobFailed, JsonOption, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.submission import read_option
 from pipeline.errors import OptionError

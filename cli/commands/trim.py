@@ -5,13 +5,13 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import out, print_json, reporting_errors
+from cli.errors import JsonOption, out, print_json, reporting_errors
 
 
 def trim(
     days: Annotated[int, typer.Option(min=1, help="Days to retain attempts.")] = 90,
     sample_days: Annotated[int, typer.Option(min=1, help="Days to retain samples of long attempts.")] = 14,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Aggregate the history by the hour and delete old rows, in small steps. Run it once a day.
 

@@ -8,7 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli import context
-from cli.errors import err, out, print_json, reporting_errors
+from cli.errors import JsonOption, err, out, print_json, reporting_errors
 from cli.scripts import read_recording
 from pipeline.voices.library import Voices, free_name
 
@@ -31,7 +31,7 @@ def add(
 
 
 @app.command("list")
-def list_voices(json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+def list_voices(json: JsonOption = False) -> None:
     """List the engine's presets, their variations and the registered recordings."""
     with reporting_errors():
         found = context.settings()

@@ -1,13 +1,12 @@
 """`chapters`: the chapters of a book, and which of them are read."""
 
-from typing import Annotated, Any
+from typing import Any
 
-import typer
 from rich.markup import escape
 from rich.table import Table
 
 from cli import context
-from cli.errors import err, out, print_json, reporting_errors
+from cli.errors import JsonOption, err, out, print_json, reporting_errors
 from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, read_source
 from pipeline.books.document import Document
 from pipeline.books.reader import read_book
@@ -21,7 +20,7 @@ def chapters(
     chosen: ChaptersOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show the chapters of a book with their numbers, words and minutes, and which of them are read.
 

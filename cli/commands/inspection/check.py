@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.errors import Exit, out, print_json, reporting_errors
+from cli.errors import Exit, JsonOption, out, print_json, reporting_errors
 from cli.scripts import (
     CastOption,
     ChaptersOption,
@@ -37,7 +37,7 @@ def check(
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
     lexicon: LexiconOption = None,
-    json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    json: JsonOption = False,
 ) -> None:
     """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
 

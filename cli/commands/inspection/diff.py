@@ -7,8 +7,7 @@ import typer
 from rich.table import Table
 
 from cli import context
-from cli.commands.jobs import JsonOption
-from cli.errors import out, print_json, reporting_errors
+from cli.errors import JsonOption, out, print_json, reporting_errors
 from cli.job_ids import find_job
 from cli.scripts import (
     CastOption,

@@ -181,3 +181,31 @@ def test_small_first_segments_leave_distant_segments_unchanged() -> None:
 def test_a_short_script_has_small_segments_only() -> None:
     segments = list(plan(turns(1, words=6), PROFILE, speakers=VOICES, identity={}, first_words=10))
     assert [segment.words for segment in segments] == [6]
+
+
+def test_chapters_begin_segments() -> None:
+    script = turns(300)
+    for first_words in (None, 10):
+        segments = list(
+            plan(
+                script, PROFILE, speakers=VOICES, identity={}, first_words=first_words, chapters=(1, 100, 203)
+            )
+        )
+        starts = {segment.lines[0].turn for segment in segments}
+        assert {1, 100, 203} <= starts
+        spoken = [line.text for segment in segments for line in segment.lines]
+        assert " ".join(spoken) == " ".join(turn.text for turn in script)
+
+
+def test_a_change_in_a_chapter_leaves_the_others_unchanged() -> None:
+    def keys(script: list[Turn]) -> list[str]:
+        made = plan(script, PROFILE, speakers=VOICES, identity={}, chapters=(0, 100, 200))
+        return [segment.key for segment in made if not 100 <= segment.lines[0].turn < 200]
+
+    script = turns(300)
+    changed = [
+        *script[:199],
+        replace(script[199], text="The last words of the second chapter."),
+        *script[200:],
+    ]
+    assert keys(changed) == keys(script)

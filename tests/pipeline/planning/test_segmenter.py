@@ -200,7 +200,7 @@ def test_chapters_begin_segments() -> None:
 def test_a_change_in_a_chapter_leaves_the_others_unchanged() -> None:
     def keys(script: list[Turn]) -> list[str]:
         made = plan(script, PROFILE, speakers=VOICES, identity={}, chapters=(0, 100, 200))
-        return [segment.key for segment in made if not 100 <= segment.lines[0].turn < 200]
+        return [segment.key for segment in made if not 100 <= segment.lines[-1].turn < 200]
 
     script = turns(300)
     changed = [

@@ -19,6 +19,7 @@ from typing import Any
 import redis
 from celery import Celery
 
+from bench.harness.http_service import Answer
 from bench.harness.services import free_port
 from bench.harness.waiting import until
 from tasks.local.service import LocalService
@@ -35,19 +36,6 @@ def two_free_ports() -> int:
             except OSError:
                 continue
         return port
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """Response of an HTTP server."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.body)
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from web import launch
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """Response of the service."""
+    """Response of a service."""
 
     status: int
     headers: dict[str, str]

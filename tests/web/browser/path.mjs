@@ -77,7 +77,9 @@ seen.word = await page.evaluate(async () => {
   document.querySelector('.player audio').pause()
   await new Promise(resolve => setTimeout(resolve, 200))
   const at = document.querySelector('.player audio').currentTime
-  return { marked: document.querySelector('.words .now').textContent, expected: words.findLast(word => word.start_s <= at + 0.1).word, before: words.findLast(word => word.start_s <= at - 0.1).word }
+  const begun = time => Math.max(0, words.findLastIndex(word => word.start_s <= time))
+  const expected = words.slice(begun(at - 0.1), begun(at + 0.1) + 1).map(word => word.word)
+  return { marked: document.querySelector('.words .now').textContent, expected }
 })
 await inspect('5-finished')
 seen.first = (await job()).id

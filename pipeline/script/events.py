@@ -124,7 +124,7 @@ class _Folding:
             self.findings.problem(self.last, "a pause at the end of the script has nothing after it")
 
     def _refuse_silent(self) -> None:
-        if self.silent_since and all(found.line != self.silent_since for found in self.findings.problems):
+        if self.silent_since and not self.findings.has_problem(self.silent_since):
             self.findings.problem(
                 self.silent_since, "the speaker has nothing to say; add words or take the name out"
             )

@@ -26,6 +26,7 @@ from pipeline.script.forms import (
 from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Survey, Verdict, survey
 from pipeline.script.names import identity
+from pipeline.script.plain import newline_counter
 from pipeline.script.turns import Findings
 
 FORMS = {
@@ -128,12 +129,13 @@ def _emphasised(text: str, findings: Findings) -> str:
     """
 
     def mark(found: re.Match[str]) -> str:
-        findings.omit(text.count("\n", 0, found.start()) + 1, marks.TAG, found[0])
+        findings.omit(line(found.start()) + 1, marks.TAG, found[0])
         tag = found["tag"].lower()
         return "*" if tag in ("i", "em", "u", "''") else "" if len(tag) > 3 and tag != "strong" else "**"
 
     for pattern, sign in _MARKUP:
         if sign in text and _is_balanced(text, sign):
+            line = newline_counter(text)
             text = pattern.sub(mark, text)
     return text
 
@@ -146,7 +148,7 @@ def _is_balanced(text: str, sign: str) -> bool:
     return sign != "[/" or opened == closed
 
 
-_WIKI_BOLD = re.compile(r"^\s*'{2,3}\w[^'\n]{0,60}:?'{2,3}", re.MULTILINE)
+_WIKI_BOLD = re.compile(r"^[^\S\n]*'{2,3}\w[^'\n]{0,60}:?'{2,3}", re.MULTILINE)
 
 
 def _syntax(text: str) -> str | None:

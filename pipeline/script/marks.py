@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pipeline.script import directions
-from pipeline.script.plain import is_picture, plain_letters
+from pipeline.script.plain import is_picture, newline_counter, plain_letters
 from pipeline.script.turns import Findings
 from pipeline.script.vocabulary import words_of
 
@@ -135,11 +135,13 @@ class _Cleaner:
             keep: gives the text that stays of a find; None leaves it as it is.
         """
 
+        newlines = newline_counter(self.text)
+
         def replaced(found: re.Match[str]) -> str:
             retained = keep(found)
             if retained is None:
                 return found[0]
-            self.findings.omit(self.line(found.start()), kind, _without(found[0], retained))
+            self.findings.omit(self.numbers[newlines(found.start())], kind, _without(found[0], retained))
             return retained + "\n" * (found[0].count("\n") - retained.count("\n"))
 
         self.text = pattern.sub(replaced, self.text)

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from collections.abc import Callable
 
 from pipeline.script.turns import Findings
 
@@ -42,6 +43,25 @@ def plain(text: str, line: int, findings: Findings) -> str:
     '"It\\'s fine" — he said...'
     """
     return " ".join(readable(plain_letters(text).replace("`", "'"), line, findings).split())
+
+
+def newline_counter(text: str) -> Callable[[int], int]:
+    r"""A function that counts the newlines before an offset; offsets never fall from call to call.
+
+    It reads the text once over all calls.
+
+    >>> newlines = newline_counter("a\nb\nc")
+    >>> newlines(1), newlines(2), newlines(4)
+    (0, 1, 2)
+    """
+    counted = at = 0
+
+    def newlines(offset: int) -> int:
+        nonlocal counted, at
+        counted, at = counted + text.count("\n", at, offset), offset
+        return counted
+
+    return newlines
 
 
 def readable(text: str, line: int, findings: Findings) -> str:

@@ -122,6 +122,7 @@ class Findings:
         self.symbols = symbols
         """One of `pipeline.script.plain.SYMBOLS`."""
         self.problems: list[Finding] = []
+        self._problem_lines: set[int] = set()
         self.notices: list[Finding] = []
         self.omissions: list[Omission] = []
 
@@ -129,6 +130,10 @@ class Findings:
         found = Finding(line, reason)
         if found not in self.problems[-3:]:  # the same on the same line once
             self.problems.append(found)
+            self._problem_lines.add(line)
+
+    def has_problem(self, line: int) -> bool:
+        return line in self._problem_lines
 
     def notice(self, line: int, reason: str) -> None:
         self.notices.append(Finding(line, reason))
@@ -139,6 +144,7 @@ class Findings:
     def add(self, other: "Findings") -> None:
         """Take the findings of another reading over."""
         self.problems += other.problems
+        self._problem_lines |= other._problem_lines
         self.notices += other.notices
         self.omissions += other.omissions
 

@@ -30,7 +30,7 @@ def is_markdown(lines: Sequence[Line]) -> bool:
     """Tell whether prose has Markdown's structure or marks."""
     text = "\n".join(line.text for line in lines)
     heads = any(line.kind == structure.HEADING for line in lines)
-    blocks = re.search(r"^\s*(?:`{3}|~{3})|^\s*>\s|^\s*[-*+]\s+\S", text, re.MULTILINE)
+    blocks = re.search(r"^[^\S\n]*(?:`{3}|~{3}|>\s|[-*+]\s+\S)", text, re.MULTILINE)
     tables = any(_is_table(lines, position) for position in range(len(lines)))
     return heads or tables or bool(blocks) or bool(_INLINE.search(text))
 

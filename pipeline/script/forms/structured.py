@@ -48,8 +48,10 @@ _SEPARATOR = re.compile(r"\ufeff?sep=.\s*")
 _NEVER_SPEAK = words_of("system developer tool function")
 """Roles of messages that are no part of a conversation."""
 _DEPTH_MAX = 60
+_INDENT = r"[^\S\n]*"
+"""White space before a line's first character; `\\s*` would run through blank lines from each of them."""
 _ITEM = "an item has a speaker and a text"
-_FENCED = re.compile(r"\s*(`{3,}|~{3,})\s*([\w+-]*)[ \t]*\n(?P<inner>.*?)\n?\s*\1\s*", re.DOTALL)
+_FENCE = re.compile(r"(`{3,}|~{3,})[ \t]*+([\w+-]*+)[ \t]*+\n")
 
 
 def unfenced(text: str, findings: Findings) -> str:
@@ -58,11 +60,15 @@ def unfenced(text: str, findings: Findings) -> str:
     >>> unfenced("```json\n[]\n```", Findings())
     '\n[]'
     """
-    found = _FENCED.fullmatch(text)
-    if not found or "```" in found["inner"]:
+    stripped = text.strip()
+    opened = _FENCE.match(stripped)
+    if not opened or not stripped.endswith(opened[1], opened.end()):
         return text
-    findings.omit(1, "code fence", found[2])
-    return "\n" + found["inner"]
+    inner = stripped[opened.end() :].removesuffix(opened[1]).rstrip()
+    if "```" in inner:
+        return text
+    findings.omit(1, "code fence", opened[2])
+    return "\n" + inner
 
 
 def inner_text(text: str) -> str | None:
@@ -201,12 +207,12 @@ def is_yaml(text: str) -> bool:
     """Tell whether a text has lines of YAML with keys for speakers and texts, or a list below a key."""
     speakers = "|".join(sorted(SPEAKER_KEYS))
     texts = "|".join(sorted(TEXT_KEYS))
-    by_speaker = re.search(rf"^\s*(?:-\s+)?(?:{speakers}):\s+\S", text, re.MULTILINE)
-    by_text = re.search(rf"^\s*(?:-\s+)?(?:{texts}):(?:\s|$)", text, re.MULTILINE)
-    listed = re.search(r"^\s*-\s+[\w\"'][^\n]*:(?:\s|$)", text, re.MULTILINE)
+    by_speaker = re.search(rf"^{_INDENT}(?:-\s+)?(?:{speakers}):\s+\S", text, re.MULTILINE)
+    by_text = re.search(rf"^{_INDENT}(?:-\s+)?(?:{texts}):(?:\s|$)", text, re.MULTILINE)
+    listed = re.search(rf"^{_INDENT}-\s+[\w\"'][^\n]*:(?:\s|$)", text, re.MULTILINE)
     lists = "|".join(sorted(_LIST_KEYS))
     below = re.search(
-        rf"^(?:{lists}):[ ]*\n(?:[ ]*\n)*\s*-\s+[\w\"'][^:\n]*:(?:\s|$)", text, re.MULTILINE | re.IGNORECASE
+        rf"^(?:{lists}):[ ]*\n\s*-\s+[\w\"'][^:\n]*:(?:\s|$)", text, re.MULTILINE | re.IGNORECASE
     )
     return bool(listed and ((by_speaker and by_text) or (below and not _has_labels_beside(text))))
 

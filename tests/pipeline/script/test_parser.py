@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import ScriptError
-from pipeline.script.parser import parse
+from pipeline.script.parser import parse, read
 from pipeline.script.turns import NARRATOR
 
 
@@ -219,6 +219,24 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
     started_s = time.process_time()
     parse(f"Alice: One.\n{line}")
     assert time.process_time() - started_s < 2
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "Alice: One.\n" + "\n" * 50_000 + "Bob: Two.",
+        "turns:\n" + "\n" * 50_000 + "x",
+        "```\n" + "\n" * 50_000,
+        "Alice:\nBob:\n" * 10_000,
+        "[b]Alice:[/b] One.\n" * 40_000,
+        "It was *late*.\n" * 60_000,
+    ],
+    ids=["blank lines", "blank lines below a key", "open fence", "silent speakers", "tags", "emphasis"],
+)
+def test_reading_time_grows_with_the_length_alone(source: str) -> None:
+    started_s = time.process_time()
+    read(source)
+    assert time.process_time() - started_s < 8
 
 
 @given(st.lists(st.sampled_from(["fox", "ran", "Why?", "3.5", "“so”", "it's"]), min_size=1, max_size=30))

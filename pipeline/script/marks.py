@@ -82,7 +82,8 @@ _COMPOUNDS = words_of("""
     best better so father mother brother sister son daughter one two three four five six seven eight nine ten
     twenty thirty forty fifty sixty seventy eighty ninety first second third far hard hand heart light dark
 """)
-_SENTENCE_END = re.compile(r"[.!?…:;\"')\]—]\s*$")
+_BLANK = re.compile(rf"[ \n{_PAUSE_MARK}]*")
+_SENTENCE_END = tuple(".!?…:;\"')]—")
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,18 +235,25 @@ class _Cleaner:
             return ""
         if not inner or _NUMBERING.fullmatch(inner):
             return None
-        before, after = self.text[: found.start()], self.text[found.end() :]
-        if _END_TIME.fullmatch(inner) and not after.partition("\n")[0].strip():
+        ends_line = not self._line_after(found.end()).strip()
+        if _END_TIME.fullmatch(inner) and ends_line:
             return ""
-        alone = before.rpartition("\n")[2].strip() == "" and after.partition("\n")[0].strip() == ""
-        return "" if alone or not before.strip(f" \n{_PAUSE_MARK}") else None
+        alone = ends_line and not self._line_before(found.start()).strip()
+        return "" if alone or _BLANK.fullmatch(self.text, 0, found.start()) else None
+
+    def _line_before(self, offset: int) -> str:
+        return self.text[self.text.rfind("\n", 0, offset) + 1 : offset]
+
+    def _line_after(self, offset: int) -> str:
+        end = self.text.find("\n", offset)
+        return self.text[offset : end if end >= 0 else None]
 
     def _begins_sentence(self, offset: int) -> bool:
-        before = self.text[:offset].rstrip(f" {_PAUSE_MARK}")
-        return not before or before.endswith("\n") or bool(_SENTENCE_END.search(before))
+        before = self._line_before(offset).rstrip(f" {_PAUSE_MARK}")
+        return not before or before.rstrip().endswith(_SENTENCE_END)
 
     def _ends_sentence(self, offset: int) -> bool:
-        after = self.text[offset:].lstrip(f" {_PAUSE_MARK}")
+        after = self._line_after(offset).lstrip(f" {_PAUSE_MARK}")
         return not after or after[0].isupper() or not (after[0].isalnum() or after[0] in ",;:-—")
 
     def emphasis(self) -> None:
@@ -257,7 +265,7 @@ class _Cleaner:
         """Join words that a hyphen parts at the end of a line."""
 
         def joined(found: re.Match[str]) -> str:
-            first = re.search(r"[^\W\d_]+$", self.text[: found.start()])
+            first = re.search(r"[^\W\d_]+$", self._line_before(found.start()))
             keeps = first is not None and first[0].casefold() in _COMPOUNDS
             return ("-" if keeps else "") + _JOINED
 
@@ -270,11 +278,11 @@ class _Cleaner:
 
     def _move_joined(self) -> None:
         """The rest of a joined word goes to the line that it began on."""
-        while _JOINED in self.text:
-            before, _, after = self.text.partition(_JOINED)
-            rest = re.match(r"\S*[ ]?", after)
-            end = rest.end() if rest else 0
-            self.text = before + after[:end].rstrip() + "\n" + after[end:]
+
+        def moved(found: re.Match[str]) -> str:
+            return found[1].replace(_JOINED, "") + "\n" * found[1].count(_JOINED)
+
+        self.text = _MOVED.sub(moved, self.text)
 
     def pieces(self) -> list[Piece]:
         """Words and pauses in order."""
@@ -288,6 +296,7 @@ class _Cleaner:
 
 
 _JOINED = "\ue0fe"
+_MOVED = re.compile(rf"((?:{_JOINED}[^\s{_JOINED}]*)+) ?")
 
 
 def _nothing(_found: re.Match[str]) -> str:

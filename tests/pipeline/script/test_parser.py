@@ -230,8 +230,19 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
         "Alice:\nBob:\n" * 10_000,
         "[b]Alice:[/b] One.\n" * 40_000,
         "It was *late*.\n" * 60_000,
+        "Alice: " + "word *and* (so) [x] <b>q</b> " * 20_000,
+        "Alice: the beauti-\nful thing.\n" * 30_000,
     ],
-    ids=["blank lines", "blank lines below a key", "open fence", "silent speakers", "tags", "emphasis"],
+    ids=[
+        "blank lines",
+        "blank lines below a key",
+        "open fence",
+        "silent speakers",
+        "tags",
+        "emphasis",
+        "one line of marks",
+        "hyphens",
+    ],
 )
 def test_reading_time_grows_with_the_length_alone(source: str) -> None:
     started_s = time.process_time()

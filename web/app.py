@@ -12,7 +12,7 @@ from web.guard import Guard
 from web.jobs import files, segments, upload
 from web.jobs import route as jobs
 from web.page import route as page
-from web.routes import check, health, job_script, job_stages, models, voices
+from web.routes import check, health, job_comparison, job_script, job_stages, models, voices
 from web.service import Service
 from web.speech import route as speech
 
@@ -28,6 +28,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
     check.router,
     job_script.router,
     job_stages.router,
+    job_comparison.router,
     page.router,
 )
 

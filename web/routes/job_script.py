@@ -38,11 +38,11 @@ class JobScript(BaseModel):
 @router.get(PATH + "/{id}/script")
 async def get_script(job: JobDep) -> JobScript:
     """Get a job's script as turns, with its voices and options, and the segments of each turn."""
-    return await job.away(_script)
+    return await job.away(lambda found: job_script(found, found.plan()))
 
 
-def _script(job: FoundJob) -> JobScript:
-    plan = job.plan()
+def job_script(job: FoundJob, plan: Plan) -> JobScript:
+    """Script of a job that has a plan."""
     turns, places = _turns(job, plan)
     options = plan.options
     own = {name: getattr(options, name) for name in _INHERITED}
@@ -63,7 +63,10 @@ def _script(job: FoundJob) -> JobScript:
 
 
 def _turns(job: FoundJob, plan: Plan) -> tuple[list[TurnInput], list[TurnPlace]]:
-    """Turns of the script; a part of a turn behind a pause belongs to the turn, with a mark for the pause."""
+    """Turns of a job's script, and their places.
+
+    A part of a turn behind a pause belongs to the turn, with a mark for the pause.
+    """
     jobs = job.service.jobs
     written = jobs.plans.written(plan.job)
     placed = ((line, segment.index) for segment in jobs.plans.segments(plan) for line in segment.lines)

@@ -28,7 +28,7 @@ from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.names import find
 from pipeline.script.plain import SYMBOLS
-from pipeline.script.turns import Finding
+from pipeline.script.turns import HEADINGS, Finding
 from pipeline.voices.library import Voices, name_of
 from tasks.settings import Settings
 
@@ -65,6 +65,12 @@ ChaptersOption = Annotated[
         "--chapters",
         metavar="2-9,12",
         help="Chapters of a book by the numbers of `chapters`; `all` includes front and back matter.",
+    ),
+]
+HeadingsOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Headings: {' or '.join(HEADINGS)}. By default they are spoken where there are no speakers."
     ),
 ]
 LexiconOption = Annotated[
@@ -107,6 +113,7 @@ def source_options(reading: ReadingOptions) -> dict[str, Any]:
         "form": reading.form,
         "symbols": reading.symbols if reading.symbols != "refuse" else None,
         "chapters": reading.chapters,
+        "headings": reading.headings,
         "lexicon": reading.lexicon,
     }
     return {name: value for name, value in given.items() if value}
@@ -243,7 +250,7 @@ def examine(
     """
     engine = _engine(found, options)
     engine.options(engine_options)
-    reading = source.reading
+    reading = replace(source.reading, headings=source.reading.headings or found.headings or None)
     script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
     try:
         lexicon = lexicon_of(found.lexicon, reading.lexicon)
@@ -325,11 +332,17 @@ def _count(number: int, noun: str) -> str:
 
 
 def reading_of(
-    form: str | None, encoding: str | None, symbols: str, chapters: str | None, lexicon: Path | None
+    form: str | None,
+    encoding: str | None,
+    symbols: str,
+    chapters: str | None,
+    headings: str | None,
+    lexicon: Path | None,
 ) -> ReadingOptions:
     """Combine options of reading.
 
     Raises:
         OptionError: the lexicon cannot be read.
     """
-    return ReadingOptions(form, encoding, symbols, chapters, read_lexicon(lexicon) if lexicon else None)
+    words = read_lexicon(lexicon) if lexicon else None
+    return ReadingOptions(form, encoding, symbols, chapters, headings, words)

@@ -162,7 +162,8 @@ def _voices_of(resources: Resources, plan: Plan, script: Any, options: Mapping[s
     if not isinstance(script, str | bytes | list):
         return {}
     given, characters_max = _given(resources, plan), resources.settings.characters_max
-    parsed = read_script(script, reading_options(options), characters_max=characters_max, cast=list(given))
+    reading = reading_options(options, resources.settings.reading_defaults)
+    parsed = read_script(script, reading, characters_max=characters_max, cast=list(given))
     return {name: voice for name, voice in given.items() if name in parsed.speakers}
 
 

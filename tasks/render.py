@@ -201,7 +201,7 @@ def request_of(
     if refused is not None:
         raise OptionError("webhook", refused)
     engine = resources.engine_of(own)
-    reading = reading_options(options)
+    reading = reading_options(options, resources.settings.reading_defaults)
     parsed = read_script(
         script,
         reading,

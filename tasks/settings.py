@@ -12,6 +12,7 @@ from pipeline.engines.registry import Engines
 from pipeline.errors import OptionError
 from pipeline.jobs.outbox import EVENTS
 from pipeline.script.parser import CHARACTERS_MAX
+from pipeline.script.turns import HEADINGS
 
 VERSION = "0.1.0"
 PREFIX = "VOXCHORD_"
@@ -59,6 +60,13 @@ class Settings:
     )
     lexicon: str = field(
         default="", metadata={"doc": "Lexicon of all jobs: a file in YAML or TOML, read for every request."}
+    )
+    headings: str = field(
+        default="",
+        metadata={
+            "doc": "Headings of scripts and books whose jobs do not say: `spoken` or `silent`. Empty: spoken "
+            "where there are no speakers."
+        },
     )
     models: Mapping[str, str] = field(
         default_factory=lambda: dict(_MODELS),
@@ -255,6 +263,11 @@ class Settings:
         return Engines(self.engines, self.speech_server)
 
     @property
+    def reading_defaults(self) -> Mapping[str, Any]:
+        """Options of parsing of jobs that do not give them."""
+        return {"headings": self.headings or None}
+
+    @property
     def history_url(self) -> str:
         return self.database_url or f"sqlite:///{self.state.absolute() / 'history.db'}"
 
@@ -308,6 +321,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         raise OptionError(
             "VOXCHORD_RECOGNIZER_DEVICE", f"{found.recognizer_device!r} is neither cpu nor cuda"
         )
+    if found.headings not in ("", *HEADINGS):
+        raise OptionError("VOXCHORD_HEADINGS", f"{found.headings!r} is neither spoken nor silent")
     unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")

@@ -19,6 +19,7 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    HeadingsOption,
     LexiconOption,
     ScriptArgument,
     SymbolsOption,
@@ -65,6 +66,7 @@ def submit(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -73,7 +75,7 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
         options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -16,6 +16,7 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    HeadingsOption,
     LexiconOption,
     ScriptArgument,
     SymbolsOption,
@@ -60,6 +61,7 @@ def render(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding processes; one per core by default.")
@@ -78,7 +80,7 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
         options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -12,19 +12,14 @@ _QUOTATION = re.compile(r"“[^“”]*(?:”|$)|\"[^\"]*(?:\"|$)|«[^«»]*(?:�
 _SPEECH_END = (",", ".", "!", "?", "…", "—", "–", "-", ";", ":")
 
 
-def with_speakers(events: Iterable[Event], headings: frozenset[int]) -> Iterator[Event]:
-    """Give quoted speech to `QUOTED` and everything else to the narrator.
-
-    Args:
-        headings: lines that are headings, which are narrated.
-    """
+def with_speakers(events: Iterable[Event]) -> Iterator[Event]:
+    """Give quoted speech to `QUOTED` and everything else to the narrator."""
     current = NARRATOR
     for event in events:
         if event.kind != "words":
             yield event
             continue
-        parts = [(NARRATOR, event.text)] if event.line in headings else parted(event.text)
-        for name, text in parts:
+        for name, text in parted(event.text):
             if name != current:
                 yield speaker(event.line, name)
             current = name

@@ -115,28 +115,41 @@ def read(
     encoding: str | None = None,
     cast: Collection[str] = (),
     symbols: str = "refuse",
+    headings: str | None = None,
     chapters: str | None = None,
 ) -> Script:
     """Read a script or a book, with its problems.
 
     Args:
+        headings: one of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers.
         chapters: the chapters of a book that are read, see `pipeline.books.selection.selected`.
         cast: names of speakers that are given a voice; `Quoted` among them parts quoted speech in a book.
 
     Raises:
-        OptionError: no such form, encoding, chapters or way to treat symbols.
+        OptionError: no such form, encoding, chapters, or way to treat symbols or headings.
     """
     book = chosen_form(source, form, chapters)
     if book is None or isinstance(source, list):
         return parser.read(
-            source, characters_max=characters_max, form=form, encoding=encoding, cast=cast, symbols=symbols
+            source,
+            characters_max=characters_max,
+            form=form,
+            encoding=encoding,
+            cast=cast,
+            symbols=symbols,
+            headings=headings,
         )
-    parser.check_symbols(symbols)
+    parser.check_ways(symbols, headings)
     try:
         document = read_book(source, book, encoding=encoding)
         quoted = any(identity(name) == identity(QUOTED) for name in cast)
         return script_of(
-            document, characters_max=characters_max, chapters=chapters, symbols=symbols, quoted=quoted
+            document,
+            characters_max=characters_max,
+            chapters=chapters,
+            symbols=symbols,
+            headings=headings,
+            quoted=quoted,
         )
     except ScriptError as error:
         return parser.unreadable(error, book)

@@ -22,6 +22,7 @@ def script_of(
     characters_max: int,
     chapters: str | None = None,
     symbols: str = "refuse",
+    headings: str | None = None,
     quoted: bool = False,
 ) -> Script:
     """Turn a book into a script that one narrator reads.
@@ -31,13 +32,14 @@ def script_of(
     Args:
         chapters: see `pipeline.books.selection.selected`.
         symbols: one of `pipeline.script.plain.SYMBOLS`.
+        headings: one of `pipeline.script.turns.HEADINGS`; None reads them.
         quoted: give quoted speech to a speaker of its own, `pipeline.books.quotes.QUOTED`.
 
     Raises:
         OptionError: no such chapters.
         ScriptError: nothing to read, or too much.
     """
-    findings = Findings(symbols)
+    findings = Findings(symbols, headings)
     events: list[Event] = []
     line = 1
     reads = selected(document.chapters, chapters)
@@ -52,7 +54,7 @@ def script_of(
         line += len(chapter.blocks)
     for notice in document.notices:
         findings.notice(1, notice)
-    spoken = quotes.with_speakers(events, _heading_lines(document)) if quoted else events
+    spoken = quotes.with_speakers(events) if quoted else events
     turns, starts = fold(spoken, findings, has_speakers=False)
     script = findings.script(turns, document.form, chapters=starts, work=_work(document))
     if not turns and not script.problems:
@@ -64,11 +66,6 @@ def script_of(
             "choose some with `--chapters`",
         )
     return script
-
-
-def _heading_lines(document: Document) -> frozenset[int]:
-    blocks = (block for chapter in document.chapters for block in chapter.blocks)
-    return frozenset(line for line, block in enumerate(blocks, 1) if block.kind == HEADING)
 
 
 def lines_of(document: Document) -> list[str]:
@@ -89,7 +86,7 @@ def _block(block: Block, line: int) -> Iterator[Event]:
         yield pause_between(line)
         yield Event(line, "rest", rest_ms=SCENE_REST_MS)
     elif block.kind == HEADING:
-        yield from heading(line, block.text)
+        yield heading(line, block.text)
     else:
         yield words(line, block.text)
         yield pause_between(line)

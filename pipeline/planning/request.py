@@ -5,6 +5,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import Any
 
 from pipeline.books.reader import read
@@ -85,6 +86,8 @@ class ReadingOptions:
     """One of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures."""
     chapters: str | None = None
     """Chapters of a book that are read, see `pipeline.books.selection.selected`."""
+    headings: str | None = None
+    """One of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers."""
     lexicon: Mapping[str, Any] | None = None
     """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
 
@@ -259,13 +262,19 @@ def _shown(value: Any) -> str:
     return text if len(text) <= _VALUE_MAX else f"{text[:_VALUE_MAX]}…"
 
 
-def reading_options(given: Mapping[str, Any]) -> ReadingOptions:
+def reading_options(
+    given: Mapping[str, Any], defaults: Mapping[str, Any] = MappingProxyType({})
+) -> ReadingOptions:
     """Select the options of parsing.
+
+    Args:
+        defaults: values of options that are not given.
 
     Raises:
         OptionError: a value that is not a string, or a lexicon that is no mapping.
     """
-    own = {name: given[name] for name in ReadingOptions.__slots__ if given.get(name) is not None}
+    every = {**defaults, **{name: value for name, value in given.items() if value is not None}}
+    own = {name: every[name] for name in ReadingOptions.__slots__ if every.get(name) is not None}
     for name, value in own.items():
         if name == "lexicon":
             if not isinstance(value, Mapping):
@@ -284,7 +293,7 @@ def read_script(
         cast: names of speakers that are given a voice.
 
     Raises:
-        OptionError: no such form, encoding, chapters or way to treat symbols.
+        OptionError: no such form, encoding, chapters, or way to treat symbols or headings.
     """
     return read(
         source,
@@ -292,6 +301,7 @@ def read_script(
         form=reading.form,
         encoding=reading.encoding,
         symbols=reading.symbols,
+        headings=reading.headings,
         chapters=reading.chapters,
         cast=cast,
     )

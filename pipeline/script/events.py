@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from pipeline.script import marks
-from pipeline.script.names import People
+from pipeline.script.names import People, find
 from pipeline.script.plain import plain, plain_letters, readable
-from pipeline.script.turns import NARRATOR, Findings, ScriptChapter, Turn
+from pipeline.script.turns import NARRATOR, SPOKEN, Findings, ScriptChapter, Turn
 
 TITLE_MAX = 300
 HEADING_REST_MS = 700
@@ -20,7 +20,7 @@ class Event:
     line: int
     kind: str
     """'speaker', 'words', 'break' (a blank line), 'rest' (silence of a heading), 'chapter' (its title),
-    'unspoken'."""
+    'heading', 'unspoken'."""
     text: str = ""
     rest_ms: int = 0
 
@@ -58,14 +58,13 @@ def chapter(line: int, title: str) -> list[Event]:
     return [Event(line, "chapter", title)] if title else []
 
 
-def heading(line: int, text: str) -> list[Event]:
-    """A heading that is read aloud, with silence around it."""
-    rest = Event(line, "rest", rest_ms=HEADING_REST_MS)
-    return [pause_between(line), rest, words(line, text), pause_between(line), rest]
+def heading(line: int, text: str) -> Event:
+    """A heading, with silence around it; read by the narrator, or left out."""
+    return Event(line, "heading", text)
 
 
 def section(line: int) -> list[Event]:
-    """A heading that is not read, in a script with speakers: the silence of one."""
+    """A heading of a scene, which is never read: the silence of one."""
     return [pause_between(line), Event(line, "rest", rest_ms=HEADING_REST_MS)]
 
 
@@ -74,18 +73,22 @@ def fold(
 ) -> tuple[tuple[Turn, ...], tuple[ScriptChapter, ...]]:
     """Fold the events of a script into turns and chapters; what can't be spoken is a problem in the findings.
 
-    A chapter without a turn of its own is left out.
+    Headings are read as the findings say, by default where there are no speakers. A chapter without a turn of
+    its own is left out.
     """
-    folding = _Folding(findings, has_speakers)
-    for event in events:
+    found = list(events)
+    narrator = find(NARRATOR, [event.text for event in found if event.kind == "speaker"]) or NARRATOR
+    folding = _Folding(findings, has_speakers, narrator)
+    for event in found:
         folding.take(event)
     folding.end()
     return tuple(folding.turns), tuple(folding.chapters)
 
 
 class _Folding:
-    def __init__(self, findings: Findings, has_speakers: bool) -> None:
-        self.findings, self.has_speakers = findings, has_speakers
+    def __init__(self, findings: Findings, has_speakers: bool, narrator: str) -> None:
+        self.findings, self.has_speakers, self.narrator = findings, has_speakers, narrator
+        self.reads_headings = findings.headings == SPOKEN if findings.headings else not has_speakers
         self.turns: list[Turn] = []
         self.chapters: list[ScriptChapter] = []
         self.title = ""
@@ -101,21 +104,44 @@ class _Folding:
 
     def take(self, event: Event) -> None:
         if event.kind == "words":
-            # no private-use character gets into the rules for marks, which use some of their own
-            self.block.append((event.line, readable(plain_letters(event.text), event.line, self.findings)))
+            self._add(event)
             return
         if event.kind == "unspoken":
             self.silent_since = 0
             return
         self._close()
         self.continues = False
-        if event.kind == "rest" and self.turns:
-            self.rest_ms = max(self.rest_ms, event.rest_ms)
+        if event.kind == "rest":
+            self._rest(event.rest_ms)
+        elif event.kind == "heading":
+            self._heading(event)
         elif event.kind == "chapter":
             self.title = " ".join(event.text.split())[:TITLE_MAX]
         elif event.kind == "speaker":
             self._refuse_silent()
             self.speaker, self.silent_since = event.text, event.line
+
+    def _add(self, event: Event) -> None:
+        # no private-use character gets into the rules for marks, which use some of their own
+        self.block.append((event.line, readable(plain_letters(event.text), event.line, self.findings)))
+
+    def _rest(self, rest_ms: int) -> None:
+        if self.turns:
+            self.rest_ms = max(self.rest_ms, rest_ms)
+
+    def _heading(self, event: Event) -> None:
+        """Read a heading by the narrator or leave it out, with silence around it."""
+        self._rest(HEADING_REST_MS)
+        if not self.reads_headings:
+            self.findings.omit(event.line, "heading", event.text)
+            return
+        before = self.speaker, self.silent_since
+        self.speaker = self.narrator
+        self._add(event)
+        self._close()
+        self.speaker, self.silent_since = before
+        self.continues = False
+        self._rest(HEADING_REST_MS)
 
     def end(self) -> None:
         self._close()

@@ -19,7 +19,7 @@ from pipeline.script.foreign import refuse_foreign
 from pipeline.script.forms import structured
 from pipeline.script.names import identity
 from pipeline.script.plain import SYMBOLS, plain_letters
-from pipeline.script.turns import Findings, Script
+from pipeline.script.turns import HEADINGS, Findings, Script
 
 CHARACTERS_MAX = 2_000_000
 
@@ -55,6 +55,7 @@ def read(
     encoding: str | None = None,
     cast: Collection[str] = (),
     symbols: str = "refuse",
+    headings: str | None = None,
 ) -> Script:
     """Read a script in whatever form it is, with its problems.
 
@@ -63,28 +64,30 @@ def read(
         encoding: of bytes.
         cast: names of speakers known beside the script, which are evidence for its labels.
         symbols: one of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures.
+        headings: one of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers.
 
     Raises:
-        OptionError: no such form, encoding or way to treat symbols.
+        OptionError: no such form, encoding, or way to treat symbols or headings.
     """
     if form is not None and form not in forms.FORMS:
         raise OptionError("form", f"{form[:40]!r} is unknown; there are {', '.join(forms.FORMS)}")
-    check_symbols(symbols)
-    findings = Findings(symbols)
+    check_ways(symbols, headings)
+    findings = Findings(symbols, headings)
     try:
         return _read(source, characters_max, form, encoding, {identity(name) for name in cast}, findings)
     except ScriptError as error:
         return unreadable(error, form or "unknown", findings)
 
 
-def check_symbols(symbols: str) -> None:
-    """Check the way to treat symbols.
+def check_ways(symbols: str, headings: str | None) -> None:
+    """Check the ways to treat symbols and headings.
 
     Raises:
         OptionError: there is no such way.
     """
-    if symbols not in SYMBOLS:
-        raise OptionError("symbols", f"{symbols[:40]!r} is unknown; there are {', '.join(SYMBOLS)}")
+    for name, way, ways in (("symbols", symbols, SYMBOLS), ("headings", headings, HEADINGS)):
+        if way is not None and way not in ways:
+            raise OptionError(name, f"{way[:40]!r} is unknown; there are {', '.join(ways)}")
 
 
 def unreadable(error: ScriptError, form: str, findings: Findings | None = None) -> Script:
@@ -128,7 +131,7 @@ def _recognised(
     """The form and the events of a text; a script may be the one string in a JSON document."""
     inner = structured.inner_text(text) if form in (None, "json") else None
     if inner is not None:
-        own = Findings(findings.symbols)
+        own = Findings(findings.symbols, findings.headings)
         recognised = forms.recognise(plain_letters(inner := with_newlines(inner)), cast, own)
         if not forms.is_plain(recognised) or own.problems or not structured.has_turns(text):
             findings.add(own)

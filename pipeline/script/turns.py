@@ -7,6 +7,9 @@ from typing import Any
 from pipeline.script.words import spoken_words, whole_words
 
 NARRATOR = "Narrator"
+SPOKEN = "spoken"
+HEADINGS = (SPOKEN, "silent")
+"""Ways to treat headings: the narrator reads them, or they are left out."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,9 +121,11 @@ class Script:
 class Findings:
     """Collects problems, notices and omissions while a script is read."""
 
-    def __init__(self, symbols: str = "refuse") -> None:
+    def __init__(self, symbols: str = "refuse", headings: str | None = None) -> None:
         self.symbols = symbols
         """One of `pipeline.script.plain.SYMBOLS`."""
+        self.headings = headings
+        """One of `HEADINGS`; None has them read where there are no speakers."""
         self.problems: list[Finding] = []
         self._problem_lines: set[int] = set()
         self.notices: list[Finding] = []

@@ -60,3 +60,30 @@ def test_check_knows_books(ask: Run, book: Book) -> None:
     assert checked["form"] == "epub"
     assert checked["words"] == 63
     assert checked["omitted"]["chapter that is not chosen"]["count"] == 1
+
+
+def test_silent_headings_are_in_no_file_but_begin_its_chapters(run: Run, book: Book, tmp_path: Path) -> None:
+    out = tmp_path / "quiet.flac"
+    options = ("--headings", "silent", "--chapters", "3-4")
+    manifest = json.loads(run("render", book(3), "-o", out, *options, "--json").stdout)
+    assert manifest["script"]["omitted"]["heading"] == {"count": 2, "words": 8}
+    words = [word["word"] for word in json.loads(out.with_suffix(".words.json").read_text())]
+    assert "Chapter" not in words
+    chapters = json.loads(out.with_suffix(".chapters.json").read_text())
+    assert [chapter["title"] for chapter in chapters] == list(samples.CHAPTERS[:2])
+
+
+def test_headings_of_scripts_are_spoken_by_an_option_or_by_the_setting(ask: Run, tmp_path: Path) -> None:
+    script = tmp_path / "play.md"
+    script.write_text("# Dusk\nAnn: Good evening.\nBob: Hello.\n# Dawn\nAnn: Good morning.\nBob: Hello.\n")
+
+    def speakers(*arguments: str, **settings: str) -> dict[str, int]:
+        checked = ask("check", script, "--json", *arguments, **settings)
+        return {each["name"]: each["words"] for each in json.loads(checked.stdout)["speakers"]}
+
+    without = {"Ann": 4, "Bob": 2}
+    assert speakers() == without
+    assert speakers("--headings", "spoken") == {"Narrator": 2, **without}
+    assert speakers(VOXCHORD_HEADINGS="spoken") == {"Narrator": 2, **without}
+    assert speakers("--headings", "silent", VOXCHORD_HEADINGS="spoken") == without
+    assert "VOXCHORD_HEADINGS" in ask("check", script, VOXCHORD_HEADINGS="loud").stderr

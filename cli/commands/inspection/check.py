@@ -11,6 +11,7 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    HeadingsOption,
     LexiconOption,
     ScriptArgument,
     SymbolsOption,
@@ -36,6 +37,7 @@ def check(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -47,7 +49,7 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
         source = read_source(script, reading)
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)

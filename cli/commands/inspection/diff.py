@@ -14,6 +14,7 @@ from cli.scripts import (
     ChaptersOption,
     EncodingOption,
     FormOption,
+    HeadingsOption,
     LexiconOption,
     ScriptArgument,
     SymbolsOption,
@@ -46,6 +47,7 @@ def diff(
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
     chapters: ChaptersOption = None,
+    headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -55,7 +57,7 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = reading_of(form, encoding, symbols, chapters, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
         source = read_source(new, reading)
         arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
         arguments["options"] = dict(read_option(text) for text in option or []) | source_options(reading)

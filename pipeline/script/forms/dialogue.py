@@ -5,7 +5,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.script.events import Event, chapter, pause_between, section, speaker, unspoken, words
+from pipeline.script.events import Event, pause_between, section, speaker, unspoken, words
 from pipeline.script.forms import chats, labels, structure
 from pipeline.script.forms.labels import Label
 from pipeline.script.forms.structure import Line
@@ -258,11 +258,13 @@ def _left_out(line: Line, reading: _Reading) -> Iterator[Event]:
     if line.kind == structure.RULE:
         yield pause_between(number)
         return
+    if line.kind == structure.HEADING:
+        yield from structure.heading_events(line)
+        return
     what = "sound cue" if number in reading.survey.cues else line.kind
     reading.findings.omit(number, what, line.text)
-    if line.kind in (structure.HEADING, structure.SCENE):
+    if line.kind == structure.SCENE:
         yield from section(number)
-        yield from chapter(number, structure.chapter_title(line.text))
     elif line.kind == structure.DIRECTION:
         yield unspoken(number)
     else:

@@ -52,7 +52,7 @@ def read(lines: Sequence[Line], findings: Findings) -> Iterator[Event]:
             position = yield from _table(lines, position, findings)
         elif _is_underlined(lines, position):
             yield from chapter(line.number, line.text if lines[position + 1].text.startswith("=") else "")
-            yield from heading(line.number, line.text)
+            yield heading(line.number, line.text)
             findings.omit(line.number + 1, "heading mark", "")
             position += 2
         else:
@@ -80,7 +80,7 @@ def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) ->
     if line.kind == structure.HEADING:
         findings.omit(number, "heading mark", "")
         yield from chapter(number, structure.chapter_title(text))
-        yield from heading(number, structure.heading_text(text))
+        yield heading(number, structure.heading_text(text))
         return
     if _DEFINITION.match(text):
         findings.omit(number, marks.FOOTNOTE if text.lstrip().startswith("[^") else marks.ADDRESS, text)
@@ -99,7 +99,7 @@ def _line(line: Line, lines: Sequence[Line], timed: bool, findings: Findings) ->
         yield words(number, text[item.end() :] if item else text)
     elif _is_chapter(line, lines):
         yield from chapter(number, text.strip())
-        yield from heading(number, text)
+        yield heading(number, text)
     else:
         yield words(number, _BACKSLASH.sub(r"\1", text))
 

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script.events import Event, chapter, pause_between, section, speaker, words
+from pipeline.script.events import Event, pause_between, section, speaker, words
 from pipeline.script.forms import structure
 from pipeline.script.forms.structure import Line
 from pipeline.script.forms.survey import Verdict
@@ -139,11 +139,13 @@ def read(lines: Sequence[Line], found: Survey, findings: Findings) -> Iterator[E
             speaking = speaking and not _spoke_before(lines, number)
         elif _is_spoken(line, began, speaking):
             yield words(number, line.text)
+        elif line.kind == structure.HEADING:
+            yield from structure.heading_events(line)
+            speaking = False
         elif line.kind != structure.RULE:
             findings.omit(number, _what(line), line.text)
-            if line.kind in (structure.SCENE, structure.HEADING):
+            if line.kind == structure.SCENE:
                 yield from section(number)
-                yield from chapter(number, structure.chapter_title(line.text))
                 speaking = False
 
 

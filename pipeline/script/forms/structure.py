@@ -1,8 +1,10 @@
 """Lines that are no speech: headings, rules, scene headings, directions on a line of their own."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from pipeline.script.events import Event, chapter, heading
 
 BLANK = "blank"
 PAUSE = "pause"
@@ -96,3 +98,9 @@ def chapter_title(text: str) -> str:
     ('The Storm', '')
     """
     return heading_text(text) if text.strip().startswith("# ") else ""
+
+
+def heading_events(line: Line) -> Iterator[Event]:
+    """A heading in a script with speakers."""
+    yield from chapter(line.number, chapter_title(line.text))
+    yield heading(line.number, heading_text(line.text))

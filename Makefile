@@ -55,7 +55,8 @@ books-test: $(VENV)/.test
 console-test: $(VENV)/.test
 	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
 
-# All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md.
+# All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md. Those of
+# OpenAI's client for Node are skipped without Node; HTTP_TEST=1 makes them fail.
 http-test: $(VENV)/.test
 	$(PYTEST) tests/web web
 

@@ -8,8 +8,8 @@ import pytest
 from _pytest.mark import ParameterSet
 
 _LIST = Path(__file__).parent / "debian.txt"
-_NEEDING = frozenset({"BOOKS_TEST", "CONSOLE_TEST"})
-"""Variables by which make forbids to skip a test for want of a program."""
+_NEEDING = frozenset({"BOOKS_TEST", "CONSOLE_TEST", "HTTP_TEST"})
+"""Variables by which make or CI forbids to skip a test for want of a program."""
 
 thorough = pytest.mark.skipif(
     "CONSOLE_TEST" not in os.environ, reason="takes its time: make console-test and page-test run such tests"
@@ -28,7 +28,7 @@ def packages() -> dict[str, str]:
 
 
 def tool(program: str) -> str:
-    """Path of a program; without it tests are skipped, and `make console-test` and `make books-test` fail."""
+    """Path of a program; without it tests are skipped, or fail where a variable of `_NEEDING` is set."""
     package = packages()[program]
     found = shutil.which(program)
     if found is None:

@@ -12,6 +12,7 @@ import pytest
 from bench.harness.http_service import HttpService
 from bench.harness.waiting import until
 from tests.web.audio import decoded
+from tests.web.history import state_of
 
 TEXT = (
     "The harbour was quiet that morning, and nobody saw the boat leave. "
@@ -179,15 +180,3 @@ def test_an_error_in_the_middle_breaks_a_stream_of_audio(service: HttpService) -
         assert service.command("cancel", response.headers["x-request-id"]).returncode == 0
         with pytest.raises(http.client.IncompleteRead):
             response.read()
-
-
-def state_of(service: HttpService, task: str) -> str | None:
-    """State of the job of a task, by the history."""
-    from sqlalchemy import create_engine, text
-
-    engine = create_engine(service.settings.history_url)
-    with engine.connect() as connection:
-        query = text("SELECT state FROM job WHERE root_id = :task")
-        found: str | None = connection.execute(query, {"task": task}).scalar_one_or_none()
-    engine.dispose()
-    return found

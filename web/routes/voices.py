@@ -1,7 +1,7 @@
 """`/v1/audio/voices`: the voices that a client can use, and its own recordings."""
 
 from datetime import UTC, datetime
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
@@ -41,6 +41,7 @@ class CreatedVoice(BaseModel):
     id: str
     name: str
     object: str = "audio.voice"
+    type: Literal["audio_sample"] = "audio_sample"
     created_at: int
     notices: list[str]
     """Findings in the recording, such as silence that was cut off."""
@@ -78,6 +79,8 @@ def _listed(service: Service, client: Client) -> VoiceList:
 async def create_voice(
     service: ServiceDep,
     client: ClientDep,
+    *,
+    type: Annotated[Literal["audio_sample"], Form(description="No other kind exists.")] = "audio_sample",
     name: Annotated[str, Form(description="Letters, digits, space, `_`, `.` and `-`.")],
     audio_sample: Annotated[UploadFile, File(description="Recording of one person, 1 s to 5 min.")],
     consent: Annotated[

@@ -25,7 +25,7 @@ _MULTIPART_BYTES = 64 << 10
 """Headers and fields around an uploaded file."""
 LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"/v1/audio/voices"), VOICE_BYTES_MAX + _MULTIPART_BYTES),
-    (re.compile(r"/v1/audio/jobs/upload"), BOOK_BYTES_MAX + _MULTIPART_BYTES),
+    (re.compile(r"/v1/audio/(?:books|jobs/upload)"), BOOK_BYTES_MAX + _MULTIPART_BYTES),
 )
 """Most bytes of a body by path; any other has `BODY_BYTES_MAX`."""
 _SAFE = ("GET", "HEAD", "OPTIONS")

@@ -1,6 +1,6 @@
 """Difference between the turns of two scripts: the turns that only one of them has, in order.
 
-Turns that occur once in both scripts anchor the comparison (patience diff), so that its time grows with the
+Turns that occur once in both scripts anchor the comparison, so that its time grows with the
 number of turns. Stretches between anchors are compared by `difflib`, unless they are long.
 """
 

@@ -12,6 +12,7 @@ from bench.harness.http_service import Answer, HttpService, bearer
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
+from tests.web import uploads
 
 PATH = "/v1/audio/jobs"
 PARAGRAPH = (
@@ -459,13 +460,7 @@ def test_no_words_reach_the_logs(service: HttpService, job: dict[str, Any]) -> N
 
 
 def upload(service: HttpService, data: bytes, request: Any = None) -> Answer:
-    """Upload a file as browsers do."""
-    fields = {} if request is None else {"request": json.dumps(request).encode()}
-    parts = [f'name="{name}"'.encode() + b"\r\n\r\n" + value for name, value in fields.items()]
-    parts.append(b'name="file"; filename="f"\r\n\r\n' + data)
-    body = b"".join(b"--limit\r\nContent-Disposition: form-data; " + part + b"\r\n" for part in parts)
-    kind = {"Content_Type": "multipart/form-data; boundary=limit"}
-    return service.ask("POST", f"{PATH}/upload", body + b"--limit--\r\n", **kind)
+    return uploads.upload(service, f"{PATH}/upload", data, request)
 
 
 @pytest.mark.http

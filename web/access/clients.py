@@ -1,5 +1,6 @@
 """Authentication of a request by its key."""
 
+import hashlib
 import hmac
 import logging
 import time
@@ -40,6 +41,11 @@ class Client:
     def labels(self) -> dict[str, str]:
         """Labels of its jobs in the history."""
         return {"client": self.name} if self.name else {}
+
+
+def owner_of(client: Client) -> str:
+    """Name of a client in the store, from a hash."""
+    return hashlib.sha256(client.namespace.encode()).hexdigest()[:32]
 
 
 class Keys:

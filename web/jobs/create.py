@@ -12,8 +12,9 @@ from web.errors import ApiError
 from web.jobs import views
 from web.jobs.paths import PATH
 from web.jobs.records import HttpJob, HttpJobs
-from web.jobs.request import JobFields, Source, arguments, content_of, own_options
+from web.jobs.request import JobFields, arguments, content_of, own_options
 from web.rendering import send_render
+from web.scripts.source import Source
 from web.service import Service
 from web.speech.request import Translation
 

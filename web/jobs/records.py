@@ -17,7 +17,7 @@ from uuid import uuid4
 from pipeline import clock
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import HTTP_JOB_VERSION, check_version, known
-from web.access.clients import Client
+from web.access.clients import Client, owner_of
 
 JOB_NAME = r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"
 """Pattern of an ID that a client chooses."""
@@ -117,8 +117,3 @@ class HttpJobs:
 
     def _name(self, job: str) -> str:
         return f"http/{self.owner}/{hashlib.sha256(job.encode(errors='replace')).hexdigest()[:32]}"
-
-
-def owner_of(client: Client) -> str:
-    """Name of a client in the store, from a hash."""
-    return hashlib.sha256(client.namespace.encode()).hexdigest()[:32]

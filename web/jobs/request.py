@@ -1,9 +1,6 @@
 """The request that creates a job, and its translation to the task `voxchord.render`."""
 
-import hashlib
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -13,6 +10,7 @@ from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
 from web.access.voices import ClientVoices
 from web.jobs.records import JOB_NAME
+from web.scripts.source import GivenScript, Source, hashed
 from web.speech.request import OptionValue, Translation, VoiceId
 
 FileFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "m4b"]
@@ -24,16 +22,6 @@ _OWN_FIELDS = {
     *("base_job", "namespace", "webhook", "lexicon"),
 }
 """Options that have fields of their own, or belong to the service."""
-
-
-class TurnInput(BaseModel):
-    """One turn of a script in JSON."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    speaker: str
-    text: str
-    pause_ms: int | None = None
 
 
 class ReadingFields(BaseModel):
@@ -64,55 +52,19 @@ class JobFields(ReadingFields):
     metadata: dict[Short, Value] = Field(default_factory=dict, max_length=_METADATA_MAX)
 
 
-Input = Annotated[
-    str | Annotated[list[TurnInput], Field(min_length=1)],
-    Field(min_length=1, description="Text, a script in any form, or its turns."),
-]
+class CreateJob(JobFields, GivenScript):
+    """Request of a job, from `input` or `book`."""
 
 
-class CreateJob(JobFields):
-    """Request of a job."""
-
-    input: Input
-
-
-class CompareScript(ReadingFields):
-    """Another version of a job's script."""
-
-    input: Input
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A script as the task gets it."""
-
-    script: str | bytes | list[dict[str, Any]]
-    characters: int
-
-    @classmethod
-    def of(cls, given: str | list[TurnInput]) -> "Source":
-        if isinstance(given, str):
-            return cls(given, len(given))
-        turns = [turn.model_dump(exclude_none=True) for turn in given]
-        return cls(turns, sum(len(turn.text) for turn in given))
-
-    def digest(self) -> str:
-        """Hash of the script."""
-        return hashed(self.script) if not isinstance(self.script, bytes) else _sha256(self.script)
-
-
-def hashed(content: Any) -> str:
-    """Hash of JSON, also where text has unpaired surrogates, which the task refuses with their lines."""
-    return _sha256(json.dumps(content, sort_keys=True).encode())
-
-
-def _sha256(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
+class CompareScript(ReadingFields, GivenScript):
+    """Another version of a job's script, from `input` or `book`."""
 
 
 def content_of(request: JobFields, source: Source) -> str:
     """Hash of all that makes two requests of an ID the same."""
-    fields = request.model_dump(mode="json", exclude={"id", "metadata", "input"}, exclude_defaults=True)
+    fields = request.model_dump(
+        mode="json", exclude={"id", "metadata", "input", "book"}, exclude_defaults=True
+    )
     return hashed({**fields, "script": source.digest()})
 
 
@@ -143,7 +95,7 @@ def arguments(
         options["lexicon"] = request.lexicon
     if request.speed != 1.0:
         options["pace"] = request.speed
-    form, voices = request.form, registered.all_used(request.voices)
+    form, voices = request.form or source.form, registered.all_used(request.voices)
     if request.voice:
         form = form or "markdown"
         voices = {NARRATOR: translation.voice(request.voice, translation.profile(options), registered)}

@@ -10,7 +10,7 @@ from pipeline.jobs.actions import Actor
 from tasks.notification.webhooks import webhooks_of
 from tasks.orchestration import actions
 from web import errors
-from web.access.clients import Client, ClientDep
+from web.access.clients import Client, ClientDep, owner_of
 from web.access.voices import ClientVoices
 from web.errors import ApiError
 from web.jobs import views
@@ -19,10 +19,11 @@ from web.jobs.create import create
 from web.jobs.events import job_events
 from web.jobs.found import FoundJob, JobDep
 from web.jobs.paths import PATH, RESPONSES
-from web.jobs.records import HttpJobs, owner_of
-from web.jobs.request import CompareScript, CreateJob, Source, arguments
+from web.jobs.records import HttpJobs
+from web.jobs.request import CompareScript, CreateJob, arguments
 from web.jobs.views import JobView, Status
 from web.rendering import withdraw
+from web.scripts.source import Source, given_source
 from web.service import Service, ServiceDep
 from web.speech.request import Translation
 
@@ -70,7 +71,8 @@ async def create_job(
     request: CreateJob, service: ServiceDep, client: ClientDep, response: Response
 ) -> JobView:
     """Create a job. A second request with the same ID and content gets the existing job."""
-    return await create(service, client, request, Source.of(request.input), response)
+    source = await service.compute(given_source, service, client, request)
+    return await create(service, client, request, source, response)
 
 
 @router.get(PATH)
@@ -184,7 +186,8 @@ def _delete(job: FoundJob) -> DeletedJob:
 @router.post(PATH + "/{id}/diff")
 async def diff_job(job: JobDep, request: CompareScript) -> dict[str, Any]:
     """Compare another version of the script with a job: what changes, and how long that takes."""
-    given = await job.away(_compared, request)
+    source = await job.service.compute(given_source, job.service, job.client, request)
+    given = await job.away(_compared, request, source)
     async with admission(job):
         found = await asked(job, "voxchord.diff", "voxchord", given, WAIT_S)
     if found is None:
@@ -192,11 +195,11 @@ async def diff_job(job: JobDep, request: CompareScript) -> dict[str, Any]:
     return found
 
 
-def _compared(job: FoundJob, request: CompareScript) -> dict[str, Any]:
+def _compared(job: FoundJob, request: CompareScript, source: Source) -> dict[str, Any]:
     """Arguments of the comparison."""
     translation = Translation(job.service.settings, job.service.engines)
     registered = ClientVoices(job.service.voices, job.client)
-    given = arguments(request, Source.of(request.input), translation, registered, {})
+    given = arguments(request, source, translation, registered, {})
     return {**given, "voices": given["voices"] or None, "job": job.planned().job}
 
 

@@ -6,16 +6,12 @@ from fastapi import APIRouter, File, Form, Response, UploadFile
 from fastapi.exceptions import RequestValidationError
 from pydantic import ValidationError
 
-from pipeline.books.limits import BOOK_BYTES_MAX
-from pipeline.books.reader import book_form, read_book
-from pipeline.books.recital import lines_of
-from pipeline.script.encoding import decode
 from web.access.clients import ClientDep
-from web.errors import ApiError
 from web.jobs.create import create
 from web.jobs.paths import PATH, RESPONSES
-from web.jobs.request import JobFields, Source
+from web.jobs.request import JobFields
 from web.jobs.views import JobView
+from web.scripts.source import Source, file_source, uploaded
 from web.service import ServiceDep
 
 router = APIRouter(tags=["jobs"], responses=RESPONSES)
@@ -55,14 +51,5 @@ def _read(file: BinaryIO, request: JobFields) -> Source:
         ScriptError: it cannot be read.
         OptionError: an unknown encoding.
     """
-    data = file.read(BOOK_BYTES_MAX + 1)
-    if len(data) > BOOK_BYTES_MAX:
-        raise ApiError(413, f"more than {BOOK_BYTES_MAX:,} bytes", param="file", code="too_large")
-    if not data:
-        raise ApiError(400, "the file is empty", param="file")
-    form = request.form
-    if book_form(data, form) is not None:
-        return Source(data, sum(map(len, lines_of(read_book(data, form)))))
     encoding = request.options.get("encoding")
-    text = decode(data, None if encoding is None else str(encoding))
-    return Source(text, len(text))
+    return file_source(uploaded(file), request.form, None if encoding is None else str(encoding))

@@ -17,7 +17,8 @@ from tasks.diff import estimate
 from web import errors
 from web.access.clients import Client, ClientDep
 from web.access.voices import ClientVoices
-from web.jobs.request import CompareScript, Source, arguments
+from web.jobs.request import CompareScript, arguments
+from web.scripts.source import given_source
 from web.service import Service, ServiceDep
 from web.speech.request import Translation
 
@@ -84,7 +85,7 @@ class CheckedScript(BaseModel):
 
 @router.post("/v1/audio/check")
 async def check_script(request: CheckScript, service: ServiceDep, client: ClientDep) -> CheckedScript:
-    """Check a script, its voices and its options: who speaks, what is wrong at which line, what it takes."""
+    """Check a script or book, its voices and options: speakers, problems at their lines, what it takes."""
     return await service.compute(_checked, service, client, request)
 
 
@@ -94,7 +95,8 @@ def _checked(service: Service, client: Client, request: CheckScript) -> CheckedS
         {} if request.first_segment_words is None else {"first_segment_words": request.first_segment_words}
     )
     registered = ClientVoices(service.voices, client)
-    given = arguments(request, Source.of(request.input), translation, registered, first)
+    source = given_source(service, client, request)
+    given = arguments(request, source, translation, registered, first)
     own, rest = split_options(given["options"], engine=service.settings.engine)
     engine = service.celery.resources.engine_of(own)
     engine_options = engine.options(rest)

@@ -11,7 +11,7 @@ from pipeline.planning.records import PlannedLine
 from web.access.voices import ClientVoices
 from web.jobs.found import FoundJob, JobDep
 from web.jobs.paths import PATH, RESPONSES
-from web.jobs.request import TurnInput
+from web.scripts.source import TurnInput
 
 router = APIRouter(tags=["jobs"], responses=RESPONSES)
 _INHERITED = ("seed", "verify", "takes_max")

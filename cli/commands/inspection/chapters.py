@@ -1,5 +1,6 @@
 """`chapters`: the chapters of a book, and which of them are read."""
 
+from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
@@ -8,9 +9,9 @@ from rich.table import Table
 from cli import context
 from cli.errors import JsonOption, err, out, print_json, reporting_errors
 from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, read_source
+from pipeline.books.chapter_list import listed_chapters
 from pipeline.books.document import Document
 from pipeline.books.reader import read_book
-from pipeline.books.selection import selected
 from pipeline.engines.registry import Engines
 from pipeline.planning.request import ReadingOptions
 
@@ -38,7 +39,6 @@ def chapters(
 
 
 def _record(document: Document, chosen: str | None, words_per_s: float) -> dict[str, Any]:
-    reads = selected(document.chapters, chosen)
     return {
         "form": document.form,
         "title": document.title,
@@ -47,17 +47,7 @@ def _record(document: Document, chosen: str | None, words_per_s: float) -> dict[
         "series_position": document.series_position,
         "language": document.language,
         "cover": document.cover is not None,
-        "chapters": [
-            {
-                "number": number,
-                "title": chapter.title,
-                "words": chapter.words,
-                "minutes": round(chapter.words / words_per_s / 60, 1),
-                "read": is_read,
-                "matter": chapter.matter,
-            }
-            for number, (chapter, is_read) in enumerate(zip(document.chapters, reads, strict=True), 1)
-        ],
+        "chapters": [asdict(each) for each in listed_chapters(document, chosen, words_per_s)],
         "left_out": dict(document.left_out()),
         "notices": list(document.notices),
     }

@@ -1,4 +1,5 @@
-// Views by the address: #/ is a new script, #/jobs the list, #/jobs/ID one job.
+// Views by the address: #/ is a new script, #/jobs the list, #/jobs/ID one job, #/compare/ID/ID two.
+import { compareView } from '/page/compare.js'
 import { h, notify } from '/page/dom.js'
 import { jobView } from '/page/job.js'
 import { jobsView } from '/page/jobs.js'
@@ -9,8 +10,9 @@ let leave = new AbortController()
 
 function selected(address) {
   const [path, query = ''] = address.replace(/^#\/?/, '').split('?')
-  const [name, id] = path.split('/').map(part => decodeURIComponent(part))
+  const [name, id, other] = path.split('/').map(part => decodeURIComponent(part))
   const given = new URLSearchParams(query)
+  if (name === 'compare' && other) return ['jobs', 'Compare', signal => compareView(id, other, signal)]
   if (name !== 'jobs') return ['new', 'New', signal => newView(signal)]
   return id ? ['jobs', id, signal => jobView(id, given, signal)] : ['jobs', 'Jobs', signal => jobsView(signal)]
 }

@@ -2,23 +2,20 @@
 import { blob, download, events, get, job as path, JOBS, media, post, remove } from '/page/api.js'
 import { busy, button, dialog, duration, field, h, notify, options, plural } from '/page/dom.js'
 import { Player } from '/page/player.js'
+import { ended, statusOf } from '/page/status.js'
 import { takesDialog } from '/page/takes.js'
 import { Timeline } from '/page/timeline.js'
 import { Transcript } from '/page/transcript.js'
 
 const FORMATS = ['mp3', 'm4b', 'opus', 'aac', 'flac', 'wav']
-const STATUS = { queued: 'Waiting', in_progress: 'Rendering', completed: 'Finished', failed: 'Failed' }
 const STAGES_MS = 1000
 const AGAIN_MS = 2000
-const ended = status => status === 'completed' || status === 'failed'
 
 export async function jobView(id, given, signal) {
   const page = new JobPage(await get(path(id), signal), given, signal)
   page.follow().catch(error => { if (!signal.aborted) notify(error.message, 'error') })
   return page.element
 }
-
-export const statusOf = job => (job.error?.code === 'cancelled' ? 'Cancelled' : STATUS[job.status])
 
 class JobPage {
   constructor(job, given, signal) {
@@ -119,7 +116,7 @@ class JobPage {
       takes: index => this.takes(index),
     })
     const from = this.job.metadata.based_on
-    const note = from ? h('p', { class: 'muted' }, 'Made from ', h('a', { href: `#/jobs/${encodeURIComponent(from)}` }, 'an earlier version'), '.') : null
+    const note = from ? h('p', { class: 'muted' }, 'Made from ', h('a', { href: `#/jobs/${encodeURIComponent(from)}` }, 'an earlier version'), ' (', h('a', { href: `#/compare/${encodeURIComponent(from)}/${encodeURIComponent(this.id)}` }, 'compare'), ').') : null
     this.body.replaceChildren(this.timeline.element, ...(note ? [note] : []), this.transcript.element)
   }
 

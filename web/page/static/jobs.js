@@ -1,7 +1,8 @@
-// The list of jobs: search, open, cancel, retry, delete.
+// The list of jobs: search, open, cancel, retry, delete, and two of them to compare.
 import { get, job as path, JOBS, post, remove } from '/page/api.js'
 import { busy, button, h, options } from '/page/dom.js'
-import { confirmed, statusOf } from '/page/job.js'
+import { confirmed } from '/page/job.js'
+import { ended, statusOf } from '/page/status.js'
 
 const STATUSES = [['', 'All'], ['queued', 'Waiting'], ['in_progress', 'Rendering'], ['completed', 'Finished'], ['failed', 'Failed']]
 const PAUSE_MS = 250
@@ -19,8 +20,10 @@ class JobList {
     this.search = h('input', { type: 'search', placeholder: 'Title or ID', 'aria-label': 'Search jobs' })
     this.status = h('select', { 'aria-label': 'Status' }, options(STATUSES, ''))
     this.rows = h('ul', { class: 'jobs' })
+    this.chosen = new Map()
+    this.compare = h('div', { class: 'chosen', role: 'status' })
     this.more = button('More', () => busy(this.more, () => this.load(this.last)), { hidden: true })
-    this.element = h('section', {}, h('div', { class: 'head' }, h('h1', {}, 'Jobs'), h('div', { class: 'actions' }, this.search, this.status)), this.rows, this.more)
+    this.element = h('section', {}, h('div', { class: 'head' }, h('h1', {}, 'Jobs'), h('div', { class: 'actions' }, this.search, this.status)), this.compare, this.rows, this.more)
     this.search.addEventListener('input', () => this.later())
     this.status.addEventListener('change', () => this.load())
   }
@@ -42,9 +45,26 @@ class JobList {
     this.last = page.last_id
     this.more.hidden = !page.has_more
     clearTimeout(this.again)
-    if (!after && page.data.some(job => job.status === 'queued' || job.status === 'in_progress') && !this.signal.aborted) {
-      this.again = setTimeout(() => { if (!this.signal.aborted && !this.rows.contains(document.activeElement)) this.load() }, AGAIN_MS)
-    }
+    if (!after && page.data.some(job => !ended(job.status))) this.again = setTimeout(() => this.refresh(), AGAIN_MS)
+  }
+
+  /** Load the list again, but not under somebody's fingers. */
+  refresh() {
+    if (this.signal.aborted) return undefined
+    if (!this.rows.contains(document.activeElement)) return this.load()
+    this.again = setTimeout(() => this.refresh(), AGAIN_MS)
+    return undefined
+  }
+
+  /** Choose a job to compare; the first of three is given up. */
+  choose(job, isChosen) {
+    this.chosen.delete(job.id)
+    if (isChosen) this.chosen.set(job.id, job.title || job.id)
+    if (this.chosen.size > 2) this.chosen.delete(this.chosen.keys().next().value)
+    for (const box of this.rows.querySelectorAll('input[type=checkbox]')) box.checked = this.chosen.has(box.value)
+    const [a, b] = [...this.chosen.keys()].map(encodeURIComponent)
+    const text = b ? h('a', { class: 'button primary', href: `#/compare/${a}/${b}` }, 'Compare these two') : 'Choose another job to compare.'
+    this.compare.replaceChildren(...(a ? [h('span', {}, [...this.chosen.values()].join(' and ')), text] : []))
   }
 
   empty() {
@@ -54,16 +74,19 @@ class JobList {
 
   row(job) {
     const name = job.title || job.id
-    const running = job.status === 'queued' || job.status === 'in_progress'
+    const running = !ended(job.status)
+    const box = h('input', { type: 'checkbox', value: job.id, 'aria-label': `Compare ${name}` })
+    box.checked = this.chosen.has(job.id)
+    box.addEventListener('change', () => this.choose(job, box.checked))
     const act = (label, action, properties = {}) => {
       const control = button(label, () => busy(control, async () => { await action(); await this.load() }), { 'aria-label': `${label} ${name}`, ...properties })
       return control
     }
     const actions = running ? [act('Cancel', () => post(path(job.id, '/cancel'), {}))] : [
       job.status === 'failed' ? act('Retry', () => post(path(job.id, '/retry'), {})) : null,
-      act('Delete', async () => { if (await confirmed(`Delete ${name}?`)) await remove(path(job.id)) }, { class: 'quiet' })]
+      act('Delete', async () => { if (await confirmed(`Delete ${name}?`)) { await remove(path(job.id)); this.choose(job, false) } }, { class: 'quiet' })]
     const facts = [new Date(job.created_at * 1000).toLocaleString(), job.response_format, running && job.segments ? `${job.segments_done} of ${job.segments}` : null]
-    return h('li', {}, h('div', {}, h('a', { href: `#/jobs/${encodeURIComponent(job.id)}` }, name), h('small', {}, facts.filter(Boolean).join(' · '))),
+    return h('li', {}, box, h('div', {}, h('a', { href: `#/jobs/${encodeURIComponent(job.id)}` }, name), h('small', {}, facts.filter(Boolean).join(' · '))),
       h('span', { class: `pill ${job.status}` }, statusOf(job)), h('div', { class: 'actions' }, actions))
   }
 }

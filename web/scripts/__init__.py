@@ -1,0 +1,1 @@
+"""Scripts and books of requests, and books that are uploaded once for several requests."""

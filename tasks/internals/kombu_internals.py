@@ -7,7 +7,6 @@ acknowledged, and its delivery time in a sorted set. One older than the visibili
 import base64
 import json
 from collections.abc import Callable, Iterable, Iterator
-from queue import Empty
 from typing import Any
 
 import kombu.transport
@@ -20,10 +19,12 @@ from kombu.utils.json import loads
 
 from pipeline import internals
 from pipeline.internals import Internal
+from tasks.internals.kombu_receipt import ReceiptChannel
 
 _BLOCK = 500
 _RENEWAL = "the renewal of unacknowledged messages"
 _SCREEN = "the check of messages before they are read"
+_RECEIPT = "the receipt of requests"
 _LISTS = "the snapshot of the broker and the metrics of queues"
 
 INTERNALS = (
@@ -43,6 +44,11 @@ INTERNALS = (
     Internal(kombu.transport, "TRANSPORT_ALIASES", _SCREEN),
     Internal(kombu.transport, "_transport_cache", _SCREEN),
     Internal(redis.Channel, "_brpop_read", _SCREEN, ("options",)),
+    Internal(redis.Channel, "_brpop_start", _RECEIPT, ("timeout",)),
+    Internal(redis.Channel, "_brpop_sent_at", _RECEIPT),
+    Internal(redis.Channel, "brpop_timeout", _RECEIPT),
+    Internal(redis.Channel, "active_queues", _RECEIPT),
+    Internal(redis.QoS, "restore_visible", _RECEIPT),
     Internal(redis.Channel, "_queue_cycle", _SCREEN),
     Internal(redis.Channel, "_in_poll", _SCREEN),
     Internal(redis.Channel, "_flush_brpop_reauth", _SCREEN, ()),
@@ -128,7 +134,7 @@ def reader_of(hub: Any, fd: int) -> Any:
     return hub.readers.get(fd, (None,))[0]
 
 
-class ScreenedChannel(redis.Channel):
+class ScreenedChannel(ReceiptChannel):
     """Channel that keeps away from its consumers what kombu cannot read."""
 
     unreadable: tuple[type[Exception], ...] = ()
@@ -140,21 +146,15 @@ class ScreenedChannel(redis.Channel):
     def _brpop_read(self, **options: Any) -> bool:
         """Read one message as kombu does, but report one that is not JSON instead of raising."""
         try:
+            queue, message = self.receive(**options)
+            self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]  # set by its constructor
             try:
-                found = self.client.parse_response(self.client.connection, "BRPOP", **options)
-            except self.connection_errors:  # type: ignore[attr-defined]  # set by its constructor
-                self.client.connection.disconnect()
-                raise
-            if not found:
-                raise Empty
-            queue = bytes_to_str(found[0]).rsplit(self.sep, 1)[0]
-            self._queue_cycle.rotate(queue)  # type: ignore[attr-defined]  # as above
-            try:
-                raw = loads(bytes_to_str(found[1]))
+                raw = loads(bytes_to_str(message))
             except self.unreadable:
-                self._report(queue, found[1], None)
+                self._report(queue, message, None)
             else:
                 self.connection._deliver(raw, queue)
+            self.confirm(message)
             return True
         finally:
             self._in_poll = None
@@ -192,8 +192,15 @@ class ScreenedSentinelTransport(redis.SentinelTransport):
     Channel = ScreenedSentinelChannel
 
 
-def screen(fault_of: Callable[[Any], Any], unreadable: tuple[type[Exception], ...]) -> None:
-    """Use screened channels for all Redis connections of this process that are opened from now on."""
+def screen(
+    fault_of: Callable[[Any], Any], unreadable: tuple[type[Exception], ...], *, moved_queue: str
+) -> None:
+    """Use screened channels for all Redis connections of this process that are opened from now on.
+
+    Args:
+        moved_queue: queue whose messages are received as `tasks.internals.kombu_receipt` describes.
+    """
+    ScreenedChannel.moved_queue = moved_queue
     ScreenedChannel.fault_of, ScreenedChannel.unreadable = staticmethod(fault_of), unreadable
     transports: Any = kombu.transport
     aliases, resolved = transports.TRANSPORT_ALIASES, transports._transport_cache

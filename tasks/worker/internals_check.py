@@ -5,6 +5,7 @@ from typing import Any
 from celery import bootsteps
 
 from tasks.broker import screening
+from tasks.broker.queues import INTAKE
 from tasks.internals import celery_internals, kombu_internals
 from tasks.privacy import requests
 
@@ -17,4 +18,4 @@ class CheckInternals(bootsteps.Step):
         celery_internals.check()
         kombu_internals.check()
         requests.check_redaction(worker.app)
-        kombu_internals.screen(screening.envelope_fault, screening.UNREADABLE)
+        kombu_internals.screen(screening.envelope_fault, screening.UNREADABLE, moved_queue=INTAKE[0])

@@ -9,7 +9,7 @@
 | 5 a solo pool fails its task at a cold stop | thread pools, which requeue | `…stopped_thread_pools…` |
 | 6 revoking inside a chord hangs it | cancelling is a flag and an answer | `test_cancelling…` |
 | 7 a redelivered root runs everything twice | a guard in the store | `test_repeated_messages…` |
-| 8 a message of a killed worker is lost | short timeout, reconciler | `…lost_its_memory` |
+| 8 a message of a killed worker is lost | one step; reconciler | `…is_recorded…`, `…lost_its_memory` |
 | 9 celery-batches does not support chords | it is not used | `test_celery_settings…` |
 | 10 embedded servers with known holes | Valkey 9 | `test_celery_settings…` |
 """
@@ -117,6 +117,21 @@ def test_jobs_with_damaged_plans_fail_for_all_waiters_and_can_be_requested_again
     assert "plan.00000" in failed(second)
     until(lambda: not fleet.jobs.coordination.is_open(job), LIMIT_S)
     assert done(fleet.send(text))["segments"] == 2
+
+
+@pytest.mark.parametrize("priority", [0, 9])
+def test_a_request_whose_worker_dies_before_it_is_recorded_is_answered(fleet: Fleet, priority: int) -> None:
+    fleet.kill("intake")
+    arguments = {"script": script(f"receipt{priority}", "")}
+    result = fleet.app.send_task("voxchord.render", kwargs=arguments, queue="voxchord", priority=priority)
+    command = [sys.executable, "-m", "tests.faults.dying_receiver", fleet.url]
+    died = subprocess.run(command, check=False, timeout=60)
+    assert died.returncode == -signal.SIGKILL
+    (received,) = fleet.client.lrange("voxchord.received", 0, -1)
+    assert result.id.encode() in received
+    fleet.start("intake")
+    assert done(result)["segments"] == 1
+    assert fleet.client.llen("voxchord.received") == 0
 
 
 def test_cancelling_stops_decodes_answers_waiters_and_drains_queues(fleet: Fleet) -> None:

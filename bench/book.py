@@ -2,9 +2,9 @@
 
 An EPUB of forty chapters becomes an M4B, through the reader, the planner, the stages and the stitch, in one
 process and without Celery; the engine makes speech-like sound at once. Then one word of a chapter is changed,
-and the book is made again. An M4B is written whole: only the segment of the word is decoded again, but all is
-encoded. The additional memory is the peak of a fresh process that makes the long book, over that of one that
-makes a book of half an hour. The store takes 2 GB.
+and the book is made again: only the segment of the word is decoded again, and only its run is encoded; the
+container is written whole. The additional memory is the peak of a fresh process that makes the long book,
+over that of one that makes a book of half an hour. The store takes 2 GB.
 """
 
 import argparse

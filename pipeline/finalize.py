@@ -12,6 +12,7 @@ from typing import Any
 
 from pipeline import clock
 from pipeline.checking.records import FULL
+from pipeline.encoded_runs import StoredRuns
 from pipeline.engines.protocol import Control, Profile
 from pipeline.file_formats import SUBTITLE_FORMATS
 from pipeline.jobs.artifacts import ChosenTake, read_samples
@@ -115,6 +116,7 @@ def _join(
                 chapters=chapters,
                 written=jobs.plans.written(plan.job),
                 heard=_heard(jobs, plan, chosen),
+                encoded_runs=StoredRuns(jobs.store, takes),
             )
         # named by its content, so that two concurrent stitches do not change each other's file
         name = f"{folder_name}/audio.{stitched.sha256[:12]}.{plan.options.format}"

@@ -10,14 +10,15 @@ PyAV: libsndfile encodes Opus at its slowest setting, and its MP3 took 40 % long
 Tags, chapters and cover are written before the first sample, so there is no second pass over the audio.
 """
 
+import math
 import struct
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, Protocol, TypeVar
 
 import av
 import numpy as np
@@ -31,6 +32,14 @@ from pipeline.errors import OptionError, StoreError
 from pipeline.file_formats import AUDIO_FORMATS
 from pipeline.stitching.chapter_files import AudioWriter, ChapterFiles, Encoder
 from pipeline.stitching.flac_blocks import FlacFile
+from pipeline.stitching.remux.encoded_run import (
+    AAC_BIT_RATE,
+    AAC_FRAME,
+    AAC_OPTIONS,
+    AacEncoder,
+    EncodedRun,
+)
+from pipeline.stitching.remux.m4b import M4bFile
 from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
 
 _OPUS_RATES_HZ = (8000, 12000, 16000, 24000, 48000)
@@ -42,6 +51,7 @@ _FLAC_LEVEL = 0.5
 
 
 NO_TAGS = Tags()
+Writer = TypeVar("Writer", bound=AudioWriter)
 
 
 class Sink(Protocol):
@@ -65,9 +75,24 @@ def writer(
     """
     if file_format not in AUDIO_FORMATS:
         raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(AUDIO_FORMATS)}")
+    encoder = ENCODERS[file_format]
+    with _placed(path, lambda temporary: encoder(temporary, sample_rate_hz, samples, tags)) as opened:
+        yield opened
+
+
+@contextmanager
+def run_writer(path: Path, *, sample_rate_hz: int, samples: int, tags: Tags = NO_TAGS) -> Iterator["M4b"]:
+    """Open a file that is joined from encoded runs, as `writer` does."""
+    with _placed(path, lambda temporary: M4b(temporary, sample_rate_hz, samples, tags)) as opened:
+        yield opened
+
+
+@contextmanager
+def _placed(path: Path, open_file: Callable[[Path], Writer]) -> Iterator[Writer]:
+    """Write a file under a temporary name."""
     temporary = path.with_name(f".{path.name}.part")
     try:
-        opened = ENCODERS[file_format](temporary, sample_rate_hz, samples, tags)
+        opened = open_file(temporary)
         try:
             yield opened
         except BaseException:
@@ -166,11 +191,7 @@ class Compressed:
 
     def __init__(self, target: Path | Sink, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._rate_hz = sample_rate_hz if sample_rate_hz in self.rates_hz else 48000
-        self._resampler = (
-            None
-            if self._rate_hz == sample_rate_hz
-            else soxr.ResampleStream(sample_rate_hz, self._rate_hz, 1, dtype="int16")
-        )
+        self._resampler = _resampler(sample_rate_hz, self._rate_hz)
         self._container: Any = av.open(
             str(target) if isinstance(target, Path) else target,
             "w",
@@ -245,21 +266,51 @@ class Aac(Compressed):
     """AAC-LC at 64 kbit/s mono in ADTS frames, with an ID3v2 tag before them."""
 
     codec, container, sample_format = "aac", "adts", "s16"
-    bit_rate = 64_000
-    options = {"aac_coder": "fast"}  # noqa: RUF012 - never changed
+    bit_rate = AAC_BIT_RATE
+    options = dict(AAC_OPTIONS)  # noqa: RUF012 - never changed
     container_options: Mapping[str, str] = MappingProxyType({"write_id3v2": "1"})
     rates_hz = MPEG_RATES_HZ
 
 
-class M4b(Aac):
-    """AAC-LC in MPEG-4 (ISO/IEC 14496-14), with chapters, cover and the media type of an audiobook."""
+class M4b:
+    """AAC-LC at 64 kbit/s mono in MPEG-4, with chapters, cover and the media type of an audiobook."""
 
-    container = "mp4"
-    container_options = MappingProxyType({"brand": "M4B "})
-    has_pictures = True
+    def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
+        self._rate_hz = sample_rate_hz if sample_rate_hz in MPEG_RATES_HZ else 48000
+        self._resampler = _resampler(sample_rate_hz, self._rate_hz)
+        self._encoder = AacEncoder(self._rate_hz)
+        self._samples = 0
+        expected = math.ceil(samples * self._rate_hz / sample_rate_hz)
+        self._file = M4bFile(path, self._rate_hz, expected, tags, self._encoder.config)
 
-    def _metadata(self, tags: Tags) -> dict[str, str]:
-        return tags.named() | {"media_type": "2"}
+    def append(self, run: EncodedRun, samples: int) -> None:
+        """Add a run that is encoded already; no samples are written before it."""
+        self._samples += samples
+        self._file.append(run)
+
+    def write(self, pcm: Pcm) -> None:
+        pcm = self._resampler.resample_chunk(pcm) if self._resampler else pcm
+        self._samples += len(pcm)
+        self._file.write(self._encoder.encode(pcm))
+
+    def close(self) -> None:
+        if self._resampler:
+            rest = self._resampler.resample_chunk(np.zeros(0, np.int16), last=True)
+            self._samples += len(rest)
+            self._file.write(self._encoder.encode(rest))
+        if self._encoder.used:
+            self._file.write(self._encoder.finish())
+        self._file.close(self._samples)
+
+
+def frame_samples(file_format: str, sample_rate_hz: int) -> int:
+    """Samples of a packet of a format whose files are joined from encoded runs; 0 for other files."""
+    return AAC_FRAME if file_format == "m4b" and sample_rate_hz in MPEG_RATES_HZ else 0
+
+
+def _resampler(sample_rate_hz: int, to_hz: int) -> soxr.ResampleStream | None:
+    """Resampler of a stream; None between equal rates."""
+    return None if sample_rate_hz == to_hz else soxr.ResampleStream(sample_rate_hz, to_hz, 1, dtype="int16")
 
 
 def _chapters(tags: Tags) -> list[dict[str, Any]]:

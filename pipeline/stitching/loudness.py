@@ -20,6 +20,8 @@ from pipeline.planning.records import Span
 SILENCE = 0.5 / 32767 / 10
 """Linear level below which samples round to 0 in 16 bits under any gain up to 20 dB (`LoudnessTargets`)."""
 
+_GAIN_STEP_DB = 0.1
+"""Step of gains. In a long job an edit moves a voice's loudness by far less, so that gains rarely change."""
 _RELATIVE_GATE_LU = 10.0
 """Relative gate of BS.1770-5: parts this far below the mean do not count."""
 
@@ -167,7 +169,12 @@ def gains_db(voices: Mapping[str, Sequence[Span]], targets: LoudnessTargets) -> 
     level = max(min(targets.target_lufs, reach), targets.target_lufs - targets.yield_db)
     gains = {name: min(level - lufs, targets.gain_max_db) for name, lufs in measured.items()}
     mean = sum(gains.values()) / len(gains)
-    return {name: gains.get(name, mean) for name in voices}
+    return {name: _stepped(gains.get(name, mean)) for name in voices}
+
+
+def _stepped(gain_db: float) -> float:
+    """The gain in steps, so that an edit of a few words leaves the samples of all others as they are."""
+    return round(round(gain_db / _GAIN_STEP_DB) * _GAIN_STEP_DB, 6)
 
 
 def decibels(linear: float) -> float:

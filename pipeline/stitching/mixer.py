@@ -15,23 +15,29 @@ from pathlib import Path
 import numpy as np
 
 from pipeline.arrays import Samples
+from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Control
 from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.script.turns import ScriptChapter
 from pipeline.stitching import encoders, limiter, subtitles
+from pipeline.stitching.chapter_files import AudioWriter
 from pipeline.stitching.chapters import ChapterTime, chapter_times, tags_of
 from pipeline.stitching.encoders import NO_TAGS
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
+from pipeline.stitching.remux.encoded_run import settings as encoder_settings
 from pipeline.stitching.room_tone import RoomTone, room_tone
 from pipeline.stitching.tags import Tags
-from pipeline.stitching.timeline import Pauses, Timeline, TimelineItem, WordTimes, lay_out, line_times
+from pipeline.stitching.timeline import Pauses, Run, Timeline, TimelineItem, WordTimes, lay_out, line_times
 
 FADE_S = 0.004
 """Length of the raised-cosine fade at both ends of a span; inaudible, since speech starts and ends in
 silence.
 """
 
+_RUN_VERSION = 1
+"""To be raised if other samples are made from the same segments, levels and positions."""
 _BLOCK = 1 << 18
 """Samples of a pause that are written at once."""
 _EVERYONE = "*"
@@ -117,6 +123,7 @@ def stitch(
     heard: Mapping[int, WordTimes] | None = None,
     targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
+    encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Stitched:
     """Join all segments of a job into one file.
@@ -133,6 +140,7 @@ def stitch(
         chapters: chapters by their first turns.
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
+        encoded_runs: parts of files that were encoded before, for formats that are joined from such.
         progress: called with (finished segments, all segments).
 
     Raises:
@@ -149,19 +157,29 @@ def stitch(
                 f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
             )
     timeline = lay_out(
-        segments, pauses=pauses, sample_rate_hz=sample_rate_hz, words_per_s=words_per_s, heard=heard
+        segments,
+        pauses=pauses,
+        sample_rate_hz=sample_rate_hz,
+        words_per_s=words_per_s,
+        heard=heard,
+        frame=encoders.frame_samples(file_format, sample_rate_hz),
+        chapter_turns={chapter.turn for chapter in chapters},
     )
     mix = Mix(timeline, targets)
     marks = chapter_times(timeline, chapters)
     tags = replace(tags, chapters=tags_of(marks))
-    with (
-        encoders.writer(
+    sound = Sound(segments, read_samples, mix, control, progress)
+    if timeline.frame:
+        with encoders.run_writer(
+            out, sample_rate_hz=sample_rate_hz, samples=timeline.samples, tags=tags
+        ) as joined:
+            _join(joined, sound, encoded_runs)
+    else:
+        with encoders.writer(
             out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, tags=tags
-        ) as file,
-        closing(_blocks(segments, read_samples, mix, control, progress)) as blocks,
-    ):
-        for block in blocks:
-            file.write(encoders.pcm(block))
+        ) as file:
+            for run in timeline.runs():
+                _write(file, sound, run)
     cues = subtitles.cues(timeline, written)
     with out.open("rb") as finished:
         digest = hashlib.file_digest(finished, "sha256").hexdigest()
@@ -206,15 +224,18 @@ class Mix:
         """True if the gain would raise the item's true peak above the ceiling."""
         return item.span is not None and item.span.true_peak * self.gain(item) > self.ceiling
 
-    def samples(self, item: TimelineItem, samples: Samples, tone: RoomTone | None = None) -> Samples:
+    def samples(
+        self, item: TimelineItem, samples: Samples, tone: RoomTone | None = None, seed: int = 0
+    ) -> Samples:
         """Processed samples of a span.
 
         Args:
             tone: floor that its fades lead from and to, in place of silence.
+            seed: of the floor.
         """
         gain, fade = np.float32(self.gain(item)), round(FADE_S * self.timeline.sample_rate_hz)
         levelled = samples * gain
-        _fade(levelled, fade, None if tone is None else tone.samples(2 * fade, item.start) * gain)
+        _fade(levelled, fade, None if tone is None else tone.samples(2 * fade, seed) * gain)
         if self.exceeds(item):
             levelled = limiter.limit(levelled, self.timeline.sample_rate_hz, self.ceiling)
         return levelled
@@ -251,32 +272,91 @@ def _fade(samples: Samples, length: int, floor: Samples | None = None) -> None:
             samples[part] += floor[part] * (1 - rising)
 
 
-def _blocks(
-    segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]],
-    read_samples: ReadSamples,
-    mix: Mix,
-    control: Control,
-    progress: Progress,
-) -> Generator[Samples, None, None]:
-    """Yield the file's samples in order, one pause or span at a time."""
-    position = 0
-    floor = _Floor()
-    items = {index: list(group) for index, group in groupby(mix.timeline.items, lambda item: item.segment)}
-    for index, samples in enumerate(_ahead(segments, read_samples, control)):
-        tone = None if samples is None else room_tone(samples, mix.timeline.sample_rate_hz)
-        for item in items[index]:
-            if not position:
-                floor = _Floor(tone, mix.gain(item) if item.span else 1.0)
-            yield from floor.pause(item.start - position, position)
-            if item.span is None or samples is None:
-                floor = _Floor()
-                yield from floor.pause(item.samples, item.start)
-            else:
-                floor = _Floor(tone, mix.gain(item))
-                part = samples[item.span.start : item.span.start + item.span.samples]
-                yield mix.samples(item, part, tone)
-            position = item.start + item.samples
-        progress(index + 1, len(segments))
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """Samples of the file."""
+
+    segments: Sequence[tuple[PlannedSegment, SegmentAudio | None]]
+    read_samples: ReadSamples
+    mix: Mix
+    control: Control
+    progress: Progress
+
+    def blocks(self, run: Run, before: int = 0) -> Generator[Samples, None, None]:
+        """Yield the samples of a run in order, one pause or span at a time.
+
+        Args:
+            before: samples of the pause that are added before it.
+        """
+        origin = position = run.start - before
+        floor = _Floor()
+        items = {index: list(group) for index, group in groupby(run.items, lambda item: item.segment)}
+        ahead = _ahead([self.segments[index] for index in run.segments], self.read_samples, self.control)
+        for index, samples in zip(run.segments, ahead, strict=True):
+            tone = None if samples is None else room_tone(samples, self.mix.timeline.sample_rate_hz)
+            for item in items[index]:
+                if position == origin:
+                    floor = _Floor(tone, self.mix.gain(item) if item.span else 1.0)
+                yield from floor.pause(item.start - position, position - origin)
+                if item.span is None or samples is None:
+                    floor = _Floor()
+                    yield from floor.pause(item.samples, item.start - origin)
+                else:
+                    floor = _Floor(tone, self.mix.gain(item))
+                    part = samples[item.span.start : item.span.start + item.span.samples]
+                    yield self.mix.samples(item, part, tone, item.start - origin)
+                position = item.start + item.samples
+            self.progress(index + 1, len(self.segments))
+        yield from floor.pause(run.end - position, position - origin)
+
+    def key(self, run: Run, sound: Callable[[PlannedSegment], str]) -> str:
+        """Hash of all that shapes a run's packets, in hex.
+
+        Args:
+            sound: name of a segment's samples.
+        """
+        items = [
+            [
+                item.start - run.start,
+                item.samples,
+                item.span
+                and [
+                    sound(self.segments[item.segment][0]),
+                    item.span.start,
+                    item.span.true_peak,
+                    item.span.lufs,
+                    self.mix.gain(item),
+                ],
+            ]
+            for item in run.items
+        ]
+        rate = self.mix.timeline.sample_rate_hz
+        content = [_RUN_VERSION, encoder_settings(), rate, self.mix.ceiling, run.end - run.start, items]
+        return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def _write(file: AudioWriter, sound: Sound, run: Run) -> None:
+    with closing(sound.blocks(run)) as blocks:
+        for block in blocks:
+            file.write(encoders.pcm(block))
+
+
+def _join(file: encoders.M4b, sound: Sound, known: EncodedRuns | None) -> None:
+    """Join a file from its runs; those that are not known are encoded."""
+    timeline = sound.mix.timeline
+    before = PRE_ROLL * timeline.frame
+    for run in timeline.runs():
+        key = sound.key(run, known.sound) if known else ""
+        packets = known.get(key) if known else None
+        if packets is None:
+            with closing(sound.blocks(run, before)) as blocks:
+                packets = encoded(map(encoders.pcm, blocks), timeline.sample_rate_hz)
+            if known:
+                known.put(key, packets)
+        else:
+            sound.control.check()
+            sound.progress(run.segments.stop, len(sound.segments))
+        file.append(packets, run.end - run.start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +370,7 @@ class _Floor:
         """Yield a pause in blocks, since a gap may last minutes.
 
         Args:
-            position: its first sample in the file.
+            position: its first sample, from the start of the run.
         """
         for start in range(0, samples, _BLOCK):
             length = min(_BLOCK, samples - start)

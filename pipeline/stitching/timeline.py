@@ -3,10 +3,16 @@
 It is computed from plan and spans alone, before any sample is read, so the file's length is known at once.
 """
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
+
+_SEGMENTS_PER_RUN = 4
+"""Mean length of runs within chapters; a power of two."""
+_PAUSE_FRAMES_MIN = 2
+"""Shortest pause, in frames, in which runs are cut: one of the run before it, and one of the run itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +66,41 @@ class TimelineItem:
 
 
 @dataclass(frozen=True, slots=True)
+class Run:
+    """Whole segments that are encoded by themselves, from a pause to a pause."""
+
+    start: int
+    """First sample in the file."""
+    end: int
+    """Sample after its last."""
+    segments: range
+    """Indices among the joined segments."""
+    items: tuple[TimelineItem, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Timeline:
     sample_rate_hz: int
     samples: int
     """Length of the whole file."""
     items: tuple[TimelineItem, ...]
     """Items in file order, without overlap."""
+    cuts: tuple[int, ...] = ()
+    """Indices of the items, without the first one, that begin a run."""
+    frame: int = 0
+    """Length of the codec's frame, in which runs are cut; 0 if there is one run."""
+
+    def runs(self) -> list[Run]:
+        """The runs, in order, which cover the file; each begins a frame before its first item."""
+        firsts = (0, *self.cuts) if self.items else ()
+        starts = (0, *(self.items[cut].start - self.frame for cut in self.cuts))
+        runs = []
+        for start, end, first, last in zip(
+            starts, (*starts[1:], self.samples), firsts, (*firsts[1:], len(self.items)), strict=False
+        ):
+            items = self.items[first:last]
+            runs.append(Run(start, end, range(items[0].segment, items[-1].segment + 1), items))
+        return runs
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +119,8 @@ def lay_out(
     sample_rate_hz: int,
     words_per_s: float,
     heard: Mapping[int, WordTimes] | None = None,
+    frame: int = 0,
+    chapter_turns: Collection[int] = (),
 ) -> Timeline:
     """Lay out the segments in sequence.
 
@@ -91,20 +128,39 @@ def lay_out(
         segments: in script order; a segment without audio becomes a gap of its expected length.
         words_per_s: expected rate, for gaps in a job without any audio.
         heard: word times of segments whose engine does not know them, by position in `segments`.
+        frame: length of the codec's frame in samples, if runs are encoded by themselves: the first item of a
+            run is put at a multiple of it, at most one frame later; 0 for none.
+        chapter_turns: turns that begin a run.
     """
     pace = _pace(segments) or words_per_s
     items: list[TimelineItem] = []
+    cuts: list[int] = []
     position = 0
     for index, (planned, audio) in enumerate(segments):
         words_of = _SegmentWords((heard or {}).get(index, {}), sample_rate_hz)
         for lines, span in _parts(planned, audio):
             last = items[-1] if items else None
-            position += round(_pause_ms(last, lines, pauses) * sample_rate_hz / 1000)
+            pause = round(_pause_ms(last, lines, pauses) * sample_rate_hz / 1000)
+            position += pause
+            new = last is not None and last.segment != index
+            if new and pause >= _PAUSE_FRAMES_MIN * frame > 0 and _begins_run(planned, chapter_turns):
+                cuts.append(len(items))
+                position = -(-position // frame) * frame
             samples = span.samples if span else round(planned.words / pace * sample_rate_hz)
             times = words_of.take(span, lines, position) if span else ()
             items.append(TimelineItem(index, lines, span, position, samples, times))
             position += samples
-    return Timeline(sample_rate_hz, position, tuple(items))
+    return Timeline(sample_rate_hz, position, tuple(items), tuple(cuts), frame)
+
+
+def _begins_run(planned: PlannedSegment, chapter_turns: Collection[int]) -> bool:
+    """True for the first segment of a chapter, and for one in `_SEGMENTS_PER_RUN` others by its content.
+
+    So an edit moves the cuts beside it at most.
+    """
+    first = planned.lines[0]
+    chosen = hashlib.sha256(planned.key.encode()).digest()[0] % _SEGMENTS_PER_RUN == 0
+    return chosen or (first.turn in chapter_turns and not first.continues)
 
 
 class _SegmentWords:

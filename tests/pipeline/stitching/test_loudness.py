@@ -121,3 +121,10 @@ def test_gains_are_finite_and_bounded(measured: list[tuple[float, float, int]]) 
 
 def test_no_parts_have_no_loudness() -> None:
     assert integrated([]) is None
+
+
+def test_gains_are_stepped_so_that_an_edit_leaves_them() -> None:
+    book = [span(-25.0 - i % 7, 0.1, 9000) for i in range(2000)]
+    edited = [*book[:-1], span(-20.0, 0.1, 9500)]
+    assert gains_db({"A": book}, LoudnessTargets()) == gains_db({"A": edited}, LoudnessTargets())
+    assert gains_db({"A": [span(-25.03, 0.1)]}, LoudnessTargets()) == {"A": 6.0}

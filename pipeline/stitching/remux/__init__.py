@@ -1,0 +1,1 @@
+"""Files joined from runs of audio that were encoded before."""

@@ -1,0 +1,124 @@
+"""Encoded packets of one run of a file, the unit that is encoded once and joined again after an edit.
+
+A run begins and ends in a pause, at a multiple of the codec's frame. AAC decodes a frame from two packets
+(MDCT, ISO/IEC 14496-3, section 4.6.11), so a run is encoded behind some frames of its own pause, whose
+packets are dropped. Its first packet decodes with the last one of any other run: both windows hold a pause.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, Protocol
+
+import av
+import numpy as np
+
+from pipeline.arrays import Arrays, Pcm
+from pipeline.planning.records import PlannedSegment
+
+AAC_FRAME = 1024
+"""Samples of a packet."""
+PRE_ROLL = 4
+"""Frames of the pause that are encoded before a run, and dropped."""
+AAC_BIT_RATE = 64_000
+AAC_OPTIONS: Mapping[str, str] = {"aac_coder": "fast"}
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedRun:
+    """Packets of a run."""
+
+    data: bytes
+    """All packets, one behind the other."""
+    sizes: "array[int]"
+    """Bytes of each packet; one more than the run has frames, for the end of a file."""
+
+    def arrays(self) -> Arrays:
+        """Form in the artifact store."""
+        return Arrays(
+            {"data": np.frombuffer(self.data, np.uint8), "sizes": np.asarray(self.sizes, np.uint32)}
+        )
+
+    @classmethod
+    def of(cls, stored: Arrays) -> "EncodedRun":
+        return cls(stored.arrays["data"].tobytes(), array("I", stored.arrays["sizes"].tolist()))
+
+
+class EncodedRuns(Protocol):
+    """Runs that were encoded before, by their keys."""
+
+    def sound(self, segment: PlannedSegment) -> str:
+        """Name of the samples of a segment that are in the file: its key and the take."""
+        ...
+
+    def get(self, key: str) -> EncodedRun | None: ...
+
+    def put(self, key: str, run: EncodedRun) -> None: ...
+
+
+class AacEncoder:
+    """Encoder to AAC-LC packets, mono."""
+
+    def __init__(self, sample_rate_hz: int) -> None:
+        self._rate, self._position = sample_rate_hz, 0
+        self._context: Any = av.CodecContext.create("aac", "w")
+        self._context.sample_rate, self._context.layout = sample_rate_hz, "mono"
+        self._context.format, self._context.bit_rate = "fltp", AAC_BIT_RATE
+        self._context.time_base = Fraction(1, sample_rate_hz)
+        self._context.options = dict(AAC_OPTIONS)
+        self._context.flags |= av.codec.context.Flags.global_header
+        self._context.open()
+
+    @property
+    def used(self) -> bool:
+        """True if samples were encoded."""
+        return self._position > 0
+
+    @property
+    def config(self) -> bytes:
+        """AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1)."""
+        return bytes(self._context.extradata)
+
+    def encode(self, pcm: Pcm) -> list[bytes]:
+        """Encode samples; returns the packets that are complete."""
+        packets: list[bytes] = []
+        for start in range(0, len(pcm), self._rate):
+            part = pcm[start : start + self._rate]
+            frame = av.AudioFrame.from_ndarray(part[None], format="s16", layout="mono")
+            frame.sample_rate, frame.pts = self._rate, self._position
+            frame.time_base = Fraction(1, self._rate)
+            self._position += len(part)
+            packets += map(bytes, self._context.encode(frame))
+        return packets
+
+    def finish(self) -> list[bytes]:
+        """Return the last packets."""
+        return [bytes(packet) for packet in self._context.encode(None)]
+
+
+def settings() -> list[Any]:
+    """Facts of the encoder that shape its packets, for a run's key."""
+    return ["aac", AAC_BIT_RATE, dict(AAC_OPTIONS), PRE_ROLL, list(av.library_versions["libavcodec"])]
+
+
+def encoded(blocks: Iterable[Pcm], sample_rate_hz: int) -> EncodedRun:
+    """Encode a run.
+
+    Args:
+        blocks: its samples, behind `PRE_ROLL` frames of the pause before it.
+    """
+    encoder, dropped = AacEncoder(sample_rate_hz), PRE_ROLL
+    data, sizes = bytearray(), array("I")
+
+    def take(packets: list[bytes]) -> None:
+        nonlocal dropped
+        rest, dropped = packets[dropped:], max(0, dropped - len(packets))
+        for packet in rest:
+            data.extend(packet)
+            sizes.append(len(packet))
+
+    for block in blocks:
+        take(encoder.encode(block))
+    take(encoder.finish())
+    return EncodedRun(bytes(data), sizes)

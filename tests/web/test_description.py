@@ -35,6 +35,14 @@ include-method-regex = "GET|POST"  # the job is not deleted
 "path.id" = { dictionary = "jobs", probability = 0.6 }
 "path.segment" = { dictionary = "segments", probability = 0.6 }
 
+[[operations]]
+include-path = ["/v1/audio/books", "/v1/audio/jobs/upload", "/v1/audio/voices"]
+include-method = "POST"
+
+# In a form, a file of any type is sent as its text, which is a file.
+[operations.checks.negative_data_rejection]
+enabled = false
+
 [checks.positive_data_acceptance]
 enabled = false
 """

@@ -22,7 +22,8 @@ from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
-from pipeline.planning.lexicon import lexicon_of, read_lexicon
+from pipeline.planning.lexicon import read_lexicon
+from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import JobOptions, ReadingOptions, read_script
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
@@ -77,6 +78,14 @@ LexiconOption = Annotated[
     Path | None,
     typer.Option("--lexicon", metavar="FILE", help="Respellings of words and phrases, in YAML or TOML."),
 ]
+NormalizeOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="KINDS",
+        help="Kinds of writing that are spoken in words: `all`, `none`, or names with commas; "
+        "`-date` takes one away. By default all, for engines that do not read them by themselves.",
+    ),
+]
 _NOTICES_SHOWN = 20
 
 
@@ -115,6 +124,7 @@ def source_options(reading: ReadingOptions) -> dict[str, Any]:
         "chapters": reading.chapters,
         "headings": reading.headings,
         "lexicon": reading.lexicon,
+        "normalize": reading.normalize,
     }
     return {name: value for name, value in given.items() if value}
 
@@ -253,8 +263,8 @@ def examine(
     reading = replace(source.reading, headings=source.reading.headings or found.headings or None)
     script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
     try:
-        lexicon = lexicon_of(found.lexicon, reading.lexicon)
-        checked = check(script, voices, engine=engine, registered=registered, lexicon=lexicon)
+        pronunciation = pronunciation_of(found.lexicon, reading.lexicon, reading.normalize)
+        checked = check(script, voices, engine=engine, registered=registered, pronunciation=pronunciation)
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
     if given is None:
@@ -338,6 +348,7 @@ def reading_of(
     chapters: str | None,
     headings: str | None,
     lexicon: Path | None,
+    normalize: str | None,
 ) -> ReadingOptions:
     """Combine options of reading.
 
@@ -345,4 +356,4 @@ def reading_of(
         OptionError: the lexicon cannot be read.
     """
     words = read_lexicon(lexicon) if lexicon else None
-    return ReadingOptions(form, encoding, symbols, chapters, headings, words)
+    return ReadingOptions(form, encoding, symbols, chapters, headings, words, normalize)

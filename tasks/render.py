@@ -12,7 +12,7 @@ from celery.exceptions import Ignore
 from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
-from pipeline.planning.lexicon import lexicon_of
+from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
@@ -219,7 +219,7 @@ def request_of(
         engine=engine,
         registered=registered,
         checker=checker,
-        lexicon=lexicon_of(resources.settings.lexicon, reading.lexicon),
+        pronunciation=pronunciation_of(resources.settings.lexicon, reading.lexicon, reading.normalize),
     )
     return request, engine.profile
 

@@ -5,7 +5,7 @@ A word of the script names what is wrong with takes 0, 1 and so on of its segmen
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -99,7 +99,7 @@ class BadTakes(Silence):
     def revision(self) -> str:
         return "takes 1"
 
-    def wording(self, text: str) -> Wording:
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
         return Wording(text)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

@@ -4,7 +4,7 @@ Workers load it with `VOXCHORD_ENGINES=silence=bench.harness.silence:Silence`. M
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
@@ -45,7 +45,7 @@ class Silence:
     def revision(self) -> str:
         return "silence 1"
 
-    def wording(self, text: str) -> Wording:
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
         return Wording(text)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

@@ -15,6 +15,7 @@ from pipeline.checking.records import Material, WordTime
 from pipeline.engines.hibari.engine import Hibari
 from pipeline.engines.hibari.vocal_tract import VocalTract
 from pipeline.engines.protocol import Reference, Uncontrolled, Utterance
+from pipeline.normalization.rules import KINDS
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
 from pipeline.planning.segmenter import text_of
 from pipeline.stitching import loudness
@@ -50,7 +51,7 @@ def conversation(index: int, turns: Sequence[tuple[int, str]], presets: Sequence
         presets: preset of each number.
     """
     numbers = sorted({number for number, _ in turns})
-    turns = [(number, ENGINE.wording(text).text) for number, text in turns]
+    turns = [(number, ENGINE.wording(text, KINDS).text) for number, text in turns]
     lines = [PlannedLine(i, i + 1, f"Speaker {number}", text) for i, (number, text) in enumerate(turns)]
     words = sum(len(text.split()) for _, text in turns)
     names = tuple(f"Speaker {number}" for number in numbers)

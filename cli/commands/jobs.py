@@ -21,6 +21,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    NormalizeOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
@@ -68,6 +69,7 @@ def submit(
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
+    normalize: NormalizeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Check a script as `render` does, send it to the service, and print the job's ID."""
@@ -75,7 +77,7 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
         options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -18,6 +18,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    NormalizeOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
@@ -63,6 +64,7 @@ def render(
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
+    normalize: NormalizeOption = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Decoding processes; one per core by default.")
     ] = None,
@@ -80,7 +82,7 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
         options |= source_options(reading)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

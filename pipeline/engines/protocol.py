@@ -4,7 +4,7 @@ An engine sees one segment at a time and knows nothing of jobs, stores or queues
 with metadata (`Arrays`), so that each stage may run on another machine.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -60,6 +60,8 @@ class Profile:
     """
     slots: int = 0
     """Segments at once where no number is set; 0 leaves it to the device."""
+    normalizes: bool = False
+    """True if it reads numbers, dates and the like by itself: they are written in words only on request."""
     requires: tuple[str, ...] = ()
     """Optional packages that its stages import."""
 
@@ -218,8 +220,12 @@ class Engine(Protocol):
         """
         ...
 
-    def wording(self, text: str) -> Wording:
-        """Write a turn's text as the engine is to be given it. Called for every turn of a job."""
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
+        """Write a turn's text as the engine is to be given it. Called for every turn of a job.
+
+        Args:
+            kinds: kinds of `pipeline.normalization` that are written in words where the engine misreads them.
+        """
         ...
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

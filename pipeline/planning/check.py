@@ -8,7 +8,7 @@ from typing import Any
 from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
 from pipeline.planning.casting import Cast, Speaker, cast
-from pipeline.planning.lexicon import EMPTY, Lexicon
+from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.script.languages import foreign_turns
 from pipeline.script.turns import Finding, Omission, Script
 from pipeline.script.words import spoken_words
@@ -140,19 +140,19 @@ def check(
     *,
     engine: Engine,
     registered: Voices,
-    lexicon: Lexicon = EMPTY,
+    pronunciation: Pronunciation = AS_ENGINE,
 ) -> Check:
     """Check a script against its voices and its engine.
 
     Args:
-        lexicon: respellings, which come before the engine's own wording.
+        pronunciation: lexicon, and kinds of writing that are normalised.
 
     Raises:
         EngineError: no usable checkpoint.
     """
     refusals, notices, wordings = [], [], {}
     for index, turn in enumerate(script.turns):
-        found = engine.wording(lexicon.respelt(turn.text))
+        found = pronunciation.wording(turn, engine)
         refusals += [Finding(turn.line, reason) for reason in found.problems]
         notices += [Finding(turn.line, reason) for reason in found.notices]
         if found.text != turn.text and not found.problems:

@@ -15,7 +15,7 @@ from pipeline.errors import OptionError
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Check, Summary, check
-from pipeline.planning.lexicon import EMPTY, Lexicon
+from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
@@ -41,7 +41,6 @@ _PATTERNS = {
         re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"),
         "<32 hexadecimal digits>/<as many>/<name>",
     ),
-    "segment_owner": (re.compile(r"[0-9a-f]{32}"), "32 hexadecimal digits"),
     "webhook": (re.compile(r"https?://[!-~]{1,2000}"), "an http or https address"),
 }
 
@@ -73,8 +72,6 @@ class JobOptions:
     """Owner, run and name of the request, which make it a job of its own; its segments are shared."""
     webhook: str | None = None
     """Address that is called when the job has finished or failed."""
-    segment_owner: str | None = None
-    """Owner of the segments, which are shared with jobs of the same owner alone. They sound the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +90,8 @@ class ReadingOptions:
     """One of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers."""
     lexicon: Mapping[str, Any] | None = None
     """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
+    normalize: str | None = None
+    """Kinds of writing that are spoken in words, see `pipeline.normalization.normalizer.kinds_of`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +114,7 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        later = ("base_job", "first_segment_words", "namespace", "webhook", "segment_owner")
+        later = ("base_job", "first_segment_words", "namespace", "webhook")
         unset = [name for name in later if not getattr(self.options, name)]
         without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
@@ -163,7 +162,7 @@ def checked(
     engine: Engine,
     registered: Voices,
     checker: str = "",
-    lexicon: Lexicon = EMPTY,
+    pronunciation: Pronunciation = AS_ENGINE,
 ) -> Request:
     """Validate a script with its voices and options for an engine.
 
@@ -176,7 +175,7 @@ def checked(
         OptionError: an unknown option of the engine, or a value out of range.
         EngineError: no usable checkpoint.
     """
-    found = check(script, voices, engine=engine, registered=registered, lexicon=lexicon)
+    found = check(script, voices, engine=engine, registered=registered, pronunciation=pronunciation)
     found.raise_for_problems()
     return accepted(found, options, engine.options(engine_options), engine=engine, checker=checker)
 

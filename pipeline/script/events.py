@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from pipeline.script import marks
 from pipeline.script.names import People, find
-from pipeline.script.plain import plain, plain_letters, readable
+from pipeline.script.plain import plain, plain_letters, readable, with_names
 from pipeline.script.turns import NARRATOR, SPOKEN, Findings, ScriptChapter, Turn
 
 TITLE_MAX = 300
@@ -123,7 +123,8 @@ class _Folding:
 
     def _add(self, event: Event) -> None:
         # no private-use character gets into the rules for marks, which use some of their own
-        self.block.append((event.line, readable(plain_letters(event.text), event.line, self.findings)))
+        text = with_names(event.text) if self.findings.symbols == "name" else event.text
+        self.block.append((event.line, readable(plain_letters(text), event.line, self.findings)))
 
     def _rest(self, rest_ms: int) -> None:
         if self.turns:

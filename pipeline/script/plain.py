@@ -4,6 +4,8 @@ import re
 import unicodedata
 from collections.abc import Callable
 
+import emoji
+
 from pipeline.script.turns import Findings
 
 LINE_ENDS = re.compile("[\n\x85\u2028\u2029]")
@@ -84,6 +86,21 @@ def readable(text: str, line: int, findings: Findings) -> str:
     named = findings.symbols == "name"
     words |= {ord(picture): f" {_name(picture)} " if named else " " for picture in pictures}
     return text.translate(words) if words else text
+
+
+def with_names(text: str) -> str:
+    """The text with emoji by their names, before their parts are taken apart.
+
+    >>> with_names("Good 👩\u200d🚀, in 🇫🇷.")
+    'Good  woman astronaut , in  France .'
+    """
+    return text if text.isascii() else emoji.replace_emoji(text, _emoji_name)
+
+
+def _emoji_name(characters: str, data: dict[str, str]) -> str:
+    if not any(map(is_picture, characters)):
+        return characters
+    return f" {data['en'].strip(':').replace('_', ' ').replace('-', ' ')} "
 
 
 def is_picture(character: str) -> bool:

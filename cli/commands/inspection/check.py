@@ -13,6 +13,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    NormalizeOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
@@ -39,6 +40,7 @@ def check(
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
+    normalize: NormalizeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show who speaks in a script, with which voice, and every problem, before anything is rendered.
@@ -49,7 +51,7 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
         source = read_source(script, reading)
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)

@@ -16,6 +16,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    NormalizeOption,
     ScriptArgument,
     SymbolsOption,
     VoiceOption,
@@ -49,6 +50,7 @@ def diff(
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
+    normalize: NormalizeOption = None,
     json: JsonOption = False,
 ) -> None:
     """Show which segments a new version of a script changes, and how long that takes. Renders nothing.
@@ -57,7 +59,7 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
         source = read_source(new, reading)
         arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
         arguments["options"] = dict(read_option(text) for text in option or []) | source_options(reading)

@@ -8,7 +8,7 @@ so that the timing of the words is unchanged.
 import functools
 import gc
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,8 +90,8 @@ class Hibari:
 
         return f"hibari-tts {version('hibari-tts')}"
 
-    def wording(self, text: str) -> Wording:
-        return normalizer.wording(text)
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
+        return normalizer.wording(text, kinds)
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """Split lines into sentences, each with the number of its line."""

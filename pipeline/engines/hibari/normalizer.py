@@ -7,11 +7,14 @@ letters. A text that it reads right stays as it is, so that segments of such tex
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from pipeline.engines.hibari import respelling
-from pipeline.engines.hibari.symbols import CURRENCIES, FRACTIONS, GREEK, words_of
+from pipeline.engines.hibari.symbols import FRACTIONS, GREEK, words_of
 from pipeline.engines.protocol import Wording
+from pipeline.normalization.currencies import CURRENCIES
+from pipeline.normalization.normalizer import Reads, normalized
+from pipeline.normalization.rules import KINDS
 from pipeline.script.plain import character_name
 
 _DIGITS_MAX = 33
@@ -58,6 +61,8 @@ _ZERO = re.compile(rf"\b({_CARDINAL}|{_ORDINAL}) ([IVXLC]\w*)")
 _LETTER = re.compile(r"\b(Type|type|Class|class|Grade|grade|Level|level|Stage|stage|Mark) ([CL])\b")
 _NUMERAL = re.compile(r"M{0,3}(?:CM|CD|D?C{0,3})(?:XC|XL|L?X{0,3})(?:IX|IV|V?I{0,3})")
 _GOES_ON = re.compile(r"['’]\w")
+_INITIAL = re.compile(r"\. [A-Z]")
+"""Behind a middle initial, as in "Edward L. Fox"; the front end takes it for a number."""
 _CONTRACTED = re.compile(r"['’](?!s\b)")
 """`I'm` and `I'll` are no numbers."""
 _ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
@@ -66,6 +71,37 @@ _ORDINALS = (
     *("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth"),
     *("seventeenth", "eighteenth", "nineteenth", "twentieth"),
 )
+FRONT_END: Reads = {
+    **dict.fromkeys(
+        ("hashtag", "handle", "local", "iso date", "slashed date", "month and day", "day and month")
+    ),
+    **dict.fromkeys(("decade", "short decade", "era", "era first", "time", "hour", "money", "money behind")),
+    **dict.fromkeys(
+        ("hyphen range", "unit", "feet and inches by marks", "around the clock", "ratio", "percent")
+    ),
+    **dict.fromkeys(("and", "plus or minus", "section", "about", "number sign", "sharp", "power", "degrees")),
+    **dict.fromkeys(
+        ("between", "ordinal", "title", "title without a name", "word", "mixed", "dotted initials")
+    ),
+    **dict.fromkeys(
+        ("ampersand", "letters and digits", "digits and letters", "initials", "label", "negative")
+    ),
+    "number": None,
+    "range": re.compile(r"\d{3}-\d{4}(?![\w.\-])|\d{1,4}-\d{1,4}(?![\w.\-%])"),
+    "area code": re.compile(r"(?:\d{3}-)?\d{3}-\d{4}(?![\w.\-])"),
+    "weekday": re.compile(r"\w+\."),
+    "month and year": re.compile(r"\w+\."),
+    "short scale": re.compile(r"[$£€][\d,.]+\s?[kKmMbB]\b"),
+    "code": re.compile("USD|EUR|GBP"),
+    "fraction": re.compile(r"\d/(?:\d|10)(?![\w./])"),
+    "fraction sign": re.compile(r"(?!\d+\s?[½¼¾])"),
+    "dimensions": re.compile(" ?×"),
+    "number of a thing": re.compile(r"(?:Nos?|nos?|[Ff]ig|[Vv]ol|[Cc]h|est)\."),
+    "page": re.compile("pp"),
+    "numeral": re.compile(rf"(?:{_CARDINAL}) "),
+    "ruler": re.compile(rf"(?:{_ORDINAL}) "),
+}
+"""Rules whose finds the front end or the rules here read right, so that such texts stay as they are."""
 _OVERRIDE = re.compile(r"\]\(")
 _SPACES = re.compile(r" +(?=[.,;:!?])")
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
@@ -80,8 +116,11 @@ _JAN = re.compile(r"(?<!\bin )(?<!\bof )(?<!\bsince )(?<!\buntil )(?<!\d )\b(Jan
 _ALL_DAY = re.compile(r"(?<![\d/])24/7(?![\d/])")
 
 
-def wording(text: str) -> Wording:
+def wording(text: str, kinds: Collection[str] = KINDS) -> Wording:
     """Write a text as the front end reads it right.
+
+    Args:
+        kinds: kinds of `pipeline.normalization` that are written in words where the front end misreads them.
 
     >>> wording("Add ⅓ cup; x ≤ 5.").text
     'Add one third cup; x less than or equal to 5.'
@@ -93,11 +132,12 @@ def wording(text: str) -> Wording:
     "contains 'э' (cyrillic small letter e), which the English voice of hibari cannot speak; write it in \
 Latin letters or take it out, or choose an engine that speaks it (`--engine`)"
     """
-    if _PLAIN.fullmatch(text) and not _needs_words(text):
+    plain = normalized(text, kinds, reads=FRONT_END)
+    if plain == text and _PLAIN.fullmatch(text) and not _needs_words(text):
         return Wording(text)
     problems: list[str] = []
     notices: list[str] = []
-    words = _OVERRIDE.sub("] (", text.translate(_FULL_WIDTH))
+    words = _OVERRIDE.sub("] (", plain.translate(_FULL_WIDTH))
     for rule in _RULES:
         words = rule(words)
     words = _signs(words, problems)
@@ -178,6 +218,8 @@ def _phrases(text: str) -> str:
 def _without_zero(found: re.Match[str]) -> str:
     trigger, word = found[1], found[2]
     after, ordinal = found.string[found.end() :], re.fullmatch(_ORDINAL, trigger)
+    if ordinal and len(word) == 1 and _INITIAL.match(after):
+        return f"{trigger[0].lower()}{trigger[1:]} {word}"
     if _NUMERAL.fullmatch(word) and not _GOES_ON.match(after):
         return found[0]
     if _NUMERAL.fullmatch(word) and not _CONTRACTED.match(after):

@@ -3,34 +3,13 @@
 import functools
 import unicodedata
 
+from pipeline.normalization.currencies import CURRENCIES
+
 FRACTIONS = {
     **{"⅓": "one third", "⅔": "two thirds", "⅕": "one fifth", "⅖": "two fifths", "⅗": "three fifths"},
     **{"⅘": "four fifths", "⅙": "one sixth", "⅚": "five sixths", "⅛": "one eighth", "⅜": "three eighths"},
     **{"⅝": "five eighths", "⅞": "seven eighths", "⅐": "one seventh", "⅑": "one ninth", "⅒": "one tenth"},
     **{"↉": "zero thirds", "⅟": "one over"},
-}
-CURRENCIES = {
-    **{"$": ("dollar", "dollars"), "£": ("pound", "pounds"), "€": ("euro", "euros"), "¥": ("yen", "yen")},
-    **{"₹": ("rupee", "rupees"), "₩": ("won", "won"), "₽": ("ruble", "rubles"), "₺": ("lira", "lira")},
-    **{
-        "₫": ("dong", "dong"),
-        "฿": ("baht", "baht"),
-        "₪": ("shekel", "shekels"),
-        "₴": ("hryvnia", "hryvnias"),
-    },
-    **{"₦": ("naira", "naira"), "₱": ("peso", "pesos"), "₲": ("guarani", "guaranis"), "₵": ("cedi", "cedis")},
-    **{
-        "₸": ("tenge", "tenge"),
-        "₼": ("manat", "manats"),
-        "₾": ("lari", "lari"),
-        "₿": ("bitcoin", "bitcoins"),
-    },
-    **{"₡": ("colon", "colons"), "₢": ("cruzeiro", "cruzeiros"), "₣": ("franc", "francs")},
-    **{"₤": ("lira", "lira"), "₥": ("mill", "mills"), "₧": ("peseta", "pesetas"), "₨": ("rupee", "rupees")},
-    **{"₭": ("kip", "kip"), "₮": ("tugrik", "tugriks"), "₯": ("drachma", "drachmas"), "₠": ("ecu", "ecus")},
-    **{"₳": ("austral", "australs"), "₶": ("livre", "livres"), "₷": ("spesmilo", "spesmilos")},
-    **{"₻": ("mark", "marks"), "₰": ("pfennig", "pfennigs"), "⃀": ("som", "soms")},
-    **{"¤": ("unit of currency", "units of currency"), "¢": ("cent", "cents")},
 }
 _WORDS = {
     **{"≤": "less than or equal to", "≥": "greater than or equal to", "≦": "less than or equal to"},

@@ -3,7 +3,7 @@
 import json
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -12,6 +12,7 @@ from pipeline.engines.openai.server import SpeechServer
 from pipeline.engines.openai.traffic import Traffic, Waits, traffic
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
 from pipeline.errors import EngineError, OptionError, VoiceError
+from pipeline.normalization.normalizer import normalized
 from pipeline.script import sentences
 from pipeline.script.words import count_words
 
@@ -60,6 +61,7 @@ class OpenAI:
             words_per_s=_WORDS_PER_S,
             presets=self.server.voices,
             named_voices=True,
+            normalizes=True,
             takes=({},),
             take_options=("pace",),
         )
@@ -81,9 +83,9 @@ class OpenAI:
         """Address of the server, format, longest request, and model."""
         return f"{self.server.identity} {self.model}"
 
-    def wording(self, text: str) -> Wording:
-        """Leave the text as it is: what a server cannot speak is not known."""
-        return Wording(text)
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
+        """Leave the text as it is but for the given kinds: what a server cannot speak is not known."""
+        return Wording(normalized(text, kinds))
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """Split lines into requests, each with the number of its line."""

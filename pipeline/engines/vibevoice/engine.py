@@ -2,7 +2,7 @@
 
 import threading
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -27,6 +27,7 @@ from pipeline.engines.vibevoice.checkpoint.files import Checkpoint, open_checkpo
 from pipeline.engines.vibevoice.settings import EngineSettings
 from pipeline.engines.vibevoice.text import embedding_table
 from pipeline.errors import EngineError
+from pipeline.normalization.normalizer import normalized
 from pipeline.script.plain import character_name
 from pipeline.script.words import count_words
 
@@ -50,6 +51,7 @@ PROFILE = Profile(
     stage_version=1,
     words_per_s=7.5 / frame_plan.FRAMES_PER_WORD,
     separates_lines=False,
+    normalizes=True,
     requires=("torch", "tokenizers", "llvmlite"),
     takes=({}, {"guidance": 1.6}, {PARTS: 2}, {"guidance": 1.6, "steps": 20, PARTS: 2}),
     take_options=("guidance", "steps", PARTS),
@@ -87,12 +89,16 @@ class VibeVoice:
         """Segments decoded at once on this machine, in the default precision."""
         return self.device.slots(self.device.precision("auto", quantized=False))
 
-    def wording(self, text: str) -> Wording:
-        """Refuse control tokens, and symbols that the model has never heard; it knows all other text."""
+    def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
+        """Refuse control tokens, and symbols that the model has never heard; it knows all other text.
+
+        Args:
+            kinds: kinds of `pipeline.normalization` that are written in words.
+        """
         found = [token for token in self.control_tokens if token in text]
         symbols = dict.fromkeys(c for c in text if c != "°" and unicodedata.category(c) == "So")
         return Wording(
-            text,
+            normalized(text, kinds),
             (
                 *(f"{token} is a control token of the model; remove it" for token in found),
                 *(f"has {character_name(symbol)}; write it in words" for symbol in symbols),

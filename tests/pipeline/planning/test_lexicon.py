@@ -6,6 +6,7 @@ import pytest
 from pipeline.engines.hibari.engine import Hibari
 from pipeline.errors import OptionError
 from pipeline.planning.lexicon import Lexicon, read_lexicon
+from pipeline.planning.pronunciation import Pronunciation
 from pipeline.planning.request import JobOptions, Request, checked
 from pipeline.planning.segmenter import plan
 from pipeline.script.parser import parse
@@ -73,8 +74,8 @@ def test_only_segments_that_have_the_word_change(tmp_path: Path) -> None:
 
     def request(entries: dict[str, Any]) -> Request:
         options = JobOptions(engine="hibari")
-        lexicon = Lexicon(entries)
-        return checked(script, {}, options, {}, engine=engine, registered=voices, lexicon=lexicon)
+        pronunciation = Pronunciation(Lexicon(entries))
+        return checked(script, {}, options, {}, engine=engine, registered=voices, pronunciation=pronunciation)
 
     def keys(made: Request) -> set[str]:
         speakers = {speaker.name: speaker.hash for speaker in made.speakers}

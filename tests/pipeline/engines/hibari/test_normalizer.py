@@ -143,6 +143,13 @@ def test_abbreviations_stay(g2p: G2P) -> None:
         ("It is ①②, Ⅳ or ﬁne.", "It is 1 2, IV or ﬁne."),
         ("Noooo! Sooo goooood. Aaaaargh.", "No! so good. Aargh."),
         ("Type C, Class L.", "Type c, Class l."),
+        ("Mail sam.lee@example.org.", "Mail sam dot lee at example dot org."),
+        ("King Edward L. Fox left.", "King edward L. Fox left."),
+        (
+            "A 1.5 L bottle, 5 m², 2¾ cups.",
+            "A one point five liters bottle, five square meters, two and three \
+quarters cups.",
+        ),
         ("Agent 007 in room 05 at 05:30.", "Agent 0 0 7 in room 0 5 at 05:30."),
     ],
 )
@@ -156,9 +163,9 @@ def test_what_the_front_end_misreads_is_written_in_words(text: str, spoken: str)
         "It costs $5.3 million, or €2.50 each, or £1,200.99; ¥500 and ₹2,000.",
         "The train leaves at 9:30PM on 12/05/2026, and arrives at 14:05.",
         "Henry VIII and Louis XIV met in World War II, in chapter IV.",
-        "It weighs 2.5 kg, is 10 cm wide, and holds 3/4 of a 1.5 L bottle, 5 m².",
-        "Mail me at sam.lee@example.org or visit www.example.org/roses?id=7 today.",
-        "Add ½ cup, 2¾ spoons, and 1,000,000 grains; that is -3 degrees, 25°C.",
+        "It weighs 2.5 kg, is 10 cm wide, and holds 3/4 of a bottle.",
+        "Call 555-1234 or 212-555-0142 by 3/15/2024, for 10-15 minutes, #5.",
+        "Add ½ cup, and 1,000,000 grains; that is -3 degrees, 25°C.",
         "A naïve café in Łódź — “quite so” — [sic] {so}. Hmm. Ugh! I?",
         "Mr. and Mrs. Fox of St. James St. met Dr. Hall at 5 p.m., e.g. on Mon.",
     ],

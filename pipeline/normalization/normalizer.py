@@ -1,0 +1,95 @@
+"""Application of the rules, by kind."""
+
+import re
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
+
+from pipeline.errors import OptionError
+from pipeline.normalization import abbreviations, addresses, calendar, numerals, quantities, symbols
+from pipeline.normalization.rules import KINDS, Found, Rule
+
+RULES: tuple[Rule, ...] = (
+    *addresses.RULES,
+    *calendar.DATES,
+    *calendar.TIMES,
+    *symbols.RULES[:4],
+    *abbreviations.AMPERSANDS,
+    *quantities.MONEY,
+    *abbreviations.ABBREVIATIONS,
+    *abbreviations.ROMAN,
+    *quantities.FRACTIONS,
+    *quantities.RANGES,
+    *quantities.MEASURES,
+    *symbols.RULES[4:],
+    *numerals.ORDINALS,
+    *abbreviations.INITIALISMS,
+    *numerals.NUMBERS,
+)
+"""All rules, in the order in which they are applied."""
+_DIGIT = re.compile(r"\d")
+_WITHOUT_DIGITS = tuple(
+    rule
+    for rule in RULES
+    if rule.kind in ("address", "roman", "abbreviation", "initialism")
+    or rule.name in ("weekdays", "weekday", "months", "fraction sign", "and", "power", "between")
+)
+"""Rules that may find something in a text without a digit."""
+Reads = Mapping[str, re.Pattern[str] | None]
+"""Rules that an engine needs no help with: the pattern of what it reads right itself, None for all."""
+_SPACES = re.compile(r"  +|(?<=\s) (?=[.,;:!?])")
+
+
+def normalized(text: str, kinds: Collection[str] = KINDS, *, reads: Reads = MappingProxyType({})) -> str:
+    """Write numbers, dates, addresses and the like in words.
+
+    Args:
+        kinds: those of `KINDS` that are written in words.
+        reads: rules, by name, whose finds are left to the engine.
+
+    >>> normalized("On 3/15/2024 Henry VIII paid $3.50.")
+    'On March fifteenth, twenty twenty-four Henry the eighth paid three dollars and fifty cents.'
+    >>> normalized("See p. 12, at 3:30.", ["abbreviation"])
+    'See page 12, at 3:30.'
+    """
+    words = text
+    for rule in RULES if _DIGIT.search(text) else _WITHOUT_DIGITS:
+        if rule.kind in kinds:
+            words = _applied(rule, words, reads)
+    return words if words == text else _SPACES.sub(lambda found: " " if found[0].strip() == "" else "", words)
+
+
+def _applied(rule: Rule, text: str, reads: Reads) -> str:
+    own = reads.get(rule.name)
+    if rule.name in reads and own is None:
+        return text
+
+    def spoken(found: Found) -> str:
+        if own is not None and own.match(found.string, found.start()):
+            return found[0]
+        words = rule.spoken(found)
+        return found[0] if words is None else words
+
+    return rule.pattern.sub(spoken, text)
+
+
+def kinds_of(given: str) -> frozenset[str]:
+    """Parse the kinds of an option: `all`, `none`, or names with commas; `-name` takes one away.
+
+    Raises:
+        OptionError: there is no such kind.
+
+    >>> sorted(kinds_of("date,time")), kinds_of("none"), "date" in kinds_of("-date")
+    (['date', 'time'], frozenset(), False)
+    """
+    names = [name.strip().lower() for name in given.split(",") if name.strip()]
+    unknown = [name for name in names if name.lstrip("-") not in (*KINDS, "all", "none")]
+    if unknown or not names:
+        shown = unknown[0][:40] if unknown else given[:40]
+        raise OptionError("normalize", f"{shown!r} is unknown; there are all, none, {', '.join(KINDS)}")
+    found = set(KINDS) if names[0] == "all" or names[0].startswith("-") else set[str]()
+    for name in names:
+        if name.startswith("-"):
+            found.discard(name[1:])
+        elif name in KINDS:
+            found.add(name)
+    return frozenset(found)

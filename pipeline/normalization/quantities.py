@@ -1,0 +1,240 @@
+"""Money, units, ranges and fractions."""
+
+from pipeline.normalization.currencies import CODES, CURRENCIES, SUBUNITS
+from pipeline.normalization.numbers import cardinal, decimal, ordinal
+from pipeline.normalization.rules import NUMBER, Found, Rule, one_of, rule
+
+_SIGNS = "".join(CURRENCIES)
+_SCALES = {
+    **{"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "b": "billion"},
+    **{"B": "billion", "bn": "billion", "tn": "trillion"},
+}
+_SCALE = "hundred|thousand|million|billion|trillion"
+UNITS = {
+    **{"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram"},
+    **{"lb": "pound", "lbs": "pound", "oz": "ounce", "yd": "yard", "mi": "mile", "ml": "milliliter"},
+    **{"kHz": "kilohertz", "MHz": "megahertz", "GHz": "gigahertz", "Hz": "hertz", "KB": "kilobyte"},
+    **{"kB": "kilobyte", "MB": "megabyte", "GB": "gigabyte", "TB": "terabyte", "hr": "hour", "hrs": "hour"},
+    **{"min": "minute", "mins": "minute", "sec": "second", "secs": "second", "ms": "millisecond"},
+    **{"kW": "kilowatt", "MW": "megawatt", "GW": "gigawatt", "kWh": "kilowatt hour", "nm": "nanometer"},
+    **{"mcg": "microgram", "µg": "microgram", "µm": "micrometer", "cc": "cubic centimeter"},
+    **{"mph": "mile per hour", "km/h": "kilometer per hour", "kph": "kilometer per hour"},
+    **{"Mbps": "megabit per second", "Gbps": "gigabit per second", "fps": "frame per second"},
+    **{"sq ft": "square foot", "sq mi": "square mile", "ft": "foot", "°C": "degree Celsius"},
+    **{"°F": "degree Fahrenheit", "°": "degree"},
+}
+"""Units by their signs, in the singular."""
+FURTHER_UNITS = {
+    **{"V": "volt", "kV": "kilovolt", "mV": "millivolt", "W": "watt", "mA": "milliamp", "Ah": "amp hour"},
+    **{"m²": "square meter", "km²": "square kilometer", "cm²": "square centimeter", "ft²": "square foot"},
+    **{"mm²": "square millimeter", "m³": "cubic meter", "cm³": "cubic centimeter", "km³": "cubic kilometer"},
+    **{"m/s": "meter per second", "mi/h": "mile per hour", "kg/m³": "kilogram per cubic meter", "m": "meter"},
+    **{"g": "gram", "L": "liter", "l": "liter", "dl": "deciliter", "cl": "centiliter", "ha": "hectare"},
+    **{"dB": "decibel", "kcal": "kilocalorie", "kJ": "kilojoule", "kPa": "kilopascal", "hPa": "hectopascal"},
+    **{"psi": "pound per square inch", "rpm": "revolution per minute", "bpm": "beat per minute"},
+    **{"kbit/s": "kilobit per second", "Mbit/s": "megabit per second", "GiB": "gibibyte", "MiB": "mebibyte"},
+    **{
+        "kN": "kilonewton",
+        "mol": "mole",
+        "lm": "lumen",
+        "px": "pixel",
+        "gal": "gallon",
+        "tbsp": "tablespoon",
+    },
+    **{"tsp": "teaspoon", "TWh": "terawatt hour", "GWh": "gigawatt hour", "MWh": "megawatt hour"},
+}
+_PLURALS = {
+    **{
+        "foot": "feet",
+        "inch": "inches",
+        "hertz": "hertz",
+        "kilohertz": "kilohertz",
+        "megahertz": "megahertz",
+    },
+    "gigahertz": "gigahertz",
+}
+_BEFORE_NOUNS = (
+    *("bulb", "bulbs", "lamp", "lamps", "battery", "batteries", "charger", "motor", "engine", "race", "run"),
+    *("walk", "hike", "screen", "lens", "film", "limit", "zone", "radius", "gun", "rifle", "bag", "tablet"),
+    *("tablets", "pipe", "cable", "drive", "disk", "card", "camera", "pool", "sprint", "supply", "outlet"),
+)
+"""Nouns before which a unit is in the singular: "a sixty watt bulb"."""
+_HALVES = {2: ("half", "halves"), 4: ("quarter", "quarters")}
+_SIGN_FRACTIONS = {
+    **{
+        "½": (1, 2),
+        "¼": (1, 4),
+        "¾": (3, 4),
+        "⅓": (1, 3),
+        "⅔": (2, 3),
+        "⅕": (1, 5),
+        "⅖": (2, 5),
+        "⅗": (3, 5),
+    },
+    **{"⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8)},
+}
+_DENOMINATORS = frozenset((*range(2, 11), 12, 16, 32, 64, 100, 1000))
+
+
+def _is_one(number: str) -> bool:
+    return number.lstrip("-").replace(",", "") in ("1", "1.0", "1.00")
+
+
+def _scaled(found: Found) -> str:
+    return f"{found[1]}{found[2]} {_SCALES[found[3]]}"
+
+
+def _money(found: Found) -> str:
+    names, number, scale = CURRENCIES[found["sign"]], found["number"], found["scale"]
+    if scale:
+        return f"{decimal(number)} {scale} {names[1]}"
+    return _amount(number, names, SUBUNITS.get(found["sign"]))
+
+
+def _amount(number: str, names: tuple[str, str], sub: tuple[str, str] | None) -> str:
+    whole, point, part = number.replace(",", "").partition(".")
+    if not point or len(part) != 2 or sub is None:
+        return f"{decimal(number)} {names[not _is_one(number)]}"
+    units = f"{cardinal(int(whole))} {names[int(whole) != 1]}"
+    cents = f"{cardinal(int(part))} {sub[int(part) != 1]}"
+    if not int(part):
+        return units
+    return f"{units} and {cents}" if int(whole) else cents
+
+
+def _coded(found: Found) -> str:
+    return f"{decimal(found[2])} {CODES[found[1]][not _is_one(found[2])]}"
+
+
+def _coded_behind(found: Found) -> str:
+    return f"{decimal(found[1])} {CODES[found[2]][not _is_one(found[1])]}"
+
+
+def plural_unit(unit: str) -> str:
+    """Plural of a unit.
+
+    >>> plural_unit("mile per hour"), plural_unit("square foot"), plural_unit("degree Celsius")
+    ('miles per hour', 'square feet', 'degrees Celsius')
+    """
+    for behind in (" per ", " Celsius", " Fahrenheit"):
+        head, found, rest = unit.partition(behind)
+        if found:
+            return f"{plural_unit(head)}{found}{rest}"
+    before, space, last = unit.rpartition(" ")
+    return f"{before}{space}{_PLURALS.get(last, f'{last}s')}"
+
+
+def _unit(found: Found) -> str:
+    number, name = found["number"], {**UNITS, **FURTHER_UNITS}[found["unit"]]
+    single = _is_one(number) or found["noun"] is not None
+    return f"{decimal(number)} {name if single else plural_unit(name)}"
+
+
+def _units(names: dict[str, str]) -> str:
+    following = rf"(?:(?= (?P<noun>{one_of(_BEFORE_NOUNS)})\b))?"
+    return rf"(?<![\w.,$£€])(?P<number>-?{NUMBER})\s?(?P<unit>{one_of(list(names))})(?![\w/²³'’]){following}"
+
+
+def fraction(above: int, below: int) -> str:
+    """Words of a fraction.
+
+    >>> fraction(1, 2), fraction(3, 4), fraction(7, 100), fraction(2, 21)
+    ('one half', 'three quarters', 'seven hundredths', 'two twenty-firsts')
+    """
+    name = ordinal(below).removeprefix("one ")
+    single, several = _HALVES.get(below, (name, f"{name}s"))
+    return f"{cardinal(above)} {single if above == 1 else several}"
+
+
+def _slashed(found: Found) -> str | None:
+    above, below = int(found[2]), int(found[3])
+    if not 0 < above < below or below not in _DENOMINATORS or (below > 10 and not (found[1] or found[4])):
+        return None
+    return (f"{decimal(found[1])} and " if found[1] else "") + fraction(above, below)
+
+
+def _signed(found: Found) -> str:
+    words = fraction(*_SIGN_FRACTIONS[found[2]])
+    return f"{decimal(found[1])} and {words}" if found[1] else words
+
+
+def _feet(found: Found) -> str:
+    feet, inches = int(found[1]), int(found[2])
+    names = "foot" if feet == 1 else "feet", "inch" if inches == 1 else "inches"
+    return f"{cardinal(feet)} {names[0]} {cardinal(inches)} {names[1]}"
+
+
+def _to(found: Found) -> str:
+    return f"{found[1]} to {found[2]}"
+
+
+MONEY: tuple[Rule, ...] = (
+    rule(
+        "short scale",
+        "currency",
+        rf"([{_SIGNS}]\s?)({NUMBER})\s?(bn|mn|tn|[kKmMbB])\b",
+        _scaled,
+    ),
+    rule(
+        "money range",
+        "currency",
+        rf"(?<!\w)([{_SIGNS}])({NUMBER})\s?[-—–]\s?(?={NUMBER}(?![\w-]|\.\d))",
+        lambda found: f"{found[2]} to {found[1]}",
+    ),
+    rule(
+        "code",
+        "currency",
+        rf"\b({one_of(list(CODES))})\s?({NUMBER})(?![\w-])",
+        _coded,
+    ),
+    rule(
+        "code behind",
+        "currency",
+        rf"(?<![\w.,])({NUMBER})\s?({one_of(list(CODES))})\b",
+        _coded_behind,
+    ),
+    rule(
+        "money",
+        "currency",
+        rf"(?:US|C|A|NZ|HK)?(?P<sign>[{_SIGNS}])\s?(?P<number>{NUMBER})(?:[ -](?P<scale>{_SCALE})\b)?",
+        _money,
+    ),
+    rule(
+        "money behind",
+        "currency",
+        rf"(?<![\w.,])(?P<number>{NUMBER})(?:\s(?P<scale>{_SCALE}))?\s?(?P<sign>[{_SIGNS}])(?!\w)",
+        _money,
+    ),
+)
+RANGES: tuple[Rule, ...] = (
+    rule("even", "range", r"(?<![\w.,/-])50[-/—]50(?![\w/-])", lambda found: "fifty-fifty"),
+    rule("hyphen range", "range", r"(?<![\w.,/:\-—])(\d{1,4})-(\d{1,4})(?![\w\-—/%]|[.,:]\d)", _to),
+    rule(
+        "range",
+        "range",
+        rf"(?<![\w.,/:\-—])({NUMBER}%?)[-—–]((?:{NUMBER})%?)(?![\-—/]|[.,:]?\d)",
+        _to,
+    ),
+)
+MEASURES: tuple[Rule, ...] = (
+    rule("feet and inches", "unit", r"(?<![\w.,])(\d{1,2})\s?ft\.?,? (\d{1,2})\s?in\b\.?", _feet),
+    rule("feet and inches by marks", "unit", r"\b(\d{1,2})'\s?(\d{1,2})(?:\"|''|(?=[\s.,;!?]|$))", _feet),
+    rule(
+        "inches",
+        "unit",
+        rf"(?<![\w.,])({NUMBER}) in(?= (?:tall|wide|long|high|deep|thick)\b)",
+        lambda found: f"{decimal(found[1])} {'inch' if _is_one(found[1]) else 'inches'}",
+    ),
+    rule("dimensions", "unit", r"(?<=\d)(?<!\b0) ?[x×] ?(?=\d)|(?<=\d m) x (?=\d)", lambda found: " by "),
+    rule("unit", "unit", _units(UNITS), _unit),
+    rule("further unit", "unit", _units(FURTHER_UNITS), _unit),
+)
+FRACTIONS: tuple[Rule, ...] = (
+    rule(
+        "fraction",
+        "fraction",
+        r"(?<![\w./,-])(?:(\d{1,4})[ -])?(\d{1,3})/(\d{1,4})(?![\w/]|[.,]\d)( (?:of|inch|in|mile|cup)\b)?",
+        lambda found: (words + (found[4] or "")) if (words := _slashed(found)) else None,
+    ),
+    rule("fraction sign", "fraction", rf"(?:(\d{{1,4}})\s?)?([{''.join(_SIGN_FRACTIONS)}])", _signed),
+)

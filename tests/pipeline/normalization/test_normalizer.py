@@ -1,0 +1,88 @@
+import re
+
+import pytest
+
+from pipeline.errors import OptionError
+from pipeline.normalization.normalizer import RULES, kinds_of, normalized
+from pipeline.normalization.rules import KINDS
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Nothing here is a number, an address or a date.",
+        "I met Malcolm X, and Edward L. Fox, in plan B.",
+        "May I march in the sun? We sat. It was no. The fig fell.",
+        "She said 'Well, I do.' and left; tell US. HELP! STOP THAT NOW!",
+        "Vitamin C, model T, type O. I am so-so - really.",
+    ],
+)
+def test_plain_prose_stays_as_it_is(text: str) -> None:
+    assert normalized(text) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("Room 204B, seat 12B, page 4B.", "Room 204B, seat 12B, page 4B."),
+        ("patch 8.2.1215", "patch eight point two point one thousand two hundred fifteen"),
+        ("King George VI saw World War II.", "King George the sixth saw World War two."),
+        ("Thurston Howell III, Rocky IV", "Thurston Howell the third, Rocky four"),
+        ("0x200c is 5x larger", "0x200c is 5x larger"),
+        ("It was 1,2,3 go.", "It was 1,2,3 go."),
+        ("a 5-year-old, the 3-2 win", "a five-year-old, the three to two win"),
+        ("5 - 3 = 2", "five minus three equals two"),
+        ("He is 12 Oak Dr. now.", "He is twelve Oak Drive now."),
+        ("It costs $1,000,000.50.", "It costs one million dollars and fifty cents."),
+        ("$0.01, £0.01, $1.01", "one cent, one penny, one dollar and one cent"),
+        ("at 14:00 or 7:00", "at fourteen hundred or seven o'clock"),
+        ("It ended at 7 p.m. The end.", "It ended at seven P M. The end."),
+    ],
+)
+def test_readings_beside_the_table(text: str, spoken: str) -> None:
+    assert normalized(text) == spoken
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_kind_can_be_switched_off_and_is_on_alone(kind: str) -> None:
+    text = (
+        "Ask a.b@site.org or 555-1234 on 3/15/2024 at 3:30 for $5, 5 km, 3–4 or 3/4, the 2nd, Act II, No. 7, "
+        "BBC, 5 & 6, -9."
+    )
+    alone, without = normalized(text, [kind]), normalized(text, [other for other in KINDS if other != kind])
+    assert alone != text
+    assert without != normalized(text)
+    assert normalized(text, []) == text
+
+
+def test_rules_that_an_engine_reads_itself_are_left_to_it() -> None:
+    text = "It is 3/4 or 5/16 inch."
+    assert (
+        normalized(text, reads={"fraction": re.compile(r"\d/\d\b"), "number": None})
+        == "It is 3/4 or five sixteenths inch."
+    )
+    assert normalized("On 3/15/2024.", reads={"slashed date": None, "number": None}) == "On 3/15/2024."
+
+
+def test_rules_have_names_of_their_own_and_known_kinds() -> None:
+    assert len({rule.name for rule in RULES}) == len(RULES)
+    assert {rule.kind for rule in RULES} == set(KINDS)
+
+
+def test_normalised_text_stays_as_it_is() -> None:
+    text = "On 3/15/2024 Henry VIII paid $3.50 for 5 kg at 3:30 p.m., see www.example.com."
+    assert normalized(normalized(text)) == normalized(text)
+
+
+@pytest.mark.parametrize("given", ["", "dates", "all,-x", ",", "date;time"])
+def test_unknown_kinds_are_refused(given: str) -> None:
+    with pytest.raises(OptionError, match="is unknown; there are all, none, address, phone"):
+        kinds_of(given)
+
+
+def test_kinds_are_chosen_by_name() -> None:
+    assert kinds_of("all") == set(KINDS)
+    assert kinds_of("none") == frozenset()
+    assert kinds_of("Date, time") == {"date", "time"}
+    assert kinds_of("-date") == set(KINDS) - {"date"}
+    assert kinds_of("all,-date,-time") == set(KINDS) - {"date", "time"}

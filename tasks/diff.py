@@ -26,7 +26,7 @@ from tasks.render import request_of
 from tasks.settings import Settings
 from tasks.task import VoxchordTask
 
-_INHERITED = ("engine", "model", "seed", "verify", "takes_max", "first_segment_words")
+_INHERITED = ("engine", "model", "seed", "verify", "takes_max", "first_segment_words", "segment_owner")
 """Options of the old job that the new version has, too, unless others are given."""
 
 

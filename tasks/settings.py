@@ -196,6 +196,10 @@ class Settings:
         default=200,
         metadata={"doc": "Requests in the intake queue above which `serve` answers 429 with Retry-After."},
     )
+    http_shared_segments: bool = field(
+        default=True,
+        metadata={"doc": "Share equal segments among the clients of `serve`. `false`: each key has its own."},
+    )
     metrics_port: int = field(
         default=0,
         metadata={"doc": "First of ten ports for Prometheus metrics; a worker takes a free one. 0: none."},

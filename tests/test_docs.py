@@ -159,7 +159,7 @@ def test_tasks_and_queues_exist(page: Page) -> None:
     tasks = {task for names in QUEUES.values() for task in names}
     for span in page.spans:
         assert not re.fullmatch(r"(cpu|gpu)\.[\w<>.]+", span) or span in queues, span
-        assert not re.fullmatch(r"voxchord\.(?!py$|unacked)[a-z]+", span) or span in tasks, span
+        assert not re.fullmatch(r"voxchord\.(?!py$|unacked|received)[a-z]+", span) or span in tasks, span
 
 
 def test_the_api_page_names_every_task_queue_option_format_and_engine() -> None:

@@ -12,6 +12,7 @@ from redis.exceptions import ConnectionError as Disconnected
 from redis.exceptions import TimeoutError as TimedOut
 from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
+from starlette.routing import compile_path
 
 from pipeline.errors import (
     CancelledError,
@@ -63,6 +64,9 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
     }.items()
 }
 """Error responses of a route, for the OpenAPI description."""
+
+
+_ERROR = {"$ref": f"#/components/schemas/{ErrorObject.__name__}"}
 
 
 class ApiError(Exception):
@@ -155,10 +159,12 @@ def install(app: FastAPI) -> None:
     async def any_error(_: Request, error: Exception) -> JSONResponse:
         return of_any(error).response()
 
-    async def http_error(_: Request, error: Exception) -> JSONResponse:
+    async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
         response = ApiError(error.status_code, str(error.detail)).response()
         response.headers.update(error.headers or {})
+        if error.status_code == 405:
+            response.headers["Allow"] = ", ".join(_allowed(app, request.url.path))
         return response
 
     async def validation_error(_: Request, error: Exception) -> JSONResponse:
@@ -171,12 +177,23 @@ def install(app: FastAPI) -> None:
         app.add_exception_handler(kind, any_error)
 
 
+def _allowed(app: FastAPI, path: str) -> list[str]:
+    """Methods of a path, over all of its routes; Starlette's own answer has those of the first one."""
+    described = app.openapi()["paths"]
+    fitting = [each for each in described if compile_path(each)[0].match(path)]
+    fewest = min(fitting, key=lambda each: each.count("{"), default=None)  # .../jobs/upload is no job
+    return sorted(each.upper() for each in described.get(fewest, {"get": {}}))
+
+
 def describe(app: FastAPI) -> None:
-    """Leave FastAPI's own response to invalid fields out of the OpenAPI description: here it is a 400."""
+    """Correct the OpenAPI description: an invalid field is a 400 here, and every error is JSON."""
     described = app.openapi()
     for operations in described["paths"].values():
         for operation in operations.values():
             operation["responses"].pop("422", None)
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    response["content"] = {"application/json": {"schema": _ERROR}}
     for name in ("HTTPValidationError", "ValidationError"):
         described["components"]["schemas"].pop(name, None)
 

@@ -80,6 +80,7 @@ def segments_of(request: Request, profile: Profile) -> list[PlannedSegment]:
         speakers=voices,
         identity=identity,
         first_words=request.options.first_segment_words,
+        owner=request.options.segment_owner,
         chapters=[chapter.turn for chapter in request.script.chapters] if request.script.work else [],
     )
     return list(cut)

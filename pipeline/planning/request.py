@@ -41,6 +41,7 @@ _PATTERNS = {
         re.compile(r"[0-9a-f]{32}/[0-9a-f]{32}/[A-Za-z0-9][A-Za-z0-9_.-]{0,63}"),
         "<32 hexadecimal digits>/<as many>/<name>",
     ),
+    "segment_owner": (re.compile(r"[0-9a-f]{32}"), "32 hexadecimal digits"),
     "webhook": (re.compile(r"https?://[!-~]{1,2000}"), "an http or https address"),
 }
 
@@ -72,6 +73,8 @@ class JobOptions:
     """Owner, run and name of the request, which make it a job of its own; its segments are shared."""
     webhook: str | None = None
     """Address that is called when the job has finished or failed."""
+    segment_owner: str | None = None
+    """Owner of the segments, which are shared with jobs of the same owner alone. They sound the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        later = ("base_job", "first_segment_words", "namespace", "webhook")
+        later = ("base_job", "first_segment_words", "namespace", "webhook", "segment_owner")
         unset = [name for name in later if not getattr(self.options, name)]
         without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}

@@ -45,6 +45,7 @@ def plan(
     speakers: Mapping[str, str],
     identity: Mapping[str, object],
     first_words: int | None = None,
+    owner: str | None = None,
     chapters: Collection[int] = (),
 ) -> Iterator[PlannedSegment]:
     """Cut a script into segments with keys and seeds.
@@ -52,6 +53,7 @@ def plan(
     Args:
         first_words: words of the first segment, for an early start; each of the next ones has twice as many,
             up to the engine's size. None cuts all by the engine's size.
+        owner: owner of the segments, part of their keys and not of their seeds; None shares them with all.
         speakers: hash of each speaker's voice, by name.
         identity: everything else that shapes the sound: engine, weights, options, seed.
         chapters: turns that begin a segment, by index.
@@ -72,12 +74,17 @@ def plan(
         digest = hashlib.sha256(canonical_json(content)).digest()
         yield PlannedSegment(
             index=index,
-            key=digest[:16].hex(),
+            key=_key(digest, owner),
             seed=int.from_bytes(digest[16:24]) >> 1,
             lines=lines,
             speakers=names,
             words=sum(unit.words for unit in units),
         )
+
+
+def _key(digest: bytes, owner: str | None) -> str:
+    owned = digest if owner is None else hashlib.sha256(f"{owner}/".encode() + digest).digest()
+    return owned[:16].hex()
 
 
 def text_of(segment: PlannedSegment) -> SegmentText:

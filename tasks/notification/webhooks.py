@@ -52,7 +52,7 @@ class Webhooks:
     def problem(self, url: str) -> str | None:
         """Reason why an address is refused, without resolving it; None if it is allowed."""
         if not self.enabled:
-            return "webhooks are off; the operator sets VOXCHORD_WEBHOOK_HOSTS and VOXCHORD_WEBHOOK_SECRET"
+            return "has no effect until the operator sets VOXCHORD_WEBHOOK_HOSTS and VOXCHORD_WEBHOOK_SECRET"
         parts = _parts(url)
         if parts is None or not parts.hostname:
             return (

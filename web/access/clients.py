@@ -48,6 +48,12 @@ def owner_of(client: Client) -> str:
     return hashlib.sha256(client.namespace.encode()).hexdigest()[:32]
 
 
+def segment_options(service: Service, client: Client) -> dict[str, str]:
+    """Option that gives a client segments of its own, where the settings say so."""
+    shared = service.settings.http_shared_segments or not client.name
+    return {} if shared else {"segment_owner": owner_of(client)}
+
+
 class Keys:
     """Valid keys, read from the database every few seconds. If it does not answer, the last ones count."""
 

@@ -6,7 +6,7 @@ from fastapi import Response
 
 from tasks.notification.webhooks import webhooks_of
 from web.access.admission import admitted, ended
-from web.access.clients import Client
+from web.access.clients import Client, segment_options
 from web.access.voices import ClientVoices
 from web.errors import ApiError
 from web.jobs import views
@@ -76,5 +76,5 @@ def _arguments(
     if request.base_job is not None:
         base = views.planned(service, jobs, views.found(jobs, request.base_job)).job
     translation = Translation(service.settings, service.engines)
-    own = own_options(request, job.namespace, base)
+    own = own_options(request, job.namespace, base) | segment_options(service, client)
     return arguments(request, source, translation, ClientVoices(service.voices, client), own)

@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic_core import PydanticCustomError
 
 from pipeline.errors import OptionError
 from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
 from web.access.voices import ClientVoices
 from web.jobs.records import JOB_NAME
+from web.numbers import Number, Whole
 from web.scripts.source import GivenScript, Source, hashed
 from web.speech.request import OptionValue, Translation, VoiceId
 
@@ -19,7 +21,7 @@ Short = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 _OWN_FIELDS = {
     *("format", "title", "form", "symbols", "first_segment_words", "engine", "model", "on_error"),
-    *("base_job", "namespace", "webhook", "lexicon"),
+    *("base_job", "namespace", "webhook", "lexicon", "segment_owner"),
 }
 """Options that have fields of their own, or belong to the service."""
 
@@ -32,21 +34,30 @@ class ReadingFields(BaseModel):
     model: str = Field("", description="An engine, a model of the settings, or `tts-1` for the default.")
     voice: str | VoiceId = Field("", description="Voice that reads all of a text without speakers.")
     voices: dict[str, str] = Field(default_factory=dict, description="Voices of the speakers, by name.")
-    speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
+    speed: Annotated[Number, Field(ge=0.25, le=4.0)] = 1.0
     form: str | None = Field(None, description="Form of the script; default: it is recognised.")
     symbols: Literal["refuse", "omit", "name"] = Field("refuse", description="Emoji and other pictures.")
     lexicon: dict[str, Any] | None = Field(None, description="Respellings of words and phrases.")
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Options of the task.")
 
 
+def _not_reserved(name: str) -> str:
+    """Refuse the ID that is the path of uploads."""
+    if name == "upload":
+        raise PydanticCustomError("reserved", "the ID `upload` is reserved")
+    return name
+
+
 class JobFields(ReadingFields):
     """Request of a job, without its script."""
 
-    id: str | None = Field(None, pattern=f"^{JOB_NAME}$", description="ID of the client's choice.")
+    id: Annotated[str, AfterValidator(_not_reserved)] | None = Field(
+        None, pattern=f"^{JOB_NAME}$", description="ID of the client's choice; not `upload`."
+    )
     response_format: FileFormat = "mp3"
     title: str = Field("", max_length=200)
     on_error: Literal["fail", "gap"] = "fail"
-    first_segment_words: int | None = Field(None, ge=FIRST_WORDS_MIN, le=FIRST_WORDS_MAX)
+    first_segment_words: Whole | None = Field(None, ge=FIRST_WORDS_MIN, le=FIRST_WORDS_MAX)
     base_job: str | None = Field(None, description="ID of a job whose picked takes are adopted.")
     webhook: str | None = Field(None, max_length=2000, description="Address that gets the outcome.")
     metadata: dict[Short, Value] = Field(default_factory=dict, max_length=_METADATA_MAX)

@@ -3,14 +3,14 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from pipeline.errors import OptionError
 from pipeline.jobs.actions import Actor
 from tasks.notification.webhooks import webhooks_of
 from tasks.orchestration import actions
 from web import errors
-from web.access.clients import Client, ClientDep, owner_of
+from web.access.clients import Client, ClientDep, owner_of, segment_options
 from web.access.voices import ClientVoices
 from web.errors import ApiError
 from web.jobs import views
@@ -22,6 +22,7 @@ from web.jobs.paths import PATH, RESPONSES
 from web.jobs.records import HttpJobs
 from web.jobs.request import CompareScript, CreateJob, arguments
 from web.jobs.views import JobView, Status
+from web.numbers import Whole
 from web.rendering import withdraw
 from web.scripts.source import Source, given_source
 from web.service import Service, ServiceDep
@@ -55,7 +56,9 @@ class DeletedJob(BaseModel):
 class RetryJob(BaseModel):
     """Request to run a failed job again."""
 
-    segment: int | None = None
+    model_config = ConfigDict(extra="forbid")
+
+    segment: Whole | None = None
     """The only segment that is made again; by default all that failed."""
 
 
@@ -199,7 +202,8 @@ def _compared(job: FoundJob, request: CompareScript, source: Source) -> dict[str
     """Arguments of the comparison."""
     translation = Translation(job.service.settings, job.service.engines)
     registered = ClientVoices(job.service.voices, job.client)
-    given = arguments(request, source, translation, registered, {})
+    own = segment_options(job.service, job.client)
+    given = arguments(request, source, translation, registered, own)
     return {**given, "voices": given["voices"] or None, "job": job.planned().job}
 
 

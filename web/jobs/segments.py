@@ -21,6 +21,7 @@ from web.jobs.asked import WAIT_S, admission, asked
 from web.jobs.found import FoundJob, JobDep
 from web.jobs.paths import PARTS, PATH, RESPONSES
 from web.jobs.temporary_file import make_file, temporary_file
+from web.numbers import Whole
 from web.speech.request import OptionValue
 
 router = APIRouter(tags=["segments"], responses=RESPONSES)
@@ -87,7 +88,7 @@ class CreateTake(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    seed: int | None = Field(None, ge=0, lt=2**63)
+    seed: Whole | None = Field(None, ge=0, lt=2**63)
     options: dict[str, OptionValue] = Field(default_factory=dict)
 
 
@@ -96,7 +97,7 @@ class PickTake(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    take: int = Field(ge=0, lt=TAKES_END)
+    take: Whole = Field(ge=0, lt=TAKES_END)
 
 
 class Asked(BaseModel):

@@ -15,9 +15,10 @@ from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import JobOptions, accepted, read_script, reading_options, split_options
 from tasks.diff import estimate
 from web import errors
-from web.access.clients import Client, ClientDep
+from web.access.clients import Client, ClientDep, segment_options
 from web.access.voices import ClientVoices
 from web.jobs.request import CompareScript, arguments
+from web.numbers import Whole
 from web.scripts.source import given_source
 from web.service import Service, ServiceDep
 from web.speech.request import Translation
@@ -29,7 +30,7 @@ _FINDINGS_MAX = 500
 class CheckScript(CompareScript):
     """A script, with the voices and options that a job of it would have."""
 
-    first_segment_words: int | None = None
+    first_segment_words: Whole | None = None
 
 
 class CheckedSpeaker(BaseModel):
@@ -91,12 +92,12 @@ async def check_script(request: CheckScript, service: ServiceDep, client: Client
 
 def _checked(service: Service, client: Client, request: CheckScript) -> CheckedScript:
     translation = Translation(service.settings, service.engines)
-    first = (
-        {} if request.first_segment_words is None else {"first_segment_words": request.first_segment_words}
-    )
+    further: dict[str, Any] = {**segment_options(service, client)}
+    if request.first_segment_words is not None:
+        further["first_segment_words"] = request.first_segment_words
     registered = ClientVoices(service.voices, client)
     source = given_source(service, client, request)
-    given = arguments(request, source, translation, registered, first)
+    given = arguments(request, source, translation, registered, further)
     own, rest = split_options(given["options"], engine=service.settings.engine)
     engine = service.celery.resources.engine_of(own)
     engine_options = engine.options(rest)

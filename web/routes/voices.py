@@ -81,10 +81,15 @@ async def create_voice(
     client: ClientDep,
     *,
     type: Annotated[Literal["audio_sample"], Form(description="No other kind exists.")] = "audio_sample",
-    name: Annotated[str, Form(description="Letters, digits, space, `_`, `.` and `-`.")],
+    name: Annotated[str, Form(min_length=1, description="Letters, digits, space, `_`, `.` and `-`.")],
     audio_sample: Annotated[UploadFile, File(description="Recording of one person, 1 s to 5 min.")],
     consent: Annotated[
-        str, Form(max_length=_CONSENT_MAX, description="The person's consent: its ID or words; it is stored.")
+        str,
+        Form(
+            min_length=1,
+            max_length=_CONSENT_MAX,
+            description="The person's consent: its ID or words; it is stored.",
+        ),
     ],
 ) -> CreatedVoice:
     """Register a recording, in place of an earlier one of that name."""

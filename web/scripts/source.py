@@ -13,6 +13,7 @@ from pipeline.books.recital import lines_of
 from pipeline.script.encoding import decode
 from web.access.clients import Client
 from web.errors import ApiError
+from web.numbers import Whole
 from web.scripts.stored_books import ClientBooks
 from web.service import Service
 
@@ -24,7 +25,7 @@ class TurnInput(BaseModel):
 
     speaker: str
     text: str
-    pause_ms: int | None = None
+    pause_ms: Whole | None = None
 
 
 class GivenScript(BaseModel):

@@ -12,6 +12,7 @@ from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
 from tasks.settings import Settings
 from web.access.voices import ClientVoices
+from web.numbers import Number, Whole
 
 StreamFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm"]
 OptionValue = str | int | float | bool
@@ -45,7 +46,7 @@ class SpeechRequest(BaseModel):
     model: str = Field("", description="An engine, a model of the settings, or `tts-1` for the default.")
     voice: str | VoiceId = Field("", description="A preset, a registered voice, or one of OpenAI's names.")
     response_format: StreamFormat = "mp3"
-    speed: Annotated[float, Field(ge=0.25, le=4.0)] = 1.0
+    speed: Annotated[Number, Field(ge=0.25, le=4.0)] = 1.0
     stream_format: Literal["audio", "sse"] = "audio"
     instructions: str | None = Field(None, description="Ignored, as a response header says.")
 
@@ -53,7 +54,7 @@ class SpeechRequest(BaseModel):
     voices: dict[str, str] | None = Field(None, description="Voices of a script with speakers, by name.")
     symbols: Literal["refuse", "omit", "name"] = Field("omit", description="Emoji and other pictures.")
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Options of the task.")
-    first_segment_words: int = Field(
+    first_segment_words: Whole = Field(
         FIRST_WORDS,
         ge=FIRST_WORDS_MIN,
         le=FIRST_WORDS_MAX,
@@ -78,6 +79,7 @@ _OWN_FIELDS = (
     "model",
     "base_job",
     "namespace",
+    "segment_owner",
     "webhook",
 )
 """Options that have fields of their own, or no meaning for a stream."""

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Response
 from pipeline.streaming.encoders import MEDIA_TYPES
 from web import errors
 from web.access.admission import admitted, ended
-from web.access.clients import ClientDep
+from web.access.clients import ClientDep, segment_options
 from web.access.voices import ClientVoices
 from web.rendering import new_task, send_render, withdraw
 from web.service import ServiceDep
@@ -38,6 +38,7 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     """Speak a text; the response begins with the first finished segment."""
     translation = Translation(service.settings, service.engines)
     arguments = await service.away(translation.arguments, request, ClientVoices(service.voices, client))
+    arguments["options"] |= segment_options(service, client)
     profile = translation.profile(arguments["options"])
     task = new_task()
     await admitted(service, client, task, len(request.input))

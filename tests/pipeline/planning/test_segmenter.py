@@ -152,6 +152,19 @@ def test_keys_cover_everything_that_shapes_the_sound(change: dict[str, object]) 
     assert planned(script)[0].key != planned(script, identity=change)[0].key
 
 
+def test_owners_have_keys_of_their_own_and_share_the_sound() -> None:
+    script = turns(60)
+
+    def owned(owner: str | None) -> list[PlannedSegment]:
+        return list(plan(script, PROFILE, speakers=VOICES, identity={}, owner=owner))
+
+    shared, ann, ben = owned(None), owned("a" * 32), owned("b" * 32)
+    assert shared == planned(script)
+    assert not {each.key for each in shared} & {each.key for each in ann}
+    assert not {each.key for each in ann} & {each.key for each in ben}
+    assert [replace(each, key="") for each in ann] == [replace(each, key="") for each in shared]
+
+
 def test_position_in_the_script_does_not_affect_keys() -> None:
     script = turns(3)
     moved = [replace(turn, line=turn.line + 100) for turn in script]

@@ -213,7 +213,7 @@ def test_allowed_addresses_are_accepted(url: str) -> None:
 
 def test_webhooks_are_off_without_hosts_or_a_secret() -> None:
     for off in (Webhooks((), SECRET), Webhooks(("hooks.example.com",), "")):
-        assert "webhooks are off" in str(off.problem("https://hooks.example.com/"))
+        assert "until the operator sets" in str(off.problem("https://hooks.example.com/"))
     with pytest.raises(OptionError, match="VOXCHORD_WEBHOOK_SECRET"):
         load({"VOXCHORD_WEBHOOK_HOSTS": "hooks.example.com", "VOXCHORD_WEBHOOK_SECRET": "short"})
 

@@ -24,7 +24,7 @@ from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.lexicon import read_lexicon
 from pipeline.planning.pronunciation import pronunciation_of
-from pipeline.planning.request import JobOptions, ReadingOptions, read_script
+from pipeline.planning.request import LOUDNESS, JobOptions, ReadingOptions, read_script
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.names import find
@@ -72,6 +72,13 @@ HeadingsOption = Annotated[
     str | None,
     typer.Option(
         help=f"Headings: {' or '.join(HEADINGS)}. By default they are spoken where there are no speakers."
+    ),
+]
+LoudnessOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="PRESET",
+        help=f"Loudness of the file: {', '.join(LOUDNESS)}. Without it, as podcasts, without a report.",
     ),
 ]
 LexiconOption = Annotated[

@@ -83,6 +83,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         tags=tags_of(plan, work),
         chapters=chapters,
         written=jobs.plans.written(plan.job),
+        preset=plan.options.loudness,
     )
 
 
@@ -116,6 +117,7 @@ def _join(
                 chapters=chapters,
                 written=jobs.plans.written(plan.job),
                 heard=_heard(jobs, plan, chosen),
+                preset=plan.options.loudness,
                 encoded_runs=StoredRuns(jobs.store, takes),
             )
         # named by its content, so that two concurrent stitches do not change each other's file

@@ -21,6 +21,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    LoudnessOption,
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
@@ -63,6 +64,7 @@ def submit(
         list[str] | None,
         typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
     ] = None,
+    loudness: LoudnessOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
@@ -78,7 +80,7 @@ def submit(
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
         reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
-        options |= source_options(reading)
+        options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)

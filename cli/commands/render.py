@@ -18,6 +18,7 @@ from cli.scripts import (
     FormOption,
     HeadingsOption,
     LexiconOption,
+    LoudnessOption,
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
@@ -58,6 +59,7 @@ def render(
     on_error: Annotated[
         str, typer.Option(help="`fail`, or `gap`: leave silence where a segment cannot be made.")
     ] = "fail",
+    loudness: LoudnessOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = "refuse",
@@ -83,7 +85,7 @@ def render(
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
         reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
-        options |= source_options(reading)
+        options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)
@@ -133,6 +135,24 @@ def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) ->
         highlight=False,
         soft_wrap=True,
     )
+    if manifest["loudness_report"]:
+        _print_loudness(manifest["loudness_report"])
+
+
+def _print_loudness(report: dict[str, Any]) -> None:
+    """Print the measurements of a preset, one line each."""
+    color, verdict = ("green", "passed") if report["passed"] else ("red", "failed")
+    out.print(f"loudness preset {report['preset']}: [bold {color}]{verdict}[/]", highlight=False)
+    for each in report["measurements"]:
+        limits = [
+            f"{word} {each[bound]:g}"
+            for word, bound in (("at least", "least"), ("at most", "most"))
+            if each[bound] is not None
+        ]
+        value = "silence" if each["value"] is None else f"{each['value']:g}"
+        mark = "ok" if each["passed"] else "[red]FAILED[/]"
+        where = f", file {each['file']}" if each["file"] else ""
+        out.print(f"  {mark} {each['name']} {value} ({', '.join(limits)}{where})", highlight=False)
 
 
 def _costs(history: "Engine", job: str) -> Table:

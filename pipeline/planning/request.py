@@ -21,6 +21,7 @@ from pipeline.voices.library import Voices
 
 ON_ERROR = ("fail", "gap")
 VERIFY = ("off", "light", "full")
+LOUDNESS = ("podcast", "audiobook", "broadcast")
 TAKES_MAX = 20
 FIRST_WORDS_MIN, FIRST_WORDS_MAX = 4, 1000
 JOB_ID = "[0-9a-f]{20}"
@@ -75,6 +76,8 @@ class JobOptions:
     """Address that is called when the job has finished or failed."""
     segment_owner: str | None = None
     """Owner of the segments, which are shared with jobs of the same owner alone. They sound the same."""
+    loudness: str | None = None
+    """Loudness preset of the file: 'podcast', 'audiobook' or 'broadcast'."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,7 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        later = ("base_job", "first_segment_words", "namespace", "webhook", "segment_owner")
+        later = ("base_job", "first_segment_words", "namespace", "webhook", "segment_owner", "loudness")
         unset = [name for name in later if not getattr(self.options, name)]
         without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
@@ -246,7 +249,12 @@ def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Itera
 
 def _problem(name: str, value: Any) -> str | None:
     """Reason why the value of an option, which has the right type, cannot be used."""
-    allowed = {"format": tuple(AUDIO_FORMATS), "on_error": ON_ERROR, "verify": VERIFY}.get(name)
+    allowed = {
+        "format": tuple(AUDIO_FORMATS),
+        "on_error": ON_ERROR,
+        "verify": VERIFY,
+        "loudness": LOUDNESS,
+    }.get(name)
     if allowed is not None and value not in allowed:
         return f"unknown value {_shown(value)}; available: {', '.join(allowed)}"
     if name in _INTEGERS and not _INTEGERS[name][0] <= value <= _INTEGERS[name][1]:

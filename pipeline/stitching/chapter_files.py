@@ -55,7 +55,7 @@ class ChapterFiles:
         self._rate, self._tags, self._encoder, self._ending = sample_rate_hz, tags, encoder, ending
         whole = ChapterTag(tags.title or "Audio", 0.0, samples / sample_rate_hz)
         self._chapters = tags.chapters or (whole,)
-        self._ends = [round(chapter.end_s * sample_rate_hz) for chapter in self._chapters[:-1]] + [samples]
+        self._ends = file_ends(tags, sample_rate_hz, samples)
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
         self._number = self._position = 0
         self._file: AudioWriter | None = None
@@ -109,6 +109,11 @@ class ChapterFiles:
     def _name(self, number: int) -> str:
         digits = max(2, len(str(len(self._chapters))))
         return f"{number + 1:0{digits}d} {file_name(self._chapters[number].title)}.{self._ending}"
+
+
+def file_ends(tags: Tags, sample_rate_hz: int, samples: int) -> list[int]:
+    """Samples after the last one of each file."""
+    return [round(chapter.end_s * sample_rate_hz) for chapter in tags.chapters[:-1]] + [samples]
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -26,11 +26,16 @@ class ChapterTime:
     end_s: float
 
 
-def chapter_times(timeline: Timeline, chapters: Sequence[ScriptChapter]) -> tuple[ChapterTime, ...]:
+def chapter_times(
+    timeline: Timeline, chapters: Sequence[ScriptChapter], room_ms: int = 0
+) -> tuple[ChapterTime, ...]:
     """Find the times of chapters, which cover the file without gaps; empty if there are none.
 
     Words before the first chapter are one of their own. A chapter none of whose turns is in the timeline is
     left out.
+
+    Args:
+        room_ms: part of the pause before a chapter that belongs to it, where each is a file of its own.
     """
     if not chapters or not timeline.items:
         return ()
@@ -48,7 +53,7 @@ def chapter_times(timeline: Timeline, chapters: Sequence[ScriptChapter]) -> tupl
             break
         line = next(line for line in item.lines if line.turn >= mark.turn)
         if end is None or line.turn < end:
-            starts.append((mark, item, _start(timeline, item, line.turn) if starts else 0))
+            starts.append((mark, item, _start(timeline, item, line.turn, room_ms) if starts else 0))
     ends = [start for _, _, start in starts[1:]] + [timeline.samples]
     rate = timeline.sample_rate_hz
     return tuple(
@@ -57,11 +62,13 @@ def chapter_times(timeline: Timeline, chapters: Sequence[ScriptChapter]) -> tupl
     )
 
 
-def _start(timeline: Timeline, item: TimelineItem, turn: int) -> int:
+def _start(timeline: Timeline, item: TimelineItem, turn: int, room_ms: int) -> int:
     """Sample at which a turn of an item begins, just before its first word if that is known."""
     times = line_times(item)
     number = next(index for index, time in enumerate(times) if time.line.turn >= turn)
     start = times[number].start
+    if number == 0 and room_ms:
+        return start - round(room_ms * timeline.sample_rate_hz / 1000)
     if number == 0 and item.words:
         lead = round(_LEAD_S * timeline.sample_rate_hz)
         return max(start, item.words[0].start - lead)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from pipeline.stitching.mixer import Gap, Loudness, Stitched
+from pipeline.stitching.presets import LoudnessReport
 from pipeline.stored_records import MANIFEST_VERSION
 
 
@@ -87,6 +88,8 @@ class Manifest:
     """0 for the first file; picks make further ones beside it."""
     chapters: Artifact | None = None
     """JSON list of {title, turn, segment, start_s, end_s}; None if there are no chapters."""
+    loudness_report: LoudnessReport | None = None
+    """Measurements against the limits of the job's preset; None if it has none."""
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values, as stored and returned by the task."""
@@ -137,4 +140,5 @@ def manifest(
         verify=verify,
         revision=revision,
         chapters=chapters,
+        loudness_report=stitched.report,
     )

@@ -21,10 +21,12 @@ from pipeline.errors import EngineError, MissingArtifactError
 from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.script.turns import ScriptChapter
 from pipeline.stitching import encoders, limiter, subtitles
-from pipeline.stitching.chapter_files import AudioWriter
+from pipeline.stitching.chapter_files import AudioWriter, file_ends
 from pipeline.stitching.chapters import ChapterTime, chapter_times, tags_of
 from pipeline.stitching.encoders import NO_TAGS
+from pipeline.stitching.levels import Levels, SplitMeter, joined
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.presets import PRESETS, LoudnessReport, MeasuredFile, corrected, report
 from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
 from pipeline.stitching.remux.encoded_run import settings as encoder_settings
 from pipeline.stitching.room_tone import RoomTone, room_tone
@@ -106,6 +108,8 @@ class Stitched:
     vtt: str
     words: tuple[subtitles.TimedWord, ...]
     chapters: tuple[ChapterTime, ...] = ()
+    report: LoudnessReport | None = None
+    """None if no preset was asked for."""
 
 
 def stitch(
@@ -123,6 +127,7 @@ def stitch(
     heard: Mapping[int, WordTimes] | None = None,
     targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
+    preset: str | None = None,
     encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
 ) -> Stitched:
@@ -140,6 +145,7 @@ def stitch(
         chapters: chapters by their first turns.
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
+        preset: a name in `PRESETS`, in place of targets and pauses.
         encoded_runs: parts of files that were encoded before, for formats that are joined from such.
         progress: called with (finished segments, all segments).
 
@@ -156,6 +162,12 @@ def stitch(
             raise EngineError(
                 f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
             )
+    archive = file_format.endswith(".zip")
+    room_ms = 0
+    if preset:
+        wanted = PRESETS[preset]
+        targets, pauses = wanted.targets, wanted.pauses(archive=archive)
+        room_ms = wanted.head_ms if archive else 0
     timeline = lay_out(
         segments,
         pauses=pauses,
@@ -165,21 +177,17 @@ def stitch(
         frame=encoders.frame_samples(file_format, sample_rate_hz),
         chapter_turns={chapter.turn for chapter in chapters},
     )
-    mix = Mix(timeline, targets)
-    marks = chapter_times(timeline, chapters)
-    tags = replace(tags, chapters=tags_of(marks))
-    sound = Sound(segments, read_samples, mix, control, progress)
-    if timeline.frame:
-        with encoders.run_writer(
-            out, sample_rate_hz=sample_rate_hz, samples=timeline.samples, tags=tags
-        ) as joined:
-            _join(joined, sound, encoded_runs)
-    else:
-        with encoders.writer(
-            out, file_format, sample_rate_hz=sample_rate_hz, samples=timeline.samples, tags=tags
-        ) as file:
-            for run in timeline.runs():
-                _write(file, sound, run)
+    marks = chapter_times(timeline, chapters, room_ms)
+    file = OutputFile(out, file_format, replace(tags, chapters=tags_of(marks)))
+    sound = Sound(segments, read_samples, Mix(timeline, targets), control, progress)
+    levels = _written(file, sound, encoded_runs, measured=bool(preset))
+    if preset:
+        measured = measured_files(file, sound.mix, [joined(levels)])[0].value(PRESETS[preset].aim[0])
+        again = corrected(preset, targets, measured)
+        if again:
+            sound = replace(sound, mix=Mix(timeline, again))
+            levels = _written(file, sound, encoded_runs, measured=True)
+    mix = sound.mix
     cues = subtitles.cues(timeline, written)
     with out.open("rb") as finished:
         digest = hashlib.file_digest(finished, "sha256").hexdigest()
@@ -195,6 +203,7 @@ def stitch(
         vtt=subtitles.vtt(cues),
         words=subtitles.timed_words(timeline, written),
         chapters=marks,
+        report=report(preset, measured_files(file, mix, levels)) if preset else None,
     )
 
 
@@ -309,11 +318,12 @@ class Sound:
             self.progress(index + 1, len(self.segments))
         yield from floor.pause(run.end - position, position - origin)
 
-    def key(self, run: Run, sound: Callable[[PlannedSegment], str]) -> str:
+    def key(self, run: Run, sound: Callable[[PlannedSegment], str], *, measured: bool) -> str:
         """Hash of all that shapes a run's packets, in hex.
 
         Args:
             sound: name of a segment's samples.
+            measured: whether its levels are stored with it.
         """
         items = [
             [
@@ -331,32 +341,91 @@ class Sound:
             for item in run.items
         ]
         rate = self.mix.timeline.sample_rate_hz
-        content = [_RUN_VERSION, encoder_settings(), rate, self.mix.ceiling, run.end - run.start, items]
+        content = [
+            _RUN_VERSION,
+            encoder_settings(),
+            rate,
+            self.mix.ceiling,
+            measured,
+            run.end - run.start,
+            items,
+        ]
         return hashlib.sha256(canonical_json(content)).hexdigest()
 
 
-def _write(file: AudioWriter, sound: Sound, run: Run) -> None:
-    with closing(sound.blocks(run)) as blocks:
-        for block in blocks:
-            file.write(encoders.pcm(block))
+@dataclass(frozen=True, slots=True)
+class OutputFile:
+    """The file to be written."""
+
+    path: Path
+    file_format: str
+    tags: Tags
+
+    def ends(self, timeline: Timeline) -> list[int]:
+        """Samples after the last one of each file, of which an archive has several."""
+        if self.file_format.endswith(".zip"):
+            return file_ends(self.tags, timeline.sample_rate_hz, timeline.samples)
+        return [timeline.samples]
 
 
-def _join(file: encoders.M4b, sound: Sound, known: EncodedRuns | None) -> None:
-    """Join a file from its runs; those that are not known are encoded."""
+def _written(file: OutputFile, sound: Sound, known: EncodedRuns | None, *, measured: bool) -> list[Levels]:
+    """Write the file; returns the levels of each file in it, if they are measured."""
     timeline = sound.mix.timeline
+    rate, samples = timeline.sample_rate_hz, timeline.samples
+    if timeline.frame:
+        with encoders.run_writer(file.path, sample_rate_hz=rate, samples=samples, tags=file.tags) as joining:
+            return _join(joining, sound, known, measured=measured)
+    meter = SplitMeter(rate, file.ends(timeline)) if measured else None
+    with encoders.writer(
+        file.path, file.file_format, sample_rate_hz=rate, samples=samples, tags=file.tags
+    ) as writing:
+        for run in timeline.runs():
+            _write(writing, sound, run, meter)
+    return meter.levels() if meter else []
+
+
+def _write(file: AudioWriter, sound: Sound, run: Run, meter: SplitMeter | None) -> None:
+    with closing(sound.blocks(run)) as blocks:
+        for block in map(encoders.pcm, blocks):
+            file.write(block)
+            if meter:
+                meter.add(block)
+
+
+def _join(file: encoders.M4b, sound: Sound, known: EncodedRuns | None, *, measured: bool) -> list[Levels]:
+    """Join a file from its runs; those that are not known are encoded."""
+    timeline, levels = sound.mix.timeline, []
     before = PRE_ROLL * timeline.frame
     for run in timeline.runs():
-        key = sound.key(run, known.sound) if known else ""
+        length = run.end - run.start
+        key = sound.key(run, known.sound, measured=measured) if known else ""
         packets = known.get(key) if known else None
         if packets is None:
+            meter = SplitMeter(timeline.sample_rate_hz, [before, before + length]) if measured else None
             with closing(sound.blocks(run, before)) as blocks:
-                packets = encoded(map(encoders.pcm, blocks), timeline.sample_rate_hz)
+                packets = encoded(map(encoders.pcm, blocks), timeline.sample_rate_hz, meter)
             if known:
                 known.put(key, packets)
         else:
             sound.control.check()
             sound.progress(run.segments.stop, len(sound.segments))
-        file.append(packets, run.end - run.start)
+        file.append(packets, length)
+        levels += [packets.levels] if packets.levels else []
+    return [joined(levels)] if measured else []
+
+
+def measured_files(file: OutputFile, mix: Mix, levels: Sequence[Levels]) -> list[MeasuredFile]:
+    """The files with their levels, and the room before the first and behind the last word of each."""
+    timeline, found = mix.timeline, []
+    ends = file.ends(timeline) if len(levels) > 1 else [timeline.samples]
+    peak = mix.loudness().true_peak_dbtp
+    rate = timeline.sample_rate_hz
+    for start, end, level in zip([0, *ends], ends, levels, strict=False):
+        inside = [item for item in timeline.items if start <= item.start < end]
+        head = inside[0].start - start if inside else end - start
+        tail = end - inside[-1].start - inside[-1].samples if inside else end - start
+        found.append(MeasuredFile(level, rate, peak, head / rate, tail / rate))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,6 +30,12 @@ class Pauses:
     """Silence before another speaker's turn."""
     segment_ms: int = 300
     """Silence between segments of an engine that makes its own pauses between lines."""
+    head_ms: int = 0
+    """Silence before the first word."""
+    tail_ms: int = 0
+    """Silence after the last word."""
+    chapter_ms: int = 0
+    """Shortest silence before a chapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +136,7 @@ def lay_out(
         heard: word times of segments whose engine does not know them, by position in `segments`.
         frame: length of the codec's frame in samples, if runs are encoded by themselves: the first item of a
             run is put at a multiple of it, at most one frame later; 0 for none.
-        chapter_turns: turns that begin a run.
+        chapter_turns: first turns of chapters, which begin a run.
     """
     pace = _pace(segments) or words_per_s
     items: list[TimelineItem] = []
@@ -140,9 +146,11 @@ def lay_out(
         words_of = _SegmentWords((heard or {}).get(index, {}), sample_rate_hz)
         for lines, span in _parts(planned, audio):
             last = items[-1] if items else None
-            pause = round(_pause_ms(last, lines, pauses) * sample_rate_hz / 1000)
-            position += pause
             new = last is not None and last.segment != index
+            another = last is not None and last.lines[-1].turn != lines[0].turn
+            longer_ms = pauses.chapter_ms if another and _begins_chapter(lines[0], chapter_turns) else 0
+            pause = round(max(_pause_ms(last, lines, pauses), longer_ms) * sample_rate_hz / 1000)
+            position += pause
             if new and pause >= _PAUSE_FRAMES_MIN * frame > 0 and _begins_run(planned, chapter_turns):
                 cuts.append(len(items))
                 position = -(-position // frame) * frame
@@ -150,7 +158,12 @@ def lay_out(
             times = words_of.take(span, lines, position) if span else ()
             items.append(TimelineItem(index, lines, span, position, samples, times))
             position += samples
+    position += round(pauses.tail_ms * sample_rate_hz / 1000) if items else 0
     return Timeline(sample_rate_hz, position, tuple(items), tuple(cuts), frame)
+
+
+def _begins_chapter(first: PlannedLine, chapter_turns: Collection[int]) -> bool:
+    return first.turn in chapter_turns and not first.continues
 
 
 def _begins_run(planned: PlannedSegment, chapter_turns: Collection[int]) -> bool:
@@ -158,9 +171,8 @@ def _begins_run(planned: PlannedSegment, chapter_turns: Collection[int]) -> bool
 
     So an edit moves the cuts beside it at most.
     """
-    first = planned.lines[0]
     chosen = hashlib.sha256(planned.key.encode()).digest()[0] % _SEGMENTS_PER_RUN == 0
-    return chosen or (first.turn in chapter_turns and not first.continues)
+    return chosen or _begins_chapter(planned.lines[0], chapter_turns)
 
 
 class _SegmentWords:
@@ -213,7 +225,7 @@ def _pause_ms(before: TimelineItem | None, lines: tuple[PlannedLine, ...], pause
     """Silence between an item, if any, and the next lines."""
     after = lines[0]
     if before is None:
-        return after.pause_ms
+        return max(after.pause_ms, pauses.head_ms)
     last = before.lines[-1]
     if last is after:
         return pauses.sentence_ms

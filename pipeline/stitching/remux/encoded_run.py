@@ -13,9 +13,11 @@ from typing import Any, Protocol
 
 import av
 import numpy as np
+import numpy.typing as npt
 
 from pipeline.arrays import Arrays, Pcm
 from pipeline.planning.records import PlannedSegment
+from pipeline.stitching.levels import Levels, SplitMeter
 
 AAC_FRAME = 1024
 """Samples of a packet."""
@@ -33,16 +35,28 @@ class EncodedRun:
     """All packets, one behind the other."""
     sizes: "array[int]"
     """Bytes of each packet; one more than the run has frames, for the end of a file."""
+    levels: Levels | None = None
+    """None if they were not measured."""
 
     def arrays(self) -> Arrays:
         """Form in the artifact store."""
-        return Arrays(
-            {"data": np.frombuffer(self.data, np.uint8), "sizes": np.asarray(self.sizes, np.uint32)}
-        )
+        found: dict[str, npt.NDArray[Any]] = {
+            "data": np.frombuffer(self.data, np.uint8),
+            "sizes": np.asarray(self.sizes, np.uint32),
+        }
+        if self.levels:
+            found["momentary_lufs"], found["energies"] = self.levels.momentary_lufs, self.levels.energies
+            found["samples"], found["peak"] = np.array([self.levels.samples]), np.array([self.levels.peak])
+        return Arrays(found)
 
     @classmethod
     def of(cls, stored: Arrays) -> "EncodedRun":
-        return cls(stored.arrays["data"].tobytes(), array("I", stored.arrays["sizes"].tolist()))
+        found: Mapping[str, Any] = stored.arrays
+        levels = None
+        if "peak" in found:
+            samples, peak = int(found["samples"][0]), float(found["peak"][0])
+            levels = Levels(found["momentary_lufs"], found["energies"], samples, peak)
+        return cls(found["data"].tobytes(), array("I", found["sizes"].tolist()), levels)
 
 
 class EncodedRuns(Protocol):
@@ -102,11 +116,12 @@ def settings() -> list[Any]:
     return ["aac", AAC_BIT_RATE, dict(AAC_OPTIONS), PRE_ROLL, list(av.library_versions["libavcodec"])]
 
 
-def encoded(blocks: Iterable[Pcm], sample_rate_hz: int) -> EncodedRun:
+def encoded(blocks: Iterable[Pcm], sample_rate_hz: int, meter: SplitMeter | None = None) -> EncodedRun:
     """Encode a run.
 
     Args:
         blocks: its samples, behind `PRE_ROLL` frames of the pause before it.
+        meter: of these frames and of the run.
     """
     encoder, dropped = AacEncoder(sample_rate_hz), PRE_ROLL
     data, sizes = bytearray(), array("I")
@@ -120,5 +135,7 @@ def encoded(blocks: Iterable[Pcm], sample_rate_hz: int) -> EncodedRun:
 
     for block in blocks:
         take(encoder.encode(block))
+        if meter:
+            meter.add(block)
     take(encoder.finish())
-    return EncodedRun(bytes(data), sizes)
+    return EncodedRun(bytes(data), sizes, meter.levels()[1] if meter else None)

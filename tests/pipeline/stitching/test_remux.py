@@ -1,6 +1,5 @@
 """M4B files joined from runs that were encoded before."""
 
-import subprocess
 from array import array
 from pathlib import Path
 
@@ -224,10 +223,6 @@ def test_tables_are_before_the_sound_and_files_have_no_rest(tmp_path: Path) -> N
             chapter.title for chapter in chapters
         ]
     assert len(MP4(path).chapters) == 255, "Nero's list has no more"
-    warnings = subprocess.run(
-        ["ffprobe", "-v", "warning", str(path)], check=True, capture_output=True, text=True
-    ).stderr
-    assert "truncated" not in warnings
 
 
 @pytest.mark.parametrize("samples", [0, 1, AAC_FRAME, 31 * AAC_FRAME, 31 * AAC_FRAME + 1])

@@ -24,7 +24,14 @@ from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.lexicon import read_lexicon
 from pipeline.planning.pronunciation import pronunciation_of
-from pipeline.planning.request import LOUDNESS, JobOptions, ReadingOptions, read_script
+from pipeline.planning.request import (
+    LOUDNESS,
+    JobOptions,
+    ReadingOptions,
+    read_script,
+    reading_options,
+)
+from pipeline.planning.unspeakable import ERROR, UNSPEAKABLE
 from pipeline.script.encoding import decode
 from pipeline.script.form import FORMS
 from pipeline.script.names import find
@@ -57,8 +64,17 @@ EncodingOption = Annotated[
     str | None, typer.Option(help="Encoding of the file, where it is not UTF-8: `windows-1252`, …")
 ]
 SymbolsOption = Annotated[
+    str | None,
+    typer.Option(
+        help=f"Emoji and other pictures: {', '.join(SYMBOLS)} (read by name). Default: as `--unspeakable`."
+    ),
+]
+UnspeakableOption = Annotated[
     str,
-    typer.Option(help=f"Emoji and other pictures: {', '.join(SYMBOLS)} (read by name)."),
+    typer.Option(
+        help=f"Characters that the engine does not speak: {', '.join(UNSPEAKABLE)}. `skip` leaves out the "
+        "words that have them, `spell` names their letters."
+    ),
 ]
 ChaptersOption = Annotated[
     str | None,
@@ -127,11 +143,12 @@ def source_options(reading: ReadingOptions) -> dict[str, Any]:
     """Options that the service needs to read the script's text in the same way."""
     given = {
         "form": reading.form,
-        "symbols": reading.symbols if reading.symbols != "refuse" else None,
+        "symbols": reading.symbols,
         "chapters": reading.chapters,
         "headings": reading.headings,
         "lexicon": reading.lexicon,
         "normalize": reading.normalize,
+        "unspeakable": reading.unspeakable if reading.unspeakable != ERROR else None,
     }
     return {name: value for name, value in given.items() if value}
 
@@ -270,8 +287,14 @@ def examine(
     reading = replace(source.reading, headings=source.reading.headings or found.headings or None)
     script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
     try:
-        pronunciation = pronunciation_of(found.lexicon, reading.lexicon, reading.normalize)
-        checked = check(script, voices, engine=engine, registered=registered, pronunciation=pronunciation)
+        checked = check(
+            script,
+            voices,
+            engine=engine,
+            registered=registered,
+            pronunciation=pronunciation_of(found.lexicon, reading.lexicon, reading.normalize),
+            unspeakable=reading.unspeakable,
+        )
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
     if given is None:
@@ -351,16 +374,27 @@ def _count(number: int, noun: str) -> str:
 def reading_of(
     form: str | None,
     encoding: str | None,
-    symbols: str,
+    symbols: str | None,
     chapters: str | None,
     headings: str | None,
     lexicon: Path | None,
     normalize: str | None,
+    unspeakable: str = ERROR,
 ) -> ReadingOptions:
     """Combine options of reading.
 
     Raises:
-        OptionError: the lexicon cannot be read.
+        OptionError: the lexicon cannot be read, or an unknown value.
     """
-    words = read_lexicon(lexicon) if lexicon else None
-    return ReadingOptions(form, encoding, symbols, chapters, headings, words, normalize)
+    return reading_options(
+        {
+            "form": form,
+            "encoding": encoding,
+            "symbols": symbols,
+            "chapters": chapters,
+            "headings": headings,
+            "lexicon": read_lexicon(lexicon) if lexicon else None,
+            "normalize": normalize,
+            "unspeakable": unspeakable,
+        }
+    )

@@ -220,6 +220,7 @@ def request_of(
         registered=registered,
         checker=checker,
         pronunciation=pronunciation_of(resources.settings.lexicon, reading.lexicon, reading.normalize),
+        unspeakable=reading.unspeakable,
     )
     return request, engine.profile
 

@@ -25,6 +25,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    UnspeakableOption,
     VoiceOption,
     examine,
     given_voices,
@@ -67,7 +68,8 @@ def submit(
     loudness: LoudnessOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
-    symbols: SymbolsOption = "refuse",
+    symbols: SymbolsOption = None,
+    unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
@@ -79,7 +81,7 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
         options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -22,6 +22,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    UnspeakableOption,
     VoiceOption,
     examine,
     given_voices,
@@ -62,7 +63,8 @@ def render(
     loudness: LoudnessOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
-    symbols: SymbolsOption = "refuse",
+    symbols: SymbolsOption = None,
+    unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
@@ -84,7 +86,7 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
         options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -74,6 +74,8 @@ class Wording:
     problems: tuple[str, ...] = ()
     """Reasons why it cannot be spoken; they name characters, and quote no words."""
     notices: tuple[str, ...] = ()
+    unspeakable: tuple[str, ...] = ()
+    """Characters of the text that it cannot speak, each once; each is in one of the problems."""
 
 
 @dataclass(frozen=True, slots=True)

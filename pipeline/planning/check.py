@@ -9,6 +9,7 @@ from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
 from pipeline.planning.casting import Cast, Speaker, cast
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
+from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
 from pipeline.script.turns import Finding, Omission, Script
 from pipeline.script.words import spoken_words
@@ -43,6 +44,8 @@ class Summary:
     notices: tuple[Finding, ...]
     omitted: Mapping[str, Mapping[str, int]]
     """Number and words of the omitted parts, by kind."""
+    spelled: int = 0
+    """Characters that the engine does not speak, and that are spelled by name."""
 
     def record(self) -> dict[str, Any]:
         """Convert to plain JSON values."""
@@ -69,6 +72,8 @@ class Check:
     """Notices of the engine on turns that it speaks."""
     wordings: Mapping[int, str] = field(default_factory=dict)
     """Spoken words of turns whose text the engine would misread, by the turn's index."""
+    spelled: int = 0
+    """Characters that the engine does not speak, and that are spelled."""
 
     @property
     def speakers(self) -> tuple[Speaker, ...]:
@@ -124,6 +129,7 @@ class Check:
             problems=self.problems,
             notices=tuple(sorted((*found, *self.notices, *casting), key=_line)),
             omitted=_counted(self.script.omissions),
+            spelled=self.spelled,
         )
 
     def _first_line(self, speaker: str) -> int:
@@ -141,22 +147,28 @@ def check(
     engine: Engine,
     registered: Voices,
     pronunciation: Pronunciation = AS_ENGINE,
+    unspeakable: str = ERROR,
 ) -> Check:
     """Check a script against its voices and its engine.
 
     Args:
         pronunciation: lexicon, and kinds of writing that are normalised.
+        unspeakable: one of `pipeline.planning.unspeakable.UNSPEAKABLE`.
 
     Raises:
         EngineError: no usable checkpoint.
     """
+    made = treated(script, lambda turn: pronunciation.wording(turn, engine), unspeakable)
+    script = made.script
     refusals, notices, wordings = [], [], {}
-    for index, turn in enumerate(script.turns):
-        found = pronunciation.wording(turn, engine)
+    for index, (turn, found) in enumerate(zip(script.turns, made.wordings, strict=True)):
         refusals += [Finding(turn.line, reason) for reason in found.problems]
         notices += [Finding(turn.line, reason) for reason in found.notices]
         if found.text != turn.text and not found.problems:
             wordings[index] = found.text
+    if not script.turns and not script.problems:
+        refusals.append(Finding(1, "the script has no words that the engine speaks"))
+    notices += [Finding(line, _spelling(count)) for line, count in made.spelled]
     notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
         script,
@@ -165,7 +177,12 @@ def check(
         tuple(refusals),
         tuple(notices),
         wordings,
+        sum(count for _, count in made.spelled),
     )
+
+
+def _spelling(count: int) -> str:
+    return "1 character is spelled by its name" if count == 1 else f"{count} characters are spelled by name"
 
 
 def left_out(omissions: Sequence[Omission]) -> list[Finding]:

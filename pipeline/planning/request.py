@@ -16,6 +16,7 @@ from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
+from pipeline.planning.unspeakable import ERROR, SKIP, SPELL, UNSPEAKABLE
 from pipeline.script.turns import Script, Turn
 from pipeline.voices.library import Voices
 
@@ -88,8 +89,8 @@ class ReadingOptions:
     """A key of `pipeline.script.form.FORMS`; None recognises it."""
     encoding: str | None = None
     """Encoding of a script in bytes; None is UTF-8, or UTF-16 and UTF-32 with a byte order mark."""
-    symbols: str = "refuse"
-    """One of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures."""
+    symbols: str | None = None
+    """One of `pipeline.script.plain.SYMBOLS`: emoji and other pictures; None follows `unspeakable`."""
     chapters: str | None = None
     """Chapters of a book that are read, see `pipeline.books.selection.selected`."""
     headings: str | None = None
@@ -98,6 +99,13 @@ class ReadingOptions:
     """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
     normalize: str | None = None
     """Kinds of writing that are spoken in words, see `pipeline.normalization.normalizer.kinds_of`."""
+    unspeakable: str = ERROR
+    """One of `pipeline.planning.unspeakable.UNSPEAKABLE`: characters that the engine does not speak."""
+
+    @property
+    def pictures(self) -> str:
+        """Way to treat emoji and other pictures."""
+        return self.symbols or {SKIP: "omit", SPELL: "name"}.get(self.unspeakable, "refuse")
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,11 +177,13 @@ def checked(
     registered: Voices,
     checker: str = "",
     pronunciation: Pronunciation = AS_ENGINE,
+    unspeakable: str = ERROR,
 ) -> Request:
     """Validate a script with its voices and options for an engine.
 
     Args:
         checker: identity of the check that the options name; empty for none.
+        unspeakable: one of `pipeline.planning.unspeakable.UNSPEAKABLE`.
 
     Raises:
         ScriptError: a turn that the engine cannot speak.
@@ -181,7 +191,14 @@ def checked(
         OptionError: an unknown option of the engine, or a value out of range.
         EngineError: no usable checkpoint.
     """
-    found = check(script, voices, engine=engine, registered=registered, pronunciation=pronunciation)
+    found = check(
+        script,
+        voices,
+        engine=engine,
+        registered=registered,
+        pronunciation=pronunciation,
+        unspeakable=unspeakable,
+    )
     found.raise_for_problems()
     return accepted(found, options, engine.options(engine_options), engine=engine, checker=checker)
 
@@ -294,6 +311,8 @@ def reading_options(
                 raise OptionError(name, f"{_shown(value)} is not a mapping of words to respellings")
         elif not isinstance(value, str):
             raise OptionError(name, f"{_shown(value)} is not a string")
+        elif name == "unspeakable" and value not in UNSPEAKABLE:
+            raise OptionError(name, f"{_shown(value)} is unknown; there are {', '.join(UNSPEAKABLE)}")
     return ReadingOptions(**own)
 
 
@@ -313,7 +332,7 @@ def read_script(
         characters_max=characters_max,
         form=reading.form,
         encoding=reading.encoding,
-        symbols=reading.symbols,
+        symbols=reading.pictures,
         headings=reading.headings,
         chapters=reading.chapters,
         cast=cast,

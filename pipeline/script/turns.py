@@ -35,8 +35,10 @@ class Finding:
     reason: str
 
 
+UNSPEAKABLE_SIGN = "unspeakable sign"
 MARKS = frozenset(
     {
+        UNSPEAKABLE_SIGN,
         *("footnote mark", "emphasis mark", "heading mark", "link address", "markup tag", "time", "cue time"),
         *("page number", "table rule", "checkbox", "code fence", "symbol", "line number"),
     }

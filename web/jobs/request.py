@@ -36,7 +36,9 @@ class ReadingFields(BaseModel):
     voices: dict[str, str] = Field(default_factory=dict, description="Voices of the speakers, by name.")
     speed: Annotated[Number, Field(ge=0.25, le=4.0)] = 1.0
     form: str | None = Field(None, description="Form of the script; default: it is recognised.")
-    symbols: Literal["refuse", "omit", "name"] = Field("refuse", description="Emoji and other pictures.")
+    symbols: Literal["refuse", "omit", "name"] | None = Field(
+        None, description="Emoji and other pictures; refused by default."
+    )
     lexicon: dict[str, Any] | None = Field(None, description="Respellings of words and phrases.")
     options: dict[str, OptionValue] = Field(default_factory=dict, description="Options of the task.")
 
@@ -101,7 +103,8 @@ def arguments(
     if request.voice and request.voices:
         raise OptionError("voice", "reads all of a text, so there are no `voices` beside it")
     options: dict[str, Any] = {**request.options, **translation.engine_options(request.model)}
-    options["symbols"] = request.symbols
+    if request.symbols is not None:
+        options["symbols"] = request.symbols
     if request.lexicon is not None:
         options["lexicon"] = request.lexicon
     if request.speed != 1.0:

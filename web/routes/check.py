@@ -77,6 +77,8 @@ class CheckedScript(BaseModel):
     findings_omitted: int
     omitted: dict[str, dict[str, int]]
     """Number and words of what is not spoken, by kind."""
+    spelled: int = 0
+    """Characters that the engine does not speak, and that are spelled by name."""
     segments: int | None = None
     """Null if there are problems, or if only the workers have the engine's model."""
     segments_made: int | None = None
@@ -122,6 +124,7 @@ def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
         engine=engine,
         registered=service.voices,
         pronunciation=pronunciation_of(service.settings.lexicon, reading.lexicon, reading.normalize),
+        unspeakable=reading.unspeakable,
     )
 
 
@@ -139,6 +142,7 @@ def _shown(found: Check, registered: ClientVoices) -> CheckedScript:
         notices=[ScriptFinding(**each) for each in notices[:_FINDINGS_MAX]],
         findings_omitted=hidden,
         omitted=summary["omitted"],
+        spelled=summary["spelled"],
         estimate=Estimate(),
     )
 

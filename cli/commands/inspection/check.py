@@ -16,6 +16,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    UnspeakableOption,
     VoiceOption,
     examine,
     given_voices,
@@ -36,7 +37,8 @@ def check(
     model: Annotated[str | None, typer.Option(help="Checkpoint, by its name in the settings.")] = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
-    symbols: SymbolsOption = "refuse",
+    symbols: SymbolsOption = None,
+    unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
@@ -51,7 +53,7 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
         source = read_source(script, reading)
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)

@@ -19,6 +19,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    UnspeakableOption,
     VoiceOption,
     given_voices,
     read_source,
@@ -46,7 +47,8 @@ def diff(
     ] = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
-    symbols: SymbolsOption = "refuse",
+    symbols: SymbolsOption = None,
+    unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
     lexicon: LexiconOption = None,
@@ -59,7 +61,7 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize)
+        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
         source = read_source(new, reading)
         arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
         arguments["options"] = dict(read_option(text) for text in option or []) | source_options(reading)

@@ -130,21 +130,22 @@ def wording(text: str, kinds: Collection[str] = KINDS) -> Wording:
     'a naïve idea'
     >>> wording("э").problems[0]
     "contains 'э' (cyrillic small letter e), which the English voice of hibari cannot speak; write it in \
-Latin letters or take it out, or choose an engine that speaks it (`--engine`)"
+Latin letters or take it out, give `--unspeakable skip` or `spell`, or choose an engine that speaks it \
+(`--engine`)"
     """
     plain = normalized(text, kinds, reads=FRONT_END)
     if plain == text and _PLAIN.fullmatch(text) and not _needs_words(text):
         return Wording(text)
-    problems: list[str] = []
     notices: list[str] = []
     words = _OVERRIDE.sub("] (", plain.translate(_FULL_WIDTH))
     for rule in _RULES:
         words = rule(words)
-    words = _signs(words, problems)
+    words, refused = _signs(words)
+    problems = [_refusal(refused)] if refused else []
     words = respelling.respelt(words, notices)
     if words != text:
         words = _SPACES.sub("", " ".join(words.split())).replace(_APART, " ")
-    return Wording(words, tuple(dict.fromkeys(problems)), tuple(dict.fromkeys(notices)))
+    return Wording(words, tuple(problems), tuple(dict.fromkeys(notices)), tuple(refused))
 
 
 def _needs_words(text: str) -> bool:
@@ -274,8 +275,8 @@ _TRIGGERS = (
 )
 
 
-def _signs(text: str, problems: list[str]) -> str:
-    """Write characters out that the front end skips; those without words are problems."""
+def _signs(text: str) -> tuple[str, list[str]]:
+    """Write characters out that the front end skips; returns those without words, too."""
     written, refused = list[str](), list[str]()
     for position, character in enumerate(text):
         if character.isascii() or character == _APART:
@@ -285,9 +286,7 @@ def _signs(text: str, problems: list[str]) -> str:
         if words is None:
             refused.append(character)
         written.append(words or "")
-    if refused:
-        problems.append(_refusal(list(dict.fromkeys(refused))))
-    return "".join(written)
+    return "".join(written), list(dict.fromkeys(refused))
 
 
 _SHOWN_MAX = 5
@@ -312,8 +311,8 @@ def _refusal(characters: list[str]) -> str:
     letters = any(map(str.isalpha, characters))
     remedy = "write it in Latin letters or take it out" if letters else "write it in words or take it out"
     return (
-        f"contains {', '.join(shown)}{more}, which the English voice of hibari cannot speak; {remedy}, or "
-        "choose an engine that speaks it (`--engine`)"
+        f"contains {', '.join(shown)}{more}, which the English voice of hibari cannot speak; {remedy}, give "
+        "`--unspeakable skip` or `spell`, or choose an engine that speaks it (`--engine`)"
     )
 
 

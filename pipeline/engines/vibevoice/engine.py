@@ -103,6 +103,7 @@ class VibeVoice:
                 *(f"{token} is a control token of the model; remove it" for token in found),
                 *(f"has {character_name(symbol)}; write it in words" for symbol in symbols),
             ),
+            unspeakable=tuple(symbols),
         )
 
     def options(self, given: Options) -> Options:

@@ -148,3 +148,39 @@ def test_a_render_shows_the_summary_and_keeps_it_in_the_manifest(
     checked = json.loads(ask("check", script, "--json").stdout)
     del checked["problems"]
     assert manifest["script"] == checked
+
+
+FOREIGN = "Mia: He said привет ☃ to her.\nRolf: Да.\nMia: Good night, Rolf.\nRolf: Good night.\n"
+
+
+@pytest.mark.parametrize(
+    ("way", "words", "omitted", "spelled"),
+    [
+        ("skip", 9, {"unspeakable text": {"count": 2, "words": 2}, "symbol": {"count": 1, "words": 0}}, 0),
+        ("spell", 12, {}, 8),
+    ],
+)
+def test_unspeakable_characters_are_left_out_or_spelled_and_counted(
+    run: Run, tmp_path: Path, way: str, words: int, omitted: dict[str, object], spelled: int
+) -> None:
+    script, out = tmp_path / "foreign.txt", tmp_path / f"{way}.flac"
+    script.write_text(FOREIGN)
+    checked = json.loads(run("check", script, "--unspeakable", way, "--json").stdout)
+    done = run("render", script, "-o", out, "--unspeakable", way, "--json")
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)["script"]
+    assert {name: found[name] for name in ("omitted", "spelled", "words")} == {
+        **{"omitted": omitted, "spelled": spelled, "words": words},
+    }
+    assert (checked["omitted"], checked["spelled"], checked["problems"]) == (omitted, spelled, [])
+    shown = [word["word"] for word in json.loads(out.with_suffix(".words.json").read_text())]
+    assert ("привет" in shown, "Да." in shown) == (way == "spell", way == "spell")
+
+
+def test_unspeakable_characters_are_problems_by_default(ask: Run, tmp_path: Path) -> None:
+    script = tmp_path / "foreign.txt"
+    script.write_text(FOREIGN)
+    done = ask("check", script, "--json")
+    assert done.returncode == 3
+    assert [problem["line"] for problem in json.loads(done.stdout)["problems"]] == [1, 1, 2]
+    assert "there are error, skip, spell" in ask("check", script, "--unspeakable", "drop").stderr

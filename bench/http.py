@@ -196,7 +196,7 @@ def _created(service: HttpService, words: str) -> str:
 def _is_planned(service: HttpService, job: str) -> bool:
     answer = service.ask("GET", f"/v1/audio/jobs/{job}")
     assert answer.status == 200, answer.body
-    return answer.json["status"] != "queued"
+    return str(answer.json["status"]) != "queued"
 
 
 def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str, Any]:

@@ -47,6 +47,7 @@ class Guard:
         authenticate: raises if a request has no valid key.
         loopback: True if the server listens on loopback only.
         hosts: names beside loopback under which a proxy may pass requests to it.
+        body_s: longest time until a body is complete.
     """
 
     def __init__(
@@ -56,8 +57,10 @@ class Guard:
         authenticate: Callable[[HTTPConnection], Awaitable[object]],
         loopback: bool,
         hosts: frozenset[str] = frozenset(),
+        body_s: float = BODY_S,
     ) -> None:
         self.app, self.authenticate, self.loopback, self.hosts = app, authenticate, loopback, hosts
+        self.body_s = body_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -72,7 +75,7 @@ class Guard:
 
     async def _bounded(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Run the application; what it answers to a refused body is replaced by the refusal."""
-        body = _Body(receive, _limit(scope["path"]))
+        body = _Body(receive, _limit(scope["path"]), self.body_s)
         started = False
 
         async def sending(message: Message) -> None:
@@ -119,13 +122,13 @@ class Guard:
 class _Body:
     """Body of one request, bounded in size and time."""
 
-    def __init__(self, receive: Receive, limit: int) -> None:
-        self._receive, self._limit = receive, limit
+    def __init__(self, receive: Receive, limit: int, seconds: float) -> None:
+        self._receive, self._limit, self._seconds = receive, limit, seconds
         self._bytes = 0
         self._complete = False
         self.refusal: ApiError | None = None
         """Reason why the body was not read to its end."""
-        self._until = asyncio.get_running_loop().time() + BODY_S
+        self._until = asyncio.get_running_loop().time() + seconds
 
     async def receive(self) -> Message:
         """Receive the next message.
@@ -139,7 +142,7 @@ class _Body:
             async with asyncio.timeout_at(self._until):
                 message = await self._receive()
         except TimeoutError:
-            self.refusal = ApiError(408, f"the body is not complete after {BODY_S:.0f} s")
+            self.refusal = ApiError(408, f"the body is not complete after {self._seconds:g} s")
             raise self.refusal from None
         self._bytes += len(message.get("body", b""))
         if self._bytes > self._limit:

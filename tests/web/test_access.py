@@ -14,19 +14,10 @@ from bench.harness.http_service import HttpService, bearer
 from bench.harness.recordings import recording
 from bench.harness.waiting import until
 from tasks.flower.request_guard import BODY_BYTES_MAX
+from tests.web.multipart import form
 
 TEXT = "The harbour was quiet that morning, and nobody saw the boat leave."
 pytestmark = pytest.mark.http
-
-
-def form(**fields: str | bytes) -> tuple[bytes, str]:
-    """Body and content type of a multipart form; bytes are a file."""
-    parts = []
-    for name, value in fields.items():
-        file = '; filename="voice.wav"\r\nContent-Type: audio/wav' if isinstance(value, bytes) else ""
-        head = f'--limit\r\nContent-Disposition: form-data; name="{name}"{file}\r\n\r\n'.encode()
-        parts.append(head + (value if isinstance(value, bytes) else value.encode()) + b"\r\n")
-    return b"".join(parts) + b"--limit--\r\n", "multipart/form-data; boundary=limit"
 
 
 def upload(service: HttpService, key: str, name: str, **fields: str | bytes) -> tuple[int, dict[str, object]]:

@@ -6,11 +6,13 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 
 import pytest
 import uvicorn
+from starlette.requests import HTTPConnection, Request
 from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bench.harness.http_service import HttpService
 from bench.harness.services import free_port
@@ -19,6 +21,7 @@ from pipeline.errors import OptionError
 from tasks.flower.request_guard import BODY_BYTES_MAX
 from tasks.settings import Settings
 from web import launch, uvicorn_internals
+from web.guard import Guard
 from web.uvicorn_internals import BoundedProtocol
 
 
@@ -86,11 +89,11 @@ class Impatient(BoundedProtocol):
 
 
 @contextmanager
-def server() -> Iterator[int]:
+def server(app: ASGIApp | None = None) -> Iterator[int]:
     """uvicorn with the short limits, in a thread; yields its port."""
     port = free_port()
     config = uvicorn.Config(
-        PlainTextResponse("well"), port=port, http=Impatient, log_level="error", lifespan="off"
+        app or PlainTextResponse("well"), port=port, http=Impatient, log_level="error", lifespan="off"
     )
     running = uvicorn.Server(config)
     thread = threading.Thread(target=lambda: asyncio.run(running.serve()))
@@ -115,6 +118,29 @@ def test_headers_must_arrive_in_time() -> None:
     with server() as port, closing(socket.create_connection(("127.0.0.1", port))) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
         assert 0.2 < closed_after_s(connection) < 5
+
+
+def test_a_body_must_arrive_in_time() -> None:
+    async def anybody(_: HTTPConnection) -> None: ...
+
+    async def reading(scope: Scope, receive: Receive, send: Send) -> None:
+        await Request(scope, receive).body()
+        await PlainTextResponse("well")(scope, receive, send)
+
+    guarded = Guard(reading, authenticate=anybody, loopback=True, body_s=0.4)
+    head = b"POST / HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n"
+    with server(guarded) as port, closing(socket.create_connection(("127.0.0.1", port))) as connection:
+        connection.settimeout(10)
+        connection.sendall(head)
+        answer = b""
+        with suppress(OSError):  # the server closes the connection while a byte is on its way
+            for _ in range(40):
+                connection.sendall(b" ")
+                time.sleep(0.05)
+        while part := connection.recv(1000):
+            answer += part
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"not complete after 0.4 s" in answer
 
 
 def test_connections_are_counted() -> None:

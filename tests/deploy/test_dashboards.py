@@ -19,13 +19,13 @@ import psycopg
 import pytest
 import yaml
 
+from bench.harness.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
 from bench.harness.services import postgres
 from db.database import open_database
 from db.reports.job_timeline import load
 from deploy.dashboards import catalog
 from deploy.dashboards.panels import COLUMNS
 from tests.deploy.compose import COMPOSE, ROOT, SECRETS
-from tests.deploy.grafana import Json, Question, Range, dashboards, mentioned, panels, questions
 from tests.deploy.stack import Stack
 from tests.tools import thorough
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from bench.harness.grafana import dashboards, panels
 from tests.deploy import node
 from tests.deploy.compose import COMPOSE, ROOT
-from tests.deploy.grafana import dashboards, panels
 from tests.tools import thorough
 
 TYPES = ROOT / "tests" / "deploy" / "grafana_types"

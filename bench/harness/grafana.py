@@ -9,12 +9,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
-
-from deploy.dashboards import catalog
 
 Json = dict[str, Any]
 
+_FOLDER = Path(__file__).parent.parent.parent / "deploy" / "grafana" / "dashboards"
 INTERVAL_S = 5
 _VARIABLE = re.compile(r"\$\{(\w+)(?::(\w+))?\}|\$(\w+)")
 _MACRO = re.compile(r"\$__(\w+)(?:\(([^()]*)\))?")
@@ -48,11 +48,13 @@ class Range:
 
     start: float
     end: float
+    interval_s: int = INTERVAL_S
+    """Length of a span of `$__interval`."""
 
     def promql(self, text: str, variables: Mapping[str, str]) -> str:
         known = {
             "rate_interval": "30s",
-            "interval": f"{INTERVAL_S}s",
+            "interval": f"{self.interval_s}s",
             "range": f"{int(self.end - self.start)}s",
         }
         text = re.sub(r"\$__(\w+)", lambda found: known[found[1]], text)
@@ -72,19 +74,19 @@ class Range:
         since, until = (
             datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") for at in (first, last)
         )
-        grouped = f"floor(({column})/{INTERVAL_S})*{INTERVAL_S}"
+        grouped = f"floor(({column})/{self.interval_s})*{self.interval_s}"
         known: dict[str, Callable[[], str]] = {
             "timeFilter": lambda: f"{column} BETWEEN '{since}' AND '{until}'",
             "unixEpochFilter": lambda: f"{column} >= {first} AND {column} <= {last}",
             "unixEpochGroupAlias": lambda: f'{grouped} AS "time"',
-            "interval": lambda: f"{INTERVAL_S}s",
+            "interval": lambda: f"{self.interval_s}s",
         }
         return known[name]()
 
 
 def dashboards() -> dict[str, Json]:
     """Dashboards in the repository, by file."""
-    return {path.name: json.loads(path.read_text()) for path in sorted(catalog.FOLDER.glob("*.json"))}
+    return {path.name: json.loads(path.read_text()) for path in sorted(_FOLDER.glob("*.json"))}
 
 
 def panels(dashboard: Json) -> Iterator[Json]:

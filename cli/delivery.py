@@ -29,12 +29,13 @@ ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace existing files that voxchord did not write, but no input.")
 ]
 _SUBTITLES = {kind: f".{kind}" for kind in SUBTITLE_FORMATS}
-_TURNS, _WORDS, _CHAPTERS = ".turns.json", ".words.json", ".chapters.json"
+_TURNS, _WORDS, _CHAPTERS, _CUES = ".turns.json", ".words.json", ".chapters.json", ".cues.json"
 _BESIDE = {
     **dict.fromkeys(_SUBTITLES.values(), "subtitles"),
     _TURNS: "turns",
     _WORDS: "word times",
     _CHAPTERS: "chapters",
+    _CUES: "times of cues",
 }
 """Endings of the files that are written beside the audio, and what they hold."""
 _HASHES_MAX = 50
@@ -204,6 +205,7 @@ def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Del
         output.with_suffix(_TURNS): manifest["turns"],
         **({output.with_suffix(_WORDS): manifest["words"]} if manifest.get("words") else {}),
         **({output.with_suffix(_CHAPTERS): manifest["chapters"]} if manifest.get("chapters") else {}),
+        **({output.with_suffix(_CUES): manifest["cues"]} if manifest.get("cues") else {}),
     }
     contents = {target: partial(_copy, jobs, manifest, each) for target, each in artifacts.items()}
     delivery.write(contents, f"the finished job is retained: `fetch {manifest['job']} -o OUTPUT` copies it")

@@ -69,6 +69,10 @@ SymbolsOption = Annotated[
         help=f"Emoji and other pictures: {', '.join(SYMBOLS)} (read by name). Default: as `--unspeakable`."
     ),
 ]
+TimedOption = Annotated[
+    bool,
+    typer.Option("--timed", help="Begin each cue of subtitles (SRT, WebVTT) at its time."),
+]
 UnspeakableOption = Annotated[
     str,
     typer.Option(
@@ -148,6 +152,7 @@ def source_options(reading: ReadingOptions) -> dict[str, Any]:
         "headings": reading.headings,
         "lexicon": reading.lexicon,
         "normalize": reading.normalize,
+        "timed": reading.timed,
         "unspeakable": reading.unspeakable if reading.unspeakable != ERROR else None,
     }
     return {name: value for name, value in given.items() if value}
@@ -380,6 +385,7 @@ def reading_of(
     lexicon: Path | None,
     normalize: str | None,
     unspeakable: str = ERROR,
+    timed: bool = False,
 ) -> ReadingOptions:
     """Combine options of reading.
 
@@ -396,5 +402,6 @@ def reading_of(
             "lexicon": read_lexicon(lexicon) if lexicon else None,
             "normalize": normalize,
             "unspeakable": unspeakable,
+            "timed": timed,
         }
     )

@@ -22,6 +22,8 @@ from pipeline.jobs.takes import Takes
 from pipeline.script.turns import Work
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
+from pipeline.stitching.marks.chapters import ChapterTime
+from pipeline.stitching.marks.cue_times import CueTime
 from pipeline.stitching.mixer import Stitched, stitch
 from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import WordTimes
@@ -83,6 +85,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         tags=tags_of(plan, work),
         chapters=chapters,
         written=jobs.plans.written(plan.job),
+        starts_ms=jobs.plans.starts_ms(plan.job),
         preset=plan.options.loudness,
     )
 
@@ -116,6 +119,7 @@ def _join(
                 tags=tags_of(plan, work),
                 chapters=chapters,
                 written=jobs.plans.written(plan.job),
+                starts_ms=jobs.plans.starts_ms(plan.job),
                 heard=_heard(jobs, plan, chosen),
                 preset=plan.options.loudness,
                 encoded_runs=StoredRuns(jobs.store, takes),
@@ -145,7 +149,8 @@ def _join(
         words=_placed(jobs, f"{folder_name}/words.json", words),
         verify=verification(plan, chosen),
         revision=revision,
-        chapters=_chapters(jobs, folder_name, stitched) if stitched.chapters else None,
+        chapters=_listed(jobs, f"{folder_name}/chapters.json", stitched.chapters),
+        cues=_listed(jobs, f"{folder_name}/cues.json", stitched.cues),
     )
 
 
@@ -162,9 +167,11 @@ def tags_of(plan: Plan, work: Work) -> Tags:
     )
 
 
-def _chapters(jobs: Jobs, folder_name: str, stitched: Stitched) -> Artifact:
-    chapters = json.dumps([asdict(chapter) for chapter in stitched.chapters], ensure_ascii=False)
-    return _placed(jobs, f"{folder_name}/chapters.json", chapters)
+def _listed(jobs: Jobs, place: str, times: Sequence[ChapterTime | CueTime]) -> Artifact | None:
+    """Store a list of times; None if it is empty."""
+    if not times:
+        return None
+    return _placed(jobs, place, json.dumps([asdict(each) for each in times], ensure_ascii=False))
 
 
 def _heard(jobs: Jobs, plan: Plan, chosen: Sequence[ChosenTake]) -> dict[int, WordTimes]:

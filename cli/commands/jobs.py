@@ -25,6 +25,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    TimedOption,
     UnspeakableOption,
     VoiceOption,
     examine,
@@ -72,6 +73,7 @@ def submit(
     unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
+    timed: TimedOption = False,
     lexicon: LexiconOption = None,
     normalize: NormalizeOption = None,
     json: JsonOption = False,
@@ -81,7 +83,9 @@ def submit(
         found = context.settings()
         app = context.client(found)
         options = dict(read_option(text) for text in option or [])
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
+        reading = reading_of(
+            form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
+        )
         options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)

@@ -22,6 +22,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    TimedOption,
     UnspeakableOption,
     VoiceOption,
     examine,
@@ -67,6 +68,7 @@ def render(
     unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
+    timed: TimedOption = False,
     lexicon: LexiconOption = None,
     normalize: NormalizeOption = None,
     workers: Annotated[
@@ -86,7 +88,9 @@ def render(
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
         options = _options(engine, model, option, seed, title, on_error, output)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
+        reading = reading_of(
+            form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
+        )
         options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
@@ -129,6 +133,8 @@ def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) ->
     with contextlib.suppress(SQLAlchemyError):
         if history is not None:
             out.print(_costs(history, manifest["job"]))
+    if manifest.get("shifts"):
+        _report_shifts(manifest["shifts"])
     minutes, seconds = divmod(round(manifest["duration_s"]), 60)
     segments = "1 segment" if manifest["segments"] == 1 else f"{manifest['segments']} segments"
     out.print(
@@ -155,6 +161,19 @@ def _print_loudness(report: dict[str, Any]) -> None:
         mark = "ok" if each["passed"] else "[red]FAILED[/]"
         where = f", file {each['file']}" if each["file"] else ""
         out.print(f"  {mark} {each['name']} {value} ({', '.join(limits)}{where})", highlight=False)
+
+
+def _report_shifts(shifts: dict[str, Any]) -> None:
+    if not shifts["shifted"]:
+        out.print(f"all {shifts['cues']} cues begin at their times", highlight=False)
+        return
+    out.print(
+        f"[yellow]{shifts['shifted']} of {shifts['cues']} cues begin late[/], as the speech before them is "
+        f"longer: {shifts['total_s']:.2f} s in total, at most {shifts['largest_s']:.2f} s (line "
+        f"{shifts['largest_line']}); see the cues beside the file",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _costs(history: "Engine", job: str) -> Table:

@@ -117,12 +117,14 @@ def read(
     symbols: str = "refuse",
     headings: str | None = None,
     chapters: str | None = None,
+    timed: bool = False,
 ) -> Script:
     """Read a script or a book, with its problems.
 
     Args:
         headings: one of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers.
         chapters: the chapters of a book that are read, see `pipeline.books.selection.selected`.
+        timed: begin each cue of subtitles at its time.
         cast: names of speakers that are given a voice; `Quoted` among them parts quoted speech in a book.
 
     Raises:
@@ -138,8 +140,11 @@ def read(
             cast=cast,
             symbols=symbols,
             headings=headings,
+            timed=timed,
         )
     parser.check_ways(symbols, headings)
+    if timed:
+        parser.check_timed(book)
     try:
         document = read_book(source, book, encoding=encoding)
         quoted = any(identity(name) == identity(QUOTED) for name in cast)

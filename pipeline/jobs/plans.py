@@ -18,7 +18,7 @@ from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.planning.request import JOB_ID, JobOptions, Request
 from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.planning.segmenter import plan as plan_segments
-from pipeline.script.turns import ScriptChapter, Work
+from pipeline.script.turns import Script, ScriptChapter, Work
 from pipeline.store.artifacts import Store
 from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
 
@@ -81,9 +81,15 @@ def segments_of(request: Request, profile: Profile) -> list[PlannedSegment]:
         identity=identity,
         first_words=request.options.first_segment_words,
         owner=request.options.segment_owner,
-        chapters=[chapter.turn for chapter in request.script.chapters] if request.script.work else [],
+        chapters=_begins(request.script, profile),
     )
     return list(cut)
+
+
+def _begins(script: Script, profile: Profile) -> list[int]:
+    """Turns that begin a segment: chapters of books, and timed cues where lines cannot be told apart."""
+    chapters = [chapter.turn for chapter in script.chapters] if script.work else []
+    return chapters if profile.separates_lines else [*chapters, *script.starts_ms]
 
 
 class Plans:
@@ -126,6 +132,8 @@ class Plans:
         put_book(self.store, job, request.script)
         if request.wordings:
             self.store.put_json(_written_name(job), request.written)
+        if request.script.starts_ms:
+            self.store.put_json(_starts_name(job), request.script.starts_ms)
         other = existing is not None and existing.cut != CUT_VERSION
         _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)}, replace=other)
         if other:
@@ -146,6 +154,11 @@ class Plans:
         """Read the texts of turns that are spoken in other words, by the turn's index."""
         found = self.store.get_json(_written_name(job)) or {}
         return {int(turn): text for turn, text in found.items()}
+
+    def starts_ms(self, job: str) -> dict[int, int]:
+        """Read the times at which turns are to begin, by the turn's index; empty for most scripts."""
+        found = self.store.get_json(_starts_name(job)) or {}
+        return {int(turn): start_ms for turn, start_ms in found.items()}
 
     def book(self, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
         """Read what is known of a job's book, and its chapters; empty for a script without any."""
@@ -202,6 +215,10 @@ class Plans:
 
 def _written_name(job: str) -> str:
     return f"jobs/{job}/written"
+
+
+def _starts_name(job: str) -> str:
+    return f"jobs/{job}/starts"
 
 
 def _summary_name(job: str) -> str:

@@ -99,6 +99,8 @@ class ReadingOptions:
     """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
     normalize: str | None = None
     """Kinds of writing that are spoken in words, see `pipeline.normalization.normalizer.kinds_of`."""
+    timed: bool = False
+    """Begin each cue of subtitles at its time."""
     unspeakable: str = ERROR
     """One of `pipeline.planning.unspeakable.UNSPEAKABLE`: characters that the engine does not speak."""
 
@@ -160,6 +162,8 @@ class Request:
             content["checker"] = self.checker
         if self.wordings:  # absent where nothing is reworded: such requests keep their IDs
             content["wordings"] = [list(item) for item in sorted(self.wordings.items())]
+        if self.script.starts_ms:  # absent in scripts that are not timed: such requests keep their IDs
+            content["starts_ms"] = [list(item) for item in self.script.starts_ms.items()]
         if self.script.chapters:  # absent in scripts without chapters: such requests keep their IDs
             content["chapters"] = [(chapter.turn, chapter.title) for chapter in self.script.chapters]
         if self.script.work:
@@ -309,6 +313,9 @@ def reading_options(
         if name == "lexicon":
             if not isinstance(value, Mapping):
                 raise OptionError(name, f"{_shown(value)} is not a mapping of words to respellings")
+        elif name == "timed":
+            if not isinstance(value, bool):
+                raise OptionError(name, f"{_shown(value)} is neither true nor false")
         elif not isinstance(value, str):
             raise OptionError(name, f"{_shown(value)} is not a string")
         elif name == "unspeakable" and value not in UNSPEAKABLE:
@@ -334,6 +341,7 @@ def read_script(
         encoding=reading.encoding,
         symbols=reading.pictures,
         headings=reading.headings,
+        timed=reading.timed,
         chapters=reading.chapters,
         cast=cast,
     )

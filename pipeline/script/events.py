@@ -20,9 +20,10 @@ class Event:
     line: int
     kind: str
     """'speaker', 'words', 'break' (a blank line), 'rest' (silence of a heading), 'chapter' (its title),
-    'heading', 'unspoken'."""
+    'heading', 'unspoken', 'start' (the time of a cue)."""
     text: str = ""
     rest_ms: int = 0
+    start_ms: int | None = None
 
 
 def named(events: Iterable[Event], findings: Findings) -> list[Event]:
@@ -97,6 +98,7 @@ class _Folding:
         self.block: list[tuple[int, str]] = []
         self.parts: list[tuple[int, str]] = []
         self.pause_ms = self.rest_ms = 0
+        self.start_ms: int | None = None
         self.last = 0
         self.silent_since = 0
         """Line of a speaker who has said nothing yet."""
@@ -115,6 +117,8 @@ class _Folding:
             self._rest(event.rest_ms)
         elif event.kind == "heading":
             self._heading(event)
+        elif event.kind == "start":
+            self.start_ms = event.start_ms
         elif event.kind == "chapter":
             self.title = " ".join(event.text.split())[:TITLE_MAX]
         elif event.kind == "speaker":
@@ -199,7 +203,8 @@ class _Folding:
         if self.title:
             self.chapters.append(ScriptChapter(self.title, len(self.turns)))
             self.title = ""
-        self.turns.append(Turn(self.speaker, text, line, pause_ms, self.continues))
+        self.turns.append(Turn(self.speaker, text, line, pause_ms, self.continues, self.start_ms))
+        self.start_ms = None
         self.pause_ms = self.rest_ms = self.silent_since = 0
         self.continues = True
         self.last = line

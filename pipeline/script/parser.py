@@ -22,6 +22,8 @@ from pipeline.script.plain import SYMBOLS, plain_letters
 from pipeline.script.turns import HEADINGS, Findings, Script
 
 CHARACTERS_MAX = 2_000_000
+TIMED_FORMS = ("srt", "vtt")
+"""Forms whose parts have times."""
 
 
 def parse(
@@ -56,6 +58,7 @@ def read(
     cast: Collection[str] = (),
     symbols: str = "refuse",
     headings: str | None = None,
+    timed: bool = False,
 ) -> Script:
     """Read a script in whatever form it is, with its problems.
 
@@ -65,14 +68,15 @@ def read(
         cast: names of speakers known beside the script, which are evidence for its labels.
         symbols: one of `pipeline.script.plain.SYMBOLS`: what becomes of emoji and other pictures.
         headings: one of `pipeline.script.turns.HEADINGS`; None reads them where there are no speakers.
+        timed: begin each cue of subtitles at its time.
 
     Raises:
-        OptionError: no such form, encoding, or way to treat symbols or headings.
+        OptionError: no such form, encoding, or way to treat symbols or headings; no subtitles to be timed.
     """
     if form is not None and form not in forms.FORMS:
         raise OptionError("form", f"{form[:40]!r} is unknown; there are {', '.join(forms.FORMS)}")
     check_ways(symbols, headings)
-    findings = Findings(symbols, headings)
+    findings = Findings(symbols, headings, timed=timed)
     try:
         return _read(source, characters_max, form, encoding, {identity(name) for name in cast}, findings)
     except ScriptError as error:
@@ -88,6 +92,16 @@ def check_ways(symbols: str, headings: str | None) -> None:
     for name, way, ways in (("symbols", symbols, SYMBOLS), ("headings", headings, HEADINGS)):
         if way is not None and way not in ways:
             raise OptionError(name, f"{way[:40]!r} is unknown; there are {', '.join(ways)}")
+
+
+def check_timed(form: str) -> None:
+    """Check that a script can be timed.
+
+    Raises:
+        OptionError: it has no times.
+    """
+    if form not in TIMED_FORMS:
+        raise OptionError("timed", f"needs subtitles ({' or '.join(TIMED_FORMS)}), and the script is {form}")
 
 
 def unreadable(error: ScriptError, form: str, findings: Findings | None = None) -> Script:
@@ -115,6 +129,8 @@ def _read(
         text = structured.unfenced(with_newlines(text), findings)
         _refuse_misdecoded(text, findings)
         found, events = _recognised(text, form, cast, findings)
+    if findings.timed:
+        check_timed(found)
     turns, chapters = fold(named(events, findings), findings, has_speakers=found not in forms.PROSE)
     script = findings.script(turns, found, chapters=chapters)
     if not turns and not script.problems:
@@ -131,7 +147,7 @@ def _recognised(
     """The form and the events of a text; a script may be the one string in a JSON document."""
     inner = structured.inner_text(text) if form in (None, "json") else None
     if inner is not None:
-        own = Findings(findings.symbols, findings.headings)
+        own = Findings(findings.symbols, findings.headings, timed=findings.timed)
         recognised = forms.recognise(plain_letters(inner := with_newlines(inner)), cast, own)
         if not forms.is_plain(recognised) or own.problems or not structured.has_turns(text):
             findings.add(own)

@@ -25,6 +25,8 @@ class Turn:
     """Silence asked for before it."""
     continues: bool = False
     """True if a pause cut it from the turn before it: no new breath, no new turn."""
+    start_ms: int | None = None
+    """Time in the file at which it is to begin; None to follow the turn before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +114,11 @@ class Script:
         return tuple(dict.fromkeys(turn.speaker for turn in self.turns))
 
     @property
+    def starts_ms(self) -> dict[int, int]:
+        """Times at which turns are to begin, by the turn's index."""
+        return {i: turn.start_ms for i, turn in enumerate(self.turns) if turn.start_ms is not None}
+
+    @property
     def characters(self) -> int:
         return sum(len(turn.text) for turn in self.turns)
 
@@ -123,11 +130,13 @@ class Script:
 class Findings:
     """Collects problems, notices and omissions while a script is read."""
 
-    def __init__(self, symbols: str = "refuse", headings: str | None = None) -> None:
+    def __init__(self, symbols: str = "refuse", headings: str | None = None, *, timed: bool = False) -> None:
         self.symbols = symbols
         """One of `pipeline.script.plain.SYMBOLS`."""
         self.headings = headings
         """One of `HEADINGS`; None has them read where there are no speakers."""
+        self.timed = timed
+        """True if each cue of subtitles begins at its time."""
         self.problems: list[Finding] = []
         self._problem_lines: set[int] = set()
         self.notices: list[Finding] = []

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipeline.stitching.marks.cue_times import Shifts, shifts
 from pipeline.stitching.mixer import Gap, Loudness, Stitched
 from pipeline.stitching.presets import LoudnessReport
 from pipeline.stored_records import MANIFEST_VERSION
@@ -88,6 +89,10 @@ class Manifest:
     """0 for the first file; picks make further ones beside it."""
     chapters: Artifact | None = None
     """JSON list of {title, turn, segment, start_s, end_s}; None if there are no chapters."""
+    cues: Artifact | None = None
+    """JSON list of {turn, source_line, asked_s, start_s, shift_s}; None if the script is not timed."""
+    shifts: Shifts | None = None
+    """Shifts of the cues; None if the script is not timed."""
     loudness_report: LoudnessReport | None = None
     """Measurements against the limits of the job's preset; None if it has none."""
 
@@ -113,6 +118,7 @@ def manifest(
     verify: Verification | None = None,
     revision: int = 0,
     chapters: Artifact | None = None,
+    cues: Artifact | None = None,
 ) -> Manifest:
     """Build the manifest.
 
@@ -140,5 +146,7 @@ def manifest(
         verify=verify,
         revision=revision,
         chapters=chapters,
+        cues=cues,
+        shifts=shifts(stitched.cues) if stitched.cues else None,
         loudness_report=stitched.report,
     )

@@ -22,10 +22,11 @@ from pipeline.planning.records import PlannedSegment, SegmentAudio, Span
 from pipeline.script.turns import ScriptChapter
 from pipeline.stitching import encoders, limiter, subtitles
 from pipeline.stitching.chapter_files import AudioWriter, file_ends
-from pipeline.stitching.chapters import ChapterTime, chapter_times, tags_of
 from pipeline.stitching.encoders import NO_TAGS
 from pipeline.stitching.levels import Levels, SplitMeter, joined
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
+from pipeline.stitching.marks.chapters import ChapterTime, chapter_times, tags_of
+from pipeline.stitching.marks.cue_times import CueTime, cue_times
 from pipeline.stitching.presets import PRESETS, LoudnessReport, MeasuredFile, corrected, report
 from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
 from pipeline.stitching.remux.encoded_run import settings as encoder_settings
@@ -108,6 +109,8 @@ class Stitched:
     vtt: str
     words: tuple[subtitles.TimedWord, ...]
     chapters: tuple[ChapterTime, ...] = ()
+    cues: tuple[CueTime, ...] = ()
+    """Cues that were to begin at a time."""
     report: LoudnessReport | None = None
     """None if no preset was asked for."""
 
@@ -127,6 +130,7 @@ def stitch(
     heard: Mapping[int, WordTimes] | None = None,
     targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
+    starts_ms: Mapping[int, int] | None = None,
     preset: str | None = None,
     encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
@@ -145,6 +149,7 @@ def stitch(
         chapters: chapters by their first turns.
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
+        starts_ms: times at which turns are to begin, by the turn's index.
         preset: a name in `PRESETS`, in place of targets and pauses.
         encoded_runs: parts of files that were encoded before, for formats that are joined from such.
         progress: called with (finished segments, all segments).
@@ -174,8 +179,9 @@ def stitch(
         sample_rate_hz=sample_rate_hz,
         words_per_s=words_per_s,
         heard=heard,
-        frame=encoders.frame_samples(file_format, sample_rate_hz),
+        frame=0 if starts_ms else encoders.frame_samples(file_format, sample_rate_hz),
         chapter_turns={chapter.turn for chapter in chapters},
+        starts_ms=starts_ms or {},
     )
     marks = chapter_times(timeline, chapters, room_ms)
     file = OutputFile(out, file_format, replace(tags, chapters=tags_of(marks)))
@@ -203,6 +209,7 @@ def stitch(
         vtt=subtitles.vtt(cues),
         words=subtitles.timed_words(timeline, written),
         chapters=marks,
+        cues=cue_times(timeline, starts_ms or {}),
         report=report(preset, measured_files(file, mix, levels)) if preset else None,
     )
 

@@ -6,6 +6,7 @@ It is computed from plan and spans alone, before any sample is read, so the file
 import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
 
@@ -36,6 +37,10 @@ class Pauses:
     """Silence after the last word."""
     chapter_ms: int = 0
     """Shortest silence before a chapter."""
+
+
+TIMED_GAP_MS = 40
+"""Least silence between a span and a timed turn after it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +132,7 @@ def lay_out(
     heard: Mapping[int, WordTimes] | None = None,
     frame: int = 0,
     chapter_turns: Collection[int] = (),
+    starts_ms: Mapping[int, int] = MappingProxyType({}),
 ) -> Timeline:
     """Lay out the segments in sequence.
 
@@ -137,6 +143,8 @@ def lay_out(
         frame: length of the codec's frame in samples, if runs are encoded by themselves: the first item of a
             run is put at a multiple of it, at most one frame later; 0 for none.
         chapter_turns: first turns of chapters, which begin a run.
+        starts_ms: times at which the first words of turns are to begin, by the turn's index. A turn that
+            would be late follows the one before it.
     """
     pace = _pace(segments) or words_per_s
     items: list[TimelineItem] = []
@@ -150,7 +158,11 @@ def lay_out(
             another = last is not None and last.lines[-1].turn != lines[0].turn
             longer_ms = pauses.chapter_ms if another and _begins_chapter(lines[0], chapter_turns) else 0
             pause = round(max(_pause_ms(last, lines, pauses), longer_ms) * sample_rate_hz / 1000)
-            position += pause
+            start_ms = starts_ms.get(lines[0].turn) if another or last is None else None
+            if start_ms is None:
+                position += pause
+            else:
+                position = _timed(position, start_ms, lines[0], span, sample_rate_hz, first=last is None)
             if new and pause >= _PAUSE_FRAMES_MIN * frame > 0 and _begins_run(planned, chapter_turns):
                 cuts.append(len(items))
                 position = -(-position // frame) * frame
@@ -160,6 +172,20 @@ def lay_out(
             position += samples
     position += round(pauses.tail_ms * sample_rate_hz / 1000) if items else 0
     return Timeline(sample_rate_hz, position, tuple(items), tuple(cuts), frame)
+
+
+def _timed(
+    position: int, start_ms: int, line: PlannedLine, span: Span | None, sample_rate_hz: int, *, first: bool
+) -> int:
+    """Position of a span whose first word is to begin at a time, or of one that has to follow later."""
+    gap_ms = 0 if first else max(TIMED_GAP_MS, line.pause_ms)
+    wanted = round(start_ms * sample_rate_hz / 1000) - onset(span)
+    return max(position + round(gap_ms * sample_rate_hz / 1000), wanted)
+
+
+def onset(span: Span | None) -> int:
+    """Samples before the first word of a span; 0 if unknown."""
+    return span.words[0][0] if span is not None and span.words else 0
 
 
 def _begins_chapter(first: PlannedLine, chapter_turns: Collection[int]) -> bool:

@@ -16,6 +16,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    TimedOption,
     UnspeakableOption,
     VoiceOption,
     examine,
@@ -41,6 +42,7 @@ def check(
     unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
+    timed: TimedOption = False,
     lexicon: LexiconOption = None,
     normalize: NormalizeOption = None,
     json: JsonOption = False,
@@ -53,7 +55,9 @@ def check(
         found = context.settings()
         asked = {name: value for name, value in (("engine", engine), ("model", model)) if value}
         options, _ = split_options(asked, engine=found.engine)
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
+        reading = reading_of(
+            form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
+        )
         source = read_source(script, reading)
         registered = Voices(context.jobs(found).store)
         given = given_voices(voice, cast)

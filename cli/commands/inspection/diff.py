@@ -19,6 +19,7 @@ from cli.scripts import (
     NormalizeOption,
     ScriptArgument,
     SymbolsOption,
+    TimedOption,
     UnspeakableOption,
     VoiceOption,
     given_voices,
@@ -51,6 +52,7 @@ def diff(
     unspeakable: UnspeakableOption = "error",
     chapters: ChaptersOption = None,
     headings: HeadingsOption = None,
+    timed: TimedOption = False,
     lexicon: LexiconOption = None,
     normalize: NormalizeOption = None,
     json: JsonOption = False,
@@ -61,7 +63,9 @@ def diff(
     """
     with reporting_errors():
         found = context.settings()
-        reading = reading_of(form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable)
+        reading = reading_of(
+            form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
+        )
         source = read_source(new, reading)
         arguments: dict[str, Any] = {"script": source.content(), **_old(found, old, reading)}
         arguments["options"] = dict(read_option(text) for text in option or []) | source_options(reading)

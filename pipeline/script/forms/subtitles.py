@@ -52,14 +52,16 @@ def is_srt(text: str) -> bool:
 
 
 def read(text: str, findings: Findings) -> Iterator[Event]:
-    """Read subtitles; a cue that goes on where the last one broke off continues its turn."""
+    """Read subtitles; a cue that goes on where the last one broke off continues its turn, if not timed."""
     cues = _unrolled(list(_cues(text.split("\n"), findings)), findings)
     if not cues:
         findings.problem(1, "has no cue with words in it")
     labelled = _labelled(cues)
     current, before = identity(NARRATOR), None
     for cue in cues:
-        if before is not None and (cue.start_s - before.end_s > _PARAGRAPH_S or _ended(before)):
+        if findings.timed:
+            yield Event(cue.line, "start", start_ms=round(cue.start_s * 1000))
+        elif before is not None and (cue.start_s - before.end_s > _PARAGRAPH_S or _ended(before)):
             yield pause_between(cue.line)
         for offset, line in enumerate(cue.texts):
             for name, said in _voices(line, labelled):

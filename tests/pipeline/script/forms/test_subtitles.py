@@ -2,6 +2,7 @@
 
 import pytest
 
+from pipeline.errors import OptionError
 from pipeline.script.parser import read
 from pipeline.script.turns import NARRATOR
 
@@ -56,3 +57,48 @@ def test_sounds_and_dashes_are_not_read() -> None:
         "2\n00:05,000 --> 00:06,000\n{\\an8}Come in."
     )
     assert " ".join(text for _, text in spoken(text)) == "Who is there? Me. Come in."
+
+
+TIMED = """1
+00:00:01,000 --> 00:00:02,000
+NORA: It was late and
+
+2
+00:00:02,500 --> 00:00:04,000
+the lamp was out.
+
+3
+00:00:05,000 --> 00:00:06,000
+[music]
+
+4
+00:01:00,250 --> 00:01:02,000
+FOX: Go.
+- Never.
+
+5
+00:01:04,000 --> 00:01:05,000
+NORA: Yes.
+
+6
+00:01:06,000 --> 00:01:07,000
+FOX: No.
+"""
+
+
+def test_timed_cues_are_turns_with_their_times() -> None:
+    script = read(TIMED, timed=True)
+    assert [(turn.speaker, turn.text, turn.start_ms) for turn in script.turns] == [
+        ("NORA", "It was late and", 1000),
+        ("NORA", "the lamp was out.", 2500),
+        ("FOX", "Go.", 60_250),
+        ("FOX", "Never.", None),
+        ("NORA", "Yes.", 64_000),
+        ("FOX", "No.", 66_000),
+    ]
+    assert {turn.start_ms for turn in read(TIMED).turns} == {None}
+
+
+def test_other_scripts_cannot_be_timed() -> None:
+    with pytest.raises(OptionError, match=r"needs subtitles \(srt or vtt\), and the script is labels"):
+        read("Ann: Hi.\nBob: Yes.\nAnn: No.", timed=True)

@@ -1,6 +1,6 @@
 from pipeline.planning.records import PlannedLine, Span
 from pipeline.script.turns import ScriptChapter
-from pipeline.stitching.chapters import OPENING, ChapterTime, chapter_times
+from pipeline.stitching.marks.chapters import OPENING, ChapterTime, chapter_times
 from pipeline.stitching.timeline import SpokenWord, Timeline, TimelineItem
 
 RATE_HZ = 1000

@@ -1,0 +1,1 @@
+"""Places in the finished file: chapters, timed cues."""

@@ -21,7 +21,7 @@ from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
 from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
-from pipeline.planning.check import Check, Summary, check
+from pipeline.planning.check import Check, Summary, check, voices_of
 from pipeline.planning.lexicon import read_lexicon
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import (
@@ -301,7 +301,9 @@ def examine(
             unspeakable=reading.unspeakable,
         )
     except EngineError:  # the checkpoint is where the workers are; they check the turns
-        checked = Check(script, cast(script.speakers, voices, engine.profile, registered), engine.profile)
+        named = voices_of(script, voices)
+        made = cast(script.speakers, named, engine.profile, registered)
+        checked = Check(script, made, engine.profile)
     if given is None:
         return checked
     problems = [_explained(problem, given) for problem in checked.cast.problems]

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAN_VERSION = 1
 """Version of plans and of their pages."""
+PLAN_VERSION_RATES = 2
+"""Version of plans and pages with a rate: a release that does not know rates must not speak them."""
 SEGMENT_VERSION = 1
 """Version of a segment's metadata."""
 FAILURE_VERSION = 1

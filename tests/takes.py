@@ -102,6 +102,9 @@ class BadTakes(Silence):
     def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
         return Wording(text)
 
+    def pronounced(self, written: str, ipa: str) -> None:
+        return None
+
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         words = " ".join(line.text for line in segment.lines)
         found = re.search(r"faults:([a-z_+]+)", words)

@@ -48,6 +48,9 @@ class Silence:
     def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
         return Wording(text)
 
+    def pronounced(self, written: str, ipa: str) -> None:
+        return None
+
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         words = [len(line.text.split()) for line in segment.lines]
         return Arrays({"ids": np.array(words, np.int32)})

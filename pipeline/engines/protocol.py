@@ -62,6 +62,8 @@ class Profile:
     """Segments at once where no number is set; 0 leaves it to the device."""
     normalizes: bool = False
     """True if it reads numbers, dates and the like by itself: they are written in words only on request."""
+    rates: tuple[float, float] | None = None
+    """Lowest and highest rate of a line; None if the engine cannot change it."""
     requires: tuple[str, ...] = ()
     """Optional packages that its stages import."""
 
@@ -86,6 +88,8 @@ class Line:
     """Index of the speaker within the segment, in the order of the voices' hashes."""
     text: str
     """Text with normalised quotes, dashes and white space; never empty."""
+    rate: float = 1.0
+    """Factor of the speaking rate, within the profile's `rates`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,6 +232,10 @@ class Engine(Protocol):
         Args:
             kinds: kinds of `pipeline.normalization` that are written in words where the engine misreads them.
         """
+        ...
+
+    def pronounced(self, written: str, ipa: str) -> Wording | None:
+        """Write a word as the engine is to be given it to be spoken by IPA; None if it takes none."""
         ...
 
     def text(self, segment: SegmentText, options: Options) -> Arrays:

@@ -2,7 +2,7 @@
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any, TypeGuard
@@ -20,7 +20,15 @@ from pipeline.planning.segmenter import CUT_VERSION
 from pipeline.planning.segmenter import plan as plan_segments
 from pipeline.script.turns import Script, ScriptChapter, Work
 from pipeline.store.artifacts import Store
-from pipeline.stored_records import PLAN_VERSION, check_version, columns, from_rows, known, row
+from pipeline.stored_records import (
+    PLAN_VERSION,
+    PLAN_VERSION_RATES,
+    check_version,
+    columns,
+    from_rows,
+    known,
+    row,
+)
 
 PAGE = 256
 
@@ -135,7 +143,8 @@ class Plans:
         if request.script.starts_ms:
             self.store.put_json(_starts_name(job), request.script.starts_ms)
         other = existing is not None and existing.cut != CUT_VERSION
-        _put_twice(self.store, f"jobs/{job}/plan", {"version": PLAN_VERSION, **asdict(plan)}, replace=other)
+        record = {"version": _version(segments), **asdict(plan)}
+        _put_twice(self.store, f"jobs/{job}/plan", record, replace=other)
         if other:
             self.forget(job)
         return self.need(job)
@@ -269,12 +278,18 @@ def _packed(segments: list[PlannedSegment]) -> dict[str, Any]:
     for values in rows:
         values[lines] = [row(line) for line in values[lines]]
     return {
-        "version": PLAN_VERSION,
+        "version": _version(segments),
         "cut": CUT_VERSION,
         "columns": names,
         "line_columns": columns(PlannedLine),
         "segments": rows,
     }
+
+
+def _version(segments: Sequence[PlannedSegment]) -> int:
+    """Version of a plan or page, the lowest that a release must know to speak it."""
+    rates = any(line.rate != 1.0 for segment in segments for line in segment.lines)
+    return PLAN_VERSION_RATES if rates else PLAN_VERSION
 
 
 def _unpacked(page: Mapping[str, Any]) -> list[PlannedSegment]:
@@ -297,7 +312,7 @@ def _plan(store: Store, job: str) -> Plan | None:
         found = _get_either(store, name)
         if found is None:
             return None
-        check_version(name, found, PLAN_VERSION)
+        check_version(name, found, PLAN_VERSION_RATES)
         found["options"] = known(JobOptions, {"verify": "off", **found["options"]})  # release 0.1.0 has none
         found["speakers"] = tuple(known(Speaker, speaker) for speaker in found["speakers"])
         plan = known(Plan, found)
@@ -316,5 +331,5 @@ def _page(store: Store, job: str, page: int) -> list[PlannedSegment]:
         raise MissingArtifactError(name)
     if isinstance(found, list):
         found = {"segments": found, **_FIRST_COLUMNS}
-    check_version(name, found, PLAN_VERSION)
+    check_version(name, found, PLAN_VERSION_RATES)
     return _unpacked(found)

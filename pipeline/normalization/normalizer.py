@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from pipeline.errors import OptionError
 from pipeline.normalization import abbreviations, addresses, calendar, numerals, quantities, symbols
+from pipeline.normalization.numbers import decimal, digits, ordinal
 from pipeline.normalization.rules import KINDS, Found, Rule
 
 RULES: tuple[Rule, ...] = (
@@ -70,6 +71,22 @@ def _applied(rule: Rule, text: str, reads: Reads) -> str:
         return found[0] if words is None else words
 
     return rule.pattern.sub(spoken, text)
+
+
+def read_as(kind: str, text: str) -> str:
+    """Words of a text that is of a kind, by the names of SSML's `interpret-as`.
+
+    >>> read_as("ordinal", "5"), read_as("digits", "911"), read_as("cardinal", "1984")
+    ('fifth', 'nine one one', 'one thousand nine hundred eighty-four')
+    """
+    number = text.replace(",", "").strip()
+    if kind in ("digits", "telephone"):
+        return digits(text) or text
+    if kind in ("cardinal", "number") and re.fullmatch(r"-?\d+(\.\d+)?", number):
+        return decimal(number)
+    if kind == "ordinal" and re.fullmatch(r"\d+(?:st|nd|rd|th)?", number):
+        return ordinal(int(re.sub(r"\D", "", number)))
+    return normalized(text)
 
 
 def kinds_of(given: str) -> frozenset[str]:

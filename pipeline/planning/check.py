@@ -11,7 +11,8 @@ from pipeline.planning.casting import Cast, Speaker, cast
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
-from pipeline.script.turns import Finding, Omission, Script
+from pipeline.script.names import find
+from pipeline.script.turns import Finding, Omission, Script, Turn
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
 
@@ -169,16 +170,42 @@ def check(
     if not script.turns and not script.problems:
         refusals.append(Finding(1, "the script has no words that the engine speaks"))
     notices += [Finding(line, _spelling(count)) for line, count in made.spelled]
+    refusals += _rates(script.turns, engine.profile)
     notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
         script,
-        cast(script.speakers, voices, engine.profile, registered) if script.turns else Cast(),
+        cast(script.speakers, voices_of(script, voices), engine.profile, registered)
+        if script.turns
+        else Cast(),
         engine.profile,
         tuple(refusals),
         tuple(notices),
         wordings,
         sum(count for _, count in made.spelled),
     )
+
+
+def _rates(turns: Sequence[Turn], profile: Profile) -> list[Finding]:
+    """Turns with a rate that the engine does not have."""
+    found = []
+    for turn in turns:
+        if turn.rate == 1.0:
+            continue
+        if profile.rates is None:
+            remedy = "take [rate:…] out, or choose another engine"
+            reason = f"but engine {profile.name} has no other rate than its own; {remedy}"
+        elif not profile.rates[0] <= turn.rate <= profile.rates[1]:
+            reason = f"but engine {profile.name} has {profile.rates[0]:g} to {profile.rates[1]:g}"
+        else:
+            continue
+        found.append(Finding(turn.line, f"has rate {turn.rate:g}, {reason}"))
+    return list(dict.fromkeys(found))
+
+
+def voices_of(script: Script, voices: Mapping[str, Any]) -> dict[str, Any]:
+    """The voices of a request, and those that the script names by `[voice:…]`."""
+    named = {name: name for name in script.voiced if name in script.speakers and find(name, voices) is None}
+    return {**named, **voices}
 
 
 def _spelling(count: int) -> str:

@@ -5,6 +5,7 @@ An entry is a respelling, or a mapping with conditions; a list has the first one
 ```yaml
 Nuala: Noola
 US: {say: U S, case: true}
+Siobhan: {ipa: ʃɪˈvɔːn}
 read: [{say: red, after: [had, have, has]}, {say: reed}]
 ```
 """
@@ -23,7 +24,7 @@ from pipeline.errors import OptionError
 
 ENTRIES_MAX, WORD_MAX, SAY_MAX = 5000, 100, 200
 _WORD = re.compile(r"[^\W_]+")
-_KEYS = ("say", "case", "after", "before")
+_KEYS = ("say", "ipa", "case", "after", "before")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +33,20 @@ class Entry:
 
     pattern: re.Pattern[str]
     say: str
+    """Words; empty where it is IPA."""
+    ipa: str = ""
     after: frozenset[str] = frozenset()
     """Words one of which must be before it, in lower case; empty for any."""
     before: frozenset[str] = frozenset()
     """Words one of which must be behind it."""
+
+
+@dataclass(frozen=True, slots=True)
+class InIpa:
+    """A word that is spoken by IPA."""
+
+    written: str
+    ipa: str
 
 
 class Lexicon:
@@ -65,15 +76,23 @@ class Lexicon:
             raise OptionError("lexicon", "; ".join(problems[:20]))
 
     def respelt(self, text: str) -> str:
-        """Replace what has an entry; whole words only.
+        """Replace what has a respelling; whole words only, which stay where the entry is IPA.
 
         >>> lexicon = Lexicon({"Nuala": "Noola", "US": {"say": "U S", "case": True}})
         >>> lexicon.respelt("Nuala's in the US; trust us.")
         "Noola's in the U S; trust us."
         """
+        return "".join(part if isinstance(part, str) else part.written for part in self.parts(text))
+
+    def parts(self, text: str) -> list[str | InIpa]:
+        """Respell a text, and part it at words with IPA.
+
+        >>> Lexicon({"Nuala": {"ipa": "nuːlə"}, "US": "U S"}).parts("Nuala in the US.")
+        [InIpa(written='Nuala', ipa='nuːlə'), ' in the U S.']
+        """
         if not self._entries:
-            return text
-        parts, position = [], 0
+            return [text]
+        parts, position = list[str | InIpa](), 0
         words = list(_WORD.finditer(text))
         for number, word in enumerate(words):
             if word.start() < position:
@@ -82,10 +101,22 @@ class Lexicon:
             for entry in self._entries.get(word[0].casefold(), ()):
                 found = entry.pattern.match(text, word.start())
                 if found and _fits(entry, before, text, found.end()):
-                    parts += [text[position : found.start()], entry.say]
+                    said = InIpa(found[0], entry.ipa) if entry.ipa else entry.say
+                    parts += [text[position : found.start()], said]
                     position = found.end()
                     break
-        return "".join([*parts, text[position:]])
+        return _merged([*parts, text[position:]])
+
+
+def _merged(parts: Sequence[str | InIpa]) -> list[str | InIpa]:
+    """The parts with neighbouring texts as one; at least one."""
+    merged = list[str | InIpa]()
+    for part in parts:
+        if isinstance(part, str) and merged and isinstance(merged[-1], str):
+            merged[-1] += part
+        elif part:
+            merged.append(part)
+    return merged or [""]
 
 
 def _listed(given: Any) -> Sequence[Any]:
@@ -107,9 +138,10 @@ def _entry(written: str, given: Any, problems: list[str]) -> Entry | None:
     if unknown:
         problems.append(f"{shown} has unknown keys {', '.join(unknown)}; there are {', '.join(_KEYS)}")
         return None
-    say = fields.get("say")
-    if not isinstance(say, str) or not _is_speakable(say):
-        problems.append(f"{shown} has no respelling of up to {SAY_MAX} letters; write {shown}: RESPELLING")
+    says = [fields[name] for name in ("say", "ipa") if name in fields]
+    if len(says) != 1 or not isinstance(says[0], str) or not _is_speakable(says[0]):
+        what = f"no respelling or IPA of up to {SAY_MAX} letters, or both"
+        problems.append(f"{shown} has {what}; write {shown}: RESPELLING")
         return None
     if not isinstance(fields.get("case", False), bool):
         problems.append(f"{shown}: 'case' is neither true nor false")
@@ -122,7 +154,8 @@ def _entry(written: str, given: Any, problems: list[str]) -> Entry | None:
     pattern = r"\s+".join(re.escape(part) for part in written.split())
     behind = r"(?![^\W_])" if written[-1].isalnum() else ""
     context = {name: frozenset(word.casefold() for word in each) for name, each in words.items()}
-    return Entry(re.compile(pattern + behind, flags), say, **context)
+    ipa = str(fields.get("ipa", "")).strip("/[] ")
+    return Entry(re.compile(pattern + behind, flags), str(fields.get("say", "")), ipa, **context)
 
 
 def _is_speakable(say: str) -> bool:

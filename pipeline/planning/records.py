@@ -22,6 +22,8 @@ class PlannedLine:
     """Silence requested before it, in addition to the stitcher's own."""
     continues: bool = False
     """True if it continues the turn of the previous line, in this segment or the one before."""
+    rate: float = 1.0
+    """Factor of the speaking rate."""
 
 
 @dataclass(frozen=True, slots=True)

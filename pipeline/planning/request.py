@@ -166,6 +166,9 @@ class Request:
             content["starts_ms"] = [list(item) for item in self.script.starts_ms.items()]
         if self.script.chapters:  # absent in scripts without chapters: such requests keep their IDs
             content["chapters"] = [(chapter.turn, chapter.title) for chapter in self.script.chapters]
+        rates = {index: turn.rate for index, turn in enumerate(self.script.turns) if turn.rate != 1.0}
+        if rates:  # absent in scripts without changes of the rate: such requests keep their IDs
+            content["rates"] = [list(item) for item in rates.items()]
         if self.script.work:
             content["work"] = self.script.work.record()
         return hashlib.sha256(canonical_json(content)).hexdigest()[:20]

@@ -68,7 +68,7 @@ def plan(
         names = tuple(sorted(dict.fromkeys(line.speaker for line in lines), key=speakers.__getitem__))
         content = {
             **identity,
-            "lines": [(names.index(line.speaker), line.text) for line in lines],
+            "lines": [_keyed(line, names.index(line.speaker)) for line in lines],
             "voices": [speakers[name] for name in names],
         }
         digest = hashlib.sha256(canonical_json(content)).digest()
@@ -87,9 +87,14 @@ def _key(digest: bytes, owner: str | None) -> str:
     return owned[:16].hex()
 
 
+def _keyed(line: PlannedLine, slot: int) -> tuple[object, ...]:
+    """The part of a segment's key that a line is; a usual rate is not part of it."""
+    return (slot, line.text) if line.rate == 1.0 else (slot, line.text, line.rate)
+
+
 def text_of(segment: PlannedSegment) -> SegmentText:
     """Text of a segment for the engine, with speaker slots in place of names."""
-    lines = tuple(Line(segment.speakers.index(line.speaker), line.text) for line in segment.lines)
+    lines = tuple(Line(segment.speakers.index(line.speaker), line.text, line.rate) for line in segment.lines)
     return SegmentText(lines, len(segment.speakers), segment.seed)
 
 
@@ -109,6 +114,7 @@ def _unit(index: int, turn: Turn, position: int, text: str) -> _Unit:
         text=text,
         pause_ms=turn.pause_ms if position == 0 else 0,
         continues=turn.continues or position > 0,
+        rate=turn.rate,
     )
     digest = hashlib.blake2b(text.encode(), digest_size=8).digest()
     return _Unit(line, whole_words(text), int.from_bytes(digest))

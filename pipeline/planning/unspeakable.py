@@ -43,7 +43,7 @@ def treated(script: Script, word: Word, way: str) -> Treated:
     for index, turn in enumerate(script.turns if way == SPELL else ()):
         if wordings[index].unspeakable:
             text, count = _spelled(turn, wordings[index].unspeakable, word)
-            wordings[index] = word(replace(turn, text=text))
+            wordings[index] = word(turn.with_text(text))
             spelled.append((turn.line, count))
     return Treated(script, tuple(wordings), tuple(spelled))
 
@@ -56,7 +56,7 @@ def _skipped(script: Script, wordings: Sequence[Wording], word: Word) -> Treated
             continue
         places = list(_places(turn, found[index].unspeakable, word))
         omissions += [_omission(turn.line, turn.text[start:end]) for start, end in places]
-        left = replace(turn, text=_without(turn.text, places))
+        left = turn.with_text(_without(turn.text, places))
         turns[index] = left if any(map(str.isalnum, left.text)) else None
         found[index] = word(left)
     ordered = tuple(sorted(omissions, key=lambda omission: omission.line))
@@ -139,7 +139,7 @@ def _places(turn: Turn, characters: Collection[str], word: Word) -> Iterator[tup
             continue
         start, end = _word_around(text, position)
         if word(
-            replace(turn, text=text[start:end])
+            turn.with_text(text[start:end])
         ).unspeakable:  # a letter may be speakable where it stands alone
             yield start, end
         position = end

@@ -9,7 +9,7 @@ import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from pipeline.script import marks
+from pipeline.script import marks, markup
 from pipeline.script.events import Event
 from pipeline.script.forms import (
     dialogue,
@@ -34,13 +34,14 @@ FORMS = {
     "screenplay": "a name in capitals on a line of its own, and the speech below it",
     "prose": "plain text, which one narrator reads",
     "markdown": "prose with headings, lists and marks of Markdown",
+    "ssml": "SSML: a `<speak>` document, of which the tags that commands have are obeyed",
     "json": "JSON: a list of turns, an object that holds one, or an object per line",
     "csv": "a table with columns for speaker and text; commas, semicolons, tabs or bars",
     "yaml": "YAML in the same shapes as JSON",
     "srt": "SubRip subtitles",
     "vtt": "WebVTT subtitles",
 }
-PROSE = ("prose", "markdown")
+PROSE = ("prose", "markdown", "ssml")
 """Forms without people who speak: nothing in parentheses is a stage direction there."""
 
 
@@ -63,6 +64,8 @@ def recognise(text: str, cast: Collection[str], findings: Findings, *, form: str
         cast: identities of speakers that are named beside the script.
         form: the form, where somebody says so.
     """
+    if form == "ssml" or (form is None and markup.is_document(text)):
+        return Recognised("ssml", structure.lines_of(markup.without_prolog(text).split("\n")))
     syntax = form if form in _SYNTAXES else None if form else _syntax(text)
     if syntax:
         return Recognised(syntax)

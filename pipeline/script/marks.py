@@ -7,9 +7,9 @@ without an `Omission`.
 import html
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from pipeline.script import directions
+from pipeline.script import directions, markup
 from pipeline.script.plain import is_picture, newline_counter, plain_letters
 from pipeline.script.turns import Findings
 from pipeline.script.vocabulary import words_of
@@ -31,6 +31,8 @@ _ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,6}|#[xX][\da-fA-F]{1,
 _GUARD = 0xE000
 """Escaped characters are moved here, where no rule below finds them, and back in the end."""
 _PAUSE_MARK = "\ue0ff"
+_COMMAND_MARK = "\ue0fd"
+_MARKED = re.compile(f"([{_PAUSE_MARK}{_COMMAND_MARK}])")
 _PAUSE_TAG = re.compile(
     r"\[\s*(?P<pause>pause[^\]\n]*)\]?|<break\b(?P<attributes>[^<>]*)>(?:\s*</break>)?", re.IGNORECASE
 )
@@ -38,9 +40,9 @@ _PAUSE = re.compile(r"pause\s*:\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*", re.IGNORECASE)
 _NO_PAUSE = "has a [pause…] that is not a pause; write [pause:800ms] or [pause:1.5s]"
 _BREAK_TIME = re.compile(r"time\s*=\s*[\"']\s*(\d+(?:\.\d+)?)\s*(ms|s)\s*[\"']", re.IGNORECASE)
 _COMMAND = re.compile(
-    r"\[\s*(?:voice|rate|speed|pitch|volume|style|emotion|lang|language|tempo)\s*[:=][^\[\]\n]*\]", re.I
+    r"\[\s*(?:speed|pitch|volume|style|emotion|lang|language|tempo)\s*[:=][^\[\]\n]*\]", re.I
 )
-_VOICE_TAG = re.compile(r"<(?:voice|prosody|audio|phoneme|say-as|lang)\b[^<>]*>", re.IGNORECASE)
+_VOICE_TAG = re.compile(r"<(?:audio|lang)\b[^<>]*>", re.IGNORECASE)
 _COMMENT = re.compile(r"<!--.*?-->|\[\[[^\[\]]*\]\]|/\*.*?\*/", re.DOTALL)
 _PICTURE = re.compile(r"!\[([^\[\]]*)\]\([^()\s]*(?:\s+\"[^\"]*\")?\)")
 _LINK = re.compile(
@@ -72,7 +74,7 @@ _OMITTED = re.compile(
 _MENTION = re.compile(r"<(?:[@#!][\w&!|.^ -]{1,60}|a?:\w{1,40}:\d{0,20})>")
 """`<@U012>`, `<#C01|general>`, `<:smile:123>`: people, channels and pictures by their numbers."""
 _TAG = re.compile(r"</?[A-Za-z][\w:-]{0,30}(?:\s+[\w:-]+\s*=\s*(?:\"[^\"<>]*\"|'[^'<>]*'))*\s*/?>")
-_BLOCK_TAG = re.compile(r"</?(?:br|p|div|li|tr|td|line|turn|s|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE)
+_BLOCK_TAG = re.compile(r"</?(?:br|div|li|tr|td|line|turn|h[1-6])(?:\s[^<>]*)?/?>", re.IGNORECASE)
 _END_TIME = re.compile(r"0?\d:\d{2}:\d{2}|0\d:\d{2}")
 """A time behind a line, as transcripts have it."""
 _NUMBERING = re.compile(r"[\w]{1,2}|[ivxlc]+|\d+")
@@ -82,17 +84,22 @@ _COMPOUNDS = words_of("""
     best better so father mother brother sister son daughter one two three four five six seven eight nine ten
     twenty thirty forty fifty sixty seventy eighty ninety first second third far hard hand heart light dark
 """)
-_BLANK = re.compile(rf"[ \n{_PAUSE_MARK}]*")
+_BLANK = re.compile(rf"[ \n{_PAUSE_MARK}{_COMMAND_MARK}]*")
+_BESIDE = f" {_PAUSE_MARK}{_COMMAND_MARK}"
+"""Spaces and marks that a sentence's ends are found beside."""
 _SENTENCE_END = tuple(".!?…:;\"')]—")
 
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Words, or a pause between words."""
+    """Words, a pause between words, or a command."""
 
     line: int
     text: str = ""
     pause_ms: int = 0
+    command: markup.Command | None = None
+    glued: bool = False
+    """True if no space is between its words and those before it."""
 
 
 def clean(lines: Sequence[tuple[int, str]], findings: Findings, *, has_speakers: bool) -> list[Piece]:
@@ -122,6 +129,7 @@ class _Cleaner:
         self.text = _ENTITY.sub(_character, _ESCAPED.sub(lambda found: _guarded(found[1]), whole))
         self.findings = findings
         self.pauses: list[int] = []
+        self.commands: list[markup.Command] = []
         self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/:") or bool(
             _SUPERSCRIPT.search(self.text)
         )
@@ -151,14 +159,21 @@ class _Cleaner:
         """Pauses, comments, commands and markup."""
         self.text = _PAUSE_TAG.sub(self._pause, self.text)
         self.drop(_COMMENT, COMMENT, _nothing)
-        for pattern, example in ((_COMMAND, "[voice:…] or [rate:…]"), (_VOICE_TAG, "<voice> or <prosody>")):
+        newlines = newline_counter(self.text)
+        self.text = markup.COMMAND.sub(lambda found: self._command(found, newlines), self.text)
+        for pattern, example in ((_COMMAND, "[pitch:…] or [style:…]"), (_VOICE_TAG, "<audio> or <lang>")):
             for found in pattern.finditer(self.text):
                 self.findings.problem(
                     self.line(found.start()),
-                    f"has a command such as {example}, which is not obeyed; take it out: a change of speaker "
-                    "is a line of its own, and voices are set with `--voice`",
+                    f"has a command such as {example}, which is not obeyed; take it out. There are "
+                    "[pause:…], [rate:…], [voice:…], [say:…] and [spell]",
                 )
             self.text = pattern.sub(lambda found: "\n" * found[0].count("\n"), self.text)
+
+    def _command(self, found: re.Match[str], newlines: Callable[[int], int]) -> str:
+        line = self.numbers[newlines(found.start())]
+        self.commands.append(markup.command(found, line, self.findings))
+        return _COMMAND_MARK + "\n" * found[0].count("\n")
 
     def _pause(self, found: re.Match[str]) -> str:
         line = self.line(found.start())
@@ -249,11 +264,11 @@ class _Cleaner:
         return self.text[offset : end if end >= 0 else None]
 
     def _begins_sentence(self, offset: int) -> bool:
-        before = self._line_before(offset).rstrip(f" {_PAUSE_MARK}")
+        before = self._line_before(offset).rstrip(_BESIDE)
         return not before or before.rstrip().endswith(_SENTENCE_END)
 
     def _ends_sentence(self, offset: int) -> bool:
-        after = self._line_after(offset).lstrip(f" {_PAUSE_MARK}")
+        after = self._line_after(offset).lstrip(_BESIDE)
         return not after or after[0].isupper() or not (after[0].isalnum() or after[0] in ",;:-—")
 
     def emphasis(self) -> None:
@@ -285,13 +300,20 @@ class _Cleaner:
         self.text = _MOVED.sub(moved, self.text)
 
     def pieces(self) -> list[Piece]:
-        """Words and pauses in order."""
-        pieces, pauses = [], iter(self.pauses)
+        """Words, pauses and commands in order."""
+        pieces, pauses, commands = list[Piece](), iter(self.pauses), iter(self.commands)
         for number, text in zip(self.numbers, self.text.split("\n"), strict=True):
-            for position, words in enumerate(text.split(_PAUSE_MARK)):
-                if position:
+            before = " "
+            for words in _MARKED.split(text):
+                if words == _PAUSE_MARK:
                     pieces.append(Piece(number, pause_ms=next(pauses)))
-                pieces.append(Piece(number, _unguarded(words)))
+                    before = " "
+                elif words == _COMMAND_MARK:
+                    pieces.append(Piece(number, command=_readable(next(commands))))
+                elif words:
+                    glued = not before[-1].isspace() and not words[0].isspace()
+                    pieces.append(Piece(number, _unguarded(words), glued=glued))
+                    before = words
         return pieces
 
 
@@ -322,6 +344,10 @@ def _character(found: re.Match[str]) -> str:
         and not is_picture(character)
     )
     return _guarded(character) if readable else found[0]
+
+
+def _readable(command: markup.Command) -> markup.Command:
+    return replace(command, value=_unguarded(command.value))
 
 
 def _unguarded(text: str) -> str:

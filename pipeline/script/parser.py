@@ -13,6 +13,7 @@ from typing import Any
 
 from pipeline.errors import OptionError, ScriptError
 from pipeline.script import form as forms
+from pipeline.script import markup
 from pipeline.script.encoding import decode, misdecoded_lines
 from pipeline.script.events import Event, fold, named
 from pipeline.script.foreign import refuse_foreign
@@ -125,7 +126,8 @@ def _read(
     else:
         text = decode(source, encoding) if isinstance(source, bytes) else source
         _refuse_long(len(text), characters_max)
-        refuse_foreign(text)
+        if not markup.is_document(text):
+            refuse_foreign(text)
         text = structured.unfenced(with_newlines(text), findings)
         _refuse_misdecoded(text, findings)
         found, events = _recognised(text, form, cast, findings)

@@ -24,9 +24,37 @@ class Turn:
     pause_ms: int = 0
     """Silence asked for before it."""
     continues: bool = False
-    """True if a pause cut it from the turn before it: no new breath, no new turn."""
+    """True if a pause or a command cut it from the turn before it: no new breath, no new turn."""
     start_ms: int | None = None
     """Time in the file at which it is to begin; None to follow the turn before it."""
+    rate: float = 1.0
+    """Factor of the speaking rate."""
+    said: tuple["Said", ...] = ()
+    """Parts that are spoken in given words, in order."""
+
+    def with_text(self, text: str) -> "Turn":
+        """The turn with another text; parts whose words are not in it are lost."""
+        found, position = list[Said](), 0
+        for said in self.said:
+            words = self.text[said.start : said.end]
+            start = text.find(words, position)
+            if start >= 0:
+                position = start + len(words)
+                found.append(replace(said, start=start, end=position))
+        return replace(self, text=text, said=tuple(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """Part of a turn that is spoken in given words."""
+
+    start: int
+    end: int
+    """Characters [start, end) of the turn's text."""
+    kind: str
+    """One of `pipeline.script.markup.WORDED`."""
+    value: str
+    """Words, IPA, or the kind of `say-as`; empty for spelling."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +135,8 @@ class Script:
     """In order; the first one may begin after the first turn."""
     work: Work | None = None
     """None if it is no book."""
+    voiced: tuple[str, ...] = ()
+    """Voices that are named by `[voice:…]`, as speakers of their own."""
 
     @property
     def speakers(self) -> tuple[str, ...]:
@@ -141,6 +171,8 @@ class Findings:
         self._problem_lines: set[int] = set()
         self.notices: list[Finding] = []
         self.omissions: list[Omission] = []
+        self.voiced: dict[str, None] = {}
+        """Voices that are named by commands, in order."""
 
     def problem(self, line: int, reason: str) -> None:
         found = Finding(line, reason)
@@ -163,6 +195,7 @@ class Findings:
         self._problem_lines |= other._problem_lines
         self.notices += other.notices
         self.omissions += other.omissions
+        self.voiced |= other.voiced
 
     def script(
         self,
@@ -175,7 +208,7 @@ class Findings:
         """The script with all findings in the order of its lines."""
         ordered = [tuple(sorted(found, key=_line)) for found in (self.notices, self.problems)]
         omissions = tuple(sorted(self.omissions, key=lambda omission: omission.line))
-        return Script(turns, form, ordered[0], omissions, ordered[1], chapters, work)
+        return Script(turns, form, ordered[0], omissions, ordered[1], chapters, work, tuple(self.voiced))
 
 
 def _line(finding: Finding) -> int:

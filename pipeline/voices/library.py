@@ -59,6 +59,14 @@ class Voices:
         self.store.overwrite(_NAMES + quote(name), digest.encode())
         return digest
 
+    def copy(self, digest: str, to: Store) -> None:
+        """Copy a recording to another store.
+
+        Raises:
+            MissingArtifactError: it is missing or damaged.
+        """
+        to.put(_RECORDINGS + digest, self.store.need(_RECORDINGS + digest))
+
     def names(self) -> list[str]:
         """Names of all voices, sorted."""
         return sorted(unquote(name.removeprefix(_NAMES)) for name, _, _ in self.store.objects.names(_NAMES))

@@ -17,7 +17,13 @@ from pipeline.jobs.artifacts import put_audio, read_samples, stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.records import SegmentAudio, Span
 from pipeline.store.artifacts import Store
-from pipeline.stored_records import FAILURE_VERSION, MANIFEST_VERSION, PLAN_VERSION, SEGMENT_VERSION
+from pipeline.stored_records import (
+    FAILURE_VERSION,
+    MANIFEST_VERSION,
+    PLAN_VERSION,
+    PLAN_VERSION_RATES,
+    SEGMENT_VERSION,
+)
 from tests.golden.ten_segments import JOB, PROFILE, REQUEST, segments
 
 SAMPLES = (0.1 * np.sin(np.arange(400) * 0.3)).astype(np.float32)
@@ -168,7 +174,8 @@ def _read_all(jobs: Jobs) -> None:
 def test_a_higher_version_is_left_to_a_later_release(store: Store, name: str) -> None:
     record = json.loads(store.get(f"jobs/{JOB}/{name}") or b"{}")
     store.overwrite(f"jobs/{JOB}/{name}", canonical_json({**record, "version": 9}))
-    expected = f"jobs/{JOB}/{name} has version 9; this release reads up to 1"
+    newest = PLAN_VERSION_RATES if name.startswith("plan") else 1
+    expected = f"jobs/{JOB}/{name} has version 9; this release reads up to {newest}"
     with pytest.raises(NewerRecordError, match=expected):
         _read_all(Jobs(store))
     assert issubclass(NewerRecordError, StoreError), "so the message goes back to its queue"

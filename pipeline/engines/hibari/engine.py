@@ -19,6 +19,7 @@ from pipeline.engines.hibari import durations, normalizer
 from pipeline.engines.hibari.vocal_tract import OWN_TEXT, VocalTract, Voiceprint, estimate, voiceprint
 from pipeline.engines.load_timing import loading
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
+from pipeline.engines.rates import handed_on, rates_meta, rates_of
 from pipeline.errors import EngineError, OptionError
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Hibari:
         variations=tuple(VARIATIONS),
         takes=({},),
         take_options=("pace",),
+        rates=(0.6, 1.6),
     )
 
     def options(self, given: Options) -> Options:
@@ -93,6 +95,9 @@ class Hibari:
     def wording(self, text: str, kinds: Collection[str] = ()) -> Wording:
         return normalizer.wording(text, kinds)
 
+    def pronounced(self, written: str, ipa: str) -> Wording:
+        return normalizer.pronounced(written, ipa)
+
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """Split lines into sentences, each with the number of its line."""
         model = _model()
@@ -101,7 +106,7 @@ class Hibari:
             for number, line in enumerate(segment.lines)
             for sentence in model.split_sentences(line.text)
         ]
-        return Arrays({}, {"sentences": json.dumps(sentences, ensure_ascii=False)})
+        return Arrays({}, {"sentences": json.dumps(sentences, ensure_ascii=False), **rates_meta(segment)})
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
         """Convert sentences to one sequence of phoneme IDs, with the end of each chunk."""
@@ -110,12 +115,14 @@ class Hibari:
         ids: list[int] = []
         words: list[int] = []
         chunks: list[tuple[int, int]] = []
-        for number, (_, _, sentence) in enumerate(sentences):
+        rates, length = rates_of(tokens), 0.0
+        for number, (line, _, sentence) in enumerate(sentences):
             for chunk_ids, chunk_words in durations.phonemes(model, sentence):
                 ids += chunk_ids
                 words += chunk_words
                 chunks.append((number, len(ids)))
-        frames = round(len(ids) * _FRAMES_PER_PHONEME / float(options["pace"]))
+                length += len(chunk_ids) / rates.get(line, 1.0)
+        frames = round(length * _FRAMES_PER_PHONEME / float(options["pace"]))
         return Arrays(
             {
                 "ids": np.array(ids, np.int16),
@@ -126,6 +133,7 @@ class Hibari:
                 "sentences": tokens.meta["sentences"],
                 "frames": str(frames),
                 "frames_max": str(4 * frames + 800),
+                **handed_on(tokens),
             },
         )
 
@@ -141,14 +149,16 @@ class Hibari:
         sentences = json.loads(semantic.meta["sentences"])
         heard: list[list[Samples]] = [[] for _ in sentences]
         timed: list[dict[int, tuple[int, int]]] = [{} for _ in sentences]
-        words = semantic.arrays.get("words")
+        words, rates = semantic.arrays.get("words"), rates_of(semantic)
         start = frames = 0
         for number, (sentence, end) in enumerate(semantic.arrays["chunks"].tolist()):
             control.check()
             ratio, pace, pitch = speakers[sentences[sentence][1]].arrays["tract"].tolist()
             samples, lengths = _speak(
                 semantic.arrays["ids"][start:end].tolist(),
-                VocalTract(ratio, pace * float(options["pace"]), pitch),
+                VocalTract(
+                    ratio, pace * float(options["pace"]) * rates.get(sentences[sentence][0], 1.0), pitch
+                ),
                 np.random.default_rng([seed, number]),
             )
             if words is not None:  # those of an earlier release have none

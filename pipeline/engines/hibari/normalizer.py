@@ -10,6 +10,7 @@ import unicodedata
 from collections.abc import Callable, Collection
 
 from pipeline.engines.hibari import respelling
+from pipeline.engines.hibari.ipa import phonemes
 from pipeline.engines.hibari.symbols import FRACTIONS, GREEK, words_of
 from pipeline.engines.protocol import Wording
 from pipeline.normalization.currencies import CURRENCIES
@@ -103,6 +104,7 @@ FRONT_END: Reads = {
 }
 """Rules whose finds the front end or the rules here read right, so that such texts stay as they are."""
 _OVERRIDE = re.compile(r"\]\(")
+_BRACKETS = re.compile(r"[\[\]()]")
 _SPACES = re.compile(r" +(?=[.,;:!?])")
 _FULL_WIDTH = {0xFEE0 + code: code for code in range(0x21, 0x7F)}
 _APART = "\ue000"
@@ -146,6 +148,23 @@ Latin letters or take it out, give `--unspeakable skip` or `spell`, or choose an
     if words != text:
         words = _SPACES.sub("", " ".join(words.split())).replace(_APART, " ")
     return Wording(words, tuple(problems), tuple(dict.fromkeys(notices)), tuple(refused))
+
+
+def pronounced(written: str, ipa: str) -> Wording:
+    """Write a word with its phonemes, as the front end takes them.
+
+    >>> pronounced("Nuala", "ˈnuːlə").text
+    '[Nuala](/nˈulə/)'
+    >>> pronounced("Nuala", "жu").problems
+    ("has 'ж' in its IPA, which is no IPA symbol",)
+    """
+    sounds, unknown = phonemes(ipa)
+    word = _BRACKETS.sub("", written) or "word"
+    if unknown or not sounds.strip():
+        shown = ", ".join(map(repr, unknown[:_SHOWN_MAX])) or "nothing"
+        return Wording(word, (f"has {shown} in its IPA, which is no IPA symbol",))
+    sounds = sounds.replace(" ", "")
+    return Wording(f"[{word}](/{sounds}/)")
 
 
 def _needs_words(text: str) -> bool:

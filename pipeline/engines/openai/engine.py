@@ -11,6 +11,7 @@ from pipeline.arrays import Arrays
 from pipeline.engines.openai.server import SpeechServer
 from pipeline.engines.openai.traffic import Traffic, Waits, traffic
 from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
+from pipeline.engines.rates import handed_on, rates_meta, rates_of
 from pipeline.errors import EngineError, OptionError, VoiceError
 from pipeline.normalization.normalizer import normalized
 from pipeline.script import sentences
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.engines.openai.client import Connection, SpeechClient
 
 SAMPLE_RATE_HZ = 24_000
+_SPEED_MIN, _SPEED_MAX = 0.25, 4.0
 FRAME_RATE_HZ = 10.0
 """Rate at which progress is counted; servers have none in common."""
 SLOTS = 4
@@ -62,6 +64,7 @@ class OpenAI:
             presets=self.server.voices,
             named_voices=True,
             normalizes=True,
+            rates=(0.5, 2.0),
             takes=({},),
             take_options=("pace",),
         )
@@ -75,7 +78,7 @@ class OpenAI:
         unknown = sorted(set(given) - {"pace"})
         if unknown:
             raise OptionError(", ".join(unknown), "unknown option; openai has pace")
-        if isinstance(speed, bool | str) or not 0.25 <= speed <= 4.0:
+        if isinstance(speed, bool | str) or not _SPEED_MIN <= speed <= _SPEED_MAX:
             raise OptionError("pace", f"{speed!r} is not between 0.25 and 4")
         return {"pace": float(speed)}
 
@@ -87,6 +90,9 @@ class OpenAI:
         """Leave the text as it is but for the given kinds: what a server cannot speak is not known."""
         return Wording(normalized(text, kinds))
 
+    def pronounced(self, written: str, ipa: str) -> None:
+        """Return None: the convention has no IPA."""
+
     def text(self, segment: SegmentText, options: Options) -> Arrays:
         """Split lines into requests, each with the number of its line."""
         requests = [
@@ -94,15 +100,17 @@ class OpenAI:
             for number, line in enumerate(segment.lines)
             for piece in _pieces(line.text, self.server.characters_max)
         ]
-        return Arrays({}, {"requests": json.dumps(requests, ensure_ascii=False)})
+        return Arrays({}, {"requests": json.dumps(requests, ensure_ascii=False), **rates_meta(segment)})
 
     def semantic(self, tokens: Arrays, options: Options) -> Arrays:
         """Plan the duration; the server has no semantic tokens to hand over."""
-        speed = float(options["pace"])
-        expected_s = sum(expected_duration_s(text, speed) for *_, text in _requests(tokens))
+        speed, rates = float(options["pace"]), rates_of(tokens)
+        expected_s = sum(
+            expected_duration_s(text, speed * rates.get(line, 1.0)) for line, _, text in _requests(tokens)
+        )
         frames_max = math.ceil((_LONGEST * expected_s + _LONGEST_MORE_S) * FRAME_RATE_HZ)
         frames = {"frames": str(round(expected_s * FRAME_RATE_HZ)), "frames_max": str(frames_max)}
-        return Arrays({}, {"requests": tokens.meta["requests"], **frames})
+        return Arrays({}, {"requests": tokens.meta["requests"], **frames, **handed_on(tokens)})
 
     def speaker(self, reference: Reference, options: Options) -> Arrays:
         """Check that the settings or the server have the voice.
@@ -131,12 +139,14 @@ class OpenAI:
         """
         voices = [one.meta["voice"] for one in speakers]
         waits = Waits(control)
-        requests = _requests(semantic)
+        requests, rates = _requests(semantic), rates_of(semantic)
+        pace = float(options["pace"])
 
         async def spoken(connection: "Connection") -> list[Utterance]:
             utterances, seconds = [], 0.0
             for line, slot, text in requests:
-                utterances.append(await self._utterance(connection, line, text, voices[slot], options))
+                speed = min(_SPEED_MAX, max(_SPEED_MIN, round(pace * rates.get(line, 1.0), 4)))
+                utterances.append(await self._utterance(connection, line, text, voices[slot], speed))
                 seconds += len(utterances[-1].samples) / SAMPLE_RATE_HZ
                 control.frames(round(seconds * FRAME_RATE_HZ))
             return utterances
@@ -145,9 +155,8 @@ class OpenAI:
             return self._client.run(spoken, waits)
 
     async def _utterance(
-        self, connection: "Connection", line: int, text: str, voice: str, options: Options
+        self, connection: "Connection", line: int, text: str, voice: str, speed: float
     ) -> Utterance:
-        speed = float(options["pace"])
         body = {
             "model": self.model,
             "input": text,

@@ -106,6 +106,9 @@ class VibeVoice:
             unspeakable=tuple(symbols),
         )
 
+    def pronounced(self, written: str, ipa: str) -> None:
+        """Return None: the model reads no IPA."""
+
     def options(self, given: Options) -> Options:
         return rules.canonical(given)
 

@@ -39,8 +39,10 @@ def test_words_are_respelt(entries: dict[str, Any], text: str, spoken: str) -> N
 @pytest.mark.parametrize(
     ("entries", "reason"),
     [
-        ({"Nuala": ""}, "no respelling"),
-        ({"Nuala": {"ipa": "nuːlə"}}, "unknown keys ipa"),
+        ({"Nuala": ""}, "no respelling or IPA"),
+        ({"Nuala": {"spell": True}}, "unknown keys spell"),
+        ({"Nuala": {"ipa": "nuːlə", "say": "Noola"}}, "or both"),
+        ({"Nuala": {"ipa": "//"}}, "no respelling or IPA"),
         ({"Nuala": {"say": "x", "case": "yes"}}, "neither true nor false"),
         ({"Nuala": {"say": "x", "after": ["two words"]}}, "lists of single words"),
         ({"...": "x"}, "does not begin with a word"),

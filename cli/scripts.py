@@ -94,6 +94,14 @@ HeadingsOption = Annotated[
         help=f"Headings: {' or '.join(HEADINGS)}. By default they are spoken where there are no speakers."
     ),
 ]
+SplitHoursOption = Annotated[
+    float | None,
+    typer.Option(
+        "--split-hours",
+        metavar="N",
+        help="Most hours of each file of an archive such as `book.mp3.zip`, in place of a file per chapter.",
+    ),
+]
 LoudnessOption = Annotated[
     str | None,
     typer.Option(
@@ -156,6 +164,12 @@ def source_options(reading: ReadingOptions) -> dict[str, Any]:
         "unspeakable": reading.unspeakable if reading.unspeakable != ERROR else None,
     }
     return {name: value for name, value in given.items() if value}
+
+
+def file_options(loudness: str | None, split_hours: float | None) -> dict[str, Any]:
+    """Options of the job's file that are given."""
+    given = {"loudness": loudness, "split_hours": split_hours}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def read_source(path: Path, reading: ReadingOptions) -> Source:

@@ -86,6 +86,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         chapters=chapters,
         written=jobs.plans.written(plan.job),
         starts_ms=jobs.plans.starts_ms(plan.job),
+        split_hours=plan.options.split_hours,
         preset=plan.options.loudness,
     )
 
@@ -120,6 +121,7 @@ def _join(
                 chapters=chapters,
                 written=jobs.plans.written(plan.job),
                 starts_ms=jobs.plans.starts_ms(plan.job),
+                split_hours=plan.options.split_hours,
                 heard=_heard(jobs, plan, chosen),
                 preset=plan.options.loudness,
                 encoded_runs=StoredRuns(jobs.store, takes),

@@ -24,11 +24,13 @@ from cli.scripts import (
     LoudnessOption,
     NormalizeOption,
     ScriptArgument,
+    SplitHoursOption,
     SymbolsOption,
     TimedOption,
     UnspeakableOption,
     VoiceOption,
     examine,
+    file_options,
     given_voices,
     read_source,
     reading_of,
@@ -67,6 +69,7 @@ def submit(
         typer.Option("--option", metavar="NAME=VALUE", help="Option of the job or the engine."),
     ] = None,
     loudness: LoudnessOption = None,
+    split_hours: SplitHoursOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = None,
@@ -86,7 +89,7 @@ def submit(
         reading = reading_of(
             form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
         )
-        options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
+        options |= source_options(reading) | file_options(loudness, split_hours)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)

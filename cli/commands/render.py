@@ -21,11 +21,13 @@ from cli.scripts import (
     LoudnessOption,
     NormalizeOption,
     ScriptArgument,
+    SplitHoursOption,
     SymbolsOption,
     TimedOption,
     UnspeakableOption,
     VoiceOption,
     examine,
+    file_options,
     given_voices,
     inputs,
     read_source,
@@ -62,6 +64,7 @@ def render(
         str, typer.Option(help="`fail`, or `gap`: leave silence where a segment cannot be made.")
     ] = "fail",
     loudness: LoudnessOption = None,
+    split_hours: SplitHoursOption = None,
     form: FormOption = None,
     encoding: EncodingOption = None,
     symbols: SymbolsOption = None,
@@ -91,7 +94,7 @@ def render(
         reading = reading_of(
             form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
         )
-        options |= source_options(reading) | ({"loudness": loudness} if loudness else {})
+        options |= source_options(reading) | file_options(loudness, split_hours)
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)

@@ -25,17 +25,24 @@ VERIFY = ("off", "light", "full")
 LOUDNESS = ("podcast", "audiobook", "broadcast")
 TAKES_MAX = 20
 FIRST_WORDS_MIN, FIRST_WORDS_MAX = 4, 1000
+SPLIT_HOURS_MIN, SPLIT_HOURS_MAX = 0.001, 1000
 JOB_ID = "[0-9a-f]{20}"
 """Pattern of a job ID."""
 _TITLE_MAX = 200
 _NAME_MAX, _VALUE_MAX = 40, 60
 """Most characters of an option's name and of its value in a message."""
-_INTEGERS: Mapping[str, tuple[int, int]] = {
+_NUMBERS: Mapping[str, tuple[float, float]] = {
     "seed": (0, 2**32 - 1),
     "takes_max": (1, TAKES_MAX),
     "first_segment_words": (FIRST_WORDS_MIN, FIRST_WORDS_MAX),
+    "split_hours": (SPLIT_HOURS_MIN, SPLIT_HOURS_MAX),
 }
 """Least and highest value by option."""
+_KINDS: Mapping[str, tuple[type | tuple[type, ...], str]] = {
+    **dict.fromkeys(_NUMBERS, (int, "an integer")),
+    "split_hours": ((int, float), "a number"),
+}
+"""Type and its noun of options that are not strings."""
 _PATTERNS = {
     "device": (re.compile(r"[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*\.\d+"), "<host>.<n>"),
     "base_job": (re.compile(JOB_ID), "a job ID, which has 20 hexadecimal digits"),
@@ -79,6 +86,8 @@ class JobOptions:
     """Owner of the segments, which are shared with jobs of the same owner alone. They sound the same."""
     loudness: str | None = None
     """Loudness preset of the file: 'podcast', 'audiobook' or 'broadcast'."""
+    split_hours: float | None = None
+    """Most hours of each file of an archive, split at chapters or turns; None: a file per chapter."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +139,10 @@ class Request:
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""
         unchecked = () if self.checker else ("verify", "takes_max")
-        later = ("base_job", "first_segment_words", "namespace", "webhook", "segment_owner", "loudness")
+        later = (
+            *("base_job", "first_segment_words", "namespace", "webhook", "segment_owner", "loudness"),
+            "split_hours",
+        )
         unset = [name for name in later if not getattr(self.options, name)]
         without = {*unchecked, *unset}
         return {name: getattr(self.options, name) for name in JobOptions.__slots__ if name not in without}
@@ -253,8 +265,12 @@ def split_options(given: Mapping[str, Any], *, engine: str) -> tuple[JobOptions,
         reason = None if name in problems else _problem(name, value)
         if reason:
             problems[name] = reason
+    if own.get("split_hours") and not problems.keys() & {"format", "split_hours"}:
+        problems |= _problem_of_splitting(own.get("format", DEFAULT_AUDIO_FORMAT))
     if problems:
         raise OptionError.of([(name[:_NAME_MAX], reason) for name, reason in problems.items()])
+    if "split_hours" in own:
+        own["split_hours"] = float(own["split_hours"])
     return JobOptions(**own), rest
 
 
@@ -266,9 +282,17 @@ def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Itera
             if not isinstance(value, str | int | float):
                 yield name, "is not a number, a string or a boolean"
         else:
-            kind = int if name in _INTEGERS else str
+            kind, noun = _KINDS.get(name, (str, "a string"))
             if not isinstance(value, kind) or isinstance(value, bool):
-                yield name, f"{_shown(value)} is not {'an integer' if kind is int else 'a string'}"
+                yield name, f"{_shown(value)} is not {noun}"
+
+
+def _problem_of_splitting(file_format: str) -> dict[str, str]:
+    """Reason why files of a format cannot be split, by the option."""
+    archives = [name for name in AUDIO_FORMATS if name.endswith(".zip")]
+    if file_format in archives:
+        return {}
+    return {"split_hours": f"needs an archive for its files: a format of {', '.join(archives)}"}
 
 
 def _problem(name: str, value: Any) -> str | None:
@@ -281,8 +305,8 @@ def _problem(name: str, value: Any) -> str | None:
     }.get(name)
     if allowed is not None and value not in allowed:
         return f"unknown value {_shown(value)}; available: {', '.join(allowed)}"
-    if name in _INTEGERS and not _INTEGERS[name][0] <= value <= _INTEGERS[name][1]:
-        return f"{_shown(value)} is not between {_INTEGERS[name][0]} and {_INTEGERS[name][1]}"
+    if name in _NUMBERS and not _NUMBERS[name][0] <= value <= _NUMBERS[name][1]:
+        return f"{_shown(value)} is not between {_NUMBERS[name][0]} and {_NUMBERS[name][1]}"
     if name == "title" and (
         len(value) > _TITLE_MAX or any(unicodedata.category(letter) == "Cc" for letter in value)
     ):

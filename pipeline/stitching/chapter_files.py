@@ -1,7 +1,7 @@
-"""One file per chapter, numbered and tagged, in a ZIP archive with a playlist.
+"""One file per chapter or part, numbered and tagged, in a ZIP archive with a playlist.
 
-Each chapter is encoded to a temporary file beside the archive, and moved into it when it is complete, so only
-one chapter is on the disk twice. Nothing is compressed again. Equal files give equal archives.
+Each file is encoded to a temporary file beside the archive, and moved into it when it is complete, so only
+one file is on the disk twice. Nothing is compressed again. Equal files give equal archives.
 """
 
 import re
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Protocol
 
 from pipeline.arrays import Pcm
+from pipeline.stitching.marks.parts import chapters_within
 from pipeline.stitching.tags import ChapterTag, Tags
 
 PLAYLIST = "playlist.m3u8"
@@ -34,7 +35,7 @@ Encoder = Callable[[Path, int, int, Tags], AudioWriter]
 
 
 class ChapterFiles:
-    """Archive of one file per chapter; one file alone if there are no chapters.
+    """Archive of one file per part, or per chapter; one file alone if there are neither.
 
     Args:
         encoder: of the files.
@@ -54,7 +55,7 @@ class ChapterFiles:
         self._part = path.with_name(f"{path.name}.chapter")
         self._rate, self._tags, self._encoder, self._ending = sample_rate_hz, tags, encoder, ending
         whole = ChapterTag(tags.title or "Audio", 0.0, samples / sample_rate_hz)
-        self._chapters = tags.chapters or (whole,)
+        self._chapters = tags.parts or tags.chapters or (whole,)
         self._ends = file_ends(tags, sample_rate_hz, samples)
         self._zip = zipfile.ZipFile(path, "w", zipfile.ZIP_STORED)
         self._number = self._position = 0
@@ -92,7 +93,8 @@ class ChapterFiles:
             title=chapter.title,
             album=self._tags.title,
             track=f"{self._number + 1}/{len(self._chapters)}",
-            chapters=(),
+            parts=(),
+            chapters=chapters_within(chapter, self._tags.chapters) if self._tags.parts else (),
         )
         return self._encoder(self._part, self._rate, self._ends[self._number] - self._position, own)
 
@@ -113,7 +115,8 @@ class ChapterFiles:
 
 def file_ends(tags: Tags, sample_rate_hz: int, samples: int) -> list[int]:
     """Samples after the last one of each file."""
-    return [round(chapter.end_s * sample_rate_hz) for chapter in tags.chapters[:-1]] + [samples]
+    files = tags.parts or tags.chapters
+    return [round(file.end_s * sample_rate_hz) for file in files[:-1]] + [samples]
 
 
 def _member(name: str) -> zipfile.ZipInfo:

@@ -27,6 +27,7 @@ from pipeline.stitching.levels import Levels, SplitMeter, joined
 from pipeline.stitching.loudness import LoudnessTargets, decibels, gains_db, integrated
 from pipeline.stitching.marks.chapters import ChapterTime, chapter_times, tags_of
 from pipeline.stitching.marks.cue_times import CueTime, cue_times
+from pipeline.stitching.marks.parts import parts
 from pipeline.stitching.presets import PRESETS, LoudnessReport, MeasuredFile, corrected, report
 from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
 from pipeline.stitching.remux.encoded_run import settings as encoder_settings
@@ -131,6 +132,7 @@ def stitch(
     targets: LoudnessTargets = TARGETS,
     pauses: Pauses = PAUSES,
     starts_ms: Mapping[int, int] | None = None,
+    split_hours: float | None = None,
     preset: str | None = None,
     encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
@@ -150,6 +152,7 @@ def stitch(
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
         starts_ms: times at which turns are to begin, by the turn's index.
+        split_hours: most hours of a file in an archive, in place of a file per chapter.
         preset: a name in `PRESETS`, in place of targets and pauses.
         encoded_runs: parts of files that were encoded before, for formats that are joined from such.
         progress: called with (finished segments, all segments).
@@ -184,7 +187,10 @@ def stitch(
         starts_ms=starts_ms or {},
     )
     marks = chapter_times(timeline, chapters, room_ms)
-    file = OutputFile(out, file_format, replace(tags, chapters=tags_of(marks)))
+    tags = replace(tags, chapters=tags_of(marks))
+    if split_hours:
+        tags = replace(tags, parts=parts(timeline, tags.chapters, split_hours, tags.title))
+    file = OutputFile(out, file_format, tags)
     sound = Sound(segments, read_samples, Mix(timeline, targets), control, progress)
     levels = _written(file, sound, encoded_runs, measured=bool(preset))
     if preset:

@@ -36,6 +36,8 @@ class Tags:
     cover: bytes = field(default=b"", repr=False)
     cover_type: str = ""
     """`image/jpeg` or `image/png`."""
+    parts: tuple[ChapterTag, ...] = ()
+    """Files of an archive, in order, without gaps; empty if these are its chapters."""
     chapters: tuple[ChapterTag, ...] = ()
     """In order, without gaps, from the start of the file; empty for none."""
 

@@ -2,6 +2,8 @@
 
 import io
 import zipfile
+from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import mutagen
@@ -150,3 +152,17 @@ def test_chapter_files_have_the_samples_of_their_chapters(tmp_path: Path) -> Non
 def test_a_script_without_chapters_is_one_file(tmp_path: Path) -> None:
     with zipfile.ZipFile(written(tmp_path, "mp3.zip", Tags(title="A play"))) as archive:
         assert archive.namelist() == ["01 A play.mp3", "playlist.m3u8"]
+
+
+def test_parts_of_an_archive_have_their_own_chapters_and_tags(tmp_path: Path) -> None:
+    cuts_s = (0.0, 4.0, LENGTH_S)
+    ends_s = enumerate(pairwise(cuts_s), 1)
+    halves = tuple(ChapterTag(f"Part {i}", start_s, end_s) for i, (start_s, end_s) in ends_s)
+    path = written(tmp_path, "mp3.zip", replace(TAGS, parts=halves))
+    with zipfile.ZipFile(path) as archive:
+        archive.extractall(tmp_path)
+        assert archive.namelist() == ["01 Part 1.mp3", "02 Part 2.mp3", "playlist.m3u8", "cover.png"]
+    for name, marks in (("01 Part 1.mp3", [0.0, 2.5, 4.0]), ("02 Part 2.mp3", [0.0, 2.125, 5.5])):
+        found = probe(tmp_path / name)
+        times_s = [float(chapter["start_time"]) for chapter in found["chapters"]]
+        assert [*times_s, float(found["chapters"][-1]["end_time"])] == pytest.approx(marks, abs=0.002)

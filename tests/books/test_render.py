@@ -1,6 +1,7 @@
 """Books through the command line and real workers; the files are read back by ffprobe."""
 
 import json
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -87,3 +88,38 @@ def test_headings_of_scripts_are_spoken_by_an_option_or_by_the_setting(ask: Run,
     assert speakers(VOXCHORD_HEADINGS="spoken") == {"Narrator": 2, **without}
     assert speakers("--headings", "silent", VOXCHORD_HEADINGS="spoken") == without
     assert "VOXCHORD_HEADINGS" in ask("check", script, VOXCHORD_HEADINGS="loud").stderr
+
+
+def test_an_archive_is_split_by_hours_at_chapters_and_turns(run: Run, book: Book, tmp_path: Path) -> None:
+    out, hours = tmp_path / "book.m4b.zip", 0.0062
+    done = run("render", book(3), "-o", out, "--split-hours", str(hours), "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    with zipfile.ZipFile(out) as archive:
+        archive.extractall(tmp_path / "parts")
+        names = [name for name in archive.namelist() if name.endswith(".m4b")]
+        playlist = archive.read("playlist.m3u8").decode().splitlines()
+    assert names == [f"{i:02d} {samples.TITLE}, part {i}.m4b" for i in range(1, len(names) + 1)]
+    assert playlist[2::2] == names
+    found = [probe(tmp_path / "parts" / name) for name in names]
+    lengths_s = [float(part["format"]["duration"]) for part in found]
+    assert len(names) > 1
+    assert max(lengths_s) <= hours * 3600 + 0.1
+    assert sum(lengths_s) == pytest.approx(manifest["duration_s"], abs=0.1 * len(names))
+    assert [part["format"]["tags"]["track"] for part in found] == [
+        f"{i}/{len(names)}" for i in range(1, len(names) + 1)
+    ]
+    assert {part["format"]["tags"]["album"] for part in found} == {samples.TITLE}
+    titles = [chapter["tags"]["title"] for part in found for chapter in part["chapters"]]
+    assert list(dict.fromkeys(titles)) == list(samples.CHAPTERS)
+    for part, length_s in zip(found, lengths_s, strict=True):
+        assert float(part["chapters"][0]["start_time"]) == 0.0
+        assert float(part["chapters"][-1]["end_time"]) == pytest.approx(length_s, abs=0.1)
+
+
+def test_only_archives_are_split_by_hours(ask: Run, book: Book, tmp_path: Path) -> None:
+    refused = ask("render", book(3), "-o", tmp_path / "book.mp3", "--split-hours", "5")
+    assert refused.returncode == 3
+    assert "needs an archive for its files: a format of flac.zip" in refused.stderr
+    out_of_range = ask("render", book(3), "-o", tmp_path / "book.mp3.zip", "--split-hours", "0")
+    assert "0.0 is not between 0.001 and 1000" in out_of_range.stderr

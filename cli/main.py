@@ -21,7 +21,7 @@ from cli.commands import (
     trim,
     voices,
 )
-from cli.commands.inspection import chapters, check, diff
+from cli.commands.inspection import chapters, check, diff, say
 from cli.permissions import make_private
 
 app = typer.Typer(
@@ -35,6 +35,7 @@ app = typer.Typer(
 )
 
 app.command()(render.render)
+app.command()(say.say)
 app.command()(check.check)
 app.command()(chapters.chapters)
 app.command()(service.up)

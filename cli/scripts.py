@@ -301,7 +301,7 @@ def examine(
         OptionError: unknown form, encoding, engine or model, or an option that the engine refuses.
         DependencyError: the engine's packages are not installed, and the workers run on this machine.
     """
-    engine = _engine(found, options)
+    engine = engine_of(found, options)
     engine.options(engine_options)
     reading = replace(source.reading, headings=source.reading.headings or found.headings or None)
     script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
@@ -332,7 +332,12 @@ def _explained(problem: CastProblem, given: GivenVoices) -> CastProblem:
     return replace(problem, reason=f"{problem.reason} ({place})") if place else problem
 
 
-def _engine(found: Settings, options: JobOptions) -> Engine:
+def engine_of(found: Settings, options: JobOptions) -> Engine:
+    """Engine of a request.
+
+    Raises:
+        DependencyError: its packages are not installed, and the workers run on this machine.
+    """
     name = options.model or (found.model if options.engine == found.engine else "") or None
     engine = found.registry().load(options.engine, found.checkpoint(name))
     if not found.broker_url:  # the workers run on this machine

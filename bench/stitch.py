@@ -18,8 +18,9 @@ import numpy as np
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.engines.protocol import Uncontrolled, Utterance
-from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
+from pipeline.file_formats import DEFAULT_AUDIO_FORMAT
 from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
+from pipeline.stitching.encoders import ENCODERS
 from pipeline.stitching.loudness import spans
 from pipeline.stitching.mixer import stitch
 from pipeline.store.artifacts import Store
@@ -121,7 +122,7 @@ def in_a_fresh_process(minutes: float, file_format: str) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--minutes", type=float, default=96)
-    parser.add_argument("--format", default=DEFAULT_AUDIO_FORMAT, choices=AUDIO_FORMATS)
+    parser.add_argument("--format", default=DEFAULT_AUDIO_FORMAT, choices=ENCODERS)
     parser.add_argument("--join", metavar="FOLDER", help="join once, in this process")
     given = parser.parse_args()
     if given.join:
@@ -129,7 +130,7 @@ def main() -> None:
         return
     figures: dict[str, float] = {}
     growth = []
-    for file_format in AUDIO_FORMATS:
+    for file_format in ENCODERS:
         long, short = (in_a_fresh_process(minutes, file_format) for minutes in (given.minutes, 1))
         growth.append(long["peak_bytes"] - short["peak_bytes"])
         figures |= {

@@ -28,6 +28,7 @@ AUDIO_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
             f"{name}.zip": FileFormat("application/zip", (f"{name}.zip",))
             for name in ("flac", "opus", "mp3", "m4b")  # one file per chapter
         },
+        "epub": FileFormat("application/epub+zip", ("epub",)),
     }
 )
 """Values of a job's option `format`; the first is the default."""
@@ -37,6 +38,8 @@ SUBTITLE_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
         "vtt": FileFormat("text/vtt; charset=utf-8", ("vtt",)),
     }
 )
+READ_ALONG = "epub"
+"""The format that is a book with its audio."""
 DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))
 DEFAULT_SUBTITLE_FORMAT = next(iter(SUBTITLE_FORMATS))
 

@@ -19,6 +19,7 @@ from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import Takes
+from pipeline.read_along import finished_file, sound_format
 from pipeline.script.turns import Work
 from pipeline.stitching import manifest as manifests
 from pipeline.stitching.manifest import Artifact
@@ -74,11 +75,12 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
     if not start or start[0].audio is None:
         return None
     work, chapters = jobs.plans.book(plan.job)
-    return stitch(
+    sound = out.with_name(f"{out.name}.sound")
+    stitched = stitch(
         ((each.segment, each.audio) for each in start),
         lambda segment: read_samples(jobs.store, segment.key, start[segment.index].take or 0),
-        out=out,
-        file_format=plan.options.format,
+        out=sound,
+        file_format=sound_format(plan),
         sample_rate_hz=start[0].audio.sample_rate_hz,
         words_per_s=1.0,  # there are no gaps
         control=control,
@@ -89,6 +91,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         split_hours=plan.options.split_hours,
         preset=plan.options.loudness,
     )
+    return finished_file(jobs, plan, stitched, sound, out)
 
 
 def _join(
@@ -107,13 +110,13 @@ def _join(
     takes = {each.segment.index: each.take or 0 for each in chosen}
     work, chapters = jobs.plans.book(plan.job)
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
-        out = Path(folder) / f"audio.{plan.options.format}"
+        sound, out = Path(folder) / "sound", Path(folder) / f"audio.{plan.options.format}"
         with watched or nullcontext():
             stitched = stitch(
                 ((each.segment, each.audio) for each in chosen),
                 lambda segment: read_samples(jobs.store, segment.key, takes[segment.index]),
-                out=out,
-                file_format=plan.options.format,
+                out=sound,
+                file_format=sound_format(plan),
                 sample_rate_hz=profile.sample_rate_hz,
                 words_per_s=profile.words_per_s,
                 control=control,
@@ -126,6 +129,7 @@ def _join(
                 preset=plan.options.loudness,
                 encoded_runs=StoredRuns(jobs.store, takes),
             )
+        stitched = finished_file(jobs, plan, stitched, sound, out)
         # named by its content, so that two concurrent stitches do not change each other's file
         name = f"{folder_name}/audio.{stitched.sha256[:12]}.{plan.options.format}"
         audio = Artifact(name, stitched.sha256, stitched.bytes)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import Any
 
@@ -148,7 +149,7 @@ def read(
     try:
         document = read_book(source, book, encoding=encoding)
         quoted = any(identity(name) == identity(QUOTED) for name in cast)
-        return script_of(
+        script = script_of(
             document,
             characters_max=characters_max,
             chapters=chapters,
@@ -156,5 +157,6 @@ def read(
             headings=headings,
             quoted=quoted,
         )
+        return replace(script, source=source) if book == "epub" and isinstance(source, bytes) else script
     except ScriptError as error:
         return parser.unreadable(error, book)

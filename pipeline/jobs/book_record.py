@@ -2,6 +2,7 @@
 
 jobs/<job>/book    metadata, chapters and the type of the cover
 jobs/<job>/cover   the cover's bytes
+jobs/<job>/source  the EPUB, where a read-along book is made of it
 """
 
 from dataclasses import asdict
@@ -41,6 +42,24 @@ def get_book(store: Store, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
     cover = (store.get(_cover_name(job)) or b"") if found["work"]["cover"] else b""
     work = known(Work, {**found["work"], "authors": tuple(found["work"]["authors"]), "cover": cover})
     return work, tuple(known(ScriptChapter, chapter) for chapter in found["chapters"])
+
+
+def put_source(store: Store, job: str, script: Script) -> None:
+    """Store the EPUB of which a read-along book is made."""
+    store.put(_source_name(job), script.source)
+
+
+def need_source(store: Store, job: str) -> bytes:
+    """Read the EPUB of a read-along book.
+
+    Raises:
+        MissingArtifactError: it is lost.
+    """
+    return store.need(_source_name(job))
+
+
+def _source_name(job: str) -> str:
+    return f"jobs/{job}/source"
 
 
 def _name(job: str) -> str:

@@ -11,7 +11,8 @@ from pipeline import clock
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
-from pipeline.jobs.book_record import get_book, put_book
+from pipeline.file_formats import READ_ALONG
+from pipeline.jobs.book_record import get_book, need_source, put_book, put_source
 from pipeline.jobs.coordination import Coordination
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
@@ -138,6 +139,8 @@ class Plans:
         if request.summary is not None:
             self.store.put_json(_summary_name(job), request.summary.stored())
         put_book(self.store, job, request.script)
+        if request.options.format == READ_ALONG:
+            put_source(self.store, job, request.script)
         if request.wordings:
             self.store.put_json(_written_name(job), request.written)
         if request.script.starts_ms:
@@ -172,6 +175,14 @@ class Plans:
     def book(self, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
         """Read what is known of a job's book, and its chapters; empty for a script without any."""
         return get_book(self.store, job)
+
+    def source(self, job: str) -> bytes:
+        """Read the EPUB of a job that makes a read-along book.
+
+        Raises:
+            MissingArtifactError: it is lost.
+        """
+        return need_source(self.store, job)
 
     def _whole(self, plan: Plan) -> bool:
         """True if every page of a plan, or its copy, can be read and is of the plan's segmentation."""

@@ -12,7 +12,7 @@ from pipeline.books.reader import read
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
-from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT
+from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT, READ_ALONG
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
@@ -183,6 +183,8 @@ class Request:
             content["rates"] = [list(item) for item in rates.items()]
         if self.script.work:
             content["work"] = self.script.work.record()
+        if self.options.format == READ_ALONG:
+            content["source"] = hashlib.sha256(self.script.source).hexdigest()
         return hashlib.sha256(canonical_json(content)).hexdigest()[:20]
 
 
@@ -232,8 +234,11 @@ def accepted(
         checker: identity of the check that the options name; empty for none.
 
     Raises:
+        OptionError: a read-along book of anything but an EPUB.
         EngineError: no usable checkpoint.
     """
+    if options.format == READ_ALONG and not found.script.source:
+        raise OptionError("format", f"a read-along book ({READ_ALONG}) is made from an EPUB only")
     revision = f"{engine.revision()} v{engine.profile.stage_version}"
     return Request(
         found.script,

@@ -137,6 +137,8 @@ class Script:
     """None if it is no book."""
     voiced: tuple[str, ...] = ()
     """Voices that are named by `[voice:…]`, as speakers of their own."""
+    source: bytes = field(default=b"", repr=False)
+    """The EPUB that it was made from; empty for any other."""
 
     @property
     def speakers(self) -> tuple[str, ...]:

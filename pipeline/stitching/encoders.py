@@ -29,7 +29,6 @@ from av.stream import Disposition
 from pipeline.arrays import Pcm, Samples
 from pipeline.books.covers import picture_size
 from pipeline.errors import OptionError, StoreError
-from pipeline.file_formats import AUDIO_FORMATS
 from pipeline.stitching.chapter_files import AudioWriter, ChapterFiles, Encoder
 from pipeline.stitching.flac_blocks import FlacFile
 from pipeline.stitching.remux.encoded_run import (
@@ -67,14 +66,14 @@ def writer(
     """Open a file of exactly that many samples, which gets its name when it is complete.
 
     Args:
-        file_format: a name in `AUDIO_FORMATS`.
+        file_format: a name in `ENCODERS`.
 
     Raises:
         OptionError: unknown format.
         StoreError: the file cannot be written.
     """
-    if file_format not in AUDIO_FORMATS:
-        raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(AUDIO_FORMATS)}")
+    if file_format not in ENCODERS:
+        raise OptionError("format", f"unknown format {file_format!r}; available: {', '.join(ENCODERS)}")
     encoder = ENCODERS[file_format]
     with _placed(path, lambda temporary: encoder(temporary, sample_rate_hz, samples, tags)) as opened:
         yield opened
@@ -355,7 +354,7 @@ ENCODERS: dict[str, Encoder] = {
         for name in ("flac", "opus", "mp3", "m4b")
     },
 }
-"""Encoders of `AUDIO_FORMATS`."""
+"""Encoders of audio by format; those of `AUDIO_FORMATS` but for read-along books."""
 
 
 def pcm(samples: Samples) -> Pcm:

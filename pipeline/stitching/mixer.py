@@ -144,7 +144,7 @@ def stitch(
         read_samples: reads the samples of a segment with audio, (n,) float32. Called in another thread, once
             per segment, in order.
         out: path of the file, which is written under a temporary name and moved.
-        file_format: one of `AUDIO_FORMATS`.
+        file_format: one of `ENCODERS`.
         words_per_s: the engine's expected rate, for gaps in a job without any audio.
         control: checked before each segment.
         tags: metadata of the file, without chapters.

@@ -147,7 +147,7 @@ def files(version: int) -> dict[str, str | bytes]:
         )
         pages["toc.ncx"] = (
             '<?xml version="1.0" encoding="utf-8"?><ncx xmlns="http://www.daisy.org/z3986/2005/ncx/" '
-            'version="2005-1"><head><meta name="dtb:uid" content="urn:uuid:1"/></head><docTitle><text>'
+            'version="2005-1"><head><meta name="dtb:uid" content="urn:isbn:9"/></head><docTitle><text>'
             f"{TITLE}</text></docTitle><navMap>{points}</navMap></ncx>"
         )
     members: dict[str, str | bytes] = {"META-INF/container.xml": _CONTAINER}
@@ -181,7 +181,7 @@ def _package(pages: Sequence[str], spine: Sequence[str], version: int) -> str:
         f'version="{version}.0" unique-identifier="uid">'
         '<metadata xmlns:dc="http://purl.org/dc/elements/1.1/" '
         'xmlns:opf="http://www.idpf.org/2007/opf">'
-        f'<dc:identifier id="uid">urn:uuid:1</dc:identifier><dc:title>{TITLE}</dc:title>'
+        f'<dc:identifier id="uid">urn:isbn:9</dc:identifier><dc:title>{TITLE}</dc:title>'
         f"<dc:creator>{AUTHOR}</dc:creator><dc:language>en</dc:language>{series}</metadata><manifest>"
         f'<item id="cover-picture" href="cover.png" media-type="image/png"{picture}/>'
         f"{''.join(map(item, pages))}</manifest><spine{toc}>"

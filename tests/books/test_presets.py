@@ -9,16 +9,12 @@ from typing import Any
 
 import pytest
 
-from pipeline import finalize, stages
-from pipeline.engines.hibari.engine import Hibari
-from pipeline.engines.protocol import Uncontrolled
 from pipeline.jobs.jobs import Jobs
-from pipeline.planning.request import LOUDNESS, checked, split_options
+from pipeline.planning.request import LOUDNESS
 from pipeline.script.parser import parse
-from pipeline.stages import SegmentWork
 from pipeline.stitching.presets import PRESETS
 from pipeline.store.artifacts import Store
-from pipeline.voices.library import Voices
+from tests.books.rendering import made
 from tests.tools import tool
 
 SCRIPT = """# The tide
@@ -40,22 +36,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Jobs:
 
 
 def rendered(jobs: Jobs, preset: str, file_format: str) -> tuple[dict[str, Any], bytes]:
-    engine = Hibari()
-    own, rest = split_options(
-        {"engine": "hibari", "loudness": preset, "format": file_format}, engine="hibari"
-    )
-    request = checked(parse(SCRIPT), {}, own, rest, engine=engine, registered=Voices(jobs.store))
-    plan = jobs.plans.create(request, engine.profile)
-    for index in jobs.artifacts.missing(plan):
-        work = SegmentWork(jobs.store, plan, jobs.plans.segment(plan.job, index), engine)
-        stages.text(work)
-        stages.semantic(work)
-        stages.speaker(work)
-        stages.diffusion(work, Uncontrolled())
-    manifest = finalize.finish(jobs, plan, engine.profile, Uncontrolled())
-    data = jobs.store.objects.read(manifest["audio"]["name"])
-    assert data is not None
-    return manifest, data
+    return made(jobs, parse(SCRIPT), loudness=preset, format=file_format)
 
 
 def ffmpeg(path: Path, filters: str) -> str:
@@ -137,9 +118,5 @@ def test_reports_agree_with_ffmpeg(jobs: Jobs, tmp_path: Path) -> None:
 
 
 def test_files_without_a_preset_have_no_report(jobs: Jobs) -> None:
-    own, rest = split_options({"engine": "hibari", "format": "flac"}, engine="hibari")
-    engine = Hibari()
-    request = checked(parse(SCRIPT), {}, own, rest, engine=engine, registered=Voices(jobs.store))
-    plan = jobs.plans.create(request, engine.profile)
-    assert not jobs.artifacts.missing(plan), "segments do not depend on the preset"
-    assert finalize.finish(jobs, plan, engine.profile, Uncontrolled())["loudness_report"] is None
+    manifest, _ = made(jobs, parse(SCRIPT), format="flac")
+    assert manifest["loudness_report"] is None

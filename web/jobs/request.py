@@ -15,7 +15,7 @@ from web.numbers import Number, Whole
 from web.scripts.source import GivenScript, Source, hashed
 from web.speech.request import OptionValue, Translation, VoiceId
 
-FileFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "m4b"]
+FileFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "m4b", "epub"]
 _METADATA_MAX = 16
 Short = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]

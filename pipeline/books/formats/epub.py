@@ -35,7 +35,7 @@ _DRM = (
 
 
 @dataclass(frozen=True, slots=True)
-class _Item:
+class Item:
     """A file of the manifest."""
 
     name: str
@@ -60,7 +60,7 @@ def read_epub(data: bytes, budget: Budget) -> Document:
     """
     archive = Archive(data, budget, "the EPUB")
     _refuse_protected(archive)
-    return _Package(archive, budget).document()
+    return Package(archive, budget).document()
 
 
 def _refuse_protected(archive: Archive) -> None:
@@ -81,7 +81,9 @@ def _refuse_protected(archive: Archive) -> None:
         )
 
 
-class _Package:
+class Package:
+    """The package document of an EPUB, with what it refers to."""
+
     def __init__(self, archive: Archive, budget: Budget) -> None:
         self.archive, self.budget = archive, budget
         container = parse(archive.read(CONTAINER, XML_BYTES_MAX), CONTAINER)
@@ -91,7 +93,7 @@ class _Package:
         self.name = roots[0]
         self.root = parse(archive.read(self.name, XML_BYTES_MAX), self.name)
         self.items = {
-            attribute(item, "id"): _Item(
+            attribute(item, "id"): Item(
                 resolve(self.name, attribute(item, "href")),
                 attribute(item, "media-type"),
                 frozenset(attribute(item, "properties").split()),
@@ -123,9 +125,7 @@ class _Package:
 
     def _pages(self) -> list[Page]:
         pages: list[Page] = []
-        for item, linear in self._spine():
-            if item.media_type not in _PAGE_TYPES:
-                continue
+        for item, linear in self.spine():
             if len(pages) >= PAGES_MAX:
                 raise ScriptError(1, f"the EPUB has more than {PAGES_MAX:,} pages")
             if item.name not in self.archive.names:
@@ -139,11 +139,12 @@ class _Package:
             pages.append(page)
         return pages
 
-    def _spine(self) -> Iterator[tuple[_Item, bool]]:
+    def spine(self) -> Iterator[tuple[Item, bool]]:
+        """Yield the pages in reading order, and whether each is part of the text itself."""
         seen = set()
         for reference in descendants(self.root, "itemref"):
             item = self.items.get(attribute(reference, "idref"))
-            if item is not None and item.name not in seen:
+            if item is not None and item.name not in seen and item.media_type in _PAGE_TYPES:
                 seen.add(item.name)
                 yield item, attribute(reference, "linear") != "no"
 
@@ -167,7 +168,7 @@ class _Package:
         """Starts of chapters by the table of contents; every page is one if there is none."""
         numbers = {page.name: number for number, page in enumerate(pages)}
         found: dict[tuple[int, int], str] = {}
-        for entry in contents.chapter_starts(self._contents()):
+        for entry in contents.chapter_starts(self.contents()):
             number = numbers.get(entry.file)
             if number is None:
                 continue
@@ -181,7 +182,8 @@ class _Package:
         places = {place: title for place, title in before.items() if place < first} | found
         return [_Place(page, block, title) for (page, block), title in sorted(places.items())]
 
-    def _contents(self) -> list[Entry]:
+    def contents(self) -> list[Entry]:
+        """Entries of the table of contents; none if it has none."""
         entries: list[Entry] = []
         navigation = next((item for item in self.items.values() if "nav" in item.properties), None)
         if navigation is not None and navigation.name in self.archive.names:

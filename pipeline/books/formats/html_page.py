@@ -115,14 +115,19 @@ def read_page(data: bytes, name: str, budget: Budget) -> Page:
     text = decode_page(data)
     if "<!ENTITY" in text[: 1 << 16].upper():
         raise ScriptError(1, f"{name} declares entities, which are not read")
-    text = _DOCUMENT_TYPE.sub("", text, count=1)
-    reader = _PageReader(name)
+    text = without_document_type(text)
+    reader = PageReader(name)
     for start in range(0, len(text), _CHUNK):
         reader.feed(text[start : start + _CHUNK])
         budget.check_time()
     reader.close()
     reader.end()
     return reader.page
+
+
+def without_document_type(text: str) -> str:
+    """Drop a document type that declares something."""
+    return _DOCUMENT_TYPE.sub("", text, count=1)
 
 
 def decode_page(data: bytes) -> str:
@@ -143,7 +148,7 @@ def decode_page(data: bytes) -> str:
     return data.decode("windows-1252", "replace")
 
 
-class _PageReader(HTMLParser):
+class PageReader(HTMLParser):
     """Collects blocks; a region that is left out has a kind, and its text goes there."""
 
     def __init__(self, name: str) -> None:
@@ -153,7 +158,8 @@ class _PageReader(HTMLParser):
         """Tags of open elements, and the kind of omission that begins there."""
         self._kind = ""
         """Kind of the region that is being left out, empty in text."""
-        self._text: list[str] = []
+        self.text: list[str] = []
+        """Text of the block so far."""
         self._aside: list[str] = []
         self._line = 1
         self._level = 0
@@ -209,15 +215,19 @@ class _PageReader(HTMLParser):
         elif self._open and self._open[-1][0] == "title":
             self.page.title = " ".join(f"{self.page.title}{data}".split())
         else:
-            if not self._text:
+            if not self.text:
                 self._line = self.getpos()[0]
-            self._text.append(data.translate(_SUPERSCRIPT) if self._superscript else data)
+            self.append(data.translate(_SUPERSCRIPT) if self._superscript else data)
+
+    def append(self, text: str) -> None:
+        """Add text to the block."""
+        self.text.append(text)
 
     def end(self) -> None:
         """Close all open elements."""
         while self._open:
             self._leave(*self._open.pop())
-        self._flush()
+        self.flush()
 
     # -- regions
 
@@ -233,7 +243,7 @@ class _PageReader(HTMLParser):
         elif tag == "a":
             within = "#" in given.get("href", "")
             self._link_certain = bool(types & _NOTE_MARKS) or "noteref" in given.get("class", "").lower()
-            self._link = len(self._text) if within or self._link_certain else None
+            self._link = len(self.text) if within or self._link_certain else None
 
     def _leave(self, tag: str, kind: str) -> None:
         if kind:
@@ -248,18 +258,18 @@ class _PageReader(HTMLParser):
         elif tag == "a":
             self._leave_link()
         if tag in _BLOCKS and not self._kind:
-            self._flush()
+            self.flush()
         if self._level and tag in _HEADINGS:
             self._level = 0
 
     def _leave_link(self) -> None:
         if self._link is None:
             return
-        text = "".join(self._text[self._link :]).strip()
+        text = "".join(self.text[self._link :]).strip()
         plain = text.translate(_PLAIN)
         if self._link_certain or _NOTE_TEXT.fullmatch(plain):
-            self._begins_with_mark |= not "".join(self._text[: self._link]).strip()
-            del self._text[self._link :]
+            self._begins_with_mark |= not "".join(self.text[: self._link]).strip()
+            del self.text[self._link :]
             self._omit(FOOTNOTE_MARK, plain)
         self._link = None
 
@@ -267,9 +277,9 @@ class _PageReader(HTMLParser):
         if self._kind:
             return
         if tag == "br":
-            self._text.append(" ")
+            self.append(" ")
         elif tag == "hr":
-            self._flush()
+            self.flush()
             self._rest()
         elif tag in ("img", "image"):
             self._omit(PICTURE, given.get("alt", ""))
@@ -281,7 +291,7 @@ class _PageReader(HTMLParser):
     def _anchor(self, given: dict[str, str]) -> None:
         for name in (given.get("id"), given.get("name")):
             if name:
-                pending = bool("".join(self._text).strip())
+                pending = bool("".join(self.text).strip())
                 self.page.anchors.setdefault(name, len(self.page.blocks) + pending)
 
     def _rest(self) -> None:
@@ -291,11 +301,11 @@ class _PageReader(HTMLParser):
     def _omit(self, kind: str, text: str) -> None:
         self.page.left_out.append(LeftOut(kind, " ".join(text.split()), len(self.page.blocks)))
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
         """End the block of text so far."""
-        text = " ".join("".join(self._text).split())
+        text = " ".join("".join(self.text).split())
         note, self._begins_with_mark = self._begins_with_mark, False
-        self._text, self._link = [], None
+        self.text, self._link = [], None
         if not text:
             return
         if note and not self._level:
@@ -311,7 +321,7 @@ class _PageReader(HTMLParser):
         if self._kind:
             self._aside.append(" ")
         else:
-            self._flush()
+            self.flush()
 
     def _place(self, line: int) -> str:
         return f"{self.page.name}:{line}"

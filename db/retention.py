@@ -1,5 +1,7 @@
 """Retention of the history: hourly aggregates are permanent, single attempts are deleted after some days.
 
+Aggregates by process and by request are deleted with their attempts.
+
 All steps are small transactions, so that writers never wait long. An hour is aggregated when it is over, and
 again while late rows may arrive. Rows are deleted only after their hour was aggregated.
 """
@@ -12,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Engine, case, delete, func, insert, literal, select
 
+from db import rollups
 from db.database import writing
 from db.schema import (
     BUCKETS_S,
@@ -20,6 +23,8 @@ from db.schema import (
     job,
     job_action,
     rollup_hour,
+    rollup_process,
+    rollup_request,
     task_run,
     task_sample,
     worker_proc,
@@ -58,6 +63,7 @@ def trim(
     """
     now = time.time() if now is None else now
     hours = sum_hours(engine, now=now)
+    rollups.advance(engine)
     before = int(now) // HOUR_S * HOUR_S - days * DAY_S
     attempts = sum(
         _delete(engine, task_run, task_run.c.id, old, step, each_step)
@@ -72,6 +78,8 @@ def trim(
     _delete(
         engine, http_request, http_request.c.task_id, http_request.c.requested_epoch < before, step, each_step
     )
+    for each in (rollup_process, rollup_request):
+        _delete(engine, each, each.c.id, each.c.hour_epoch < before, step, each_step)
     refused = (job.c.refused == 1) & (job.c.created_epoch < before)
     _delete(engine, job, job.c.id, refused, step, each_step)
     _give_back(engine)
@@ -173,6 +181,8 @@ def _delete(
         with writing(engine) as connection:
             chosen = select(key).where(old).limit(step)
             deleted = int(connection.execute(delete(table).where(key.in_(chosen))).rowcount)
+            if table is task_run:
+                rollups.keep_mark(connection)
         total += deleted
         if deleted:
             each_step(deleted)

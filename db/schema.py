@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    Numeric,
     SmallInteger,
     String,
     Table,
@@ -550,6 +551,94 @@ rollup_hour = Table(
     _count("bytes_out_sum", "Sum of bytes_out."),
     *(_count(bucket_column(bound), f"Attempts with run_s of at most {bound:g} s.") for bound in BUCKETS_S),
     comment="Permanent hourly aggregates, with counts per bound in place of percentiles.",
+)
+
+rollup_outcome = Table(
+    "rollup_outcome",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+    _text("task_name", "Task."),
+    _text("engine", "Engine."),
+    _text("device", "Device."),
+    _text("pool", "Pool type."),
+    _text("state", "Outcome."),
+    _text("exc_type", "Class of the exception."),
+    _text("energy_scope", "As in task_run."),
+    _flag("cold_start", "As in task_run."),
+    _text(
+        "bound_by", "gpu, cpu, starved or waiting, as the query `bound` defines them; NULL if not measured."
+    ),
+    _flag("has_audio", "audio_s is above 0."),
+    _count("n", "Attempts."),
+    _count("n_run", "Attempts with run_s."),
+    _seconds("run_sum", "Sum of run_s."),
+    _count("n_ended", "Attempts with run_s and an end."),
+    _seconds("ended_run_sum", "Sum of run_s of attempts with an end."),
+    _seconds("cpu_sum", "Sum of CPU seconds, where all three kinds are known."),
+    _count("n_gpu_active", "Attempts with gpu_active_s."),
+    _seconds("gpu_active_sum", "Sum of gpu_active_s."),
+    _count("n_energy", "Attempts with measured energy."),
+    _number("energy_sum_j", "Sum of energy."),
+    _seconds("audio_sum", "Sum of audio_s."),
+    _seconds("made_audio_sum", "Sum of audio_s that was decoded, not reused."),
+    _count("n_model_load", "Attempts with model_load_s."),
+    _seconds("model_load_sum", "Sum of model_load_s."),
+    _seconds("model_load_max", "Largest model_load_s."),
+    _count("n_gpu_mem", "Attempts that reserved device memory; the next columns refer to them."),
+    _bytes("gpu_mem_reserved_sum", "Sum of gpu_mem_reserved_peak_bytes."),
+    _bytes("gpu_mem_reserved_max", "Largest gpu_mem_reserved_peak_bytes."),
+    _bytes("gpu_mem_alloc_sum", "Sum of gpu_mem_alloc_peak_bytes."),
+    _bytes("gpu_mem_total_max", "Largest gpu_mem_total_bytes."),
+    _count("gpu_alloc_retries_sum", "Sum of gpu_alloc_retries."),
+    _count("gpu_ooms_sum", "Sum of gpu_ooms."),
+    Index(None, "hour_epoch"),
+    comment="Permanent aggregates by hour and outcome; several rows of one hour and outcome add up.",
+)
+
+rollup_process = Table(
+    "rollup_process",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+    _text("task_name", "Task."),
+    _text("worker", "Celery's worker name."),
+    _column("worker_pid", Integer(), "ID of the process."),
+    _count("n", "Attempts with child_seq and rss_start_bytes."),
+    _column("seq_sum", Numeric(), "Sum of child_seq."),
+    _column("rss_start_sum", Numeric(), "Sum of rss_start_bytes."),
+    _column("seq_rss_sum", Numeric(), "Sum of child_seq times rss_start_bytes."),
+    _column("seq_seq_sum", Numeric(), "Sum of child_seq squared."),
+    _bytes("rss_start_max", "Largest rss_start_bytes."),
+    _bytes("rss_start_min", "Smallest rss_start_bytes."),
+    Index(None, "hour_epoch"),
+    comment="Aggregates by hour and process, for the slope of its memory; rows of one key add up.",
+)
+
+rollup_request = Table(
+    "rollup_request",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+    _text("root_id", "Task ID of the root task."),
+    _count("first_epoch", "Earliest started_epoch."),
+    _count("last_epoch", "Latest finished_epoch."),
+    Index(None, "hour_epoch"),
+    comment="First start and last end by hour and request; several rows of one key add up.",
+)
+
+rollup_mark = Table(
+    "rollup_mark",
+    metadata,
+    Column("name", Text(), primary_key=True, comment="task_run."),
+    Column(
+        "through_id",
+        BigInteger(),
+        nullable=False,
+        comment="Rows of task_run up to this id are in rollup_outcome, rollup_process and rollup_request, "
+        "each once.",
+    ),
+    comment="Progress of the aggregates that follow task_run by its id.",
 )
 
 column_doc = Table(

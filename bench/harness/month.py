@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from sqlalchemy import Connection, Engine, event, func, select, text
 
 from bench.harness.rows import history
+from db import rollups
 from db.database import writing
 from db.ingest import rows
 from db.retention import DAY_S, sum_hours
@@ -48,8 +49,10 @@ def fill(engine: Engine, wanted: int) -> int:
 
 
 def roll_up(engine: Engine) -> int:
-    """Aggregate all hours but those of the last day, as a `trim` of the day before did."""
+    """Aggregate hours as a `trim` of the day before did, and attempts as writers do; returns the hours."""
     hours = sum_hours(engine, now=NEWEST_EPOCH - DAY_S)
+    while rollups.advance_once(engine, at_least=rollups.TAIL_ROWS):
+        pass
     settle(engine)
     return hours
 

@@ -18,6 +18,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, SQLAlchemyError, StatementError
 
+from db import rollups
 from db.database import later_revision, open_database, replaced, writing
 from db.ingest import rows, spool
 
@@ -57,6 +58,7 @@ class Writer:
         self._next_chores = 0.0
         self._known: dict[Path, int] = {}
         self._retry_at, self._pause_s = 0.0, poll_s
+        self._not_aggregated = 0
         self.written = 0
         """Rows inserted since the start."""
         self.refused = 0
@@ -98,8 +100,10 @@ class Writer:
         if now < self._retry_at:
             return
         try:
-            self.drain(thorough=thorough)
+            written = self.drain(thorough=thorough)
             self._answered()
+            if written:
+                self._aggregate(written)
         except (SQLAlchemyError, OSError) as error:
             self._close()  # the tables may be gone, and are then made anew
             self._unanswered(error)
@@ -107,6 +111,16 @@ class Writer:
             # an unexpected error must not end the thread
             log.exception("unexpected error in the history writer")
             self._retry_at = time.monotonic() + self._longest_pause_s
+
+    def _aggregate(self, written: int) -> None:
+        """Bring the aggregates up to date, once enough attempts are new."""
+        self._not_aggregated += written
+        if self._not_aggregated < rollups.TAIL_ROWS // 10 or later_revision(self._opened()) is not None:
+            return
+        self._not_aggregated = 0
+        while rollups.advance_once(self._opened(), at_least=rollups.TAIL_ROWS):
+            if self._stopping.is_set():
+                return
 
     def _answered(self) -> None:
         if self._pause_s > self._poll_s:

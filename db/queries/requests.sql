@@ -1,11 +1,11 @@
 -- Which requests took longest from their first start to their last end, and how much run time did they need?
--- :days  days before the newest attempt (default 30)
+-- :days  days before the hour of the newest attempt (default 30)
 -- :top   number of lines (default 20)
 WITH longest AS (
-    SELECT root_id, MAX(finished_epoch) - MIN(started_epoch) AS span_s
-    FROM task_run
-    WHERE root_id IS NOT NULL
-        AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
+    SELECT root_id, MAX(last_epoch) - MIN(first_epoch) AS span_s
+    FROM v_request
+    WHERE hour_epoch >= (SELECT MAX(started_epoch) FROM task_run) / 3600 * 3600 - /*:days*/ 30 * 86400
+        AND hour_epoch >= (SELECT MIN(started_epoch) FROM task_run) / 3600 * 3600
     GROUP BY root_id
     ORDER BY span_s DESC, root_id
     LIMIT /*:top*/ 20

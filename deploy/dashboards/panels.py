@@ -18,6 +18,10 @@ COLUMNS = 24
 _SINCE = re.compile(
     r"(\w*started_epoch) >= \(SELECT MAX\(started_epoch\) FROM task_run\) - /\*:days\*/ \d+ \* 86400"
 )
+_SINCE_HOUR = re.compile(
+    r"hour_epoch >= \(SELECT MAX\(started_epoch\) FROM task_run\) / 3600 \* 3600 - /\*:days\*/ \d+ \* 86400"
+)
+_AGGREGATED = re.compile(r"\bFROM (v_outcome|v_process|v_request)\b")
 
 
 def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = False) -> Json:
@@ -56,6 +60,8 @@ def sql(text: str, *, over_time: bool = False) -> Json:
 def question(name: str, *, over_time: str = "", **given: str) -> Json:
     """Build a query from `db/queries`, restricted to the dashboard's time range.
 
+    A range need not start at a full hour, so panels read attempts where the query reads hourly aggregates.
+
     Args:
         over_time: columns of the time series, starting with the one named `time`.
         given: texts of parameters, such as a dashboard variable; others keep their defaults.
@@ -63,6 +69,8 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
     lines = catalog.source(name).splitlines()
     text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
+    text = _SINCE_HOUR.sub("$__unixEpochFilter(started_epoch)", text)
+    text = _AGGREGATED.sub(r"FROM \1_row", text)
     text = catalog.PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
     if over_time:
         text = f'SELECT {over_time}\nFROM (\n{text}\n) asked\nORDER BY "time"'

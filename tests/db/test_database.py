@@ -91,7 +91,10 @@ def test_every_column_has_a_description(engine: Engine) -> None:
 
 def test_every_view_can_be_read(engine: Engine) -> None:
     names = inspect(engine).get_view_names()
-    assert set(names) == {"v_task_run", "v_daily", "v_job"}
+    assert set(names) == {
+        *("v_task_run", "v_daily", "v_job"),
+        *("v_outcome_row", "v_outcome", "v_process_row", "v_process", "v_request_row", "v_request"),
+    }
     with engine.connect() as connection:
         for name in names:
             assert connection.execute(text(f"SELECT * FROM {name}")).all() == []  # noqa: S608 - names from the schema

@@ -1,0 +1,102 @@
+"""Aggregates of attempts that follow `task_run` by its id, so that late rows are included once.
+
+`rollup_mark` has the id up to which attempts are included. A view of each aggregate (`v_outcome`,
+`v_process`, `v_request`) adds the attempts after it, so that an answer is exact at any time. Aggregates of
+one hour may be spread over several rows, which add up.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, Table, column, func, insert, select, table, text, update
+
+from db.database import writing
+from db.schema import rollup_mark, rollup_outcome, rollup_process, rollup_request, task_run
+
+STEP = 50_000
+"""Maximum number of attempts that are aggregated in one transaction."""
+TAIL_ROWS = 10_000
+"""Number of new attempts after which writers aggregate them."""
+_VIEWS = {
+    rollup_outcome: "v_outcome_row",
+    rollup_process: "v_process_row",
+    rollup_request: "v_request_row",
+}
+_MEASURES = {"n", "first_epoch", "last_epoch"}
+
+
+def advance(engine: Engine, *, step: int = STEP) -> int:
+    """Aggregate all attempts that are not included yet; returns their number."""
+    total = 0
+    while added := advance_once(engine, step=step):
+        total += added
+    return total
+
+
+def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
+    """Aggregate the next attempts in one transaction; returns their number.
+
+    Args:
+        at_least: does nothing if fewer ids are new.
+    """
+    if _behind(engine) < at_least:
+        return 0
+    with writing(engine) as connection:
+        _lock(connection)
+        first = int(connection.execute(_MARK.with_for_update()).scalar_one()) + 1
+        last = connection.execute(select(func.max(task_run.c.id))).scalar_one() or 0
+        last = min(int(last), first + step - 1)
+        if last < first:
+            return 0
+        for target, view in _VIEWS.items():
+            connection.execute(_add(target, view, first, last))
+        connection.execute(update(rollup_mark).values(through_id=last))
+        return last - first + 1
+
+
+def _behind(engine: Engine) -> int:
+    with engine.connect() as connection:
+        last = connection.execute(select(func.max(task_run.c.id))).scalar_one() or 0
+        return int(last) - int(connection.execute(_MARK).scalar_one())
+
+
+_MARK = select(rollup_mark.c.through_id).where(rollup_mark.c.name == "task_run")
+
+
+def _lock(connection: Connection) -> None:
+    """Wait for transactions that insert attempts: their ids may be lower than ids that are visible.
+
+    SQLite's write transactions exclude each other.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE task_run IN SHARE ROW EXCLUSIVE MODE"))
+
+
+def _add(target: Table, view: str, first: int, last: int) -> Any:
+    names = [each.name for each in target.columns if each.name != "id"]
+    rows = table(view, column("id"), *(column(name) for name in names))
+    values = {name: _total(name)(rows.c[name]) for name in names if _is_measure(name)}
+    keys = [rows.c[name] for name in names if name not in values]
+    query = (
+        select(*(values[name].label(name) if name in values else rows.c[name] for name in names))
+        .where(rows.c.id.between(first, last))
+        .group_by(*keys)
+    )
+    return insert(target).from_select(names, query)
+
+
+def _is_measure(name: str) -> bool:
+    return name in _MEASURES or name.startswith("n_") or "_sum" in name or "_max" in name or "_min" in name
+
+
+def _total(name: str) -> Callable[..., Any]:
+    if "_max" in name or name == "last_epoch":
+        return func.max
+    return func.min if "_min" in name or name == "first_epoch" else func.sum
+
+
+def keep_mark(connection: Connection) -> None:
+    """Lower the mark to the highest id that is left: SQLite assigns the ids of deleted last rows again."""
+    if connection.dialect.name == "sqlite":
+        last = select(func.coalesce(func.max(task_run.c.id), 0)).scalar_subquery()
+        connection.execute(update(rollup_mark).values(through_id=func.min(rollup_mark.c.through_id, last)))

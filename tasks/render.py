@@ -5,6 +5,7 @@ are one job: a second root of an open job waits for the same manifest and sends 
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from celery.exceptions import Ignore
@@ -14,6 +15,7 @@ from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.plans import Plan
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
+from pipeline.script.turns import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.message_headers import LABELS, labels_in_headers
@@ -172,10 +174,19 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     """
     request, profile = request_of(resources, script, voices, options, names)
     base = _base(resources, request.options.base_job)
+    if base is not None:
+        request = _with_work(request, resources.jobs.plans.book(base.job)[0])
     plan = resources.jobs.plans.create(request, profile)
     if base is not None:
         resources.jobs.revisions.inherit(plan, base)
     return plan
+
+
+def _with_work(request: Request, work: Work) -> Request:
+    """Adopt the title, author and cover of a base job's book for a script that has no book of its own."""
+    if request.script.work is not None or work == Work():
+        return request
+    return replace(request, script=replace(request.script, work=work))
 
 
 def request_of(

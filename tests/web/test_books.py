@@ -182,3 +182,20 @@ def test_expired_books_and_the_oldest_of_a_client_are_deleted(
     assert left == {book.id for book in books[1:]}
     assert old.id not in left
     assert ann.find(books[-1].id).data == str(BOOKS_MAX).encode()
+
+
+@pytest.mark.http
+def test_a_changed_line_of_a_book_leaves_its_chapters_and_other_segments(service: HttpService) -> None:
+    book = put(service, FORMS["epub"])
+    voices = {"Narrator": "wren", "Quoted": "heron"}
+    job = made(service, book=book["id"], voices=voices, response_format="m4b", options={"seed": 7})
+    script = service.ask("GET", f"/v1/audio/jobs/{job['id']}/script").json["request"]
+    script["input"][-1]["text"] = "They went home in the dark, and said nothing."
+    changed = made(service, **script, base_job=job["id"])
+    assert changed["status"] == "completed"
+    one, other = (service.ask("GET", f"/v1/audio/jobs/{each['id']}/chapters").json for each in (job, changed))
+    assert [chapter["title"] for chapter in other] == [chapter["title"] for chapter in one]
+    found = service.ask("GET", f"/v1/audio/jobs/{job['id']}/comparison?other={changed['id']}").json
+    assert len(found["changes"]) == len(found["segments"]["b"]) == 1
+    content = service.ask("GET", f"/v1/audio/jobs/{changed['id']}/content").body
+    assert samples.AUTHOR.encode() in content, "the author is in the tags of the changed file, too"

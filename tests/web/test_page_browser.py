@@ -3,14 +3,18 @@
 import random
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 import soundfile
 
-from bench.harness.http_service import HttpService, bearer
+from bench.harness.http_service import HttpService, bearer, http_service
+from bench.harness.recordings import speech
 from bench.harness.waiting import until
+from tests.books import other_forms, samples
 from tests.deploy import node
 from tests.markdown import ROOT
+from tests.takes import SETTING
 from tests.tools import thorough
 
 HERE = Path(__file__).parent / "browser"
@@ -28,14 +32,31 @@ def driver(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return node.installed(HERE, tmp_path_factory.mktemp("browser") / "programs")
 
 
-def long_script() -> str:
+def long_script(count: int = TURNS) -> str:
     """Script of about half an hour of audio, long enough to be heard before it is done."""
     words, order = WORDS.split(), random.Random(11)
-    turns = (" ".join(order.choices(words, k=order.randint(8, 40))) for _ in range(TURNS))
-    names = "ABC" * TURNS
+    turns = (" ".join(order.choices(words, k=order.randint(8, 40))) for _ in range(count))
+    names = "ABC" * count
     return "\n\n".join(
-        f"{name}: {turn.capitalize()}." for name, turn in zip(names[:TURNS], turns, strict=True)
+        f"{name}: {turn.capitalize()}." for name, turn in zip(names[:count], turns, strict=True)
     )
+
+
+def walk(service: HttpService, driver: Path, program: str, *arguments: str) -> dict[str, Any]:
+    """Walk through the page, which has no serious findings of accessibility at any width."""
+    seen = node.walked(driver, program, PICTURES, {"PAGE_URL": service.url}, *arguments)
+    assert seen["axe"] == [], f"serious findings of accessibility: {seen['axe']}"
+    assert seen["wide"] == [], "nothing sticks out of the page"
+    return seen
+
+
+def finished(service: HttpService, **request: Any) -> str:
+    """ID of a job that is completed, with its figures in the history."""
+    created = service.ask("POST", "/v1/audio/jobs", request)
+    assert created.status == 201, created.json
+    name = str(created.json["id"])
+    until(lambda: service.ask("GET", f"/v1/audio/jobs/{name}").json["completed_at"], timeout_s=90)
+    return name
 
 
 def test_a_script_becomes_a_file_and_a_line_is_changed(
@@ -105,3 +126,149 @@ def test_the_page_asks_for_a_key_and_has_it_in_its_tab_alone(keyed: HttpService,
     assert (seen["stored"]["local"], seen["stored"]["cookie"]) == (0, "")
     assert seen["source"] == "blob:"
     assert keyed.ask("GET", "/v1/audio/jobs", **bearer(key)).json["data"], "the job is the key's own"
+
+
+# -- books and comparisons ---------------------------------------------------------------------------------
+
+
+def test_a_book_is_uploaded_once_and_its_chapters_are_chosen(
+    service: HttpService, driver: Path, tmp_path: Path
+) -> None:
+    book, text, broken = tmp_path / "lamp.epub", tmp_path / "lamp.md", tmp_path / "broken.epub"
+    book.write_bytes(samples.epub(3))
+    text.write_text(other_forms.markdown())
+    broken.write_bytes(b"PK\x03\x04 no archive")
+    seen = walk(service, driver, "books.mjs", str(book), str(text), str(broken))
+    assert all("400" in each for each in seen["complaints"]), "only the broken book is refused"
+    assert "no archive" not in seen["refused"]
+    assert seen["title"] == samples.TITLE
+    chapters = seen["chapters"]
+    assert [each["title"] for each in chapters if each["read"]] == list(samples.CHAPTERS)
+    assert {each["facts"].rpartition(" · ")[2] for each in chapters if not each["read"]} == {
+        "front matter",
+        "back matter",
+    }
+    assert any("footnote" in each for each in seen["leftOut"])
+    assert seen["part"]["words"] < seen["whole"]["words"]
+    assert seen["status"] == "2 of 6 chapters chosen"
+    assert seen["blocked"], "without a chapter there is nothing to render"
+    assert [each["name"] for each in seen["speakers"]] == ["Narrator", "Quoted"]
+    assert seen["speakers"][0]["voice"] != seen["speakers"][1]["voice"]
+    assert ["Quoted", "heron"] in seen["voices"]
+    assert (seen["reloaded"], seen["uploads"]) == (6, 2), "the broken file, and the book once"
+    assert seen["contents"] == list(samples.CHAPTERS)
+    made = service.ask("GET", f"/v1/audio/jobs/{seen['job']}/chapters").json
+    assert seen["at"] == pytest.approx(made[2]["start_s"], abs=0.1)
+    assert seen["text"] > 100
+    assert seen["markdown"][-3:] == list(samples.CHAPTERS)
+
+
+def test_two_jobs_are_compared_side_by_side(service: HttpService, driver: Path) -> None:
+    lines = [
+        f"{'Ann' if n % 2 else 'Ben'}: Entry {n} of the log, and the tide had turned." for n in range(20)
+    ]
+    finished(service, title="Log, first", input="\n\n".join(lines), voices={"Ann": "wren"})
+    lines[10] = "Ben: Entry ten, and nobody came."
+    finished(
+        service, title="Log, second", input="\n\n".join([*lines, "Ann: Good night."]), voices={"Ann": "finch"}
+    )
+    seen = walk(service, driver, "compare.mjs", "Log, first", "Log, second")
+    assert all("404" in each for each in seen["complaints"]), "only the job that does not exist"
+    assert seen["titles"] == ["Log, first", "Log, second"]
+    assert "2 changes in the script, 19 lines equal" in seen["summary"]
+    assert seen["settings"] == [["voice of Ann", "wren", "finch"]]
+    assert seen["removed"] == ["Entry 10 of the log, and the tide had turned."]
+    assert seen["added"] == ["Entry ten, and nobody came.", "Good night."]
+    assert {"text", "diffusion", "stitch"} <= set(seen["stages"])
+    assert all(len(row) == 4 for row in seen["figures"])
+    assert any(row[0] == "Run time" and row[1] != "–" for row in seen["figures"])
+
+
+# -- voices, takes, failures -------------------------------------------------------------------------------
+
+
+def test_a_voice_is_recorded_heard_and_chosen(service: HttpService, driver: Path, tmp_path: Path) -> None:
+    microphone = tmp_path / "microphone.wav"
+    soundfile.write(microphone, speech(sample_rate_hz=48_000), 48_000, subtype="PCM_16")
+    name = f"Nora {uuid4().hex[:6]}"
+    seen = walk(service, driver, "voices.mjs", str(microphone), name)
+    assert seen["complaints"] == []
+    assert seen["refused"].startswith("voice 'Beeps'")
+    assert seen["stillOpen"], "the reason can be read beside the form"
+    assert ["Ben", name] in seen["voices"]
+    assert seen["preview"] == 200
+    voices = service.ask("GET", "/v1/audio/voices").json["voices"]
+    assert {"id": name, "name": name, "kind": "recording"} in voices
+
+
+def line(name: str, word: str, words: int = 25) -> str:
+    """Line of about one segment of the engine of bad takes."""
+    return f"{name}: {word} " + "word " * words + "end."
+
+
+def test_warnings_takes_failures_and_the_list(driver: Path, tmp_path: Path) -> None:
+    scripts = {
+        "suspicious": [line("Ann", "Sound"), line("Ben", "faults:noise+noise"), line("Ann", "Sound")],
+        "failing": [
+            line("Ann", "Sound"),
+            line("Ben", "faults:refused+refused"),
+            line("Ann", "Sound"),
+        ],
+        "long": long_script(100).split("\n\n"),
+    }
+    files = []
+    for name, lines in scripts.items():
+        files.append(tmp_path / f"{name}.txt")
+        files[-1].write_text("\n\n".join(lines))
+    with http_service(tmp_path / "state", engines=dict([SETTING.split("=")])) as service:
+        seen = walk(service, driver, "troubles.mjs", *map(str, files))
+    assert seen["complaints"] == []
+    sound, noisy, last = seen["warnings"]
+    assert (sound, last) == ([], [])
+    assert any("take 0" in each for each in noisy)
+    assert (seen["report"]["open"], seen["report"]["summary"]) == (True, "Report: 1 check failed")
+    assert "1 without a take that passes" in seen["report"]["text"]
+    assert "Presetpassespodcast" in seen["report"]["text"]
+    assert "LUFS (−20.0 to −18.0 LUFS)" in seen["report"]["text"]
+    takes = seen["takes"]
+    assert len(takes) == 2
+    assert len({take["top"] for take in takes}) == 1, "takes are side by side"
+    assert len({take["left"] for take in takes}) == 2
+    assert [take["used"] for take in takes].count(True) == 1
+    assert all("noise" in take["text"] and "score" in take["text"] for take in takes), takes
+    assert seen["heard"] in (200, 206)
+    check_failure(seen)
+    assert seen["cancelledAt"]["error"]["code"] == "cancelled"
+    assert 0 < seen["cancelledAt"]["segments_done"] < seen["cancelledAt"]["segments"]
+    assert (seen["finished"]["status"], seen["finished"]["error"]) == ("completed", None)
+    check_list(seen)
+
+
+def check_failure(seen: dict[str, Any]) -> None:
+    assert "cannot be decoded" in seen["error"]
+    assert "cannot be decoded" in seen["failedLine"]
+    assert "failed" in seen["stages"]
+    assert seen["retried"] == 202
+
+
+def check_list(seen: dict[str, Any]) -> None:
+    assert seen["all"] == ["Long story", "Broken take", "Noisy take"]
+    assert seen["found"] == seen["failed"] == ["Broken take"]
+    assert seen["retriedInTheList"] == 202
+    assert seen["left"] == ["Long story", "Noisy take"]
+
+
+def test_everything_is_reached_by_keyboard(service: HttpService, driver: Path) -> None:
+    seen = node.walked(driver, "keyboard.mjs", PICTURES, {"PAGE_URL": service.url})
+    assert seen["complaints"] == []
+    assert seen["unmarked"] == [], "every control shows its focus"
+    assert seen["covered"] == [], "no control with the focus is behind another"
+    assert (seen["first"], seen["skipped"]) == ("Skip to content", "view")
+    assert seen["selected"] == "Ben: Well 😀 there."
+    assert "escaped" not in seen, "the focus stays in a dialog"
+    assert seen["returned"] == "Add a voice…"
+    assert seen["view"] == "view", "another view gets the focus"
+    assert seen["sought"]
+    assert (seen["editing"], seen["closed"]) == ("New text of line 3", "Change line 3, Ben")
+    assert seen["file"] == "By keyboard.srt"
+    assert seen["compared"] in (["It was not."], ["It was, until the boat came home that night."])

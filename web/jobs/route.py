@@ -1,7 +1,9 @@
 """`/v1/audio/jobs`: create, list, get, cancel, retry, delete."""
 
+import time
 from typing import Annotated, Any, Literal
 
+import anyio
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
@@ -30,6 +32,8 @@ from web.speech.request import Translation
 
 router = APIRouter(tags=["jobs"], responses=RESPONSES)
 _LIMIT, _LIMIT_MAX = 20, 100
+_RESTART_S, _RESTART_POLL_S = 5.0, 0.1
+"""Longest wait for the restart of a job, and time between two checks of it."""
 _READ_MAX = 1000
 """Most jobs that one request reads in search of those with a status."""
 
@@ -157,17 +161,27 @@ def _cancel(job: FoundJob) -> JobView:
 async def retry_job(job: JobDep, request: RetryJob) -> JobView:
     """Run a failed or cancelled job again; finished segments are not made again."""
     async with admission(job):
-        return await job.away(_retry, request.segment)
+        await job.away(_retry, request.segment)
+        return await _restarted(job)
 
 
-def _retry(job: FoundJob, segment: int | None) -> JobView:
+def _retry(job: FoundJob, segment: int | None) -> None:
     current = job.planned()
+    job.jobs.unmark_cancelled(job.record)  # before it runs again, since a marked job that runs is cancelled
     try:
         actions.retry(job.service.celery, current.job, segment, _actor(job.client))
     except OptionError as error:
         raise ApiError(409, error.reason, param=error.option, code="nothing_to_retry") from None
-    job.jobs.unmark_cancelled(job.record)
-    return job.view()
+
+
+async def _restarted(job: FoundJob) -> JobView:
+    """View of a job when a worker has started it again, or after a while."""
+    until_s = time.monotonic() + _RESTART_S
+    while True:
+        view = await job.away(FoundJob.view)
+        if view.status in ("in_progress", "completed") or time.monotonic() >= until_s:
+            return view
+        await anyio.sleep(_RESTART_POLL_S)
 
 
 @router.delete(PATH + "/{id}")

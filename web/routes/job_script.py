@@ -14,7 +14,7 @@ from web.jobs.paths import PATH, RESPONSES
 from web.scripts.source import TurnInput
 
 router = APIRouter(tags=["jobs"], responses=RESPONSES)
-_INHERITED = ("seed", "verify", "takes_max")
+_INHERITED = ("seed", "verify", "takes_max", "loudness")
 
 
 class TurnPlace(BaseModel):
@@ -27,7 +27,10 @@ class TurnPlace(BaseModel):
 
 
 class JobScript(BaseModel):
-    """Script of a job: `request` makes the same segments if it is sent to create a job."""
+    """Script of a job: `request` makes the same segments if it is sent to create a job.
+
+    The request of a book needs the job as `base_job`, too.
+    """
 
     object: Literal["audio.job.script"] = "audio.job.script"
     request: dict[str, Any]
@@ -45,7 +48,8 @@ def job_script(job: FoundJob, plan: Plan) -> JobScript:
     """Script of a job that has a plan."""
     turns, places = _turns(job, plan)
     options = plan.options
-    own = {name: getattr(options, name) for name in _INHERITED}
+    inherited = ((name, getattr(options, name)) for name in _INHERITED)
+    own = {name: value for name, value in inherited if value is not None}
     registered = ClientVoices(job.service.voices, job.client)
     request = {
         "input": [turn.model_dump(exclude_none=True) for turn in turns],
@@ -69,6 +73,7 @@ def _turns(job: FoundJob, plan: Plan) -> tuple[list[TurnInput], list[TurnPlace]]
     """
     jobs = job.service.jobs
     written = jobs.plans.written(plan.job)
+    titles = {chapter.turn: chapter.title for chapter in jobs.plans.book(plan.job)[1]}
     placed = ((line, segment.index) for segment in jobs.plans.segments(plan) for line in segment.lines)
     turns: list[TurnInput] = []
     places: list[TurnPlace] = []
@@ -81,7 +86,14 @@ def _turns(job: FoundJob, plan: Plan) -> tuple[list[TurnInput], list[TurnPlace]]
             places[-1].segments = sorted({*places[-1].segments, *segments})
             places[-1].turns.append(turn)
         else:
-            turns.append(TurnInput(speaker=first.speaker, text=text, pause_ms=first.pause_ms or None))
+            turns.append(
+                TurnInput(
+                    speaker=first.speaker,
+                    text=text,
+                    pause_ms=first.pause_ms or None,
+                    begins_chapter=titles.get(turn),
+                )
+            )
             places.append(
                 TurnPlace(source_line=first.source_line, segments=sorted(set(segments)), turns=[turn])
             )

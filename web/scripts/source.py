@@ -11,6 +11,7 @@ from pipeline.books.limits import BOOK_BYTES_MAX
 from pipeline.books.reader import book_form, read_book
 from pipeline.books.recital import lines_of
 from pipeline.script.encoding import decode
+from pipeline.script.marks import PAUSE_MAX_MS
 from web.access.clients import Client
 from web.errors import ApiError
 from web.numbers import Whole
@@ -25,7 +26,10 @@ class TurnInput(BaseModel):
 
     speaker: str
     text: str
-    pause_ms: Whole | None = None
+    pause_ms: Annotated[Whole, Field(ge=0, le=PAUSE_MAX_MS, description="Silence before it.")] | None = None
+    begins_chapter: str | None = Field(
+        None, max_length=200, description="Title of the chapter that begins with it."
+    )
 
 
 class GivenScript(BaseModel):

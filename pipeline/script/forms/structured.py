@@ -10,9 +10,10 @@ from typing import Any
 import yaml
 
 from pipeline.errors import ScriptError
-from pipeline.script.events import Event, pause_between, speaker, words
+from pipeline.script.events import Event, chapter, pause_between, speaker, words
 from pipeline.script.forms import structure
 from pipeline.script.forms.survey import survey
+from pipeline.script.marks import PAUSE_MAX_MS
 from pipeline.script.names import displayed, identity
 from pipeline.script.plain import LINE_ENDS, plain, plain_letters
 from pipeline.script.turns import NARRATOR, Findings
@@ -47,6 +48,8 @@ _SEPARATOR = re.compile(r"\ufeff?sep=.\s*")
 """First line of Excel's tables."""
 _NEVER_SPEAK = words_of("system developer tool function")
 """Roles of messages that are no part of a conversation."""
+_CHAPTER_KEY, _PAUSE_KEY = "begins_chapter", "pause_ms"
+"""Keys of an item: the title of the chapter that begins with it, and the silence before it."""
 _DEPTH_MAX = 60
 _INDENT = r"[^\S\n]*"
 """White space before a line's first character; `\\s*` would run through blank lines from each of them."""
@@ -407,9 +410,25 @@ def read_items(items: Sequence[Any], findings: Findings) -> Iterator[Event]:
         if text is None:
             findings.problem(number, f"item {number}: the text is not a string")
             continue
+        if isinstance(item, dict):
+            yield from _before(item, number, findings)
         yield speaker(number, name)
         yield from _lines(number, _without_label(name, text, number, findings))
     _report_keys(list(unread), next(iter(unread.values()), 1), findings, "key")
+
+
+def _before(item: dict[Any, Any], number: int, findings: Findings) -> Iterator[Event]:
+    """The start of a chapter and the silence before a turn, where it asks for them."""
+    title, pause_ms = item.get(_CHAPTER_KEY), item.get(_PAUSE_KEY)
+    if isinstance(title, str):
+        yield pause_between(number)
+        yield from chapter(number, plain(title, number, findings))
+    if isinstance(pause_ms, int) and not isinstance(pause_ms, bool):
+        if not 0 <= pause_ms <= PAUSE_MAX_MS:
+            findings.problem(number, f"item {number}: {_PAUSE_KEY} is not between 0 and {PAUSE_MAX_MS:,}")
+            return
+        yield pause_between(number)
+        yield Event(number, "rest", rest_ms=pause_ms)
 
 
 def _nested(item: dict[Any, Any]) -> list[Any] | None:
@@ -434,7 +453,7 @@ def _speaker_and_text(
     if text_key is None:
         findings.problem(number, f"item {number} has no text; {_ITEM}")
         return None
-    for key in item.keys() - {text_key, speaker_key}:
+    for key in item.keys() - {text_key, speaker_key, _CHAPTER_KEY, _PAUSE_KEY}:
         unread.setdefault(_key(str(key)), number)
     return item.get(speaker_key, NARRATOR) if speaker_key is not None else NARRATOR, item[text_key]
 

@@ -9,8 +9,8 @@ const FLAGS = [
   '--disable-component-update', '--disable-sync', '--autoplay-policy=document-user-activation-required',
 ]
 
-export async function open({ width = 1280, height = 900, scheme = 'light' } = {}) {
-  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: FLAGS })
+export async function open({ width = 1280, height = 900, scheme = 'light', flags = [] } = {}) {
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM, args: [...FLAGS, ...flags] })
   const context = await browser.newContext({ viewport: { width, height }, colorScheme: scheme, acceptDownloads: true })
   const page = await context.newPage()
   const complaints = []
@@ -34,8 +34,8 @@ export async function findings(page) {
   return JSON.parse(result.value).filter(([, impact]) => impact === 'serious' || impact === 'critical')
 }
 
-/** True if something sticks out of the page. */
-export const isWide = page => page.evaluate(() => document.documentElement.scrollWidth > document.documentElement.clientWidth)
+/** True if something sticks out of the page, or of an open dialog. */
+export const isWide = page => page.evaluate(() => [document.documentElement, ...document.querySelectorAll('dialog')].some(each => each.scrollWidth > each.clientWidth))
 
 export async function picture(page, name) {
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` })

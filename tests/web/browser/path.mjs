@@ -1,20 +1,13 @@
 // The whole path: paste, cast, render, hear it before it is done, change a line, hear the new one, download.
 import { readFileSync } from 'node:fs'
-import { findings, isWide, open, picture } from './browser.mjs'
+import { open } from './browser.mjs'
+import { Inspection } from './inspection.mjs'
 
 const [script, changed] = process.argv.slice(2)
 const { browser, page, complaints } = await open()
-const seen = { axe: [], wide: [] }
-
-async function inspect(name) {
-  await picture(page, name)
-  for (const found of await findings(page)) seen.axe.push([name, ...found])
-  await page.setViewportSize({ width: 375, height: 800 })
-  await picture(page, `${name}-375`)
-  for (const found of await findings(page)) seen.axe.push([`${name}-375`, ...found])
-  if (await isWide(page)) seen.wide.push(name)
-  await page.setViewportSize({ width: 1280, height: 900 })
-}
+const seen = {}
+const inspection = new Inspection(page)
+const inspect = name => inspection.inspect(name)
 
 const job = () => page.evaluate(async () => (await fetch(`/v1/audio/jobs/${location.hash.match(/jobs\/([^?]+)/)[1]}`)).json())
 const sound = () => page.evaluate(() => {
@@ -132,5 +125,5 @@ await page.goBack()
 await page.locator('.transcript').waitFor()
 await inspect('9-dark')
 seen.complaints = complaints
-console.log(JSON.stringify(seen))
+console.log(JSON.stringify({ ...seen, axe: inspection.axe, wide: inspection.wide }))
 await browser.close()

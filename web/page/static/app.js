@@ -17,7 +17,7 @@ function selected(address) {
   return id ? ['jobs', id, signal => jobView(id, given, signal)] : ['jobs', 'Jobs', signal => jobsView(signal)]
 }
 
-async function show() {
+async function show(isChange) {
   leave.abort()
   leave = new AbortController()
   const { signal } = leave
@@ -31,6 +31,7 @@ async function show() {
   try {
     const shown = await make(signal)
     if (!signal.aborted) view.replaceChildren(shown)
+    if (!signal.aborted && isChange) view.focus({ preventScroll: true })
   } catch (error) {
     if (signal.aborted) return
     view.replaceChildren(h('section', { class: 'empty' }, h('h1', {}, 'This did not work'), h('p', {}, error.message),
@@ -38,9 +39,9 @@ async function show() {
   }
 }
 
-addEventListener('hashchange', show)
+addEventListener('hashchange', () => { scrollTo(0, 0); show(true) })
 addEventListener('unhandledrejection', event => {
   if (event.reason?.name === 'AbortError') event.preventDefault()
   else notify(event.reason?.message ?? 'Something went wrong', 'error')
 })
-show()
+show(false)

@@ -1,6 +1,6 @@
 // The cast: a voice for each speaker, to hear before anything is rendered, and uploads of new ones.
 import { get, send, upload } from '/page/api.js'
-import { busy, button, dialog, field, h, notify, plural } from '/page/dom.js'
+import { busy, button, clock, dialog, field, h, notify, plural } from '/page/dom.js'
 
 const SAMPLE = 'Hello. This is how I sound when I read for you.'
 const GROUPS = [['preset', 'Voices'], ['recording', 'Recordings'], ['variation', 'Variations']]
@@ -26,6 +26,12 @@ export function castTable(voices, onChange) {
     return select
   }
 
+  /** A voice that nobody has. */
+  function unused() {
+    const used = new Set(speakers.map(speaker => chosen.get(speaker.name) ?? speaker.voice))
+    return (voices.find(voice => !used.has(voice.id)) ?? voices[0]).id
+  }
+
   function show(found) {
     speakers = found
     for (const name of chosen.keys()) if (!found.some(each => each.name === name)) chosen.delete(name)
@@ -39,7 +45,14 @@ export function castTable(voices, onChange) {
     add.hidden = !found.length
   }
 
-  return { element: h('div', {}, rows, add), show, voices: () => Object.fromEntries(chosen), names: () => [...chosen.keys()] }
+  return {
+    element: h('div', {}, rows, add),
+    show,
+    voices: () => Object.fromEntries(chosen),
+    names: () => [...chosen.keys()],
+    give(name) { chosen.set(name, unused()) },
+    take(name) { chosen.delete(name) },
+  }
 }
 
 let sounding = null
@@ -55,11 +68,11 @@ async function preview(voice) {
 
 /** Ask for a recording, from a file or the microphone, and register it. */
 function newVoice(voices) {
+  const recorder = recording()
   return dialog('Add a voice', close => {
     const name = h('input', { required: true, maxlength: 40, pattern: '[A-Za-z0-9][A-Za-z0-9 _.\\-]*' })
     const file = h('input', { type: 'file', accept: 'audio/*' })
     const consent = h('input', { required: true, maxlength: 2000 })
-    const recorder = recording()
     const form = h('form', {},
       h('p', {}, 'A clear recording of one person, 5 to 30 seconds long, without music.'),
       field('Name', name, 'Letters, digits, spaces, and _ . -'), field('Recording', file), recorder.element,
@@ -79,31 +92,55 @@ function newVoice(voices) {
       })
     })
     return form
-  })
+  }).finally(() => recorder.close())
 }
 
+/** A recorder of the microphone; what it recorded can be heard before it is used. */
 function recording() {
   let recorder = null
+  let stream = null
   let sample = null
+  let timer = 0
+  const playback = new Audio()
   const state = h('small', { role: 'status' })
-  const toggle = button('Record', () => busy(toggle, async () => {
-    if (recorder) return recorder.stop()
-    const stream = await navigator.mediaDevices.getUserMedia({ audio: true })
+  const hear = button('Hear it', () => busy(hear, () => playback.play()), { hidden: true })
+  const toggle = button('Record', () => busy(toggle, () => (recorder ? recorder.stop() : start())))
+
+  async function start() {
+    playback.pause()
+    stream = await navigator.mediaDevices.getUserMedia({ audio: true })
     const parts = []
+    const began = performance.now()
     recorder = new MediaRecorder(stream)
     recorder.addEventListener('dataavailable', event => parts.push(event.data))
-    recorder.addEventListener('stop', () => {
-      for (const track of stream.getTracks()) track.stop()
-      sample = new File(parts, 'recording.webm', { type: recorder.mimeType })
-      recorder = null
-      toggle.textContent = 'Record again'
-      state.textContent = 'Recorded; it is used in place of a file.'
-    })
+    recorder.addEventListener('stop', () => recorded(parts, (performance.now() - began) / 1000))
     recorder.start()
+    hear.hidden = true
     toggle.textContent = 'Stop'
     state.textContent = 'Recording…'
-    return undefined
-  }))
+    timer = setInterval(() => { state.textContent = `Recording… ${clock((performance.now() - began) / 1000)}` }, 1000)
+  }
+
+  function recorded(parts, seconds) {
+    release()
+    sample = new File(parts, 'recording.webm', { type: recorder.mimeType })
+    URL.revokeObjectURL(playback.src)
+    playback.src = URL.createObjectURL(sample)
+    recorder = null
+    hear.hidden = false
+    toggle.textContent = 'Record again'
+    state.textContent = `${clock(seconds)} recorded; it is used in place of a file.`
+  }
+
+  function release() {
+    clearInterval(timer)
+    for (const track of stream?.getTracks() ?? []) track.stop()
+  }
+
   const can = Boolean(navigator.mediaDevices && window.MediaRecorder)
-  return { element: h('div', { class: 'actions', hidden: !can }, toggle, state), sample: () => sample }
+  return {
+    element: h('div', { class: 'actions', hidden: !can }, toggle, hear, state),
+    sample: () => sample,
+    close() { playback.pause(); release(); URL.revokeObjectURL(playback.src) },
+  }
 }

@@ -32,7 +32,7 @@ function summary({ segments, turns_shared: shared, changes, changes_omitted: omi
   const count = changes.length + omitted
   return h('p', { class: 'muted' }, [
     count ? `${plural(count, 'change')} in the script, ${plural(shared, 'line')} equal` : 'The scripts are equal',
-    `${plural(segments.shared, 'segment')} of B also in A, ${segments.b.length} in B alone, ${segments.a.length} in A alone`,
+    `${plural(segments.shared, 'segment')} shared, ${segments.a.length} in A alone, ${segments.b.length} in B alone`,
   ].join('; '), '.')
 }
 

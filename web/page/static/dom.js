@@ -29,12 +29,14 @@ export function options(values, chosen) {
 
 const notices = document.getElementById('notices')
 
-/** Show a message for some seconds; an error stays until it is closed. */
+/** Show a message for some seconds, in an open dialog if there is one; an error stays until it is closed. */
 export function notify(message, kind = 'info') {
   const notice = h('div', { class: `notice ${kind}` }, h('span', {}, message))
   const close = () => notice.remove()
-  notice.append(button('Close', close, { class: 'quiet' }))
-  notices.replaceChildren(notice)
+  notice.append(button('Dismiss', close, { class: 'quiet' }))
+  const open = [...document.querySelectorAll('dialog[open] > .notices')].at(-1)
+  const place = open ?? notices
+  place.replaceChildren(notice)
   if (kind !== 'error') setTimeout(close, 6000)
 }
 
@@ -57,12 +59,18 @@ export function dialog(title, fill) {
   return new Promise(resolve => {
     let result
     const box = h('dialog', { 'aria-label': title })
+    const own = h('div', { class: 'notices', role: 'status', 'aria-live': 'polite' })
     const close = value => { result = value; box.close() }
     box.append(
       h('div', { class: 'dialog-head' }, h('h2', {}, title), button('Close', () => close(), { class: 'quiet' })),
       fill(close),
+      own,
     )
-    box.addEventListener('close', () => { box.remove(); resolve(result) })
+    box.addEventListener('close', () => {
+      if (own.firstChild) notices.replaceChildren(...own.childNodes)
+      box.remove()
+      resolve(result)
+    })
     document.body.append(box)
     box.showModal()
   })

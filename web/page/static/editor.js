@@ -4,6 +4,25 @@ import { button, h, plural } from '/page/dom.js'
 const LINES_SHOWN = 4000
 const FINDINGS_SHOWN = 12
 
+/** Findings of a kind, each behind its place; null if there are none. */
+export function findingsList(kind, found, placeOf) {
+  const shown = found.slice(0, FINDINGS_SHOWN)
+  const items = shown.map(each => h('li', {}, placeOf(each), ' ', each.reason))
+  const more = found.length - shown.length
+  return found.length ? h('div', { class: kind }, h('h3', {}, plural(found.length, kind)), h('ul', {}, items, more ? h('li', {}, `and ${more} more`) : null)) : null
+}
+
+/** Take files that are dropped on an element. */
+export function dropTarget(element, onFile) {
+  element.addEventListener('dragover', event => { event.preventDefault(); element.classList.add('over') })
+  element.addEventListener('dragleave', () => element.classList.remove('over'))
+  element.addEventListener('drop', event => {
+    event.preventDefault()
+    element.classList.remove('over')
+    if (event.dataTransfer.files[0]) onFile(event.dataTransfer.files[0])
+  })
+}
+
 export function scriptEditor({ onInput, onFile }) {
   const lines = h('div', { class: 'lines', 'aria-hidden': 'true' })
   const area = h('textarea', {
@@ -13,7 +32,7 @@ export function scriptEditor({ onInput, onFile }) {
   const findings = h('div', { class: 'findings', id: 'findings' })
   const box = h('div', { class: 'editor' }, lines, area)
   const file = h('input', { type: 'file', class: 'hidden', 'aria-label': 'Script or book', tabindex: -1 })
-  const actions = h('div', { class: 'actions' }, file, button('Open a file', () => file.click(), { class: 'quiet' }))
+  const actions = h('div', { class: 'actions' }, file, button('Open a file', () => file.click()))
   let marks = new Map()
 
   function draw() {
@@ -36,12 +55,7 @@ export function scriptEditor({ onInput, onFile }) {
     if (row) area.scrollTop = row.offsetTop - area.clientHeight / 3
   }
 
-  function list(kind, found) {
-    const shown = found.slice(0, FINDINGS_SHOWN)
-    const items = shown.map(each => h('li', {}, button(`Line ${each.line}`, () => select(each.line), { class: 'link' }), ' ', each.reason))
-    const more = found.length - shown.length
-    return found.length ? h('div', { class: kind }, h('h3', {}, plural(found.length, kind)), h('ul', {}, items, more ? h('li', {}, `and ${more} more`) : null)) : null
-  }
+  const list = (kind, found) => findingsList(kind, found, each => button(`Line ${each.line}`, () => select(each.line), { class: 'link' }))
 
   // a paste is an event for each of its lines
   let drawing = 0
@@ -50,20 +64,11 @@ export function scriptEditor({ onInput, onFile }) {
   })
   area.addEventListener('scroll', scrolled, { passive: true })
   file.addEventListener('change', () => { if (file.files[0]) onFile(file.files[0]); file.value = '' })
-  box.addEventListener('dragover', event => { event.preventDefault(); box.classList.add('over') })
-  box.addEventListener('dragleave', () => box.classList.remove('over'))
-  box.addEventListener('drop', event => {
-    event.preventDefault()
-    box.classList.remove('over')
-    if (event.dataTransfer.files[0]) onFile(event.dataTransfer.files[0])
-  })
-
   return {
     element: h('div', {}, box, findings),
     actions,
     get text() { return area.value },
     set(text) { area.value = text; marks = new Map(); findings.replaceChildren(); draw(); onInput() },
-    showFile(name) { findings.replaceChildren(h('p', {}, `Book: ${name}`)) },
     mark(problems, notices) {
       marks = new Map([...notices.map(each => [each.line, 'noticed']), ...problems.map(each => [each.line, 'faulty'])])
       draw()

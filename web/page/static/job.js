@@ -1,7 +1,8 @@
 // One job: progress, the sound while it grows, the transcript, other takes, changes, downloads.
 import { blob, download, events, get, job as path, JOBS, media, post, remove } from '/page/api.js'
-import { busy, button, dialog, duration, field, h, notify, options, plural } from '/page/dom.js'
+import { busy, button, clock, dialog, duration, field, h, notify, options, plural } from '/page/dom.js'
 import { Player } from '/page/player.js'
+import { report } from '/page/report.js'
 import { ended, statusOf } from '/page/status.js'
 import { takesDialog } from '/page/takes.js'
 import { Timeline } from '/page/timeline.js'
@@ -50,7 +51,7 @@ class JobPage {
     if (job.cost?.gpu_active_s) facts.push(`${duration(job.cost.gpu_active_s)} of GPU time`)
     if (job.revision) facts.push(`revision ${job.revision}`)
     this.state.replaceChildren(h('span', { class: `pill ${job.status}` }, facts[0]), ` ${facts.slice(1).join(' · ')}`)
-    if (job.error) this.state.append(h('span', { class: 'problem' }, job.error.message))
+    if (job.error && job.error.code !== 'cancelled') this.state.append(h('span', { class: 'problem' }, job.error.message))
     this.bar.hidden = ended(job.status)
     this.bar.value = job.progress
     this.showActions(job)
@@ -117,7 +118,8 @@ class JobPage {
     })
     const from = this.job.metadata.based_on
     const note = from ? h('p', { class: 'muted' }, 'Made from ', h('a', { href: `#/jobs/${encodeURIComponent(from)}` }, 'an earlier version'), ' (', h('a', { href: `#/compare/${encodeURIComponent(from)}/${encodeURIComponent(this.id)}` }, 'compare'), ').') : null
-    this.body.replaceChildren(this.timeline.element, ...(note ? [note] : []), this.transcript.element)
+    this.extras = h('div', { class: 'extras' })
+    this.body.replaceChildren(this.timeline.element, ...(note ? [note] : []), this.extras, this.transcript.element)
   }
 
   async fetchSoFar() {
@@ -132,9 +134,10 @@ class JobPage {
   }
 
   async complete() {
-    const [turns, words] = await Promise.all(['/turns', '/words'].map(part => get(path(this.id, part), this.signal)))
+    const [turns, words, manifest] = await Promise.all(['/turns', '/words', '/manifest'].map(part => get(path(this.id, part), this.signal)))
     this.transcript.time(turns, words)
     await this.player.finish(await media(path(this.id, `/content?revision=${this.job.revision ?? 0}`)))
+    this.extras.replaceChildren(...[await this.contents(manifest), report(manifest)].filter(Boolean))
     await this.warnings()
     if (this.wanted !== null) {
       this.transcript.reveal(this.wanted)
@@ -144,6 +147,17 @@ class JobPage {
     }
     if (this.save) await download(path(this.id, '/content'), `${this.id}.${this.job.response_format}`)
     this.save = null
+  }
+
+  /** Chapters of the file, to go to. */
+  async contents(manifest) {
+    if (!manifest.chapters) return null
+    const chapters = await get(path(this.id, '/chapters'), this.signal)
+    const rows = chapters.map(chapter => h('li', {}, button(chapter.title, () => {
+      this.player.seek(chapter.start_s)
+      this.transcript.at(chapter.start_s + 0.05, true)
+    }, { class: 'link' }), h('small', {}, clock(chapter.start_s))))
+    return h('details', { class: 'contents' }, h('summary', {}, 'Chapters'), h('ol', {}, rows))
   }
 
   async warnings() {

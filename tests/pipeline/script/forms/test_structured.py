@@ -89,3 +89,27 @@ def test_a_text_with_lines_is_paragraphs() -> None:
 def test_deep_nesting_is_refused() -> None:
     assert "nested" in read("[" * 100_000).problems[0].reason
     assert read("a:\n" + "".join(f"{' ' * i}- a:\n" for i in range(1, 400))).problems
+
+
+def test_items_begin_chapters_and_ask_for_silence() -> None:
+    script = read(
+        [
+            {"speaker": "Mia", "text": "One.", "begins_chapter": "The boat"},
+            {"speaker": "Mia", "text": "Two.", "pause_ms": 1500},
+            {"speaker": "Tom", "text": "Three.", "begins_chapter": "The quay", "pause_ms": 700},
+        ]
+    )
+    assert [(chapter.title, chapter.turn) for chapter in script.chapters] == [
+        ("The boat", 0),
+        ("The quay", 2),
+    ]
+    assert [turn.pause_ms for turn in script.turns] == [0, 1500, 700]
+    assert (script.problems, script.notices) == ((), ())
+
+
+@pytest.mark.parametrize("pause_ms", [-1, 60_001])
+def test_a_silence_out_of_range_is_a_problem_at_its_item(pause_ms: int) -> None:
+    script = read(
+        [{"speaker": "Mia", "text": "One."}, {"speaker": "Tom", "text": "Two.", "pause_ms": pause_ms}]
+    )
+    assert [(problem.line, "pause_ms" in problem.reason) for problem in script.problems] == [(2, True)]

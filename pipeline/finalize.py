@@ -19,6 +19,7 @@ from pipeline.jobs.artifacts import ChosenTake, read_samples
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.jobs.takes import Takes
+from pipeline.normalization.normalizer import normalized
 from pipeline.read_along import finished_file, sound_format
 from pipeline.script.turns import Work
 from pipeline.stitching import manifest as manifests
@@ -126,6 +127,7 @@ def _join(
                 starts_ms=jobs.plans.starts_ms(plan.job),
                 split_hours=plan.options.split_hours,
                 heard=_heard(jobs, plan, chosen),
+                read=str if profile.normalizes else normalized,
                 preset=plan.options.loudness,
                 encoded_runs=StoredRuns(jobs.store, takes),
             )

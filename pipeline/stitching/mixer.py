@@ -32,6 +32,7 @@ from pipeline.stitching.presets import PRESETS, LoudnessReport, MeasuredFile, co
 from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
 from pipeline.stitching.remux.encoded_run import settings as encoder_settings
 from pipeline.stitching.room_tone import RoomTone, room_tone
+from pipeline.stitching.spoken_words import Read
 from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import Pauses, Run, Timeline, TimelineItem, WordTimes, lay_out, line_times
 
@@ -136,6 +137,7 @@ def stitch(
     preset: str | None = None,
     encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
+    read: Read = str,
 ) -> Stitched:
     """Join all segments of a job into one file.
 
@@ -156,6 +158,7 @@ def stitch(
         preset: a name in `PRESETS`, in place of targets and pauses.
         encoded_runs: parts of files that were encoded before, for formats that are joined from such.
         progress: called with (finished segments, all segments).
+        read: words that the engine's own reading makes of the text that it is given.
 
     Raises:
         OptionError: unknown format.
@@ -213,7 +216,7 @@ def stitch(
         loudness=mix.loudness(),
         srt=subtitles.srt(cues),
         vtt=subtitles.vtt(cues),
-        words=subtitles.timed_words(timeline, written),
+        words=subtitles.timed_words(timeline, written, read=read),
         chapters=marks,
         cues=cue_times(timeline, starts_ms or {}),
         report=report(preset, measured_files(file, mix, levels)) if preset else None,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pipeline.planning.records import PlannedLine
 from pipeline.script import sentences
 from pipeline.stitching.alignment import Caption, Captions
+from pipeline.stitching.spoken_words import Read, spoken_words
 from pipeline.stitching.timeline import SpokenWord, Timeline, TimelineItem, line_times
 
 LINE_CHARACTERS = 42
@@ -44,6 +45,8 @@ class TimedWord:
     """Index of the turn in the script."""
     confidence: float | None
     """0 to 1; None if the time is estimated."""
+    spoken: str | None = None
+    """Words spoken in its place; None if it is spoken as it is written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,8 @@ class _Piece:
     caption: Caption
     words: tuple[SpokenWord, ...]
     """Times of the spoken words; empty if unknown."""
+    given: str
+    """Text that the engine was given."""
 
 
 def cues(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[Cue, ...]:
@@ -68,10 +73,16 @@ def cues(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[
     return tuple(cue for piece in _pieces(timeline, written) for cue in _cues(piece, rate))
 
 
-def timed_words(timeline: Timeline, written: Mapping[int, str] | None = None) -> tuple[TimedWord, ...]:
-    """Words of the script with their times, in order; gaps have none."""
+def timed_words(
+    timeline: Timeline, written: Mapping[int, str] | None = None, *, read: Read = str
+) -> tuple[TimedWord, ...]:
+    """Words of the script with their times, in order; gaps have none.
+
+    Args:
+        read: the engine's own reading of numbers and the like.
+    """
     rate = timeline.sample_rate_hz
-    return tuple(word for piece in _pieces(timeline, written) for word in _timed(piece, rate))
+    return tuple(word for piece in _pieces(timeline, written) for word in _timed(piece, rate, read))
 
 
 def _pieces(timeline: Timeline, written: Mapping[int, str] | None) -> Iterator[_Piece]:
@@ -86,7 +97,7 @@ def _pieces(timeline: Timeline, written: Mapping[int, str] | None) -> Iterator[_
             words = item.words[first : first + count]
             first += count
             known = words if len(words) == count else ()
-            yield _Piece(start, end, line, captions.of(line.turn, text), known)
+            yield _Piece(start, end, line, captions.of(line.turn, text), known, text)
 
 
 def _lines(timeline: Timeline) -> list[PlannedLine]:
@@ -152,15 +163,18 @@ def _word_times(piece: _Piece) -> list[SpokenWord]:
     return times
 
 
-def _timed(piece: _Piece, sample_rate_hz: int) -> Iterator[TimedWord]:
+def _timed(piece: _Piece, sample_rate_hz: int, read: Read) -> Iterator[TimedWord]:
     words = piece.caption.text.split()
     times = _word_times(piece)
     if not times:
         bounds = _shared_out(piece, list(_weights(words, piece.caption)))
         times = [SpokenWord(first, last, None) for first, last in bounds]
-    for word, time in zip(words, times, strict=True):
+    spoken = list[str | None]([None] * len(words))
+    if len(piece.caption.spoken) == len(words):
+        spoken = spoken_words(words, piece.given.split(), piece.caption.spoken, read)
+    for word, time, said in zip(words, times, spoken, strict=True):
         start_s, end_s = round(time.start / sample_rate_hz, 3), round(time.end / sample_rate_hz, 3)
-        yield TimedWord(word, start_s, end_s, piece.line.speaker, piece.line.turn, time.confidence)
+        yield TimedWord(word, start_s, end_s, piece.line.speaker, piece.line.turn, time.confidence, said)
 
 
 def _weights(parts: Sequence[str], caption: Caption) -> Iterator[int]:

@@ -84,6 +84,28 @@ def test_ipa_and_respelling_sound_alike_and_unlike_the_spelling(tmp_path: Path) 
     assert [word["word"] for word in by_tag.words] == ["We", "took", "Nuala", "home."]
 
 
+def test_word_times_have_the_words_as_written_and_as_spoken(tmp_path: Path) -> None:
+    text = "It cost $4 million at 8:30–9:15 in 2015, see [say:Noola]Nuala[/say] and [say:/stɪk/]him[/say]."
+    found = Rendered(text, tmp_path)
+    assert [(word["word"], word["spoken"]) for word in found.words] == [
+        ("It", None),
+        ("cost", None),
+        ("$4", "four"),
+        ("million", "million dollars"),
+        ("at", None),
+        ("8:30—9:15", "eight thirty to nine fifteen"),
+        ("in", None),
+        ("2015,", "twenty fifteen,"),
+        ("see", None),
+        ("Nuala", "Noola"),
+        ("and", None),
+        ("him.", None),
+    ]
+    times = [(word["start_s"], word["end_s"]) for word in found.words]
+    assert all(start <= end for start, end in times)
+    assert times == sorted(times)
+
+
 def _centre_hz(samples: Any, rate_hz: int) -> float:
     """Centre of the spectrum's power below 4 kHz."""
     power = np.abs(np.fft.rfft(samples)) ** 2

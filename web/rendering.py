@@ -1,5 +1,6 @@
 """Jobs that are sent to the Celery app, and withdrawn when their client goes away."""
 
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -11,6 +12,8 @@ from tasks.orchestration import submission, waiters
 from web.errors import ApiError, unavailable
 from web.service import Service
 
+_JOIN_S, _JOIN_POLL_S = 10.0, 0.05
+"""Longest wait for a worker between the plan of a request and its job's segments, and between two checks."""
 _PUBLISH = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.2, "interval_max": 0.5}
 
 
@@ -35,7 +38,20 @@ def withdraw(service: Service, task: str) -> None:
     if job is None:
         service.celery.control.revoke(task)  # no worker has accepted it yet
     elif service.jobs.plans.get(job) is not None:
+        _wait_for_join(service, job, task)
         waiters.withdraw(service.celery, job, task)
+
+
+def _wait_for_join(service: Service, job: str, task: str) -> None:
+    """Wait until a planned request is among those that wait for its job, which takes a moment.
+
+    Before it is, there is nothing to withdraw, and the job would go on.
+    """
+    until = time.monotonic() + _JOIN_S
+    while time.monotonic() < until and not service.jobs.outcomes.closed(job):
+        if task in service.celery.resources.roots.waiting(job):
+            return
+        time.sleep(_JOIN_POLL_S)
 
 
 def raise_for_failure(service: Service, task: str) -> None:

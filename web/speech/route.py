@@ -1,7 +1,8 @@
 """`POST /v1/audio/speech`."""
 
-from collections.abc import AsyncGenerator, Awaitable
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from contextlib import aclosing
+from typing import Any
 
 import anyio
 from fastapi import APIRouter, Response
@@ -9,11 +10,12 @@ from fastapi import APIRouter, Response
 from pipeline.streaming.encoders import MEDIA_TYPES
 from web import errors
 from web.access.admission import admitted, ended
-from web.access.clients import ClientDep, segment_options
+from web.access.clients import Client, ClientDep, segment_options
 from web.access.voices import ClientVoices
 from web.rendering import new_task, send_render, withdraw
-from web.service import ServiceDep
+from web.service import Service, ServiceDep
 from web.speech.audio import AudioStream
+from web.speech.opening import opening
 from web.speech.request import SpeechRequest, Translation
 from web.speech.response import StreamResponse, error_event, events
 from web.speech.segments import accepted
@@ -43,7 +45,7 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     task = new_task()
     await admitted(service, client, task, len(request.input))
     try:
-        await service.away(send_render, service, task, arguments, client.labels)
+        ahead = await service.away(_send, service, client, task, request, arguments)
     except BaseException:
         await _shielded(ended(service, client, task))
         raise
@@ -58,7 +60,8 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
                 async for part in found:
                     yield part
         except BaseException:
-            await _shielded(service.away(withdraw, service, task))
+            for each in {ahead, task}:
+                await _shielded(service.away(withdraw, service, each))
             raise
         finally:
             await _shielded(ended(service, client, task))
@@ -70,6 +73,22 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
         headers={"X-Request-Id": task, **ignored},
         on_error=error_event if sse else None,
     )
+
+
+def _send(
+    service: Service, client: Client, task: str, request: SpeechRequest, arguments: Mapping[str, Any]
+) -> str:
+    """Send a request, and before it the opening of a long text.
+
+    Returns:
+        The ID of the first task.
+    """
+    start = None if request.voices is not None else opening(request.input, request.first_segment_words)
+    first = task if start is None else new_task()
+    if start is not None:
+        send_render(service, first, {**arguments, "script": start}, client.labels)
+    send_render(service, task, arguments, client.labels)
+    return first
 
 
 async def _shielded(work: Awaitable[object]) -> None:

@@ -13,6 +13,8 @@ from xml.etree.ElementTree import Element
 import av
 import pytest
 from defusedxml.ElementTree import fromstring
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.books.read_along.marks import read_marked_page
 from pipeline.books.reader import read
@@ -218,3 +220,45 @@ def test_marks_are_around_sentences_or_their_parts(body: str, marked: str) -> No
     assert found == f"<html><body>{marked}</body></html>".replace("{", '<span id="x">').replace(
         "}", "</span>"
     )
+
+
+WORDS = st.sampled_from(
+    ["One", "two.", "“Go!”", "Mr.", "Fox", "3", "&amp;", "caf&#233;", "end.", "***", "don’t", "—"]
+)
+SPACE = st.sampled_from([" ", "  ", "\n", "&#160;", ""])
+INLINE = ("em", "b", "span", "a", "sup", "ruby")
+TEXT = st.lists(st.tuples(WORDS, SPACE), max_size=4).map(lambda found: "".join(map("".join, found)))
+CONTENT = st.recursive(
+    TEXT | st.sampled_from(["<br/>", "<!-- a > b -->", "<img src='x.png' alt='A. B.'/>", "<?pi x?>"]),
+    lambda inner: (
+        st.lists(inner, max_size=3).map("".join)
+        | st.tuples(st.sampled_from(INLINE), inner).map(lambda found: f"<{found[0]}>{found[1]}</{found[0]}>")
+        | inner.map(lambda text: f'<a epub:type="noteref" href="#n">{text}</a>')
+        | inner.map(lambda text: f'<span class="pagenum">{text}</span>')
+    ),
+    max_leaves=12,
+)
+BLOCKS = st.lists(
+    st.tuples(st.sampled_from(["p", "h2", "li", "div", "pre", "td", "blockquote"]), CONTENT), max_size=4
+).map(lambda found: "".join(f"<{tag}>{text}</{tag}>" for tag, text in found))
+
+
+@given(BLOCKS)
+def test_marked_pages_are_well_formed_and_unchanged_but_for_the_marks(body: str) -> None:
+    source = f'<html xmlns:epub="x"><head><title>T. U.</title></head><body>{body}</body></html>'
+    page = read_marked_page(source.encode(), "page.xhtml")
+    parts = page.parts()
+    names = [f"voxchord-{number}" for number in range(len(parts))]
+    marked = page.marked(parts, names)
+    assert unmarked(marked) == source
+    root = fromstring(marked)
+    assert [each.get("id") for each in root.iter("span") if each.get("id")] == names
+
+
+@given(st.text(alphabet="<>/&;=\"'! -pbem\n", max_size=60))
+def test_broken_pages_stay_as_they_are_but_for_the_marks(body: str) -> None:
+    source = f"<html><body>{body}</body></html>"
+    page = read_marked_page(source.encode(), "page.xhtml")
+    parts = page.parts()
+    marked = page.marked(parts, ["x"] * len(parts))
+    assert marked.replace('<span id="x">', "").replace("</span>", "") == source.replace("</span>", "")

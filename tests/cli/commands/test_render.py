@@ -300,3 +300,16 @@ def test_doctor_names_unreachable_parts(ask: Run) -> None:
     assert "secret" not in done.stdout + done.stderr
     bad = [finding for finding in json.loads(done.stdout) if finding["state"] == "bad"]
     assert [finding["what"] for finding in bad] == ["broker"]
+
+
+def test_render_prints_the_report_of_a_loudness_preset(run: Run, tmp_path: Path) -> None:
+    script = tmp_path / "short.txt"
+    script.write_text("\n".join(LINES[:2]))
+    done = run("render", script, "-o", tmp_path / "short.flac", "--loudness", "audiobook")
+    assert done.returncode == 0, done.stderr
+    assert "loudness preset audiobook: passed" in done.stdout
+    assert re.search(r"ok rms_dbfs -[\d.]+ \(at least -23, at most -18\)", done.stdout)
+    assert "ok floor_dbfs silence (at most -60)" in done.stdout
+
+    wrong = run("render", script, "-o", tmp_path / "other.flac", "--loudness", "loud")
+    assert "unknown value 'loud'; available: podcast, audiobook, broadcast" in wrong.stderr

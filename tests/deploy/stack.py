@@ -26,7 +26,7 @@ from tests.tools import tool
 
 SERVICES = (
     *("redis", "postgres", "intake", "cpu", "decode", "gpu0", "flower"),
-    *("node-exporter", "dcgm-exporter", "prometheus"),
+    *("node-exporter", "dcgm-exporter", "prometheus", "serve"),
 )
 """Services of Compose without Grafana, which is not available. `gpu0` uses a stub of the driver."""
 SECRETS_AND_FIGURES = {
@@ -80,7 +80,9 @@ def running(folder: Path) -> Iterator[Stack]:
     began = time.time()
     shipped = {"./deploy/prometheus": _often(folder / "prometheus")}
     with Containers(folder, SECRETS_AND_FIGURES, shipped, _driver(folder / "driver")) as containers:
-        containers.up(*SERVICES)
+        containers.up(*(name for name in SERVICES if name != "serve"))
+        _create_key(containers)
+        containers.up("serve")
         broker = f"redis://:{SECRETS['REDIS_PASSWORD']}@127.0.0.1:{containers.publish('redis', 6379)}/0"
         prometheus, flower = (
             f"http://127.0.0.1:{containers.publish(name, port)}"
@@ -90,6 +92,12 @@ def running(folder: Path) -> Iterator[Stack]:
         with Celery(broker=broker, backend=broker) as app:
             _work(stack, app)
         yield stack
+
+
+def _create_key(containers: Containers) -> None:
+    """Create a key, without which `serve` refuses an address that others reach."""
+    command = ["python", "voxchord.py", "keys", "create", "operator"]
+    subprocess.run(containers.running["intake"].enter(command), check=True, capture_output=True, timeout=60)
 
 
 def _often(folder: Path) -> Path:

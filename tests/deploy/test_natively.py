@@ -80,7 +80,7 @@ def test_killed_brokers_restart_with_their_data(stack: Stack) -> None:
 
 def test_ended_services_are_unhealthy_and_alerted(stack: Stack) -> None:
     """Run this test last, since it ends all services but Prometheus."""
-    for name in ("flower", "gpu0", "decode", "cpu", "intake", "node-exporter", "dcgm-exporter"):
+    for name in ("serve", "flower", "gpu0", "decode", "cpu", "intake", "node-exporter", "dcgm-exporter"):
         container = stack.containers.running[name]
         container.stop()
         assert not container.check(), name

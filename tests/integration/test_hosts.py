@@ -119,7 +119,7 @@ def test_jobs_decoded_on_other_hosts_have_the_same_bytes(
         a, "select distinct task_name, host from task_run where job is not null and state = 'SUCCESS'"
     )
     assert dict(where) == {
-        **{f"voxchord.{stage}": "vox-a" for stage in ("render", "text", "semantic", "stitch")},
+        **{f"voxchord.{stage}": "vox-a" for stage in ("render", "text", "semantic", "verify", "stitch")},
         **{f"voxchord.{stage}": "vox-b" for stage in ("speaker", "diffusion")},
     }
 

@@ -10,7 +10,8 @@ const picture = name => page.screenshot({ path: `${PICTURES}/stack-${name}.png` 
 
 await page.goto(`${FLOWER_URL}/workers`)
 await page.locator('#workers-table tbody tr').nth(3).waitFor()
-seen.workers = await page.locator('#workers-table tbody tr').allInnerTexts()
+const texts = rows => rows.map(row => [...row.cells].map(cell => cell.textContent.trim()).join('\t'))
+seen.workers = await page.locator('#workers-table tbody tr').evaluateAll(texts)
 await picture('workers')
 
 await page.goto(`${FLOWER_URL}/voxchord/jobs/${job}/report`)

@@ -349,6 +349,12 @@ task_run = Table(
         *("task_name", "engine", "device", "pool", "worker", "started_epoch", "finished_epoch", "run_s"),
         *("audio_s", "state", "cache_hit"),
     ),
+    Index(
+        "task_run_threads_idx",
+        *("task_name", "engine", "device", "worker", "started_epoch", "finished_epoch", "run_s"),
+        sqlite_where=text("pool = 'threads'"),
+        postgresql_where=text("pool = 'threads'"),
+    ),
     Index(None, "app_version", "started_epoch"),
     Index(
         "task_run_not_success_idx",

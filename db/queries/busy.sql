@@ -12,15 +12,21 @@ recent AS (
     FROM task_run
     WHERE started_epoch >= (SELECT MAX(started_epoch) FROM task_run) / 3600 * 3600 - (/*:hours*/ 24 + 24) * 3600
         AND finished_epoch IS NOT NULL
+),
+spread AS (
+    SELECT started_epoch / 3600 * 3600 AS hour_epoch, worker, concurrency, run_s AS busy_s
+    FROM recent
+    WHERE started_epoch / 3600 = finished_epoch / 3600
+    UNION ALL
+    SELECT h.start_epoch, t.worker, t.concurrency, 1.0
+        * ((CASE WHEN t.finished_epoch < h.start_epoch + 3600 THEN t.finished_epoch ELSE h.start_epoch + 3600 END)
+            - (CASE WHEN t.started_epoch > h.start_epoch THEN t.started_epoch ELSE h.start_epoch END))
+    FROM hours h
+    JOIN recent t ON t.started_epoch < h.start_epoch + 3600 AND t.finished_epoch >= h.start_epoch
+    WHERE t.started_epoch / 3600 <> t.finished_epoch / 3600
 )
-SELECT h.start_epoch AS hour_epoch, t.worker, COUNT(*) AS n,
-    SUM(CASE
-        WHEN t.started_epoch >= h.start_epoch AND t.finished_epoch < h.start_epoch + 3600 THEN t.run_s
-        ELSE 1.0
-            * ((CASE WHEN t.finished_epoch < h.start_epoch + 3600 THEN t.finished_epoch ELSE h.start_epoch + 3600 END)
-                - (CASE WHEN t.started_epoch > h.start_epoch THEN t.started_epoch ELSE h.start_epoch END))
-    END) / (3600.0 * MAX(t.concurrency)) AS busy
-FROM hours h
-JOIN recent t ON t.started_epoch < h.start_epoch + 3600 AND t.finished_epoch >= h.start_epoch
-GROUP BY h.start_epoch, t.worker
-ORDER BY h.start_epoch, t.worker;
+SELECT hour_epoch, worker, COUNT(*) AS n, SUM(busy_s) / (3600.0 * MAX(concurrency)) AS busy
+FROM spread
+WHERE hour_epoch >= (SELECT MIN(start_epoch) FROM hours)
+GROUP BY hour_epoch, worker
+ORDER BY hour_epoch, worker;

@@ -3,14 +3,22 @@
 -- :old   the earlier version (default: the second newest)
 -- :new   the later version (default: the newest)
 -- :days  days before the newest attempt (default 30)
-WITH versions AS (
+WITH RECURSIVE seen(app_version) AS (
+    SELECT MIN(app_version) FROM task_run
+    UNION ALL
+    SELECT (SELECT MIN(t.app_version) FROM task_run t WHERE t.app_version > seen.app_version)
+    FROM seen
+    WHERE app_version IS NOT NULL
+),
+ages AS (
+    SELECT app_version,
+        (SELECT MAX(t.started_epoch) FROM task_run t WHERE t.app_version = seen.app_version) AS newest_epoch
+    FROM seen
+    WHERE app_version IS NOT NULL
+),
+versions AS (
     SELECT app_version, ROW_NUMBER() OVER (ORDER BY newest_epoch DESC, app_version DESC) AS age
-    FROM (
-        SELECT app_version, MAX(started_epoch) AS newest_epoch
-        FROM task_run
-        WHERE app_version IS NOT NULL
-        GROUP BY app_version
-    ) seen
+    FROM ages
 ),
 chosen AS (
     SELECT

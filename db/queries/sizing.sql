@@ -3,9 +3,9 @@
 -- at least one attempt runs, in whole seconds.
 -- :hours  hours of audio per day (default 100)
 -- :use    target utilisation (default 0.7)
--- :days   days before the newest attempt (default 30)
+-- :days   days before the hour of the newest attempt (default 30)
 WITH since AS (
-    SELECT MAX(started_epoch) - /*:days*/ 30 * 86400 AS epoch FROM task_run
+    SELECT MAX(started_epoch) / 3600 * 3600 - /*:days*/ 30 * 86400 AS epoch FROM task_run
 ),
 overlapping AS (
     SELECT engine, task_name, device, started_epoch, finished_epoch, MAX(finished_epoch) OVER (
@@ -17,13 +17,12 @@ overlapping AS (
         AND started_epoch >= (SELECT epoch FROM since)
 ),
 cost AS (
-    SELECT engine, task_name, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, COUNT(*) AS n,
-        SUM(run_s) AS busy_s
-    FROM task_run
-    WHERE (pool <> 'threads' OR pool IS NULL)
-        AND engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
-        AND started_epoch >= (SELECT epoch FROM since)
-    GROUP BY task_name, engine, task_run.device, task_run.pool
+    SELECT engine, task_name, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, SUM(n_ended) AS n,
+        SUM(ended_run_sum_s) AS busy_s
+    FROM v_outcome
+    WHERE (pool <> 'threads' OR pool IS NULL) AND engine IS NOT NULL AND n_ended > 0
+        AND hour_epoch >= (SELECT epoch FROM since)
+    GROUP BY task_name, engine, v_outcome.device, v_outcome.pool
     UNION ALL
     SELECT engine, task_name, COALESCE(device, ''), 'threads', COUNT(*),
         SUM(CASE
@@ -35,12 +34,10 @@ cost AS (
     GROUP BY task_name, engine, overlapping.device
 ),
 made AS (
-    SELECT engine, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, SUM(audio_s) AS audio_s
-    FROM task_run
-    WHERE task_name = 'voxchord.diffusion' AND state = 'SUCCESS' AND COALESCE(cache_hit, 0) = 0 AND audio_s > 0
-        AND engine IS NOT NULL AND run_s IS NOT NULL AND finished_epoch IS NOT NULL
-        AND started_epoch >= (SELECT epoch FROM since)
-    GROUP BY engine, task_run.device, task_run.pool
+    SELECT engine, COALESCE(device, '') AS device, COALESCE(pool, '') AS pool, SUM(made_audio_sum_s) AS audio_s
+    FROM v_outcome
+    WHERE made_audio_sum_s > 0 AND engine IS NOT NULL AND hour_epoch >= (SELECT epoch FROM since)
+    GROUP BY engine, v_outcome.device, v_outcome.pool
 ),
 whole AS (
     SELECT engine, SUM(audio_s) AS audio_s FROM made GROUP BY engine

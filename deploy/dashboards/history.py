@@ -30,7 +30,7 @@ def dashboard() -> Json:
             variable(
                 "task",
                 "Task",
-                sql("SELECT DISTINCT task_name FROM task_run ORDER BY task_name"),
+                sql("SELECT DISTINCT task_name FROM v_outcome ORDER BY task_name"),
                 why="Tasks included in the panels.",
             )
         ],
@@ -50,10 +50,18 @@ SELECT id AS job, created_at, state, engine, segments, speakers, words, audio_s,
     error,
     1000 * (created_epoch - 5) AS from_ms,
     1000 * (COALESCE(finished_epoch, EXTRACT(EPOCH FROM now())::bigint) + 5) AS to_ms
-FROM v_job
-WHERE $__unixEpochFilter(created_epoch)
+FROM (
+    SELECT * FROM job WHERE $__unixEpochFilter(created_epoch) ORDER BY created_epoch DESC, id LIMIT 200
+) newest
+LEFT JOIN LATERAL (
+    SELECT SUM(run_s) AS run_s, SUM(cpu_user_s + cpu_system_s + COALESCE(cpu_children_s, 0)) AS cpu_s,
+        SUM(queue_wait_s) AS queue_wait_s, MAX(rss_peak_bytes) AS rss_peak_bytes,
+        SUM(CASE WHEN task_run.state IN ('SUCCESS', 'IGNORED') THEN 0 ELSE 1 END) AS wasted_attempts
+    FROM task_run
+    WHERE task_run.job = newest.id
+    HAVING COUNT(*) > 0
+) cost ON TRUE
 ORDER BY created_at DESC
-LIMIT 200
 """),
             units=_SECONDS
             | {"created_at": "dateTimeAsIso", "rss_peak_bytes": "bytes", "speed": "suffix: × real time"},

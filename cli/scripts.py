@@ -19,6 +19,7 @@ from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError
 from pipeline.file_formats import audio_format_of
+from pipeline.planning.cast_entry import voice_of, with_names, with_voice
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
 from pipeline.planning.check import Check, Summary, check, voices_of
@@ -204,8 +205,8 @@ def split_voices(given: Iterable[str]) -> dict[str, str]:
 class GivenVoices:
     """Voices given on the command line and in a cast file."""
 
-    voices: dict[str, str]
-    """A preset, a registered voice or an audio file, by the speaker's name as it was given."""
+    voices: dict[str, Any]
+    """Entries, whose voice may be an audio file, by the speaker's name as it was given."""
     places: dict[str, str]
     """File and line of the entries of a cast file, by the speaker's name."""
     file: Path | None = None
@@ -219,8 +220,10 @@ def inputs(script: Path, given: GivenVoices) -> list[Input]:
     found = [Input("the script", script)]
     if given.file is not None:
         found.append(Input("the cast file", given.file))
-    recordings = given.voices.items()
-    return found + [Input(f"the recording of {speaker!r}", Path(voice)) for speaker, voice in recordings]
+    recordings = [(speaker, voice_of(entry)) for speaker, entry in given.voices.items()]
+    return found + [
+        Input(f"the recording of {speaker!r}", Path(voice)) for speaker, voice in recordings if voice
+    ]
 
 
 def given_voices(pairs: Iterable[str] | None, file: Path | None) -> GivenVoices:
@@ -229,13 +232,17 @@ def given_voices(pairs: Iterable[str] | None, file: Path | None) -> GivenVoices:
     Raises:
         OptionError: an invalid pair or file.
     """
-    voices = split_voices(pairs or [])
+    voices: dict[str, Any] = dict(split_voices(pairs or []))
     places: dict[str, str] = {}
     for entry in _read_cast(file) if file else []:
-        if find(entry.name, voices) is None:
-            beside = file.parent / entry.voice if file else Path(entry.voice)
-            voices[entry.name] = str(beside) if beside.is_file() else entry.voice
-            places[entry.name] = f"{file}, line {entry.line}"
+        named = find(entry.name, voices)
+        if named is not None:
+            voices[named] = entry.given(voices[named])
+            continue
+        beside = file.parent / entry.voice if file and entry.voice else None
+        voice = str(beside) if beside is not None and beside.is_file() else entry.voice or None
+        voices[entry.name] = entry.given(voice)
+        places[entry.name] = f"{file}, line {entry.line}"
     return GivenVoices(voices, places, file)
 
 
@@ -254,19 +261,23 @@ def register(given: GivenVoices, voices: Voices) -> GivenVoices:
     A recording that cannot be used is no error yet: `examine` makes it a problem beside all others.
     """
     mapping, unusable = dict(given.voices), dict[str, VoiceError]()
-    for speaker, voice in given.voices.items():
+    for speaker, entry in given.voices.items():
+        voice = voice_of(entry)
+        if voice is None:
+            continue
         path = Path(voice)
         try:
             if path.is_file():
                 data = read_recording(path.stem, path)
-                mapping[speaker] = name_of(path.name, data)
-                voices.add(mapping[speaker], data)
+                name = name_of(path.name, data)
+                mapping[speaker] = with_voice(entry, name)
+                voices.add(name, data)
             elif "/" in voice or (audio_format_of(path.suffix) and voices.find(voice) is None):
                 what = "is a folder" if path.is_dir() else "there is no such file"
                 raise VoiceError(voice, f"{what}; name a recording, a registered voice or a preset")
         except VoiceError as error:
             unusable[speaker] = VoiceError(voice, error.reason)
-            mapping[speaker] = f"./{voice}"  # no registered voice has such a name
+            mapping[speaker] = with_voice(entry, f"./{voice}")  # no registered voice has such a name
     return replace(given, voices=mapping, unusable=unusable)
 
 
@@ -304,7 +315,7 @@ def examine(
     engine = engine_of(found, options)
     engine.options(engine_options)
     reading = replace(source.reading, headings=source.reading.headings or found.headings or None)
-    script = read_script(source.data, reading, characters_max=found.characters_max, cast=list(voices))
+    script = read_script(source.data, reading, characters_max=found.characters_max, voices=voices)
     try:
         checked = check(
             script,
@@ -315,6 +326,7 @@ def examine(
             unspeakable=reading.unspeakable,
         )
     except EngineError:  # the checkpoint is where the workers are; they check the turns
+        script = with_names(script, voices)
         named = voices_of(script, voices)
         made = cast(script.speakers, named, engine.profile, registered)
         checked = Check(script, made, engine.profile)

@@ -90,6 +90,7 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
         written=jobs.plans.written(plan.job),
         starts_ms=jobs.plans.starts_ms(plan.job),
         split_hours=plan.options.split_hours,
+        voice_gains_db={speaker.name: speaker.gain_db for speaker in plan.speakers},
         preset=plan.options.loudness,
     )
     return finished_file(jobs, plan, stitched, sound, out)
@@ -126,6 +127,7 @@ def _join(
                 written=jobs.plans.written(plan.job),
                 starts_ms=jobs.plans.starts_ms(plan.job),
                 split_hours=plan.options.split_hours,
+                voice_gains_db={speaker.name: speaker.gain_db for speaker in plan.speakers},
                 heard=_heard(jobs, plan, chosen),
                 read=str if profile.normalizes else normalized,
                 preset=plan.options.loudness,

@@ -14,6 +14,7 @@ from db.queries.rates import DAYS, Rates, rates
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.difference import Difference, difference
 from pipeline.jobs.plans import Plan, is_id, segments_of
+from pipeline.planning.cast_entry import Entry
 from pipeline.planning.casting import Speaker, cast
 from pipeline.planning.records import PlannedSegment
 from pipeline.planning.request import JobOptions, read_script, reading_options
@@ -163,19 +164,21 @@ def _voices_of(resources: Resources, plan: Plan, script: Any, options: Mapping[s
         return {}
     given, characters_max = _given(resources, plan), resources.settings.characters_max
     reading = reading_options(options, resources.settings.reading_defaults)
-    parsed = read_script(script, reading, characters_max=characters_max, cast=list(given))
+    parsed = read_script(script, reading, characters_max=characters_max, voices=given)
     return {name: voice for name, voice in given.items() if name in parsed.speakers}
 
 
-def _given(resources: Resources, plan: Plan) -> dict[str, str]:
-    """The fewest voices of a job with which the casting gives all others by default."""
+def _given(resources: Resources, plan: Plan) -> dict[str, Any]:
+    """The fewest entries of a job with which the casting gives all others by default."""
     profile, registered = resources.engine_of(plan.options).profile, Voices(resources.jobs.store)
     names = [speaker.name for speaker in plan.speakers]
-    every = {speaker.name: speaker.voice for speaker in plan.speakers}
+    every = {
+        speaker.name: Entry(speaker.voice, speaker.pace, speaker.gain_db).given() for speaker in plan.speakers
+    }
 
-    def of(voices: Mapping[str, str]) -> list[Speaker]:
+    def of(voices: Mapping[str, Any]) -> list[Speaker]:
         return cast(names, voices, profile, registered).speakers
 
-    default = {speaker.name: speaker.hash for speaker in of({})}
-    other = {s.name: s.voice for s in plan.speakers if default.get(s.name) != s.hash}
+    default = {speaker.name: speaker for speaker in of({})}
+    other = {s.name: every[s.name] for s in plan.speakers if default.get(s.name) != s}
     return next((voices for voices in ({}, other) if of(voices) == list(plan.speakers)), every)

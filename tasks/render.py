@@ -217,7 +217,7 @@ def request_of(
         script,
         reading,
         characters_max=resources.settings.characters_max,
-        cast=[str(name) for name in voices],
+        voices=voices,
     )
     names.update(parsed.speakers)
     registered = Voices(resources.jobs.store)

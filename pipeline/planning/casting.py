@@ -8,12 +8,13 @@ it collides, and those with whom these collide in turn.
 
 import hashlib
 import re
-from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pipeline.engines.protocol import Profile
 from pipeline.errors import VoiceError
+from pipeline.planning.cast_entry import Entry, entry_of
 from pipeline.script.names import find, skeleton
 from pipeline.script.turns import NARRATOR
 from pipeline.voices.library import Voices
@@ -34,6 +35,10 @@ class Speaker:
     """Requested name: a preset of the engine or a registered recording."""
     hash: str
     """`preset:<name>`, or the SHA-256 of the recording."""
+    pace: float = 1.0
+    """Factor of the speaking rate of all its turns."""
+    gain_db: float = 0.0
+    """Change of its level."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,11 @@ class _Given:
 
     name: str
     """The speaker's name as it was given."""
-    voice: Any
+    entry: Entry
+
+    @property
+    def voice(self) -> Any:
+        return self.entry.voice
 
 
 def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, registered: Voices) -> Cast:
@@ -74,20 +83,24 @@ def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, regi
 
     Args:
         names: speakers, in the order in which they first speak.
-        voices: a preset or a registered voice, or `{"voice": …}`, by the speaker's name, however that is
-            spelled.
+        voices: entries by the speaker's name, however that is spelled; see `pipeline.planning.cast_entry`.
     """
     result = Cast()
     given = _by_speaker(names, voices, result)
-    waiting = [name for name in names if name not in given]
+    waiting = [name for name in names if name not in given or given[name].voice is None]
     taken = {each.voice for each in given.values() if isinstance(each.voice, str)}
     defaults = {} if profile.reference_needed else default_voices(waiting, profile, taken=taken)
     for name in names:
-        voice = given[name].voice if name in given else defaults.get(name)
+        entry = given[name].entry if name in given else Entry()
+        voice = defaults.get(name) if entry.voice is None else entry.voice
         if voice is None:
             continue
+        result.problems += [
+            CastProblem(reason, name, "", given[name].name) for reason in _beyond(entry, profile)
+        ]
         try:
-            result.speakers.append(_speaker(name, voice, profile, registered))
+            speaker = _speaker(name, voice, profile, registered)
+            result.speakers.append(replace(speaker, pace=entry.pace, gain_db=entry.gain_db))
         except VoiceError as error:
             result.problems.append(CastProblem(error.reason, name, error.voice, given[name].name))
             continue
@@ -99,6 +112,17 @@ def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, regi
         result.problems.append(CastProblem(_remedy(without, profile), without[0]))
     _notice_defaults(defaults, profile, result)
     return result
+
+
+def _beyond(entry: Entry, profile: Profile) -> Iterator[str]:
+    """Reasons why an engine cannot speak as an entry says."""
+    if entry.pace != 1.0 and profile.rates is None:
+        yield f"pace {entry.pace:g}: engine {profile.name} has no other rate than its own"
+    elif entry.pace != 1.0 and profile.rates and not profile.rates[0] <= entry.pace <= profile.rates[1]:
+        least, most = profile.rates
+        yield f"pace {entry.pace:g}: engine {profile.name} has {least:g} to {most:g}"
+    if entry.gain_db and not profile.separates_lines:
+        yield f"gain_db {entry.gain_db:g}: engine {profile.name} does not report who speaks when"
 
 
 def default_voices(
@@ -212,26 +236,26 @@ def _by_speaker(names: Sequence[str], voices: Mapping[str, Any], result: Cast) -
     """Voices under the speakers' names as the script has them."""
     found: dict[str, _Given] = {}
     for each, entry in voices.items():
-        name, voice = str(each), _voice_of(entry)
-        speaker = find(name, names)
+        name, speaker = str(each), find(str(each), names)
+        try:
+            found_entry = entry_of(name, entry)
+        except VoiceError as error:
+            result.problems.append(CastProblem(error.reason, speaker or "", name, name))
+            continue
+        voice = found_entry.voice
         if speaker is None:
             known = _listed(names) if names else "none"
             result.problems.append(
                 CastProblem(
-                    f"assigned to {name!r}, who does not speak; speakers: {known}", "", str(voice), name
+                    f"assigned to {name!r}, who does not speak; speakers: {known}", "", str(voice or ""), name
                 )
             )
         elif speaker in found and found[speaker].voice != voice:
             reason = f"assigned to {name!r}, who already has {found[speaker].voice!r}"
             result.problems.append(CastProblem(reason, speaker, str(voice), name))
-        elif voice is not None:
-            found[speaker] = _Given(name, voice)
+        elif found_entry != Entry():
+            found[speaker] = _Given(name, found_entry)
     return found
-
-
-def _voice_of(entry: Any) -> Any:
-    """Voice of an entry `{"voice": …}`; any other entry is a voice itself."""
-    return entry["voice"] if isinstance(entry, Mapping) and set(entry) == {"voice"} else entry
 
 
 def _speaker(name: str, voice: Any, profile: Profile, registered: Voices) -> Speaker:

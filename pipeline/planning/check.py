@@ -7,12 +7,13 @@ from typing import Any
 
 from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
+from pipeline.planning.cast_entry import with_names
 from pipeline.planning.casting import Cast, Speaker, cast
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
 from pipeline.script.names import find
-from pipeline.script.turns import Finding, Omission, Script, Turn
+from pipeline.script.turns import Finding, Omission, Script, Turn, with_turns
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
 
@@ -158,7 +159,9 @@ def check(
 
     Raises:
         EngineError: no usable checkpoint.
+        VoiceError: an alias of two speakers.
     """
+    script = with_names(script, voices)
     made = treated(script, lambda turn: pronunciation.wording(turn, engine), unspeakable)
     script = made.script
     refusals, notices, wordings = [], [], {}
@@ -171,17 +174,32 @@ def check(
         refusals.append(Finding(1, "the script has no words that the engine speaks"))
     notices += [Finding(line, _spelling(count)) for line, count in made.spelled]
     refusals += _rates(script.turns, engine.profile)
+    found_cast = Cast()
+    if script.turns:
+        found_cast = cast(script.speakers, voices_of(script, voices), engine.profile, registered)
+        script = _paced(script, found_cast.speakers)
     notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
         script,
-        cast(script.speakers, voices_of(script, voices), engine.profile, registered)
-        if script.turns
-        else Cast(),
+        found_cast,
         engine.profile,
         tuple(refusals),
         tuple(notices),
         wordings,
         sum(count for _, count in made.spelled),
+    )
+
+
+def _paced(script: Script, speakers: Sequence[Speaker]) -> Script:
+    """A script whose turns have the paces of their speakers."""
+    paces = {speaker.name: speaker.pace for speaker in speakers if speaker.pace != 1.0}
+    if not paces:
+        return script
+    return with_turns(
+        script,
+        tuple(
+            replace(turn, rate=round(turn.rate * paces.get(turn.speaker, 1.0), 4)) for turn in script.turns
+        ),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import re
 import unicodedata
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
@@ -13,6 +13,7 @@ from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
 from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT, READ_ALONG
+from pipeline.planning.cast_entry import names_of
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Check, Summary, check
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
@@ -165,7 +166,9 @@ class Request:
         """Job ID, a hash of the request; equal requests are one job."""
         content: dict[str, Any] = {
             "turns": [(t.speaker, t.text, t.pause_ms, t.continues) for t in self.script.turns],
-            "speakers": [(s.name, s.hash) for s in self.speakers],
+            "speakers": [
+                (s.name, s.hash, s.gain_db) if s.gain_db else (s.name, s.hash) for s in self.speakers
+            ],
             "options": self._named_options(),
             "engine": dict(self.engine_options),
             "revision": self.revision,
@@ -356,12 +359,16 @@ def reading_options(
 
 
 def read_script(
-    source: str | bytes | list[Any], reading: ReadingOptions, *, characters_max: int, cast: Collection[str]
+    source: str | bytes | list[Any],
+    reading: ReadingOptions,
+    *,
+    characters_max: int,
+    voices: Mapping[str, Any],
 ) -> Script:
     """Read a script or a book as the options of parsing say.
 
     Args:
-        cast: names of speakers that are given a voice.
+        voices: entries by speaker, whose names and aliases are evidence for labels.
 
     Raises:
         OptionError: no such form, encoding, chapters, or way to treat symbols or headings.
@@ -375,5 +382,5 @@ def read_script(
         headings=reading.headings,
         timed=reading.timed,
         chapters=reading.chapters,
-        cast=cast,
+        cast=names_of(voices),
     )

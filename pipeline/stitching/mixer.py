@@ -134,6 +134,7 @@ def stitch(
     pauses: Pauses = PAUSES,
     starts_ms: Mapping[int, int] | None = None,
     split_hours: float | None = None,
+    voice_gains_db: Mapping[str, float] | None = None,
     preset: str | None = None,
     encoded_runs: EncodedRuns | None = None,
     progress: Progress = lambda done, of: None,
@@ -154,6 +155,7 @@ def stitch(
         written: texts of turns that are spoken in other words, for subtitles; by the turn's index.
         heard: word times of segments whose engine does not know them, by position in `segments`.
         starts_ms: times at which turns are to begin, by the turn's index.
+        voice_gains_db: changes of the levels of speakers, by name.
         split_hours: most hours of a file in an archive, in place of a file per chapter.
         preset: a name in `PRESETS`, in place of targets and pauses.
         encoded_runs: parts of files that were encoded before, for formats that are joined from such.
@@ -194,13 +196,13 @@ def stitch(
     if split_hours:
         tags = replace(tags, parts=parts(timeline, tags.chapters, split_hours, tags.title))
     file = OutputFile(out, file_format, tags)
-    sound = Sound(segments, read_samples, Mix(timeline, targets), control, progress)
+    sound = Sound(segments, read_samples, Mix(timeline, targets, voice_gains_db), control, progress)
     levels = _written(file, sound, encoded_runs, measured=bool(preset))
     if preset:
         measured = measured_files(file, sound.mix, [joined(levels)])[0].value(PRESETS[preset].aim[0])
         again = corrected(preset, targets, measured)
         if again:
-            sound = replace(sound, mix=Mix(timeline, again))
+            sound = replace(sound, mix=Mix(timeline, again, voice_gains_db))
             levels = _written(file, sound, encoded_runs, measured=True)
     mix = sound.mix
     cues = subtitles.cues(timeline, written)
@@ -226,7 +228,12 @@ def stitch(
 class Mix:
     """Gain, limiting and fades of each item of the timeline."""
 
-    def __init__(self, timeline: Timeline, targets: LoudnessTargets) -> None:
+    def __init__(
+        self,
+        timeline: Timeline,
+        targets: LoudnessTargets,
+        voice_gains_db: Mapping[str, float] | None = None,
+    ) -> None:
         self.timeline = timeline
         self.ceiling = 10 ** (targets.ceiling_dbtp / 20)
         self._speakers_separable = all(
@@ -236,7 +243,10 @@ class Mix:
         for item in timeline.items:
             if item.span:
                 voices.setdefault(self._voice(item), []).append(item.span)
-        self.gains_db = gains_db(voices, targets)
+        changes = voice_gains_db or {}
+        self.gains_db = {
+            voice: gain_db + changes.get(voice, 0.0) for voice, gain_db in gains_db(voices, targets).items()
+        }
 
     def _voice(self, item: TimelineItem) -> str:
         return item.lines[0].speaker if self._speakers_separable else _EVERYONE

@@ -1,12 +1,14 @@
 """The request that creates a job, and its translation to the task `voxchord.render`."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import OptionError
+from pipeline.planning.cast_entry import GAIN_DB_MAX, GAIN_DB_MIN, PACE_MAX, PACE_MIN, Entry
 from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
 from pipeline.script.turns import NARRATOR
 from web.access.voices import ClientVoices
@@ -26,6 +28,20 @@ _OWN_FIELDS = {
 """Options that have fields of their own, or belong to the service."""
 
 
+class SpeakerEntry(BaseModel):
+    """A speaker's voice, pace, level and other names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    voice: str | None = None
+    pace: Number = Field(1.0, ge=PACE_MIN, le=PACE_MAX)
+    gain_db: Number = Field(0.0, ge=GAIN_DB_MIN, le=GAIN_DB_MAX)
+    aliases: list[str] = Field(default_factory=list, description="Other names of the speaker in the script.")
+
+    def entry(self) -> Entry:
+        return Entry(self.voice, self.pace, self.gain_db, tuple(self.aliases))
+
+
 class ReadingFields(BaseModel):
     """Voices and options with which a script is read."""
 
@@ -33,7 +49,9 @@ class ReadingFields(BaseModel):
 
     model: str = Field("", description="An engine, a model of the settings, or `tts-1` for the default.")
     voice: str | VoiceId = Field("", description="Voice that reads all of a text without speakers.")
-    voices: dict[str, str] = Field(default_factory=dict, description="Voices of the speakers, by name.")
+    voices: dict[str, str | SpeakerEntry] = Field(
+        default_factory=dict, description="Voices of the speakers, or entries, by name."
+    )
     speed: Annotated[Number, Field(ge=0.25, le=4.0)] = 1.0
     form: str | None = Field(None, description="Form of the script; default: it is recognised.")
     symbols: Literal["refuse", "omit", "name"] | None = Field(
@@ -109,12 +127,19 @@ def arguments(
         options["lexicon"] = request.lexicon
     if request.speed != 1.0:
         options["pace"] = request.speed
-    form, voices = request.form or source.form, registered.all_used(request.voices)
+    form, voices = request.form or source.form, _entries(request.voices, registered)
     if request.voice:
         form = form or "markdown"
         voices = {NARRATOR: translation.voice(request.voice, translation.profile(options), registered)}
     chosen = {} if form is None else {"form": form}
     return {"script": source.script, "voices": voices, "options": {**options, **chosen, **own}}
+
+
+def _entries(voices: Mapping[str, str | SpeakerEntry], registered: ClientVoices) -> dict[str, Any]:
+    """Entries of a script's speakers with the names of their voices in the store."""
+    entries = {name: Entry(each) if isinstance(each, str) else each.entry() for name, each in voices.items()}
+    named = registered.all_used({name: each.voice for name, each in entries.items() if each.voice})
+    return {name: replace(each, voice=named.get(name)).given() for name, each in entries.items()}
 
 
 def own_options(request: JobFields, namespace: str, base_job: str | None) -> dict[str, Any]:

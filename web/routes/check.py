@@ -117,7 +117,7 @@ def _checked(service: Service, client: Client, request: CheckScript) -> CheckedS
 def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
     reading = reading_options(given["options"], service.settings.reading_defaults)
     characters_max = service.settings.characters_max
-    script = read_script(given["script"], reading, characters_max=characters_max, cast=list(given["voices"]))
+    script = read_script(given["script"], reading, characters_max=characters_max, voices=given["voices"])
     return check(
         script,
         given["voices"],

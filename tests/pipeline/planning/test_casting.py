@@ -159,7 +159,7 @@ def test_unknown_voices_and_names_are_named_at_once(registered: Voices) -> None:
 def test_entries_may_be_mappings_with_a_voice(registered: Voices) -> None:
     assert voices_of(cast(("Mia",), {"MIA": {"voice": "heron"}}, PROFILE, registered)) == {"Mia": "heron"}
     found = cast(("Mia",), {"MIA": {"voice": "heron", "mood": "glad"}}, PROFILE, registered)
-    assert "is not a voice name" in found.problems[0].reason
+    assert "unknown key 'mood'" in found.problems[0].reason
 
 
 def test_notices_of_recordings_come_with_the_cast(registered: Voices) -> None:

@@ -22,7 +22,7 @@ from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_entry import voice_of, with_names, with_voice
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
-from pipeline.planning.check import Check, Summary, check, voices_of
+from pipeline.planning.check import ChapterSummary, Check, Summary, check, voices_of
 from pipeline.planning.lexicon import read_lexicon
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import (
@@ -357,10 +357,11 @@ def engine_of(found: Settings, options: JobOptions) -> Engine:
     return engine
 
 
-def show(summary: Summary, console: Console, lines: Sequence[str] = ()) -> None:
+def show(summary: Summary, console: Console, lines: Sequence[str] = (), *, chapters: bool = False) -> None:
     """Print a summary for people.
 
     Args:
+        chapters: print these, too.
         lines: the script's lines, which are shown beside problems.
     """
     console.print(
@@ -370,8 +371,21 @@ def show(summary: Summary, console: Console, lines: Sequence[str] = ()) -> None:
     )
     if summary.speakers:
         console.print(_speakers(summary))
+    if summary.chapters and chapters:
+        console.print(chapter_table(summary.chapters))
     _findings("notice", "yellow", summary.notices, console)
     _findings("problem", "bold red", summary.problems, console, lines)
+
+
+def chapter_table(chapters: Iterable[ChapterSummary]) -> Table:
+    table = Table()
+    for name in ("", "title", "words", "min", "read"):
+        table.add_column(name, justify="left" if name in ("title", "read") else "right")
+    for each in chapters:
+        reads = "yes" if each.read else f"no ({each.matter or 'not chosen'})"
+        row = (escape(each.title) or "—", f"{each.words:,}", f"{each.minutes:.1f}", reads)
+        table.add_row(str(each.number), *row)
+    return table
 
 
 def _speakers(summary: Summary) -> Table:

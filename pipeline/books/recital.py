@@ -1,6 +1,7 @@
 """A book as a script: the turns of the chapters that are read, and counts of all that is not."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from pipeline.books import quotes
 from pipeline.books.document import HEADING, REST, Block, Chapter, Document
@@ -8,7 +9,7 @@ from pipeline.books.selection import selected
 from pipeline.errors import ScriptError
 from pipeline.script.events import Event, fold, heading, pause_between, words
 from pipeline.script.events import chapter as begin_chapter
-from pipeline.script.turns import Findings, Script, Work
+from pipeline.script.turns import BookChapter, Findings, Script, Work
 
 CHAPTER_REST_MS = 1500
 """Silence before a chapter, in addition to that between turns."""
@@ -56,7 +57,13 @@ def script_of(
         findings.notice(1, notice)
     spoken = quotes.with_speakers(events) if quoted else events
     turns, starts = fold(spoken, findings, has_speakers=False)
-    script = findings.script(turns, document.form, chapters=starts, work=_work(document))
+    script = replace(
+        findings.script(turns, document.form, chapters=starts, work=_work(document)),
+        contents=tuple(
+            BookChapter(chapter.title, chapter.words, is_read, chapter.matter)
+            for chapter, is_read in zip(document.chapters, reads, strict=True)
+        ),
+    )
     if not turns and not script.problems:
         raise ScriptError(1, "no chapter that is read has words; `chapters` lists them")
     if script.characters > characters_max:

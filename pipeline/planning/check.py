@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from itertools import pairwise
 from typing import Any
 
 from pipeline.engines.protocol import Engine, Profile
@@ -13,7 +14,7 @@ from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
 from pipeline.script.names import find
-from pipeline.script.turns import Finding, Omission, Script, Turn, with_turns
+from pipeline.script.turns import BookChapter, Finding, Omission, Script, Turn, with_turns
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
 
@@ -35,6 +36,21 @@ class SpeakerSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ChapterSummary:
+    """One chapter of a book or a script."""
+
+    number: int
+    """From 1; of a book the number that `--chapters` takes."""
+    title: str
+    words: int
+    minutes: float
+    """Expected duration."""
+    read: bool = True
+    matter: str = ""
+    """'front matter' or 'back matter' of a book; empty for the text itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Summary:
     """Summary of a script. It names speakers, and quotes none of their words."""
 
@@ -48,6 +64,7 @@ class Summary:
     """Number and words of the omitted parts, by kind."""
     spelled: int = 0
     """Characters that the engine does not speak, and that are spelled by name."""
+    chapters: tuple[ChapterSummary, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Convert to plain JSON values."""
@@ -58,6 +75,7 @@ class Summary:
         hidden = len(self.notices) - FINDINGS_STORED
         record = replace(self, notices=self.notices[:FINDINGS_STORED]).record()
         del record["problems"]  # a job that is planned has none
+        del record["chapters"]  # those of the file are in its own list
         return record | ({"notices_omitted": hidden} if hidden > 0 else {})
 
 
@@ -132,6 +150,7 @@ class Check:
             notices=tuple(sorted((*found, *self.notices, *casting), key=_line)),
             omitted=_counted(self.script.omissions),
             spelled=self.spelled,
+            chapters=_chapters(self.script, per_minute),
         )
 
     def _first_line(self, speaker: str) -> int:
@@ -140,6 +159,21 @@ class Check:
 
 def _line(finding: Finding) -> int:
     return finding.line
+
+
+def _chapters(script: Script, words_per_minute: float) -> tuple[ChapterSummary, ...]:
+    """All chapters of a book, or those of a script."""
+    starts = [chapter.turn for chapter in script.chapters]
+    found = script.contents or [
+        BookChapter(chapter.title, sum(spoken_words(turn.text) for turn in script.turns[start:end]), True, "")
+        for chapter, (start, end) in zip(script.chapters, pairwise((*starts, None)), strict=True)
+    ]
+    return tuple(
+        ChapterSummary(
+            number, each.title, each.words, round(each.words / words_per_minute, 2), each.read, each.matter
+        )
+        for number, each in enumerate(found, 1)
+    )
 
 
 def check(

@@ -101,6 +101,18 @@ class ScriptChapter:
 
 
 @dataclass(frozen=True, slots=True)
+class BookChapter:
+    """A chapter of a book, read or not."""
+
+    title: str
+    words: int
+    """Words that are spoken if it is read."""
+    read: bool
+    matter: str
+    """'front matter' or 'back matter'; empty for the text itself."""
+
+
+@dataclass(frozen=True, slots=True)
 class Work:
     """The book that a script was made from, as files name it."""
 
@@ -137,6 +149,8 @@ class Script:
     """None if it is no book."""
     voiced: tuple[str, ...] = ()
     """Voices that are named by `[voice:…]`, as speakers of their own."""
+    contents: tuple[BookChapter, ...] = ()
+    """All chapters of a book, of which `chapters` are read."""
     source: bytes = field(default=b"", repr=False)
     """The EPUB that it was made from; empty for any other."""
 

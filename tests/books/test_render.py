@@ -61,6 +61,37 @@ def test_check_knows_books(ask: Run, book: Book) -> None:
     assert checked["form"] == "epub"
     assert checked["words"] == 63
     assert checked["omitted"]["chapter that is not chosen"]["count"] == 1
+    assert checked["omitted"]["footnote"] == {"count": 1, "words": 4}
+    assert [chapter["read"] for chapter in checked["chapters"]] == [False, False, True, True, False, False]
+    assert [chapter["title"] for chapter in checked["chapters"]][2:5] == list(samples.CHAPTERS)
+    assert sum(chapter["words"] for chapter in checked["chapters"] if chapter["read"]) == checked["words"]
+    assert [speaker["name"] for speaker in checked["speakers"]] == ["Narrator"]
+    shown = ask("check", book(3), "--chapters", "3-4")
+    assert "no (front matter)" in shown.stdout
+    assert "no (not chosen)" in shown.stdout
+
+
+def test_check_names_all_problems_of_a_book_at_once(ask: Run, tmp_path: Path) -> None:
+    page = tmp_path / "book.html"
+    page.write_text(
+        "<html><h1>One</h1><p>It was late.</p><p>Он молчал.</p>"
+        "<h1>Two</h1><p>A lamp ☃ burned.</p><p>你好 she said.</p></html>"
+    )
+    done = ask("check", page, "--voice", "Narrator=nobody", "--voice", "Fox=wren", "--json")
+    assert done.returncode == 3
+    found = json.loads(done.stdout)
+    assert [problem["line"] for problem in found["problems"]] == [1, 1, 3, 5, 6]
+    assert [(chapter["title"], chapter["words"]) for chapter in found["chapters"]] == [("One", 6), ("Two", 8)]
+
+
+def test_check_lists_the_chapters_of_scripts(ask: Run, tmp_path: Path) -> None:
+    script = tmp_path / "play.txt"
+    script.write_text("# One\nAnn: Hi.\nBob: Yes, it is.\n# Two\nAnn: Late.\nBob: Home.\n")
+    found = json.loads(ask("check", script, "--json").stdout)
+    assert [(chapter["number"], chapter["title"], chapter["words"]) for chapter in found["chapters"]] == [
+        (1, "One", 4),
+        (2, "Two", 2),
+    ]
 
 
 def test_silent_headings_are_in_no_file_but_begin_its_chapters(run: Run, book: Book, tmp_path: Path) -> None:

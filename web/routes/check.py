@@ -44,6 +44,17 @@ class CheckedSpeaker(BaseModel):
     minutes: float
 
 
+class CheckedChapter(BaseModel):
+    """A chapter of a book or a script."""
+
+    number: int
+    title: str
+    words: int
+    minutes: float
+    read: bool
+    matter: str
+
+
 class ScriptFinding(BaseModel):
     """A problem or a notice at a line; it quotes none of the script's words."""
 
@@ -77,6 +88,7 @@ class CheckedScript(BaseModel):
     findings_omitted: int
     omitted: dict[str, dict[str, int]]
     """Number and words of what is not spoken, by kind."""
+    chapters: list[CheckedChapter] = []
     spelled: int = 0
     """Characters that the engine does not speak, and that are spelled by name."""
     segments: int | None = None
@@ -143,6 +155,7 @@ def _shown(found: Check, registered: ClientVoices) -> CheckedScript:
         findings_omitted=hidden,
         omitted=summary["omitted"],
         spelled=summary["spelled"],
+        chapters=[CheckedChapter(**each) for each in summary["chapters"]],
         estimate=Estimate(),
     )
 

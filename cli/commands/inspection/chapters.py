@@ -4,15 +4,15 @@ from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
-from rich.table import Table
 
 from cli import context
 from cli.errors import JsonOption, err, out, print_json, reporting_errors
-from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, read_source
+from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, chapter_table, read_source
 from pipeline.books.chapter_list import listed_chapters
 from pipeline.books.document import Document
 from pipeline.books.reader import read_book
 from pipeline.engines.registry import Engines
+from pipeline.planning.check import ChapterSummary
 from pipeline.planning.request import ReadingOptions
 
 
@@ -57,19 +57,7 @@ def _show(record: dict[str, Any]) -> None:
     series = f", {record['series']} {record['series_position']}".rstrip() if record["series"] else ""
     by = f" by {', '.join(record['authors'])}" if record["authors"] else ""
     out.print(f"{escape(record['title'] or 'Untitled')}{escape(by)}{escape(series)}", highlight=False)
-    table = Table()
-    for name in ("", "title", "words", "min", "read"):
-        table.add_column(name, justify="left" if name in ("title", "read") else "right")
-    for chapter in record["chapters"]:
-        reads = "yes" if chapter["read"] else f"no ({chapter['matter'] or 'not chosen'})"
-        table.add_row(
-            str(chapter["number"]),
-            escape(chapter["title"]) or "—",
-            f"{chapter['words']:,}",
-            f"{chapter['minutes']:.1f}",
-            reads,
-        )
-    out.print(table)
+    out.print(chapter_table(ChapterSummary(**chapter) for chapter in record["chapters"]))
     if record["left_out"]:
         counts = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(record["left_out"].items()))
         out.print(f"left out within chapters: {counts}", highlight=False)

@@ -66,6 +66,6 @@ def check(
         if json:
             print_json(summary.record())
         else:
-            show(summary, out, source.lines())
+            show(summary, out, source.lines(), chapters=True)
         if summary.problems:
             raise typer.Exit(Exit.BAD_INPUT)

@@ -6,6 +6,7 @@ from types import MappingProxyType
 
 from pipeline.errors import OptionError
 from pipeline.normalization import abbreviations, addresses, calendar, numerals, quantities, symbols
+from pipeline.normalization.necessary import features_of, may_match, needs_of
 from pipeline.normalization.numbers import decimal, digits, ordinal
 from pipeline.normalization.rules import KINDS, Found, Rule
 
@@ -27,6 +28,7 @@ RULES: tuple[Rule, ...] = (
     *numerals.NUMBERS,
 )
 """All rules, in the order in which they are applied."""
+_NEEDS = {rule.name: needs_of(rule.pattern) for rule in RULES}
 _DIGIT = re.compile(r"\d")
 _WITHOUT_DIGITS = tuple(
     rule
@@ -52,10 +54,12 @@ def normalized(text: str, kinds: Collection[str] = KINDS, *, reads: Reads = Mapp
     >>> normalized("See p. 12, at 3:30.", ["abbreviation"])
     'See page 12, at 3:30.'
     """
-    words = text
+    words, features = text, features_of(text)
     for rule in RULES if _DIGIT.search(text) else _WITHOUT_DIGITS:
-        if rule.kind in kinds:
-            words = _applied(rule, words, reads)
+        if rule.kind in kinds and may_match(_NEEDS[rule.name], features):
+            before, words = words, _applied(rule, words, reads)
+            if words != before:
+                features = features_of(words)
     return words if words == text else _SPACES.sub(lambda found: " " if found[0].strip() == "" else "", words)
 
 

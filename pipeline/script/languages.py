@@ -1,6 +1,7 @@
 """Languages of turns, by their commonest words: a notice where the engine does not speak one."""
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from pipeline.script.turns import Finding, Turn
@@ -95,10 +96,10 @@ def language_of(text: str) -> str | None:
     >>> language_of("Guten Abend, wie geht es dir heute?"), language_of("It was late."), language_of("Oslo!")
     ('de', 'en', None)
     """
-    words = [word.casefold() for word in _WORD.findall(text)]
-    if len(words) < _WORDS_MIN:
+    words = Counter(word.casefold() for word in _WORD.findall(text))
+    if words.total() < _WORDS_MIN:
         return None
-    hits = {code: sum(word in common for word in words) for code, common in _COMMON.items()}
+    hits = {code: sum(words[word] for word in words.keys() & common) for code, common in _COMMON.items()}
     best = max(hits, key=lambda code: (hits[code], code == "en"))
     if hits[best] < _HITS_MIN or (best != "en" and hits[best] < 2 * hits["en"] + 1):
         return None

@@ -14,6 +14,7 @@ from pipeline.engines.hibari.ipa import phonemes
 from pipeline.engines.hibari.symbols import FRACTIONS, GREEK, words_of
 from pipeline.engines.protocol import Wording
 from pipeline.normalization.currencies import CURRENCIES
+from pipeline.normalization.necessary import features_of, may_match, needs_of
 from pipeline.normalization.normalizer import Reads, normalized
 from pipeline.normalization.rules import KINDS
 from pipeline.script.plain import character_name
@@ -168,7 +169,10 @@ def pronounced(written: str, ipa: str) -> Wording:
 
 
 def _needs_words(text: str) -> bool:
-    return respelling.is_needed(text) or any(pattern.search(text) for pattern in _TRIGGERS)
+    features = features_of(text)
+    return respelling.is_needed(text) or any(
+        pattern.search(text) for pattern, needs in _TRIGGERS if may_match(needs, features)
+    )
 
 
 def _money(text: str) -> str:
@@ -277,20 +281,23 @@ def _ordinal(number: int) -> str:
 
 
 _RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)
-_TRIGGERS = (
-    _DECIMAL_COMMA,
-    _INDIAN,
-    _SPACED,
-    _ZEROS,
-    _ZERO,
-    _LETTER,
-    _LONG_NUMBER,
-    _FEET,
-    _LIST,
-    _NO,
-    _SUN,
-    _JAN,
-    _ALL_DAY,
+_TRIGGERS = tuple(
+    (pattern, needs_of(pattern))
+    for pattern in (
+        _DECIMAL_COMMA,
+        _INDIAN,
+        _SPACED,
+        _ZEROS,
+        _ZERO,
+        _LETTER,
+        _LONG_NUMBER,
+        _FEET,
+        _LIST,
+        _NO,
+        _SUN,
+        _JAN,
+        _ALL_DAY,
+    )
 )
 
 

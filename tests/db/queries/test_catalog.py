@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 import subprocess
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +44,10 @@ def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
 
 def numbers(row: tuple[Any, ...]) -> list[float]:
     return [value for value in row if isinstance(value, int | float)]
+
+
+def plain(row: Any) -> tuple[Any, ...]:
+    return tuple(float(value) if isinstance(value, Decimal) else value for value in row)
 
 
 def words(row: tuple[Any, ...]) -> list[Any]:
@@ -90,6 +95,30 @@ def test_every_file_runs_in_psql_and_sqlite3(
         header, *lines = csv.reader(output.splitlines())
         assert header == answer.columns
         assert len(lines) == len(answer.rows)
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (FOLDER / "postgresql").glob("*.sql")))
+def test_queries_for_postgresql_give_the_answers_of_the_common_ones(
+    name: str, postgres_server: Postgres
+) -> None:
+    engine = open_database(postgres_server.new_database())
+    unknown = [
+        {
+            **row,
+            "engine": row["engine"] if number % 3 else None,
+            "device": row["device"] if number % 5 else None,
+        }
+        for number, row in enumerate(history(1_500))
+    ]
+    fill(engine, unknown)
+    answer = catalog.run(engine, name)
+    with engine.connect() as connection:
+        common = connection.exec_driver_sql(catalog.source(name).replace("%", "%%")).all()
+    assert answer.rows
+    assert [words(row) for row in answer.rows] == [words(plain(row)) for row in common]
+    for one, other in zip(answer.rows, common, strict=True):
+        assert numbers(one) == pytest.approx(numbers(plain(other)), rel=1e-9)
+    engine.dispose()
 
 
 def test_every_query_runs_on_an_empty_history(engine: Engine) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.tools import tool
 
-_LIMIT_S = 180
+_LIMIT_S = 300
 
 
 def installed(source: Path, folder: Path) -> Path:

@@ -263,7 +263,7 @@ def test_everything_is_reached_by_keyboard(service: HttpService, driver: Path) -
     assert seen["complaints"] == []
     assert seen["unmarked"] == [], "every control shows its focus"
     assert seen["covered"] == [], "no control with the focus is behind another"
-    assert (seen["first"], seen["skipped"]) == ("Skip to content", "view")
+    assert (seen["first"], seen["skipped"]) == ("Skip to content", ["view", ""])
     assert seen["selected"] == "Ben: Well 😀 there."
     assert "escaped" not in seen, "the focus stays in a dialog"
     assert seen["returned"] == "Add a voice…"

@@ -34,8 +34,11 @@ export async function findings(page) {
   return JSON.parse(result.value).filter(([, impact]) => impact === 'serious' || impact === 'critical')
 }
 
-/** True if something sticks out of the page, or of an open dialog. */
-export const isWide = page => page.evaluate(() => [document.documentElement, ...document.querySelectorAll('dialog')].some(each => each.scrollWidth > each.clientWidth))
+/** The page or an open dialog that is wider than its frame, and some of what sticks out of it. */
+export const wideElements = page => page.evaluate(() => [document.documentElement, ...document.querySelectorAll('dialog')]
+  .filter(box => box.scrollWidth > box.clientWidth)
+  .flatMap(box => [box, ...[...box.querySelectorAll('*')].filter(each => each.getBoundingClientRect().right > box.getBoundingClientRect().right + 1)].slice(0, 5))
+  .map(each => `${each.tagName}.${each.className} ${Math.round(each.getBoundingClientRect().right)}`))
 
 export async function picture(page, name) {
   if (process.env.PICTURES) await page.screenshot({ path: `${process.env.PICTURES}/${name}.png` })

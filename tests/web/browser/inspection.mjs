@@ -1,5 +1,5 @@
 // Views at the width of a desk and of a phone: pictures, findings of axe, and what sticks out of the page.
-import { findings, isWide, picture } from './browser.mjs'
+import { findings, wideElements, picture } from './browser.mjs'
 
 export class Inspection {
   constructor(page) {
@@ -18,6 +18,7 @@ export class Inspection {
   async at(name) {
     await picture(this.page, name)
     for (const found of await findings(this.page)) this.axe.push([name, ...found])
-    if (await isWide(this.page)) this.wide.push(name)
+    const found = await wideElements(this.page)
+    if (found.length) this.wide.push([name, ...found])
   }
 }

@@ -33,7 +33,7 @@ await page.getByText('Paste a script, and its speakers appear here.').waitFor()
 await page.keyboard.press('Tab')
 seen.first = (await focused()).name
 await page.keyboard.press('Enter')
-seen.skipped = await page.evaluate(() => document.activeElement.id)
+seen.skipped = await page.evaluate(() => [document.activeElement.id, location.hash])
 await reach('Script')
 await page.keyboard.insertText('Ann: The harbour was quiet.\n\nBen: Well 😀 there.')
 await page.getByRole('button', { name: 'Line 3' }).waitFor()

@@ -39,6 +39,11 @@ async function show(isChange) {
   }
 }
 
+// the address is the view's, so that the link may not change it
+document.querySelector('.skip').addEventListener('click', event => {
+  event.preventDefault()
+  view.focus()
+})
 addEventListener('hashchange', () => { scrollTo(0, 0); show(true) })
 addEventListener('unhandledrejection', event => {
   if (event.reason?.name === 'AbortError') event.preventDefault()

@@ -29,7 +29,7 @@ export function castTable(voices, onChange) {
   /** A voice that nobody has. */
   function unused() {
     const used = new Set(speakers.map(speaker => chosen.get(speaker.name) ?? speaker.voice))
-    return (voices.find(voice => !used.has(voice.id)) ?? voices[0]).id
+    return (voices.find(voice => !used.has(voice.id)) ?? voices[0])?.id ?? ''
   }
 
   function show(found) {

@@ -79,7 +79,7 @@ def _address(text: str) -> str:
 
 
 def _piece(piece: str) -> str:
-    if piece.isdigit():
+    if piece.isdecimal():
         return cardinal(int(piece)) if len(piece) < 3 and piece[0] != "0" else digits(piece)
     if piece in _SIGNS:
         return _SIGNS[piece]
@@ -98,7 +98,7 @@ def _hashtag(found: Found) -> str:
 
 
 def _tag_part(part: str) -> str:
-    if part.isdigit():
+    if part.isdecimal():
         return year(int(part)) if len(part) == 4 else cardinal(int(part)) if len(part) < 4 else digits(part)
     return letters(part) if part.isupper() and not is_pronounceable(part) else part
 
@@ -122,7 +122,7 @@ RULES: tuple[Rule, ...] = (
     rule(
         "e-mail",
         "address",
-        r"(?<![\w.+-])[\w.+%-]*\w@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
+        r"(?<![\w.+%-])[\w.+%-]*\w@(?:[A-Za-z0-9-]+\.)+[A-Za-z]{2,}\b",
         lambda found: _address(found[0]),
     ),
     rule(

@@ -68,8 +68,8 @@ def words_of(said: Said, written: str) -> str:
     'fifth'
     """
     if said.kind == markup.SPELL:
-        return spelled(written)
-    return read_as(said.value, written) if said.kind == markup.READ_AS else said.value
+        return spelled(written) or written
+    return read_as(said.value, written) if said.kind == markup.READ_AS else said.value or written
 
 
 def spelled(text: str) -> str:

@@ -301,6 +301,8 @@ class _Folding:
         self.parts, self.carried = [], ""
         if cut and (opening := _OPENED.search(text)):
             text, self.carried = text[: opening.start()], opening[0].strip()
+            clipped = [replace(each, end=min(each.end, len(text))) for each in said]
+            said = tuple(each for each in clipped if each.start < each.end)
         if not any(character.isalnum() for character in text):
             if text and not (omitted or was_cut or cut):
                 self.findings.problem(line, "has no word in it; for silence write [pause:1s]")
@@ -335,4 +337,5 @@ def _joined(parts: Sequence[_Part], before: str) -> tuple[str, tuple[Said, ...]]
             spans[-1] = (part.said, spans[-1][1], len(text))
         elif part.said is not None:
             spans.append((part.said, start, len(text)))
-    return text, tuple(Said(start, end, command.kind, command.value) for command, start, end in spans)
+    found = [Said(start, end, command.kind, command.value) for command, start, end in spans if start < end]
+    return text, tuple(found)

@@ -18,8 +18,8 @@ WORDED = (SAY, IPA, SPELL, READ_AS)
 RATE_MIN, RATE_MAX = 0.25, 4.0
 VALUE_MAX = 200
 COMMAND = re.compile(
-    r"\[\s*(?P<close>/?)\s*(?P<name>rate|spell|voice|say)\s*(?:[:=]\s*(?P<value>[^\[\]\n]*))?\]"
-    r"|<(?P<tag_close>/?)(?P<tag>speak|prosody|say-as|sub|voice|phoneme|p|s)(?P<attributes>\s[^<>]*?)?\s*(?P<empty>/?)>",
+    r"\[ {0,3}(?P<close>/?) {0,3}(?P<name>rate|spell|voice|say) {0,3}(?:[:=](?P<value>[^\[\]\n]{0,400}))?\]"
+    r"|<(?P<tag_close>/?)(?P<tag>speak|prosody|say-as|sub|voice|phoneme|p|s)(?P<attributes>[\s/][^<>]*+)?>",
     re.IGNORECASE,
 )
 READ_AS_KINDS = (
@@ -35,7 +35,9 @@ _IPA = re.compile(r"/([^/]+)/")
 _TAGS = {"prosody": RATE, "voice": VOICE, "sub": SAY, "phoneme": IPA, "say-as": READ_AS}
 
 
-_PROLOG = re.compile(r"\s*(?:<\?xml[^<>]*\?>\s*|<!--.*?-->\s*)*(?=<speak\b)", re.DOTALL | re.IGNORECASE)
+_PROLOG = re.compile(
+    r"\s*+(?:(?:<\?xml[^<>]*+>|<!--(?:(?!-->).)*+-->)\s*+)*+(?=<speak\b)", re.DOTALL | re.IGNORECASE
+)
 
 
 def is_document(text: str) -> bool:
@@ -87,12 +89,17 @@ def command(found: re.Match[str], line: int, findings: Findings) -> Command:
             kind, value = _bracketed(name, (found["value"] or "").strip())
         else:
             kind, value = _tagged(tag, _attributes(found["attributes"] or ""))
-            if found["empty"] and kind not in (PARAGRAPH, SENTENCE, NOTHING):
+            if _is_empty(found) and kind not in (PARAGRAPH, SENTENCE, NOTHING):
                 raise _Refused("has no words in it")
     except _Refused as refused:
         findings.problem(line, f"{shown} {refused}")
-        return Command(line, NOTHING if found["empty"] else kind, "1" if kind == RATE else "", shown=shown)
+        return Command(line, NOTHING if _is_empty(found) else kind, "1" if kind == RATE else "", shown=shown)
     return Command(line, kind, value, shown=shown)
+
+
+def _is_empty(found: re.Match[str]) -> bool:
+    """True for a tag that closes itself."""
+    return (found["attributes"] or "").rstrip().endswith("/")
 
 
 def _attributes(text: str) -> dict[str, str]:

@@ -449,7 +449,7 @@ def _may_stand_in_name(letter: str) -> bool:
 
 def _is_capital(word: str) -> bool:
     """A capital, a digit or a letter of a script without capitals, and then what names are made of."""
-    first = word[0].isalnum() and word[0] == word[0].title()
+    first = word[:1].isalnum() and word[0] == word[0].title()
     return first and all(
         letter.isalnum()
         or letter in _NAME_MARKS

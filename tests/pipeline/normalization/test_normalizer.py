@@ -1,6 +1,8 @@
 import re
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
 from pipeline.normalization.normalizer import RULES, kinds_of, normalized
@@ -74,10 +76,72 @@ def test_normalised_text_stays_as_it_is() -> None:
     assert normalized(normalized(text)) == normalized(text)
 
 
-@pytest.mark.parametrize("given", ["", "dates", "all,-x", ",", "date;time"])
-def test_unknown_kinds_are_refused(given: str) -> None:
+WRITTEN = [
+    *(
+        "3.5",
+        "$4",
+        "15.03.2024",
+        "12–18",
+        "Henry VIII",
+        "a.b@c.org",
+        "½",
+        "²",
+        "#x",
+        "@y",
+        "'80s",
+        "p. 3",
+        "e.g.",
+    ),
+    *(
+        "(212) 555-0187",
+        "-4",
+        "1/2",
+        "V",
+        "5 m²",
+        "Mon",
+        "Jan. 5",
+        "3:30",
+        "a.m.",
+        "٣",
+        "１２",
+        "www.",
+        "/",
+        "%",
+        "x",
+    ),
+    *(
+        "0/0",
+        "99/99/9999",
+        "1e400",
+        "0" * 40,
+        "£",
+        "°",
+        "&",
+        "+1",
+        "U.S.",
+        "MMXX",
+        "25:99",
+        "0.0.2024",
+        ".",
+        ",",
+    ),
+]
+
+
+@given(st.lists(st.sampled_from(WRITTEN), max_size=12).map(" ".join))
+def test_any_writing_is_read_without_an_error(text: str) -> None:
+    assert normalized(text).strip() or not text.strip()
+
+
+@given(st.text(max_size=60))
+def test_any_text_is_read_without_an_error(text: str) -> None:
+    normalized(text)
+
+
+@pytest.mark.parametrize("kinds", ["", "dates", "all,-x", ",", "date;time"])
+def test_unknown_kinds_are_refused(kinds: str) -> None:
     with pytest.raises(OptionError, match="is unknown; there are all, none, address, phone"):
-        kinds_of(given)
+        kinds_of(kinds)
 
 
 def test_kinds_are_chosen_by_name() -> None:

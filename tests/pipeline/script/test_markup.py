@@ -1,6 +1,10 @@
 """Commands within lines: what they do to turns, and what is wrong with them."""
 
+import time
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.script.parser import read
 from pipeline.script.turns import Said, Script, Turn
@@ -153,3 +157,47 @@ def test_an_escaped_command_is_read() -> None:
 def test_what_is_wrong_with_a_command_is_a_problem_at_its_line(text: str, line: int, reason: str) -> None:
     found = problems(text)
     assert [at for at, why in found if why.startswith(reason)] == [line], found
+
+
+PIECES = [
+    *("[rate:0.8]", "[/rate]", "[voice:heron]", "[/voice]", "[say:Noola]", "[/say]", "[spell]", "[/spell]"),
+    *("<p>", "<s>", "</s>", '<prosody rate="slow">', "</prosody>", '<say-as interpret-as="digits">'),
+    *(
+        "</say-as>",
+        "\n",
+        "[pause:1s]",
+        "\n\n",
+        "Alice: ",
+        "hello",
+        "Nuala",
+        " ",
+        ".",
+        ",",
+        '"',
+        "'s",
+        "(sighs)",
+    ),
+    *("[1]", "\\[", "1/2", "²"),
+]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=25).map(" ".join))
+def test_given_words_are_parts_of_the_text_in_order(text: str) -> None:
+    for turn in read(text).turns:
+        edges = [edge for said in turn.said for edge in (said.start, said.end)]
+        assert edges == sorted(edges)
+        assert all(said.start < said.end <= len(turn.text) for said in turn.said)
+        assert any(map(str.isalnum, turn.text))
+        assert "\ue0fd" not in turn.text
+
+
+def test_reading_time_of_commands_grows_with_the_length_alone() -> None:
+    for unit in ("[rate:", "[ ", "<p ", "<!---->", "<speak ", "[spell]a[/spell] "):
+        for text in (unit * (40_000 // len(unit)), "<speak>" + unit * (40_000 // len(unit))):
+            begun_s = time.process_time()
+            read(text)
+            assert time.process_time() - begun_s < 5, unit
+
+
+def test_a_name_with_a_comma_apart_is_no_error() -> None:
+    assert read("Alice , Bob: Hello.\nCarl: Hi.").turns

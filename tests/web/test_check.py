@@ -46,6 +46,21 @@ def test_a_check_without_problems_counts_segments_and_minutes(service: HttpServi
     assert found["estimate"].keys() == {"work_s", "wall_s", "processes", "based_on_audio_s", "days"}
 
 
+def test_a_check_takes_entries_of_speakers_and_options_of_reading(service: HttpService) -> None:
+    entries = {"Ann": {"voice": "heron", "pace": 0.8, "gain_db": -3, "aliases": ["Annie"]}}
+    script = "# Dusk\nAnn: Hello.\nBen: Да.\nAnnie: Good night.\nBen: Good night.\n"
+    options = {"headings": "spoken", "unspeakable": "spell"}
+    found = check(service, script, voices=entries, options=options)
+    assert found["problems"] == []
+    assert {each["name"]: each["turns"] for each in found["speakers"]} == {"Narrator": 1, "Ann": 2, "Ben": 2}
+    assert found["spelled"] == 2
+    assert [(chapter["title"], chapter["read"]) for chapter in found["chapters"]] == [("Dusk", True)]
+    beyond = check(service, script, voices={"Ann": {"pace": 3}}, options={"unspeakable": "skip"})
+    assert any("pace 3" in problem["reason"] for problem in beyond["problems"])
+    cues = "1\n00:00:01,000 --> 00:00:02,000\nAnn: Hello.\n\n2\n00:00:03,000 --> 00:00:04,000\nAnn: Yes.\n"
+    assert check(service, cues, options={"timed": True})["form"] == "srt"
+
+
 @pytest.mark.http
 def test_segments_of_a_finished_job_are_made_already(service: HttpService) -> None:
     finished(service, {"input": PLAY, "options": {"seed": 31}})

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from pipeline.jobs.plans import Plan
+from pipeline.planning.cast_entry import Entry
 from pipeline.planning.records import PlannedLine
 from web.access.voices import ClientVoices
 from web.jobs.found import FoundJob, JobDep
@@ -54,7 +55,10 @@ def job_script(job: FoundJob, plan: Plan) -> JobScript:
     request = {
         "input": [turn.model_dump(exclude_none=True) for turn in turns],
         "model": options.model or options.engine,
-        "voices": {speaker.name: registered.shown(speaker.voice) for speaker in plan.speakers},
+        "voices": {
+            speaker.name: Entry(registered.shown(speaker.voice), speaker.pace, speaker.gain_db).given()
+            for speaker in plan.speakers
+        },
         "response_format": options.format,
         "title": options.title,
         "on_error": options.on_error,

@@ -355,6 +355,13 @@ task_run = Table(
         sqlite_where=text("pool = 'threads'"),
         postgresql_where=text("pool = 'threads'"),
     ),
+    Index(
+        "task_run_takes_idx",
+        *("job", "segment", "take", "task_name", "engine", "findings", "score", "started_epoch", "run_s"),
+        *("cpu_user_s", "cpu_system_s", "cpu_children_s", "state"),
+        sqlite_where=text("take < 100 AND state = 'SUCCESS'"),
+        postgresql_where=text("take < 100 AND state = 'SUCCESS'"),
+    ),
     Index(None, "app_version", "started_epoch"),
     Index(
         "task_run_not_success_idx",

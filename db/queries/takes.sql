@@ -13,17 +13,25 @@ WITH made AS (
     WHERE take < 100 AND state = 'SUCCESS'
         AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
     GROUP BY job, segment, take
+),
+pairs AS (
+    SELECT engine, findings, score,
+        CASE WHEN job IS NOT NULL AND segment IS NOT NULL AND LEAD(take) OVER same = take + 1 THEN 1 ELSE 0 END
+            AS has_next,
+        LEAD(findings) OVER same AS next_findings,
+        LEAD(run_s) OVER same AS next_run_s, LEAD(cpu_s) OVER same AS next_cpu_s
+    FROM made
+    WINDOW same AS (PARTITION BY job, segment ORDER BY take)
 )
-SELECT made.engine,
-    CASE WHEN made.findings = '' THEN 'passed' ELSE made.findings END AS findings,
+SELECT engine,
+    CASE WHEN findings = '' THEN 'passed' ELSE findings END AS findings,
     COUNT(*) AS takes,
-    AVG(made.score) AS score,
-    SUM(CASE WHEN made.findings <> '' AND next.take IS NOT NULL THEN 1 ELSE 0 END) AS made_again,
-    SUM(CASE WHEN made.findings <> '' AND next.findings = '' THEN 1 ELSE 0 END) AS replaced,
-    SUM(CASE WHEN made.findings <> '' THEN next.run_s END) AS next_run_s,
-    SUM(CASE WHEN made.findings <> '' THEN next.cpu_s END) AS next_cpu_s
-FROM made
-LEFT JOIN made AS next ON next.job = made.job AND next.segment = made.segment AND next.take = made.take + 1
-WHERE made.findings IS NOT NULL
-GROUP BY made.engine, CASE WHEN made.findings = '' THEN 'passed' ELSE made.findings END
-ORDER BY takes DESC, made.engine, findings;
+    AVG(score) AS score,
+    SUM(CASE WHEN findings <> '' THEN has_next ELSE 0 END) AS made_again,
+    SUM(CASE WHEN findings <> '' AND has_next = 1 AND next_findings = '' THEN 1 ELSE 0 END) AS replaced,
+    SUM(CASE WHEN findings <> '' AND has_next = 1 THEN next_run_s END) AS next_run_s,
+    SUM(CASE WHEN findings <> '' AND has_next = 1 THEN next_cpu_s END) AS next_cpu_s
+FROM pairs
+WHERE findings IS NOT NULL
+GROUP BY engine, CASE WHEN findings = '' THEN 'passed' ELSE findings END
+ORDER BY takes DESC, engine, findings;

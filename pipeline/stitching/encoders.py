@@ -12,18 +12,19 @@ Tags, chapters and cover are written before the first sample, so there is no sec
 
 import math
 import struct
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Protocol, TypeVar
+from typing import Any, BinaryIO, Protocol, TypeVar, cast
 
 import av
 import numpy as np
 import soundfile
 import soxr
+from av.packet import PacketSideData, packet_sidedata_type_from_literal
 from av.stream import Disposition
 
 from pipeline.arrays import Pcm, Samples
@@ -32,11 +33,12 @@ from pipeline.errors import OptionError, StoreError
 from pipeline.stitching.chapter_files import AudioWriter, ChapterFiles, Encoder
 from pipeline.stitching.flac_blocks import FlacFile
 from pipeline.stitching.remux.encoded_run import (
-    AAC_BIT_RATE,
-    AAC_FRAME,
-    AAC_OPTIONS,
-    AacEncoder,
+    AAC,
+    MP3,
+    OPUS,
+    Codec,
     EncodedRun,
+    PacketEncoder,
 )
 from pipeline.stitching.remux.m4b import M4bFile
 from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
@@ -50,7 +52,13 @@ _FLAC_LEVEL = 0.5
 
 
 NO_TAGS = Tags()
-Writer = TypeVar("Writer", bound=AudioWriter)
+Writer = TypeVar("Writer", bound="Closed")
+
+
+class Closed(Protocol):
+    """A file being written."""
+
+    def close(self) -> None: ...
 
 
 class Sink(Protocol):
@@ -79,11 +87,28 @@ def writer(
         yield opened
 
 
+class RunWriter(Protocol):
+    """One file being joined from encoded runs."""
+
+    def append(self, run: EncodedRun, samples: int) -> None:
+        """Add a run behind the others."""
+        ...
+
+    def close(self) -> None: ...
+
+
 @contextmanager
-def run_writer(path: Path, *, sample_rate_hz: int, samples: int, tags: Tags = NO_TAGS) -> Iterator["M4b"]:
+def run_writer(
+    path: Path, file_format: str, codec: Codec, *, sample_rate_hz: int, samples: int, tags: Tags = NO_TAGS
+) -> Iterator[RunWriter]:
     """Open a file that is joined from encoded runs, as `writer` does."""
-    with _placed(path, lambda temporary: M4b(temporary, sample_rate_hz, samples, tags)) as opened:
-        yield opened
+
+    def open_file(temporary: Path) -> RunWriter:
+        opened = ENCODERS[file_format](temporary, sample_rate_hz, samples, tags)
+        return JoinedFile(opened, codec, samples) if isinstance(opened, Compressed) else cast(M4b, opened)
+
+    with _placed(path, open_file) as joined:
+        yield joined
 
 
 @contextmanager
@@ -221,6 +246,38 @@ class Compressed:
         self._container.mux(self._stream.encode(None))
         self._container.close()
 
+    @property
+    def rate_hz(self) -> int:
+        """Sample rate of the file."""
+        return self._rate_hz
+
+    @property
+    def padding(self) -> int:
+        """Samples by which the first packet begins before the first sample."""
+        return _PADDING[self.codec](self._rate_hz)
+
+    def mux(self, data: bytes, position: int, samples: int, skipped: tuple[int, int]) -> None:
+        """Add a packet that is encoded already.
+
+        Args:
+            position: its first sample.
+            skipped: samples at its start and its end that are not played.
+        """
+        packet = av.Packet(data)
+        packet.stream, packet.time_base = self._stream, Fraction(1, self._rate_hz)
+        packet.pts = packet.dts = position
+        packet.duration = samples
+        if any(skipped):
+            skip = PacketSideData(_SKIP_SAMPLES, _SKIP.size)  # type: ignore[call-arg]  # not in the stub
+            skip.update(_SKIP.pack(*skipped))
+            packet.set_sidedata(skip)
+        self._container.mux_one(packet)
+
+    def close_joined(self) -> None:
+        """Complete a file whose packets were encoded already."""
+        self._container.start_encoding()
+        self._container.close()
+
     def _encode(self, pcm: Pcm) -> None:
         for start in range(0, len(pcm), self._rate_hz):
             part = pcm[start : start + self._rate_hz]
@@ -231,12 +288,23 @@ class Compressed:
             self._container.mux(self._stream.encode(frame))
 
 
+_SKIP_SAMPLES = packet_sidedata_type_from_literal("skip_samples")
+_SKIP = struct.Struct("<II2x")
+"""FFmpeg's AV_PKT_DATA_SKIP_SAMPLES, from which the header of an MP3 has its delay and padding."""
+_PADDING: Mapping[str, Callable[[int], int]] = {
+    "aac": AAC.frame,
+    "libmp3lame": lambda sample_rate_hz: 1105,
+    "libopus": lambda sample_rate_hz: 312 * sample_rate_hz // 48_000,
+}
+"""Samples before the first one that FFmpeg's encoders put into their first packets (`initial_padding`)."""
+
+
 class Opus(Compressed):
     """Opus at 40 kbit/s, for transparent mono speech; complexity 5 of 10 encodes 3.6 times as fast as 10."""
 
     codec, container, sample_format = "libopus", "ogg", "s16"
-    bit_rate = 40_000
-    options = {"compression_level": "5"}  # noqa: RUF012 - never changed
+    bit_rate = OPUS.bit_rate
+    options = dict(OPUS.options)  # noqa: RUF012 - never changed
     rates_hz = _OPUS_RATES_HZ
     has_chapters = False
 
@@ -255,8 +323,8 @@ class Mp3(Compressed):
     """
 
     codec, container, sample_format = "libmp3lame", "mp3", "s16p"
-    bit_rate = 64_000
-    options = {"compression_level": "7"}  # noqa: RUF012 - never changed
+    bit_rate = MP3.bit_rate
+    options = dict(MP3.options)  # noqa: RUF012 - never changed
     rates_hz = MPEG_RATES_HZ
     has_pictures = True
 
@@ -265,8 +333,8 @@ class Aac(Compressed):
     """AAC-LC at 64 kbit/s mono in ADTS frames, with an ID3v2 tag before them."""
 
     codec, container, sample_format = "aac", "adts", "s16"
-    bit_rate = AAC_BIT_RATE
-    options = dict(AAC_OPTIONS)  # noqa: RUF012 - never changed
+    bit_rate = AAC.bit_rate
+    options = dict(AAC.options)  # noqa: RUF012 - never changed
     container_options: Mapping[str, str] = MappingProxyType({"write_id3v2": "1"})
     rates_hz = MPEG_RATES_HZ
 
@@ -277,7 +345,7 @@ class M4b:
     def __init__(self, path: Path, sample_rate_hz: int, samples: int, tags: Tags) -> None:
         self._rate_hz = sample_rate_hz if sample_rate_hz in MPEG_RATES_HZ else 48000
         self._resampler = _resampler(sample_rate_hz, self._rate_hz)
-        self._encoder = AacEncoder(self._rate_hz)
+        self._encoder = PacketEncoder(AAC, self._rate_hz)
         self._samples = 0
         expected = math.ceil(samples * self._rate_hz / sample_rate_hz)
         self._file = M4bFile(path, self._rate_hz, expected, tags, self._encoder.config)
@@ -302,9 +370,43 @@ class M4b:
         self._file.close(self._samples)
 
 
-def frame_samples(file_format: str, sample_rate_hz: int) -> int:
-    """Samples of a packet of a format whose files are joined from encoded runs; 0 for other files."""
-    return AAC_FRAME if file_format == "m4b" and sample_rate_hz in MPEG_RATES_HZ else 0
+class JoinedFile:
+    """A file that FFmpeg joins from packets."""
+
+    def __init__(self, opened: Compressed, codec: Codec, samples: int) -> None:
+        self._opened, self._frame = opened, codec.frame(opened.rate_hz)
+        self._left, self._number = samples, 0
+        self._end: list[bytes] = []
+        """Packets of the last run that are for the end of a file."""
+
+    def append(self, run: EncodedRun, samples: int) -> None:
+        """Add a run behind the others."""
+        frames, position = samples // self._frame, 0
+        packets = []
+        for size in run.sizes:
+            packets.append(run.data[position : position + size])
+            position += size
+        self._write(packets[:frames])
+        self._end = packets[frames:]
+
+    def close(self) -> None:
+        self._write(self._end)
+        self._opened.close_joined()
+
+    def _write(self, packets: Iterable[bytes]) -> None:
+        for packet in packets:
+            length = min(self._frame, self._left - self._number * self._frame + self._opened.padding)
+            position = self._number * self._frame - self._opened.padding
+            skipped = self._opened.padding if self._number == 0 else 0
+            if length > 0:
+                self._opened.mux(packet, position, length, (skipped, self._frame - length))
+            self._number += 1
+
+
+def codec_of(file_format: str, sample_rate_hz: int) -> Codec | None:
+    """Codec of a format whose files are joined from encoded runs; None for other files."""
+    codec, rates_hz = _JOINED.get(file_format, (None, ()))
+    return codec if sample_rate_hz in rates_hz else None
 
 
 def _resampler(sample_rate_hz: int, to_hz: int) -> soxr.ResampleStream | None:
@@ -339,14 +441,21 @@ def _write_cover(container: Any, tags: Tags) -> None:
 
 
 _FILES: dict[str, Encoder] = {
-    "wav": Wav,
     "flac": Flac,
+    "wav": Wav,
     "opus": Opus,
     "mp3": Mp3,
     "m4b": M4b,
     "aac": Aac,
     "pcm": Pcm16,
 }
+_JOINED: Mapping[str, tuple[Codec, tuple[int, ...]]] = {
+    "m4b": (AAC, MPEG_RATES_HZ),
+    "aac": (AAC, MPEG_RATES_HZ),
+    "mp3": (MP3, MPEG_RATES_HZ),
+    "opus": (OPUS, _OPUS_RATES_HZ),
+}
+"""Codecs of formats that are joined from runs, and their sample rates."""
 ENCODERS: dict[str, Encoder] = {
     **_FILES,
     **{

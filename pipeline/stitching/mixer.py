@@ -29,8 +29,7 @@ from pipeline.stitching.marks.chapters import ChapterTime, chapter_times, tags_o
 from pipeline.stitching.marks.cue_times import CueTime, cue_times
 from pipeline.stitching.marks.parts import parts
 from pipeline.stitching.presets import PRESETS, LoudnessReport, MeasuredFile, corrected, report
-from pipeline.stitching.remux.encoded_run import PRE_ROLL, EncodedRuns, encoded
-from pipeline.stitching.remux.encoded_run import settings as encoder_settings
+from pipeline.stitching.remux.encoded_run import PRE_ROLL, Codec, EncodedRuns, encoded
 from pipeline.stitching.room_tone import RoomTone, room_tone
 from pipeline.stitching.spoken_words import Read
 from pipeline.stitching.tags import Tags
@@ -181,13 +180,15 @@ def stitch(
         wanted = PRESETS[preset]
         targets, pauses = wanted.targets, wanted.pauses(archive=archive)
         room_ms = wanted.head_ms if archive else 0
+    codec = None if starts_ms else encoders.codec_of(file_format, sample_rate_hz)
     timeline = lay_out(
         segments,
         pauses=pauses,
         sample_rate_hz=sample_rate_hz,
         words_per_s=words_per_s,
         heard=heard,
-        frame=0 if starts_ms else encoders.frame_samples(file_format, sample_rate_hz),
+        frame=codec.frame(sample_rate_hz) if codec else 0,
+        run_pause_frames=codec.pause_frames if codec else 0,
         chapter_turns={chapter.turn for chapter in chapters},
         starts_ms=starts_ms or {},
     )
@@ -196,7 +197,8 @@ def stitch(
     if split_hours:
         tags = replace(tags, parts=parts(timeline, tags.chapters, split_hours, tags.title))
     file = OutputFile(out, file_format, tags)
-    sound = Sound(segments, read_samples, Mix(timeline, targets, voice_gains_db), control, progress)
+    mix = Mix(timeline, targets, voice_gains_db)
+    sound = Sound(segments, read_samples, mix, control, progress, codec)
     levels = _written(file, sound, encoded_runs, measured=bool(preset))
     if preset:
         measured = measured_files(file, sound.mix, [joined(levels)])[0].value(PRESETS[preset].aim[0])
@@ -316,6 +318,8 @@ class Sound:
     mix: Mix
     control: Control
     progress: Progress
+    codec: Codec | None = None
+    """Codec of a file that is joined from encoded runs; None for other files."""
 
     def blocks(self, run: Run, before: int = 0) -> Generator[Samples, None, None]:
         """Yield the samples of a run in order, one pause or span at a time.
@@ -369,7 +373,7 @@ class Sound:
         rate = self.mix.timeline.sample_rate_hz
         content = [
             _RUN_VERSION,
-            encoder_settings(),
+            self.codec and self.codec.settings(),
             rate,
             self.mix.ceiling,
             measured,
@@ -398,9 +402,11 @@ def _written(file: OutputFile, sound: Sound, known: EncodedRuns | None, *, measu
     """Write the file; returns the levels of each file in it, if they are measured."""
     timeline = sound.mix.timeline
     rate, samples = timeline.sample_rate_hz, timeline.samples
-    if timeline.frame:
-        with encoders.run_writer(file.path, sample_rate_hz=rate, samples=samples, tags=file.tags) as joining:
-            return _join(joining, sound, known, measured=measured)
+    if sound.codec:
+        with encoders.run_writer(
+            file.path, file.file_format, sound.codec, sample_rate_hz=rate, samples=samples, tags=file.tags
+        ) as joining:
+            return _join(joining, sound.codec, sound, known, measured=measured)
     meter = SplitMeter(rate, file.ends(timeline)) if measured else None
     with encoders.writer(
         file.path, file.file_format, sample_rate_hz=rate, samples=samples, tags=file.tags
@@ -418,7 +424,9 @@ def _write(file: AudioWriter, sound: Sound, run: Run, meter: SplitMeter | None) 
                 meter.add(block)
 
 
-def _join(file: encoders.M4b, sound: Sound, known: EncodedRuns | None, *, measured: bool) -> list[Levels]:
+def _join(
+    file: encoders.RunWriter, codec: Codec, sound: Sound, known: EncodedRuns | None, *, measured: bool
+) -> list[Levels]:
     """Join a file from its runs; those that are not known are encoded."""
     timeline, levels = sound.mix.timeline, []
     before = PRE_ROLL * timeline.frame
@@ -429,7 +437,7 @@ def _join(file: encoders.M4b, sound: Sound, known: EncodedRuns | None, *, measur
         if packets is None:
             meter = SplitMeter(timeline.sample_rate_hz, [before, before + length]) if measured else None
             with closing(sound.blocks(run, before)) as blocks:
-                packets = encoded(map(encoders.pcm, blocks), timeline.sample_rate_hz, meter)
+                packets = encoded(codec, map(encoders.pcm, blocks), timeline.sample_rate_hz, meter)
             if known:
                 known.put(key, packets)
         else:

@@ -12,8 +12,6 @@ from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio,
 
 _SEGMENTS_PER_RUN = 4
 """Mean length of runs within chapters; a power of two."""
-_PAUSE_FRAMES_MIN = 2
-"""Shortest pause, in frames, in which runs are cut: one of the run before it, and one of the run itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +129,7 @@ def lay_out(
     words_per_s: float,
     heard: Mapping[int, WordTimes] | None = None,
     frame: int = 0,
+    run_pause_frames: int = 2,
     chapter_turns: Collection[int] = (),
     starts_ms: Mapping[int, int] = MappingProxyType({}),
 ) -> Timeline:
@@ -142,6 +141,7 @@ def lay_out(
         heard: word times of segments whose engine does not know them, by position in `segments`.
         frame: length of the codec's frame in samples, if runs are encoded by themselves: the first item of a
             run is put at a multiple of it, at most one frame later; 0 for none.
+        run_pause_frames: shortest pause, in frames, in which runs are cut.
         chapter_turns: first turns of chapters, which begin a run.
         starts_ms: times at which the first words of turns are to begin, by the turn's index. A turn that
             would be late follows the one before it.
@@ -163,7 +163,7 @@ def lay_out(
                 position += pause
             else:
                 position = _timed(position, start_ms, lines[0], span, sample_rate_hz, first=last is None)
-            if new and pause >= _PAUSE_FRAMES_MIN * frame > 0 and _begins_run(planned, chapter_turns):
+            if new and pause >= run_pause_frames * frame > 0 and _begins_run(planned, chapter_turns):
                 cuts.append(len(items))
                 position = -(-position // frame) * frame
             samples = span.samples if span else round(planned.words / pace * sample_rate_hz)

@@ -20,11 +20,43 @@ from pipeline.planning.records import PlannedSegment
 from pipeline.stitching.levels import Levels, SplitMeter
 
 AAC_FRAME = 1024
-"""Samples of a packet."""
 PRE_ROLL = 4
 """Frames of the pause that are encoded before a run, and dropped."""
-AAC_BIT_RATE = 64_000
-AAC_OPTIONS: Mapping[str, str] = {"aac_coder": "fast"}
+
+
+@dataclass(frozen=True, slots=True)
+class Codec:
+    """Codec whose packets can be joined, with the settings of its encoder."""
+
+    name: str
+    """FFmpeg's name of the encoder."""
+    bit_rate: int
+    options: Mapping[str, str]
+    sample_format: str
+    pause_frames: int
+    """Shortest pause, in frames, in which runs are cut. One frame of it belongs to the run itself. The
+    packets of the run before it and those that decode with them hold nothing but the rest.
+    """
+
+    def frame(self, sample_rate_hz: int) -> int:
+        """Samples of a packet."""
+        if self.name == "libopus":
+            return sample_rate_hz // 50
+        if self.name == "libmp3lame":
+            return 576 if sample_rate_hz <= _MPEG2_RATE_MAX_HZ else 1152
+        return AAC_FRAME
+
+    def settings(self) -> list[Any]:
+        """Facts of the encoder that shape its packets, for a run's key."""
+        version = list(av.library_versions["libavcodec"])
+        return [self.name, self.bit_rate, dict(self.options), PRE_ROLL, version]
+
+
+_MPEG2_RATE_MAX_HZ = 24_000
+AAC = Codec("aac", 64_000, {"aac_coder": "fast"}, "s16", pause_frames=2)
+MP3 = Codec("libmp3lame", 64_000, {"compression_level": "7", "reservoir": "0"}, "s16p", pause_frames=5)
+"""Without a bit reservoir, in which a frame has a part of its bits in the frames before it."""
+OPUS = Codec("libopus", 40_000, {"compression_level": "5"}, "s16", pause_frames=4)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +66,7 @@ class EncodedRun:
     data: bytes
     """All packets, one behind the other."""
     sizes: "array[int]"
-    """Bytes of each packet; one more than the run has frames, for the end of a file."""
+    """Bytes of each packet; some more than the run has frames, for the end of a file."""
     levels: Levels | None = None
     """None if they were not measured."""
 
@@ -71,16 +103,17 @@ class EncodedRuns(Protocol):
     def put(self, key: str, run: EncodedRun) -> None: ...
 
 
-class AacEncoder:
-    """Encoder to AAC-LC packets, mono."""
+class PacketEncoder:
+    """Encoder to packets, mono."""
 
-    def __init__(self, sample_rate_hz: int) -> None:
-        self._rate, self._position = sample_rate_hz, 0
-        self._context: Any = av.CodecContext.create("aac", "w")
+    def __init__(self, codec: Codec, sample_rate_hz: int) -> None:
+        self._codec, self._rate, self._position = codec, sample_rate_hz, 0
+        self._context: Any = av.CodecContext.create(codec.name, "w")
         self._context.sample_rate, self._context.layout = sample_rate_hz, "mono"
-        self._context.format, self._context.bit_rate = "fltp", AAC_BIT_RATE
+        self._context.format = "fltp" if codec is AAC else codec.sample_format
+        self._context.bit_rate = codec.bit_rate
         self._context.time_base = Fraction(1, sample_rate_hz)
-        self._context.options = dict(AAC_OPTIONS)
+        self._context.options = dict(codec.options)
         self._context.flags |= av.codec.context.Flags.global_header
         self._context.open()
 
@@ -91,7 +124,7 @@ class AacEncoder:
 
     @property
     def config(self) -> bytes:
-        """AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1)."""
+        """The decoder's configuration; AudioSpecificConfig (ISO/IEC 14496-3, section 1.6.2.1) for AAC."""
         return bytes(self._context.extradata)
 
     def encode(self, pcm: Pcm) -> list[bytes]:
@@ -99,7 +132,7 @@ class AacEncoder:
         packets: list[bytes] = []
         for start in range(0, len(pcm), self._rate):
             part = pcm[start : start + self._rate]
-            frame = av.AudioFrame.from_ndarray(part[None], format="s16", layout="mono")
+            frame = av.AudioFrame.from_ndarray(part[None], format=self._codec.sample_format, layout="mono")
             frame.sample_rate, frame.pts = self._rate, self._position
             frame.time_base = Fraction(1, self._rate)
             self._position += len(part)
@@ -111,19 +144,16 @@ class AacEncoder:
         return [bytes(packet) for packet in self._context.encode(None)]
 
 
-def settings() -> list[Any]:
-    """Facts of the encoder that shape its packets, for a run's key."""
-    return ["aac", AAC_BIT_RATE, dict(AAC_OPTIONS), PRE_ROLL, list(av.library_versions["libavcodec"])]
-
-
-def encoded(blocks: Iterable[Pcm], sample_rate_hz: int, meter: SplitMeter | None = None) -> EncodedRun:
+def encoded(
+    codec: Codec, blocks: Iterable[Pcm], sample_rate_hz: int, meter: SplitMeter | None = None
+) -> EncodedRun:
     """Encode a run.
 
     Args:
         blocks: its samples, behind `PRE_ROLL` frames of the pause before it.
         meter: of these frames and of the run.
     """
-    encoder, dropped = AacEncoder(sample_rate_hz), PRE_ROLL
+    encoder, dropped = PacketEncoder(codec, sample_rate_hz), PRE_ROLL
     data, sizes = bytearray(), array("I")
 
     def take(packets: list[bytes]) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.stitching.remux import boxes
-from pipeline.stitching.remux.encoded_run import AAC_BIT_RATE, AAC_FRAME, EncodedRun
+from pipeline.stitching.remux.encoded_run import AAC, AAC_FRAME, EncodedRun
 from pipeline.stitching.tags import Tags, language_code
 
 _CHUNK = 32
@@ -155,7 +155,7 @@ class M4bFile:
 
     def _aac(self) -> bytes:
         """Sample entry of AAC (ISO/IEC 14496-14, section 5.6)."""
-        stream = struct.pack(">BBHBII", 0x40, 0x15, 0, 0, AAC_BIT_RATE, AAC_BIT_RATE)
+        stream = struct.pack(">BBHBII", 0x40, 0x15, 0, 0, AAC.bit_rate, AAC.bit_rate)
         decoder = boxes.descriptor(4, stream, boxes.descriptor(5, self._config))
         elementary = boxes.descriptor(3, struct.pack(">HB", _AUDIO, 0), decoder, boxes.descriptor(6, b"\2"))
         sound = struct.pack(">6xH8xHHHHI", 1, 1, 16, 0, 0, self._rate << 16)

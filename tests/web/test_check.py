@@ -94,7 +94,11 @@ def test_the_script_of_a_job_makes_the_same_segments_again(service: HttpService)
     script = (
         "Ann: One (1) lamp.[pause:1.5s] Two lamps cost $5.\n\nBen: Well.\nStill here, at 3 km.\n\nAnn: Bye."
     )
-    for text in (script, PLAY):
+    commands = (
+        "Ann: So [rate:0.8]it is, [voice:crane]Ann[/voice].[/rate] Oh.\n"
+        "Ben: [rate:1.2]Go, [pause:1s] go.[/rate]"
+    )
+    for text in (script, commands, PLAY):
         job = finished(
             service, {"input": text, "voices": {}, "first_segment_words": 25, "options": {"seed": 5}}
         )

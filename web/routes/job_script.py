@@ -86,14 +86,14 @@ def _turns(job: FoundJob, plan: Plan) -> tuple[list[TurnInput], list[TurnPlace]]
         first, segments = parts[0][0], [index for _, index in parts]
         text = written.get(turn) or " ".join(line.text for line, _ in parts)
         if first.continues and turns:
-            turns[-1].text += f" {_mark(first)}{text}"
+            turns[-1].text += f" {_mark(first)}{_commanded(first, text, turns[-1].speaker)}"
             places[-1].segments = sorted({*places[-1].segments, *segments})
             places[-1].turns.append(turn)
         else:
             turns.append(
                 TurnInput(
                     speaker=first.speaker,
-                    text=text,
+                    text=_commanded(first, text, first.speaker),
                     pause_ms=first.pause_ms or None,
                     begins_chapter=titles.get(turn),
                 )
@@ -102,6 +102,13 @@ def _turns(job: FoundJob, plan: Plan) -> tuple[list[TurnInput], list[TurnPlace]]
                 TurnPlace(source_line=first.source_line, segments=sorted(set(segments)), turns=[turn])
             )
     return turns, places
+
+
+def _commanded(line: PlannedLine, text: str, speaker: str) -> str:
+    """A text with the commands that give it its rate, and a voice other than that of the turn."""
+    if line.rate != 1.0:
+        text = f"[rate:{line.rate:g}]{text}[/rate]"
+    return text if line.speaker == speaker else f"[voice:{line.speaker}]{text}[/voice]"
 
 
 def _mark(line: PlannedLine) -> str:

@@ -170,8 +170,20 @@ def _settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ComparedSettin
 
 def _named(request: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield from ((name, str(request[name])) for name in _SETTINGS if name in request)
-    yield from ((f"voice of {speaker}", voice) for speaker, voice in request["voices"].items())
+    yield from ((f"voice of {speaker}", _entry(voice)) for speaker, voice in request["voices"].items())
     yield from ((name, str(value)) for name, value in request["options"].items() if value is not None)
+
+
+def _entry(given: str | Mapping[str, Any]) -> str:
+    """A speaker's voice, with the pace and the gain where it has its own.
+
+    >>> _entry("wren"), _entry({"voice": "wren", "pace": 1.1})
+    ('wren', 'wren, pace 1.1')
+    """
+    if isinstance(given, str):
+        return given
+    more = (f"{name} {value}" for name, value in given.items() if name != "voice" and value is not None)
+    return ", ".join((str(given["voice"]), *more))
 
 
 def _segments(job: FoundJob, a: Plan, b: Plan) -> ComparedSegments:

@@ -43,13 +43,14 @@ def withdraw(service: Service, task: str) -> None:
 
 
 def _wait_for_join(service: Service, job: str, task: str) -> None:
-    """Wait until a planned request is among those that wait for its job, which takes a moment.
+    """Wait until a planned request is among those that wait for its job, and the job's segments are sent.
 
-    Before it is, there is nothing to withdraw, and the job would go on.
+    Before, there is nothing to withdraw, and the job would go on; or its start is recorded after its end.
     """
     until = time.monotonic() + _JOIN_S
     while time.monotonic() < until and not service.jobs.outcomes.closed(job):
-        if task in service.celery.resources.roots.waiting(job):
+        roots = service.celery.resources.roots
+        if roots.sent(job) and task in roots.waiting(job):
             return
         time.sleep(_JOIN_POLL_S)
 

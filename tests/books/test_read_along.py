@@ -76,7 +76,7 @@ def jobs(tmp_path_factory: pytest.TempPathFactory) -> Jobs:
     return Jobs(Store(str(tmp_path_factory.mktemp("store"))))
 
 
-@pytest.fixture(scope="module", params=[2, 3])
+@pytest.fixture(scope="module", params=[pytest.param(2, marks=pytest.mark.books), 3])
 def book(request: pytest.FixtureRequest, jobs: Jobs) -> Book:
     return Book(jobs, samples.epub(request.param))
 

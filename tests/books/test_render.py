@@ -94,6 +94,7 @@ def test_check_lists_the_chapters_of_scripts(ask: Run, tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.books
 def test_silent_headings_are_in_no_file_but_begin_its_chapters(run: Run, book: Book, tmp_path: Path) -> None:
     out = tmp_path / "quiet.flac"
     options = ("--headings", "silent", "--chapters", "3-4")
@@ -121,6 +122,7 @@ def test_headings_of_scripts_are_spoken_by_an_option_or_by_the_setting(ask: Run,
     assert "VOXCHORD_HEADINGS" in ask("check", script, VOXCHORD_HEADINGS="loud").stderr
 
 
+@pytest.mark.books
 def test_an_archive_is_split_by_hours_at_chapters_and_turns(run: Run, book: Book, tmp_path: Path) -> None:
     out, hours = tmp_path / "book.m4b.zip", 0.0062
     done = run("render", book(3), "-o", out, "--split-hours", str(hours), "--json")

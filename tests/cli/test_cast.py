@@ -29,6 +29,7 @@ def rendered(run: Run, tmp_path: Path, name: str, cast: str) -> tuple[dict[str, 
     return json.loads(done.stdout), json.loads(out.with_suffix(".turns.json").read_text())
 
 
+@pytest.mark.slow
 def test_a_cast_sets_paces_levels_and_aliases(run: Run, tmp_path: Path) -> None:
     plain = "cast:\n  Nora: heron\n  Bob: {voice: wren, aliases: [Bobby]}\n"
     before, turns_before = rendered(run, tmp_path, "plain", plain)

@@ -52,7 +52,9 @@ def onset_s(samples: np.ndarray, rate_hz: int, near_s: float) -> float:
     return near_s - 0.4 + float(np.argmax(level_db > SPEECH_DB)) * WINDOW_S
 
 
-@pytest.mark.parametrize(("ending", "point"), [("srt", ","), ("vtt", ".")])
+@pytest.mark.parametrize(
+    ("ending", "point"), [("srt", ","), pytest.param("vtt", ".", marks=pytest.mark.slow)]
+)
 def test_each_cue_begins_at_its_time(run: Run, tmp_path: Path, ending: str, point: str) -> None:
     script, out = tmp_path / f"talk.{ending}", tmp_path / "spoken.wav"
     script.write_text(subtitles(CUES + OVERLONG, ending, point))

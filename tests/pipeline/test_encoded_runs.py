@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from bench.book import CHAPTERS, epub, make
 from pipeline.jobs.garbage import collect
 from pipeline.jobs.jobs import Jobs
@@ -14,6 +16,7 @@ def stored(jobs: Jobs) -> list[str]:
     return [name for name, _, _ in jobs.store.objects.names("encoded")]
 
 
+@pytest.mark.slow
 def test_an_edit_encodes_one_chapter_and_collected_runs_are_made_again(tmp_path: Path) -> None:
     jobs = Jobs(Store(str(tmp_path)))
     first = make(jobs, epub(HOURS))

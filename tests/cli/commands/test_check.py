@@ -157,7 +157,7 @@ FOREIGN = "Mia: He said привет ☃ to her.\nRolf: Да.\nMia: Good night, 
     ("way", "words", "omitted", "spelled"),
     [
         ("skip", 9, {"unspeakable text": {"count": 2, "words": 2}, "symbol": {"count": 1, "words": 0}}, 0),
-        ("spell", 12, {}, 8),
+        pytest.param("spell", 12, {}, 8, marks=pytest.mark.slow),
     ],
 )
 def test_unspeakable_characters_are_left_out_or_spelled_and_counted(

@@ -303,6 +303,7 @@ def test_doctor_names_unreachable_parts(ask: Run) -> None:
     assert [finding["what"] for finding in bad] == ["broker"]
 
 
+@pytest.mark.slow
 def test_render_prints_the_report_of_a_loudness_preset(run: Run, tmp_path: Path) -> None:
     script = tmp_path / "short.txt"
     script.write_text("\n".join(LINES[:2]))

@@ -228,10 +228,10 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
         "turns:\n" + "\n" * 50_000 + "x",
         "```\n" + "\n" * 50_000,
         "Alice:\nBob:\n" * 10_000,
-        "[b]Alice:[/b] One.\n" * 40_000,
-        "It was *late*.\n" * 60_000,
+        "[b]Alice:[/b] One.\n" * 15_000,
+        "It was *late*.\n" * 20_000,
         "Alice: " + "word *and* (so) [x] <b>q</b> " * 20_000,
-        "Alice: the beauti-\nful thing.\n" * 30_000,
+        "Alice: the beauti-\nful thing.\n" * 12_000,
     ],
     ids=[
         "blank lines",
@@ -247,7 +247,7 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
 def test_reading_time_grows_with_the_length_alone(source: str) -> None:
     started_s = time.process_time()
     read(source)
-    assert time.process_time() - started_s < 8
+    assert time.process_time() - started_s < 6
 
 
 @given(st.lists(st.sampled_from(["fox", "ran", "Why?", "3.5", "“so”", "it's"]), min_size=1, max_size=30))

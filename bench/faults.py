@@ -326,9 +326,15 @@ def broker_away(bench: Bench) -> None:
 
 
 def broker_empty(bench: Bench) -> None:
-    """Erase the broker's memory."""
+    """Erase the broker's memory, before either job is answered: it would forget an answer, too.
+
+    Raises:
+        TimeoutError: one was answered already.
+    """
     until(lambda: len(bench.fleet.planned()) == 2, 20)
-    time.sleep(random.uniform(0.2, 2))
+    time.sleep(random.uniform(0.1, 0.8))
+    if any(bench.fleet.app.AsyncResult(root).ready() for root in bench.roots.values()):
+        raise TimeoutError
     bench.fleet.client.flushall()
     bench.struck()
 

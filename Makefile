@@ -58,7 +58,7 @@ console-test: $(VENV)/.test
 # All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md. Those of
 # OpenAI's client for Node are skipped without Node; HTTP_TEST=1 makes them fail.
 http-test: $(VENV)/.test
-	$(PYTEST) tests/web web
+	$(PYTEST) -n 2 --dist loadfile tests/web web
 
 # The page in a real browser, with what tests/debian.txt lists. Screenshots are in out/page.
 page-test: $(VENV)/.test

@@ -252,6 +252,7 @@ def _slowly(
                 ended.wait(_READ_S)
     except (OSError, http.client.HTTPException, AssertionError) as error:
         lost.append(repr(error))
+        print(f"a reader was lost: {error!r}", flush=True)
         reading.release()
 
 

@@ -47,7 +47,8 @@ listen: $(VENV)/.listen
 listen-test: $(VENV)/.listen
 	$(PYTEST) -m listen
 
-# All tests of books: hostile files, and every format of audio read back by mutagen and by ffprobe (Debian: ffmpeg).
+# All tests of books: hostile files, every format of audio read back by mutagen and by ffprobe (Debian: ffmpeg), and
+# read-along books checked by epubcheck (Debian: epubcheck).
 books-test: $(VENV)/.test
 	BOOKS_TEST=1 $(PYTEST) -n 2 tests/books pipeline/books tests/pipeline/stitching
 

@@ -41,11 +41,10 @@ def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
     """
     if _behind(engine) < at_least:
         return 0
+    settled = _settled(engine)
     with writing(engine) as connection:
-        _lock(connection)
         first = int(connection.execute(_MARK.with_for_update()).scalar_one()) + 1
-        last = connection.execute(select(func.max(task_run.c.id))).scalar_one() or 0
-        last = min(int(last), first + step - 1)
+        last = min(settled, _newest(connection), first + step - 1)
         if last < first:
             return 0
         for target, view in _VIEWS.items():
@@ -54,22 +53,29 @@ def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
         return last - first + 1
 
 
-def _behind(engine: Engine) -> int:
-    with engine.connect() as connection:
-        last = connection.execute(select(func.max(task_run.c.id))).scalar_one() or 0
-        return int(last) - int(connection.execute(_MARK).scalar_one())
-
-
 _MARK = select(rollup_mark.c.through_id).where(rollup_mark.c.name == "task_run")
 
 
-def _lock(connection: Connection) -> None:
-    """Wait for transactions that insert attempts: their ids may be lower than ids that are visible.
+def _behind(engine: Engine) -> int:
+    with engine.connect() as connection:
+        return _newest(connection) - int(connection.execute(_MARK).scalar_one())
 
-    SQLite's write transactions exclude each other.
+
+def _newest(connection: Connection) -> int:
+    return int(connection.execute(select(func.max(task_run.c.id))).scalar_one() or 0)
+
+
+def _settled(engine: Engine) -> int:
+    """ID up to which no transaction will insert an attempt any more.
+
+    Ids are assigned before they are visible: a transaction that is still open may have lower ones. On
+    PostgreSQL the lock waits for all of them, whatever release they are of, and ends with this transaction;
+    later ones get higher ids. SQLite's write transactions exclude each other.
     """
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE task_run IN SHARE ROW EXCLUSIVE MODE"))
+    with writing(engine) as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("LOCK TABLE task_run IN SHARE MODE"))
+        return _newest(connection)
 
 
 def _add(target: Table, view: str, first: int, last: int) -> Any:

@@ -2,12 +2,15 @@
 
 import json
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 from sqlalchemy import Engine, func, select, text
 
 from bench.harness.rows import attempt, history
+from bench.harness.services import Postgres
+from bench.harness.waiting import until
 from db import rollups
 from db.database import open_database, writing
 from db.ingest import rows
@@ -20,9 +23,12 @@ QUESTIONS = ("bound", "cold_start", "energy", "failures", "gpu_packing", "leaks"
 
 
 def store(engine: Engine, *attempts: dict[str, Any]) -> None:
-    parsed = [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1] for row in attempts]
     with writing(engine) as connection:
-        rows.insert(connection, "task_run", parsed)
+        rows.insert(connection, "task_run", list(map(parsed, attempts)))
+
+
+def parsed(row: dict[str, Any]) -> dict[str, Any]:
+    return rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1]
 
 
 def mark(engine: Engine) -> int:
@@ -115,6 +121,23 @@ def test_concurrent_writers_and_aggregations_lose_no_attempt(engine: Engine, url
         thread.join()
     rollups.advance(engine)
     assert included(engine) == 150
+
+
+def test_lower_ids_of_an_open_transaction_are_waited_for(postgres_server: Postgres) -> None:
+    url = postgres_server.new_database()
+    engine, own = open_database(url), open_database(url)
+    waiting = select(func.count()).select_from(text("pg_locks")).where(text("NOT granted"))
+    with ThreadPoolExecutor() as pool:
+        with writing(own) as earlier:
+            rows.insert(earlier, "task_run", [parsed(attempt())])
+            store(engine, attempt())
+            aggregated = pool.submit(rollups.advance, engine)
+            with engine.connect() as connection:
+                until(lambda: aggregated.done() or connection.execute(waiting).scalar_one())
+        assert aggregated.result() == 2
+    assert included(engine) == 2
+    own.dispose()
+    engine.dispose()
 
 
 def test_ids_that_are_assigned_again_are_included(engine: Engine) -> None:

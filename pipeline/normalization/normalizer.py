@@ -4,7 +4,6 @@ import re
 from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
-from pipeline.errors import OptionError
 from pipeline.normalization import abbreviations, addresses, calendar, numerals, quantities, symbols
 from pipeline.normalization.necessary import features_of, may_match, needs_of
 from pipeline.normalization.numbers import decimal, digits, ordinal
@@ -91,26 +90,3 @@ def read_as(kind: str, text: str) -> str:
     if kind == "ordinal" and re.fullmatch(r"\d+(?:st|nd|rd|th)?", number):
         return ordinal(int(re.sub(r"\D", "", number)))
     return normalized(text)
-
-
-def kinds_of(given: str) -> frozenset[str]:
-    """Parse the kinds of an option: `all`, `none`, or names with commas; `-name` takes one away.
-
-    Raises:
-        OptionError: there is no such kind.
-
-    >>> sorted(kinds_of("date,time")), kinds_of("none"), "date" in kinds_of("-date")
-    (['date', 'time'], frozenset(), False)
-    """
-    names = [name.strip().lower() for name in given.split(",") if name.strip()]
-    unknown = [name for name in names if name.lstrip("-") not in (*KINDS, "all", "none")]
-    if unknown or not names:
-        shown = unknown[0][:40] if unknown else given[:40]
-        raise OptionError("normalize", f"{shown!r} is unknown; there are all, none, {', '.join(KINDS)}")
-    found = set(KINDS) if names[0] == "all" or names[0].startswith("-") else set[str]()
-    for name in names:
-        if name.startswith("-"):
-            found.discard(name[1:])
-        elif name in KINDS:
-            found.add(name)
-    return frozenset(found)

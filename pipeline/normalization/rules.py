@@ -1,8 +1,10 @@
-"""Rules of normalisation: one pattern and its words, with a name and a kind."""
+"""Rules of normalisation: one pattern and its words, with a name and a kind; the choice of kinds."""
 
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+from pipeline.errors import OptionError
 
 KINDS = (
     *("address", "phone", "date", "time", "currency", "unit", "range", "fraction", "ordinal", "roman"),
@@ -55,3 +57,26 @@ def letters(text: str) -> str:
 def is_pronounceable(word: str) -> bool:
     """Tell whether a word has a vowel, or is too long to be spelled."""
     return len(word) > 5 or bool(_VOWELS & set(word))
+
+
+def kinds_of(given: str) -> frozenset[str]:
+    """Parse the kinds of an option: `all`, `none`, or names with commas; `-name` takes one away.
+
+    Raises:
+        OptionError: there is no such kind.
+
+    >>> sorted(kinds_of("date,time")), kinds_of("none"), "date" in kinds_of("-date")
+    (['date', 'time'], frozenset(), False)
+    """
+    names = [name.strip().lower() for name in given.split(",") if name.strip()]
+    unknown = [name for name in names if name.lstrip("-") not in (*KINDS, "all", "none")]
+    if unknown or not names:
+        shown = unknown[0][:40] if unknown else given[:40]
+        raise OptionError("normalize", f"{shown!r} is unknown; there are all, none, {', '.join(KINDS)}")
+    found = set(KINDS) if names[0] == "all" or names[0].startswith("-") else set[str]()
+    for name in names:
+        if name.startswith("-"):
+            found.discard(name[1:])
+        elif name in KINDS:
+            found.add(name)
+    return frozenset(found)

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.engines.protocol import Engine, Profile, Wording
-from pipeline.normalization.normalizer import kinds_of, read_as
 from pipeline.normalization.numbers import cardinal
-from pipeline.normalization.rules import KINDS
+from pipeline.normalization.rules import KINDS, kinds_of
 from pipeline.planning.lexicon import EMPTY, InIpa, Lexicon, lexicon_of
 from pipeline.script import markup
 from pipeline.script.turns import Said, Turn
@@ -69,7 +68,11 @@ def words_of(said: Said, written: str) -> str:
     """
     if said.kind == markup.SPELL:
         return spelled(written) or written
-    return read_as(said.value, written) if said.kind == markup.READ_AS else said.value or written
+    if said.kind == markup.READ_AS:
+        from pipeline.normalization.normalizer import read_as  # compiles all rules
+
+        return read_as(said.value, written)
+    return said.value or written
 
 
 def spelled(text: str) -> str:
@@ -120,7 +123,7 @@ def pronunciation_of(
 
     Args:
         installed: path of the installation's file; empty if it has none.
-        normalize: see `pipeline.normalization.normalizer.kinds_of`.
+        normalize: see `pipeline.normalization.rules.kinds_of`.
 
     Raises:
         OptionError: the file cannot be read, an entry is not understood, or there is no such kind.

@@ -108,7 +108,7 @@ class ReadingOptions:
     lexicon: Mapping[str, Any] | None = None
     """Respellings, see `pipeline.planning.lexicon`; they affect the job ID through the spoken words only."""
     normalize: str | None = None
-    """Kinds of writing that are spoken in words, see `pipeline.normalization.normalizer.kinds_of`."""
+    """Kinds of writing that are spoken in words, see `pipeline.normalization.rules.kinds_of`."""
     timed: bool = False
     """Begin each cue of subtitles at its time."""
     unspeakable: str = ERROR

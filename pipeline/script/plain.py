@@ -4,8 +4,6 @@ import re
 import unicodedata
 from collections.abc import Callable
 
-import emoji
-
 from pipeline.script.turns import Findings
 
 LINE_ENDS = re.compile("[\n\x85\u2028\u2029]")
@@ -94,7 +92,11 @@ def with_names(text: str) -> str:
     >>> with_names("Good 👩\u200d🚀, in 🇫🇷.")
     'Good  woman astronaut , in  France .'
     """
-    return text if text.isascii() else emoji.replace_emoji(text, _emoji_name)
+    if text.isascii():
+        return text
+    import emoji
+
+    return emoji.replace_emoji(text, _emoji_name)
 
 
 def _emoji_name(characters: str, data: dict[str, str]) -> str:

@@ -27,7 +27,6 @@ from cli.scripts import (
 )
 from cli.submission import read_option, request, send
 from pipeline.errors import OptionError
-from pipeline.in_process import render
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.check import Check
 from pipeline.planning.request import accepted, split_options
@@ -94,6 +93,8 @@ def say(
             if found.broker_url and checked.profile.pool == "threads":
                 store, manifest = _through_service(found, jobs, text, given.voices, options)
             else:
+                from pipeline.in_process import render
+
                 speaks = engine_of(found, own)
                 spoken = accepted(checked, own, speaks.options(rest), engine=speaks)
                 store, manifest = render(spoken, speaks, Voices(jobs.store), Path(folder))

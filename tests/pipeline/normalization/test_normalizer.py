@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
-from pipeline.normalization.normalizer import RULES, kinds_of, normalized
-from pipeline.normalization.rules import KINDS
+from pipeline.normalization.normalizer import RULES, normalized
+from pipeline.normalization.rules import KINDS, kinds_of
 
 
 @pytest.mark.parametrize(

@@ -39,6 +39,7 @@ from pipeline.stitching.remux.encoded_run import (
     Codec,
     EncodedRun,
     PacketEncoder,
+    frames,
 )
 from pipeline.stitching.remux.m4b import M4bFile
 from pipeline.stitching.tags import NOTICE, Tags, language_code, picture_comment
@@ -279,13 +280,9 @@ class Compressed:
         self._container.close()
 
     def _encode(self, pcm: Pcm) -> None:
-        for start in range(0, len(pcm), self._rate_hz):
-            part = pcm[start : start + self._rate_hz]
-            frame = av.AudioFrame.from_ndarray(part[None], format=self.sample_format, layout="mono")
-            frame.sample_rate, frame.pts = self._rate_hz, self._position
-            frame.time_base = Fraction(1, self._rate_hz)
-            self._position += len(part)
+        for frame in frames(pcm, self._rate_hz, self.sample_format, self._position):
             self._container.mux(self._stream.encode(frame))
+        self._position += len(pcm)
 
 
 _SKIP_SAMPLES = packet_sidedata_type_from_literal("skip_samples")

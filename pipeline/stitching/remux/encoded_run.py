@@ -6,7 +6,7 @@ packets are dropped. Its first packet decodes with the last one of any other run
 """
 
 from array import array
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, Protocol
@@ -130,18 +130,28 @@ class PacketEncoder:
     def encode(self, pcm: Pcm) -> list[bytes]:
         """Encode samples; returns the packets that are complete."""
         packets: list[bytes] = []
-        for start in range(0, len(pcm), self._rate):
-            part = pcm[start : start + self._rate]
-            frame = av.AudioFrame.from_ndarray(part[None], format=self._codec.sample_format, layout="mono")
-            frame.sample_rate, frame.pts = self._rate, self._position
-            frame.time_base = Fraction(1, self._rate)
-            self._position += len(part)
+        for frame in frames(pcm, self._rate, self._codec.sample_format, self._position):
             packets += map(bytes, self._context.encode(frame))
+        self._position += len(pcm)
         return packets
 
     def finish(self) -> list[bytes]:
         """Return the last packets."""
         return [bytes(packet) for packet in self._context.encode(None)]
+
+
+def frames(pcm: Pcm, sample_rate_hz: int, sample_format: str, position: int) -> Iterator[av.AudioFrame]:
+    """Yield samples as FFmpeg's encoders take them, a second at a time.
+
+    Args:
+        position: of the first sample in the stream.
+    """
+    for start in range(0, len(pcm), sample_rate_hz):
+        part = pcm[start : start + sample_rate_hz]
+        frame = av.AudioFrame.from_ndarray(part[None], format=sample_format, layout="mono")
+        frame.sample_rate, frame.pts = sample_rate_hz, position + start
+        frame.time_base = Fraction(1, sample_rate_hz)
+        yield frame
 
 
 def encoded(

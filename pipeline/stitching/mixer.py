@@ -2,6 +2,7 @@
 
 It makes two passes. The first computes gains, positions and subtitles from plan and spans alone. The second
 reads samples one segment at a time, the next one while one is encoded, so memory does not grow with the job.
+With a preset the second is made again if the whole file misses the preset's aim.
 """
 
 import hashlib

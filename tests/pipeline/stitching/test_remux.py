@@ -1,4 +1,4 @@
-"""M4B files joined from runs that were encoded before."""
+"""Files joined from runs that were encoded before."""
 
 from array import array
 from pathlib import Path

@@ -65,18 +65,22 @@ def _skipped(script: Script, wordings: Sequence[Wording], word: Word) -> Treated
 
 
 def _with(script: Script, turns: Sequence[Turn | None]) -> Script:
-    """A script without some of its turns; the pauses before them stay, chapters begin with what is left."""
+    """A script without some of its turns: pauses stay, chapters and cues begin with what is left."""
     found: list[Turn] = []
     starts: dict[int, int] = {}
     pause_ms, begins = 0, False
+    start_ms: int | None = None
     for index, (before, turn) in enumerate(zip(script.turns, turns, strict=True)):
         starts[index] = len(found)
+        if before.start_ms is not None or not before.continues:
+            start_ms = before.start_ms
         if turn is None:
             pause_ms, begins = max(pause_ms, before.pause_ms), begins or not before.continues
             continue
         continues = turn.continues and not begins
-        found.append(replace(turn, pause_ms=max(turn.pause_ms, pause_ms), continues=continues))
-        pause_ms, begins = 0, False
+        pause_ms = max(turn.pause_ms, pause_ms)
+        found.append(replace(turn, pause_ms=pause_ms, continues=continues, start_ms=start_ms))
+        pause_ms, begins, start_ms = 0, False, None
     return replace(script, turns=tuple(found), chapters=_chapters(script.chapters, starts, len(found)))
 
 

@@ -67,3 +67,25 @@ def test_a_turn_without_speakable_words_leaves_its_pause_and_its_chapter() -> No
         ("Two", 1),
         ("Four", 2),
     ]
+
+
+def test_a_cue_without_its_first_words_begins_at_its_time() -> None:
+    cues = (
+        "Ann: Hello there.",
+        "Bob: Привет. [pause:1s] Hello.",
+        "Ann: [rate:0.9]Да[/rate] bye.",
+        "Bob: Да.",
+    )
+    script = read(
+        "\n".join(
+            f"{number}\n00:00:{number}0,000 --> 00:00:{number}5,000\n{cue}\n"
+            for number, cue in enumerate(cues, 1)
+        ),
+        timed=True,
+    )
+    left = treated(script, wording, "skip").script
+    assert [(turn.text, turn.start_ms) for turn in left.turns] == [
+        ("Hello there.", 10_000),
+        ("Hello.", 20_000),
+        ("bye.", 30_000),
+    ]

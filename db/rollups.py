@@ -26,7 +26,7 @@ _MEASURES = {"n", "first_epoch", "last_epoch"}
 
 
 def advance(engine: Engine, *, step: int = STEP) -> int:
-    """Aggregate all attempts that are not included yet; returns their number."""
+    """Aggregate all attempts that are not included yet; returns the number of their ids."""
     total = 0
     while added := advance_once(engine, step=step):
         total += added
@@ -34,23 +34,24 @@ def advance(engine: Engine, *, step: int = STEP) -> int:
 
 
 def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
-    """Aggregate the next attempts in one transaction; returns their number.
+    """Aggregate the next attempts in one transaction; returns the number of their ids.
 
     Args:
-        at_least: does nothing if fewer ids are new.
+        at_least: does nothing if fewer ids are new, such as when another process has just aggregated them.
     """
     if _behind(engine) < at_least:
         return 0
     settled = _settled(engine)
     with writing(engine) as connection:
-        first = int(connection.execute(_MARK.with_for_update()).scalar_one()) + 1
-        last = min(settled, _newest(connection), first + step - 1)
-        if last < first:
+        through = int(connection.execute(_MARK.with_for_update()).scalar_one())
+        new = min(settled, _newest(connection)) - through
+        if new < at_least:
             return 0
+        last = through + min(new, step)
         for target, view in _VIEWS.items():
-            connection.execute(_add(target, view, first, last))
+            connection.execute(_add(target, view, through + 1, last))
         connection.execute(update(rollup_mark).values(through_id=last))
-        return last - first + 1
+        return last - through
 
 
 _MARK = select(rollup_mark.c.through_id).where(rollup_mark.c.name == "task_run")

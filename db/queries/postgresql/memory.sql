@@ -1,5 +1,5 @@
 -- How much memory does each task need? Only attempts with an exact peak count.
--- Attempts are counted, and each percentile is found at its place in the index.
+-- Attempts are counted, and each percentile is found at its place in the index, from the end that is nearer.
 -- :days  days before the newest attempt (default 30)
 WITH counted AS (
     SELECT task_name, COUNT(rss_peak_bytes) AS n

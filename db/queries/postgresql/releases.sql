@@ -1,5 +1,6 @@
 -- Did a new version of the code get slower? Median run time per audio second, warm attempts only.
--- Medians are found at their place in the index. By default the newest version is compared with the previous one.
+-- Medians are found at their place in the index; the second branch serves unknown engines and devices, for which
+-- IS NOT DISTINCT FROM is needed, which uses no index. By default the newest version is compared with the previous one.
 -- :old   the earlier version (default: the second newest)
 -- :new   the later version (default: the newest)
 -- :days  days before the newest attempt (default 30)

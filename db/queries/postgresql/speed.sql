@@ -1,6 +1,7 @@
 -- How fast is each engine? Run time per second of audio (rtf): below 1 is faster than real time.
 -- Percentiles are by nearest rank, so they are values that occurred: attempts are counted, and each value is found at
--- its place in the index.
+-- its place in the index, from the end that is nearer. The last branch serves unknown engines and devices, for which
+-- IS NOT DISTINCT FROM is needed, which uses no index.
 -- :days  days before the newest attempt (default 30)
 WITH counted AS (
     SELECT task_name, engine, device, COUNT(*) AS n

@@ -14,6 +14,7 @@ from time import monotonic
 from typing import Any
 
 from kombu.transport import redis
+from kombu.transport.virtual import base
 from kombu.utils.encoding import bytes_to_str
 
 _PUT_BACK = """
@@ -34,9 +35,20 @@ def received_key(queue: str) -> str:
 
 
 class ReceiptQoS(redis.QoS):
-    """Redelivers, beside unacknowledged messages, those that were never recorded as such."""
+    """Redelivers messages that were never recorded, too; settles those that the server cannot be told of.
+
+    kombu holds a message whose acknowledgement failed for ever, and renews it. With a prefetch count of one
+    the channel then waits for no other, so it doesn't even notice that its connection is lost.
+    """
 
     channel: "ReceiptChannel"
+
+    def ack(self, delivery_tag: str) -> None:
+        """Acknowledge a message; if that fails, it is redelivered after the visibility timeout."""
+        try:
+            super().ack(delivery_tag)
+        finally:
+            base.QoS.ack(self, delivery_tag)
 
     def restore_visible(self, *args: Any, **kwargs: Any) -> None:
         super().restore_visible(*args, **kwargs)

@@ -14,7 +14,7 @@ from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
 from pipeline.script.names import find
-from pipeline.script.turns import BookChapter, Finding, Omission, Script, Turn, with_turns
+from pipeline.script.turns import BookChapter, Finding, Omission, Script, Turn
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
 
@@ -229,12 +229,8 @@ def _paced(script: Script, speakers: Sequence[Speaker]) -> Script:
     paces = {speaker.name: speaker.pace for speaker in speakers if speaker.pace != 1.0}
     if not paces:
         return script
-    return with_turns(
-        script,
-        tuple(
-            replace(turn, rate=round(turn.rate * paces.get(turn.speaker, 1.0), 4)) for turn in script.turns
-        ),
-    )
+    turns = (replace(turn, rate=round(turn.rate * paces.get(turn.speaker, 1.0), 4)) for turn in script.turns)
+    return replace(script, turns=tuple(turns))
 
 
 def _rates(turns: Sequence[Turn], profile: Profile) -> list[Finding]:

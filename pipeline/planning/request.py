@@ -340,7 +340,7 @@ def reading_options(
         defaults: values of options that are not given.
 
     Raises:
-        OptionError: a value that is not a string, or a lexicon that is no mapping.
+        OptionError: a value of another type, or an unknown way to treat unspeakable characters.
     """
     every = {**defaults, **{name: value for name, value in given.items() if value is not None}}
     own = {name: every[name] for name in ReadingOptions.__slots__ if every.get(name) is not None}

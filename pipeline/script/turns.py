@@ -229,8 +229,3 @@ class Findings:
 
 def _line(finding: Finding) -> int:
     return finding.line
-
-
-def with_turns(script: Script, turns: tuple[Turn, ...]) -> Script:
-    """The same script with other turns."""
-    return replace(script, turns=turns)

@@ -89,8 +89,10 @@ def run(engine: Engine, name: str, **given: Any) -> Answer:
             f"unknown parameter {', '.join(sorted(unknown))}; {name} has {', '.join(defaults) or 'none'}"
         )
     bound = {parameter: _like(defaults[parameter], parameter, value) for parameter, value in given.items()}
-    code = _code(source(name, engine.dialect.name))
-    statement = PARAMETER.sub(lambda found: f":{found[1]}" if found[1] in bound else found[2], code)
+    statement = PARAMETER.sub(
+        lambda found: f":{found[1]}" if found[1] in bound else found[2],
+        code(source(name, engine.dialect.name)),
+    )
     with _reading(engine) as connection:
         result = connection.execute(text(statement), bound)
         return Answer(list(result.keys()), [tuple(map(_plain, row)) for row in result])
@@ -108,9 +110,9 @@ def _reading(engine: Engine) -> Iterator[Connection]:
             connection.exec_driver_sql(setting)
 
 
-def _code(statement: str) -> str:
+def code(statement: str) -> str:
     """SQL without its comment lines, in which a colon would look like a parameter."""
-    lines = [line for line in statement.splitlines() if not line.startswith("--")]
+    lines = [line for line in statement.splitlines() if not line.lstrip().startswith("--")]
     return "\n".join(lines).rstrip().rstrip(";")
 
 

@@ -15,6 +15,7 @@ WITH used AS (
             AS gpu_active_pct
     FROM task_run
     WHERE started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 1 * 86400
+        -- always true: with one bound alone PostgreSQL expects a third of the table, and scans all of it
         AND started_epoch <= (SELECT MAX(started_epoch) FROM task_run)
     GROUP BY task_name
 )

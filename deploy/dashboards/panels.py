@@ -66,8 +66,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
         over_time: columns of the time series, starting with the one named `time`.
         given: texts of parameters, such as a dashboard variable; others keep their defaults.
     """
-    lines = catalog.source(name, "postgresql").splitlines()
-    text = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
+    text = catalog.code(catalog.source(name, "postgresql"))
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
     text = _SINCE_HOUR.sub("$__unixEpochFilter(started_epoch)", text)
     text = _AGGREGATED.sub(r"FROM \1_row", text)

@@ -16,18 +16,18 @@ from pipeline.engines.protocol import Wording
 from pipeline.normalization.currencies import CURRENCIES
 from pipeline.normalization.necessary import features_of, may_match, needs_of
 from pipeline.normalization.normalizer import Reads, normalized
-from pipeline.normalization.rules import KINDS
+from pipeline.normalization.numbers import ordinal, roman
+from pipeline.normalization.rules import KINDS, NUMBER
 from pipeline.script.plain import character_name
 
 _DIGITS_MAX = 33
 """A number with more digits is read digit by digit: there are no words for it."""
-_NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 _SIGNS = "".join(map(re.escape, CURRENCIES))
 _PLAIN = re.compile(r"[A-Za-z0-9 .,;!?'\"()&%—-]*")
 _BEFORE_NUMBER = re.compile(
-    rf"(?<!\d)(?<!\d\s)([{_SIGNS}])\s?({_NUMBER})(?:\s?(hundred|thousand|million|billion|trillion)\b)?"
+    rf"(?<!\d)(?<!\d\s)([{_SIGNS}])\s?({NUMBER})(?:\s?(hundred|thousand|million|billion|trillion)\b)?"
 )
-_AFTER_NUMBER = re.compile(rf"({_NUMBER})\s?([{_SIGNS}])(?![\w])")
+_AFTER_NUMBER = re.compile(rf"({NUMBER})\s?([{_SIGNS}])(?![\w])")
 _DECIMAL_COMMA = re.compile(
     rf"(?<=[{_SIGNS}])(\s?\d{{1,3}}(?:\.\d{{3}})*),(\d{{2}})(?![\d,.]\d)(?!\d)"
     rf"|(?<![\d.,])(\d{{1,3}}(?:\.\d{{3}})*),(\d{{2}})(?=\s?[{_SIGNS}](?!\w))"
@@ -67,12 +67,6 @@ _INITIAL = re.compile(r"\. [A-Z]")
 """Behind a middle initial, as in "Edward L. Fox"; the front end takes it for a number."""
 _CONTRACTED = re.compile(r"['’](?!s\b)")
 """`I'm` and `I'll` are no numbers."""
-_ROMAN = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
-_ORDINALS = (
-    *("zeroth", "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth"),
-    *("tenth", "eleventh", "twelfth", "thirteenth", "fourteenth", "fifteenth", "sixteenth"),
-    *("seventeenth", "eighteenth", "nineteenth", "twentieth"),
-)
 FRONT_END: Reads = {
     **dict.fromkeys(
         ("hashtag", "handle", "local", "iso date", "slashed date", "month and day", "day and month")
@@ -241,29 +235,17 @@ def _phrases(text: str) -> str:
 
 def _without_zero(found: re.Match[str]) -> str:
     trigger, word = found[1], found[2]
-    after, ordinal = found.string[found.end() :], re.fullmatch(_ORDINAL, trigger)
-    if ordinal and len(word) == 1 and _INITIAL.match(after):
+    after, is_ruler = found.string[found.end() :], re.fullmatch(_ORDINAL, trigger)
+    if is_ruler and len(word) == 1 and _INITIAL.match(after):
         return f"{trigger[0].lower()}{trigger[1:]} {word}"
     if _NUMERAL.fullmatch(word) and not _GOES_ON.match(after):
         return found[0]
     if _NUMERAL.fullmatch(word) and not _CONTRACTED.match(after):
-        number = _roman(word)
-        return f"{trigger} the {_ordinal(number)}" if ordinal else f"{trigger} {number}"
-    if ordinal:
+        number = roman(word)
+        return f"{trigger} the {_ordinal(number)}" if is_ruler else f"{trigger} {number}"
+    if is_ruler:
         return f"{trigger[0].lower()}{trigger[1:]} {word}"
     return f"{trigger} {word[0].lower()}{word[1:]}"
-
-
-def _roman(numeral: str) -> int:
-    """Value of a Roman numeral.
-
-    >>> _roman("XIV"), _roman("LVIII")
-    (14, 58)
-    """
-    values = [_ROMAN[letter] for letter in numeral]
-    return sum(
-        -one if one < following else one for one, following in zip(values, [*values[1:], 0], strict=True)
-    )
 
 
 def _ordinal(number: int) -> str:
@@ -272,12 +254,7 @@ def _ordinal(number: int) -> str:
     >>> _ordinal(6), _ordinal(23), _ordinal(40)
     ('sixth', 'twenty-third', '40th')
     """
-    if number < len(_ORDINALS):
-        return _ORDINALS[number]
-    tens, units = divmod(number, 10)
-    if units and tens in (2, 3):
-        return f"{('twenty', 'thirty')[tens - 2]}-{_ORDINALS[units]}"
-    return f"{number}th"
+    return f"{number}th" if number == 30 or number >= 40 else ordinal(number)
 
 
 _RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)

@@ -9,7 +9,7 @@ from pipeline.normalization.numbers import (
     ordinal,
     year,
 )
-from pipeline.normalization.rules import NUMBER, Found, Rule, one_of, rule
+from pipeline.normalization.rules import NUMBER, SCALES, Found, Rule, one_of, rule
 
 _LABELLED = (
     *(
@@ -27,15 +27,6 @@ _LABELLED = (
     ),
     *("Gate", "gate", "Channel", "channel", "Boeing", "Airbus", "Area", "Line", "Unit", "Cell", "Platform"),
 )
-_SCALES = {
-    "M": "million",
-    "B": "billion",
-    "bn": "billion",
-    "mn": "million",
-    "tn": "trillion",
-    "k": "thousand",
-    "K": "thousand",
-}
 
 
 def _ordinal(found: Found) -> str:
@@ -60,7 +51,7 @@ def _scaled(found: Found) -> str | None:
         and (found[2] == "B" or (before and before[0] in _LABELLED))
     ):
         return None
-    return f"{found[1]} {_SCALES[found[2]]}"
+    return f"{found[1]} {SCALES[found[2]]}"
 
 
 ORDINALS: tuple[Rule, ...] = (

@@ -2,13 +2,9 @@
 
 from pipeline.normalization.currencies import CODES, CURRENCIES, SUBUNITS
 from pipeline.normalization.numbers import cardinal, decimal, ordinal
-from pipeline.normalization.rules import NUMBER, Found, Rule, one_of, rule
+from pipeline.normalization.rules import NUMBER, SCALES, Found, Rule, one_of, rule
 
 _SIGNS = "".join(CURRENCIES)
-_SCALES = {
-    **{"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "b": "billion"},
-    **{"B": "billion", "bn": "billion", "tn": "trillion"},
-}
 _SCALE = "hundred|thousand|million|billion|trillion"
 UNITS = {
     **{"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram"},
@@ -43,6 +39,7 @@ FURTHER_UNITS = {
     },
     **{"tsp": "teaspoon", "TWh": "terawatt hour", "GWh": "gigawatt hour", "MWh": "megawatt hour"},
 }
+_ALL_UNITS = UNITS | FURTHER_UNITS
 _PLURALS = {
     **{
         "foot": "feet",
@@ -81,7 +78,7 @@ def _is_one(number: str) -> bool:
 
 
 def _scaled(found: Found) -> str:
-    return f"{found[1]}{found[2]} {_SCALES[found[3]]}"
+    return f"{found[1]}{found[2]} {SCALES[found[3]]}"
 
 
 def _money(found: Found) -> str:
@@ -103,11 +100,7 @@ def _amount(number: str, names: tuple[str, str], sub: tuple[str, str] | None) ->
 
 
 def _coded(found: Found) -> str:
-    return f"{decimal(found[2])} {CODES[found[1]][not _is_one(found[2])]}"
-
-
-def _coded_behind(found: Found) -> str:
-    return f"{decimal(found[1])} {CODES[found[2]][not _is_one(found[1])]}"
+    return _amount(found["number"], CODES[found["code"]], None)
 
 
 def plural_unit(unit: str) -> str:
@@ -125,7 +118,7 @@ def plural_unit(unit: str) -> str:
 
 
 def _unit(found: Found) -> str:
-    number, name = found["number"], {**UNITS, **FURTHER_UNITS}[found["unit"]]
+    number, name = found["number"], _ALL_UNITS[found["unit"]]
     single = _is_one(number) or found["noun"] is not None
     return f"{decimal(number)} {name if single else plural_unit(name)}"
 
@@ -184,14 +177,14 @@ MONEY: tuple[Rule, ...] = (
     rule(
         "code",
         "currency",
-        rf"\b({one_of(list(CODES))})\s?({NUMBER})(?![\w-])",
+        rf"\b(?P<code>{one_of(list(CODES))})\s?(?P<number>{NUMBER})(?![\w-])",
         _coded,
     ),
     rule(
         "code behind",
         "currency",
-        rf"(?<![\w.,])({NUMBER})\s?({one_of(list(CODES))})\b",
-        _coded_behind,
+        rf"(?<![\w.,])(?P<number>{NUMBER})\s?(?P<code>{one_of(list(CODES))})\b",
+        _coded,
     ),
     rule(
         "money",

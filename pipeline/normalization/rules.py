@@ -42,6 +42,11 @@ def one_of(words: Sequence[str]) -> str:
 
 NUMBER = r"\d+(?:,\d{3})*(?:\.\d+)?"
 """A number with separators of thousands and decimals."""
+SCALES = {
+    **{"k": "thousand", "K": "thousand", "m": "million", "M": "million", "mn": "million", "b": "billion"},
+    **{"B": "billion", "bn": "billion", "tn": "trillion"},
+}
+"""Scales by the signs behind a number."""
 _VOWELS = set("aeiouyAEIOUY")
 
 

@@ -26,11 +26,14 @@ def _machine(found: Found) -> str:
     return " dot ".join(number_as_label(part) for part in found[0].split("."))
 
 
-RULES: tuple[Rule, ...] = (
+VERSIONS: tuple[Rule, ...] = (
     rule("machine", "symbol", r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w]|\.\d)", _machine),
     rule("version", "symbol", r"(?<![\w.])(v\.?\s?)(\d{1,4}(?:\.\d{1,4})+)(?!\w|\.\d)", _version),
     rule("long version", "symbol", r"(?<![\w.,])()(\d{1,4}(?:\.\d{1,4}){2})(?!\w|[.,]\d)", _version),
     rule("around the clock", "symbol", r"(?<![\d/])24/7(?![\d/])", lambda found: "twenty-four seven"),
+)
+"""Numbers with points and slashes that later rules would take for others."""
+SYMBOLS: tuple[Rule, ...] = (
     rule(
         "ratio",
         "symbol",

@@ -12,7 +12,7 @@ from re import _constants as ops  # type: ignore[attr-defined]  # not in typeshe
 from re import _parser as parser  # type: ignore[attr-defined]  # not in typeshed
 from typing import Any
 
-_DIGITS = frozenset("0123456789")
+DIGITS = frozenset("0123456789")
 _CHARACTERS_MAX = 64
 """Most characters of a class that are told apart."""
 Strings = frozenset[str]
@@ -27,7 +27,7 @@ def features_of(text: str) -> Strings:
     characters = frozenset(text)
     pairs: Strings = frozenset(map(str.__add__, text, text[1:]))
     digits = not text.isascii() and any(map(str.isdecimal, characters))
-    return characters | pairs | _DIGITS if digits else characters | pairs
+    return characters | pairs | DIGITS if digits else characters | pairs
 
 
 def needs_of(pattern: re.Pattern[str]) -> tuple[Strings, ...]:
@@ -102,7 +102,7 @@ def _characters(members: Any) -> Strings | None:
         elif op is ops.RANGE and value[1] - value[0] < _CHARACTERS_MAX:
             found |= set(map(chr, range(value[0], value[1] + 1)))
         elif op is ops.CATEGORY and value is ops.CATEGORY_DIGIT:
-            found |= _DIGITS
+            found |= DIGITS
         else:
             return None
     return frozenset(found)

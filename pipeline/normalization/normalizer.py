@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping
 from types import MappingProxyType
 
 from pipeline.normalization import abbreviations, addresses, calendar, numerals, quantities, symbols
-from pipeline.normalization.necessary import features_of, may_match, needs_of
+from pipeline.normalization.necessary import DIGITS, features_of, may_match, needs_of
 from pipeline.normalization.numbers import decimal, digits, ordinal
 from pipeline.normalization.rules import KINDS, Found, Rule
 
@@ -29,12 +29,7 @@ RULES: tuple[Rule, ...] = (
 """All rules, in the order in which they are applied."""
 _NEEDS = {rule.name: needs_of(rule.pattern) for rule in RULES}
 _DIGIT = re.compile(r"\d")
-_WITHOUT_DIGITS = tuple(
-    rule
-    for rule in RULES
-    if rule.kind in ("address", "roman", "abbreviation", "initialism")
-    or rule.name in ("weekdays", "weekday", "months", "fraction sign", "and", "power", "between")
-)
+_WITHOUT_DIGITS = tuple(rule for rule in RULES if not any(need <= DIGITS for need in _NEEDS[rule.name]))
 """Rules that may find something in a text without a digit."""
 Reads = Mapping[str, re.Pattern[str] | None]
 """Rules that an engine needs no help with: the pattern of what it reads right itself, None for all."""

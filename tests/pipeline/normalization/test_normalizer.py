@@ -38,6 +38,7 @@ def test_plain_prose_stays_as_it_is(text: str) -> None:
         ("It costs $1,000,000.50.", "It costs one million dollars and fifty cents."),
         ("$0.01, £0.01, $1.01", "one cent, one penny, one dollar and one cent"),
         ("at 14:00 or 7:00", "at fourteen hundred or seven o'clock"),
+        ("A waltz in F#, ± a bar.", "A waltz in F sharp, plus or minus a bar."),
         ("It ended at 7 p.m. The end.", "It ended at seven P M. The end."),
     ],
 )

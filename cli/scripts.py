@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.delivery import Input
+from pipeline.books.chapter_list import ListedChapter
 from pipeline.books.reader import FORMS as BOOK_FORMS
 from pipeline.books.reader import TEXT_FORMS, chosen_form, read_book
 from pipeline.books.recital import lines_of
@@ -22,7 +23,7 @@ from pipeline.file_formats import audio_format_of
 from pipeline.planning.cast_entry import voice_of, with_names, with_voice
 from pipeline.planning.cast_file import CastEntry, read_cast
 from pipeline.planning.casting import CastProblem, cast
-from pipeline.planning.check import ChapterSummary, Check, Summary, check, voices_of
+from pipeline.planning.check import Check, Summary, check, voices_of
 from pipeline.planning.lexicon import read_lexicon
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import (
@@ -377,7 +378,7 @@ def show(summary: Summary, console: Console, lines: Sequence[str] = (), *, chapt
     _findings("problem", "bold red", summary.problems, console, lines)
 
 
-def chapter_table(chapters: Iterable[ChapterSummary]) -> Table:
+def chapter_table(chapters: Iterable[ListedChapter]) -> Table:
     table = Table()
     for name in ("", "title", "words", "min", "read"):
         table.add_column(name, justify="left" if name in ("title", "read") else "right")

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
+from pipeline.books.chapter_list import ListedChapter
 from pipeline.engines.protocol import Engine, Profile
 from pipeline.errors import ScriptError, VoiceError
 from pipeline.planning.cast_entry import with_names
@@ -36,21 +37,6 @@ class SpeakerSummary:
 
 
 @dataclass(frozen=True, slots=True)
-class ChapterSummary:
-    """One chapter of a book or a script."""
-
-    number: int
-    """From 1; of a book the number that `--chapters` takes."""
-    title: str
-    words: int
-    minutes: float
-    """Expected duration."""
-    read: bool = True
-    matter: str = ""
-    """'front matter' or 'back matter' of a book; empty for the text itself."""
-
-
-@dataclass(frozen=True, slots=True)
 class Summary:
     """Summary of a script. It names speakers, and quotes none of their words."""
 
@@ -64,7 +50,7 @@ class Summary:
     """Number and words of the omitted parts, by kind."""
     spelled: int = 0
     """Characters that the engine does not speak, and that are spelled by name."""
-    chapters: tuple[ChapterSummary, ...] = ()
+    chapters: tuple[ListedChapter, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Convert to plain JSON values."""
@@ -161,7 +147,7 @@ def _line(finding: Finding) -> int:
     return finding.line
 
 
-def _chapters(script: Script, words_per_minute: float) -> tuple[ChapterSummary, ...]:
+def _chapters(script: Script, words_per_minute: float) -> tuple[ListedChapter, ...]:
     """All chapters of a book, or those of a script."""
     starts = [chapter.turn for chapter in script.chapters]
     found = script.contents or [
@@ -169,7 +155,7 @@ def _chapters(script: Script, words_per_minute: float) -> tuple[ChapterSummary, 
         for chapter, (start, end) in zip(script.chapters, pairwise((*starts, None)), strict=True)
     ]
     return tuple(
-        ChapterSummary(
+        ListedChapter(
             number, each.title, each.words, round(each.words / words_per_minute, 2), each.read, each.matter
         )
         for number, each in enumerate(found, 1)

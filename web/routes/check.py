@@ -6,6 +6,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from db.queries.rates import DAYS
+from pipeline.books.chapter_list import ListedChapter
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import EngineError
 from pipeline.jobs.difference import difference
@@ -44,17 +45,6 @@ class CheckedSpeaker(BaseModel):
     minutes: float
 
 
-class CheckedChapter(BaseModel):
-    """A chapter of a book or a script."""
-
-    number: int
-    title: str
-    words: int
-    minutes: float
-    read: bool
-    matter: str
-
-
 class ScriptFinding(BaseModel):
     """A problem or a notice at a line; it quotes none of the script's words."""
 
@@ -88,7 +78,7 @@ class CheckedScript(BaseModel):
     findings_omitted: int
     omitted: dict[str, dict[str, int]]
     """Number and words of what is not spoken, by kind."""
-    chapters: list[CheckedChapter] = []
+    chapters: list[ListedChapter] = []
     spelled: int = 0
     """Characters that the engine does not speak, and that are spelled by name."""
     segments: int | None = None
@@ -155,7 +145,7 @@ def _shown(found: Check, registered: ClientVoices) -> CheckedScript:
         findings_omitted=hidden,
         omitted=summary["omitted"],
         spelled=summary["spelled"],
-        chapters=[CheckedChapter(**each) for each in summary["chapters"]],
+        chapters=[ListedChapter(**each) for each in summary["chapters"]],
         estimate=Estimate(),
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, BinaryIO, Literal
 from fastapi import APIRouter, File, Path, UploadFile
 from pydantic import BaseModel
 
-from pipeline.books.chapter_list import ListedChapter, listed_chapters
+from pipeline.books.chapter_list import ListedChapter, book_record
 from pipeline.books.document import Document
 from pipeline.books.reader import read_book
 from web import errors
@@ -95,14 +95,5 @@ def _shown(service: Service, book: StoredBook, document: Document) -> Book:
     return Book(
         id=book.id,
         expires_at=int(book.expires_s),
-        form=document.form,
-        title=document.title,
-        authors=list(document.authors),
-        series=document.series,
-        series_position=document.series_position,
-        language=document.language,
-        cover=document.cover is not None,
-        chapters=listed_chapters(document, None, profile.words_per_s),
-        left_out=dict(document.left_out()),
-        notices=list(document.notices),
+        **book_record(document, None, profile.words_per_s),
     )

@@ -1,6 +1,5 @@
 """`chapters`: the chapters of a book, and which of them are read."""
 
-from dataclasses import asdict
 from typing import Any
 
 from rich.markup import escape
@@ -8,11 +7,9 @@ from rich.markup import escape
 from cli import context
 from cli.errors import JsonOption, err, out, print_json, reporting_errors
 from cli.scripts import ChaptersOption, EncodingOption, FormOption, ScriptArgument, chapter_table, read_source
-from pipeline.books.chapter_list import listed_chapters
-from pipeline.books.document import Document
+from pipeline.books.chapter_list import ListedChapter, book_record
 from pipeline.books.reader import read_book
 from pipeline.engines.registry import Engines
-from pipeline.planning.check import ChapterSummary
 from pipeline.planning.request import ReadingOptions
 
 
@@ -31,33 +28,18 @@ def chapters(
         found = context.settings()
         document = read_book(read_source(book, ReadingOptions()).data, form, encoding=encoding)
         engine = Engines(found.engines).load(found.engine, found.checkpoint(found.model or None))
-        record = _record(document, chosen, engine.profile.words_per_s)
+        record = book_record(document, chosen, engine.profile.words_per_s)
         if json:
             print_json(record)
         else:
             _show(record)
 
 
-def _record(document: Document, chosen: str | None, words_per_s: float) -> dict[str, Any]:
-    return {
-        "form": document.form,
-        "title": document.title,
-        "authors": list(document.authors),
-        "series": document.series,
-        "series_position": document.series_position,
-        "language": document.language,
-        "cover": document.cover is not None,
-        "chapters": [asdict(each) for each in listed_chapters(document, chosen, words_per_s)],
-        "left_out": dict(document.left_out()),
-        "notices": list(document.notices),
-    }
-
-
 def _show(record: dict[str, Any]) -> None:
     series = f", {record['series']} {record['series_position']}".rstrip() if record["series"] else ""
     by = f" by {', '.join(record['authors'])}" if record["authors"] else ""
     out.print(f"{escape(record['title'] or 'Untitled')}{escape(by)}{escape(series)}", highlight=False)
-    out.print(chapter_table(ChapterSummary(**chapter) for chapter in record["chapters"]))
+    out.print(chapter_table(ListedChapter(**chapter) for chapter in record["chapters"]))
     if record["left_out"]:
         counts = ", ".join(f"{count:,} x {kind}" for kind, count in sorted(record["left_out"].items()))
         out.print(f"left out within chapters: {counts}", highlight=False)

@@ -33,7 +33,6 @@ class Draft {
     this.signal = signal
     this.book = null
     this.textFile = null
-    this.checked = null
     this.number = 0
     this.cast = castTable(voices, () => this.check())
     this.editor = scriptEditor({ onInput: () => this.changed(), onFile: file => this.dropped(file) })
@@ -171,7 +170,6 @@ class Draft {
   async check() {
     const number = ++this.number
     if (this.missing) {
-      this.checked = null
       this.editor.mark([], [])
       this.cast.show([])
       this.quoted.checked = false
@@ -184,7 +182,6 @@ class Draft {
       const found = await post('/v1/audio/check', this.request(), this.signal)
       if (number !== this.number) return
       const silent = names.filter(name => !found.speakers.some(each => each.name === name))
-      this.checked = found
       this.cast.show(found.speakers)
       this.quoted.checked &&= this.cast.names().includes(QUOTED)
       if (silent.length && found.problems.some(problem => problem.reason.includes('who does not speak'))) return void this.checkWithout(silent)

@@ -7,7 +7,7 @@ const MEASUREMENTS = {
 const UNITS = [['lufs', ' LUFS'], ['_dbtp', ' dBTP'], ['_dbfs', ' dBFS'], ['_s', ' s']]
 
 /** Rows of the report; `result` is true or false where something passed or failed. */
-export function reportRows(manifest) {
+function reportRows(manifest) {
   return [...(manifest.loudness_report ? preset(manifest.loudness_report) : [loudness(manifest.loudness)]), takes(manifest.verify), gaps(manifest.gaps), leftOut(manifest.script)].filter(Boolean)
 }
 

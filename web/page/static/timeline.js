@@ -1,7 +1,7 @@
 // Segments of a job as a strip of cells, by stage, as they run.
 import { h, plural } from '/page/dom.js'
 
-export const STAGES = ['pending', 'text', 'semantic', 'diffusion', 'verify', 'failed']
+const STAGES = ['pending', 'text', 'semantic', 'diffusion', 'verify', 'failed']
 const LABELS = { pending: 'waiting', text: 'text', semantic: 'semantic', diffusion: 'diffusion', verify: 'finished', failed: 'failed' }
 const CELLS_MAX = 600
 

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import takewhile
@@ -27,6 +27,8 @@ from pipeline.stitching.manifest import Artifact
 from pipeline.stitching.marks.chapters import ChapterTime
 from pipeline.stitching.marks.cue_times import CueTime
 from pipeline.stitching.mixer import Stitched, stitch
+from pipeline.stitching.remux.encoded_run import EncodedRuns
+from pipeline.stitching.spoken_words import Read
 from pipeline.stitching.tags import Tags
 from pipeline.stitching.timeline import WordTimes
 from pipeline.verification import verification
@@ -75,23 +77,15 @@ def join_so_far(jobs: Jobs, plan: Plan, control: Control, out: Path) -> Stitched
     start = list(takewhile(lambda each: each.audio is not None, jobs.artifacts.chosen(plan)))
     if not start or start[0].audio is None:
         return None
-    work, chapters = jobs.plans.book(plan.job)
     sound = out.with_name(f"{out.name}.sound")
-    stitched = stitch(
-        ((each.segment, each.audio) for each in start),
-        lambda segment: read_samples(jobs.store, segment.key, start[segment.index].take or 0),
-        out=sound,
-        file_format=sound_format(plan),
+    stitched = _stitched(
+        jobs,
+        plan,
+        start,
+        control,
+        sound,
         sample_rate_hz=start[0].audio.sample_rate_hz,
         words_per_s=1.0,  # there are no gaps
-        control=control,
-        tags=tags_of(plan, work),
-        chapters=chapters,
-        written=jobs.plans.written(plan.job),
-        starts_ms=jobs.plans.starts_ms(plan.job),
-        split_hours=plan.options.split_hours,
-        voice_gains_db={speaker.name: speaker.gain_db for speaker in plan.speakers},
-        preset=plan.options.loudness,
     )
     return finished_file(jobs, plan, stitched, sound, out)
 
@@ -109,29 +103,20 @@ def _join(
     inherits = revision or plan.options.base_job
     picks = jobs.revisions.picks(plan.job, revision) if inherits else {}
     chosen = list(jobs.artifacts.chosen(plan, picks))
-    takes = {each.segment.index: each.take or 0 for each in chosen}
-    work, chapters = jobs.plans.book(plan.job)
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
         sound, out = Path(folder) / "sound", Path(folder) / f"audio.{plan.options.format}"
         with watched or nullcontext():
-            stitched = stitch(
-                ((each.segment, each.audio) for each in chosen),
-                lambda segment: read_samples(jobs.store, segment.key, takes[segment.index]),
-                out=sound,
-                file_format=sound_format(plan),
+            stitched = _stitched(
+                jobs,
+                plan,
+                chosen,
+                control,
+                sound,
                 sample_rate_hz=profile.sample_rate_hz,
                 words_per_s=profile.words_per_s,
-                control=control,
-                tags=tags_of(plan, work),
-                chapters=chapters,
-                written=jobs.plans.written(plan.job),
-                starts_ms=jobs.plans.starts_ms(plan.job),
-                split_hours=plan.options.split_hours,
-                voice_gains_db={speaker.name: speaker.gain_db for speaker in plan.speakers},
                 heard=_heard(jobs, plan, chosen),
                 read=str if profile.normalizes else normalized,
-                preset=plan.options.loudness,
-                encoded_runs=StoredRuns(jobs.store, takes),
+                encoded_runs=StoredRuns(jobs.store, _takes(chosen)),
             )
         stitched = finished_file(jobs, plan, stitched, sound, out)
         # named by its content, so that two concurrent stitches do not change each other's file
@@ -162,6 +147,48 @@ def _join(
         chapters=_listed(jobs, f"{folder_name}/chapters.json", stitched.chapters),
         cues=_listed(jobs, f"{folder_name}/cues.json", stitched.cues),
     )
+
+
+def _stitched(
+    jobs: Jobs,
+    plan: Plan,
+    chosen: Sequence[ChosenTake],
+    control: Control,
+    out: Path,
+    *,
+    sample_rate_hz: int,
+    words_per_s: float,
+    heard: Mapping[int, WordTimes] | None = None,
+    read: Read = str,
+    encoded_runs: EncodedRuns | None = None,
+) -> Stitched:
+    """Join chosen takes by the options of their job; see `pipeline.stitching.mixer.stitch`."""
+    takes = _takes(chosen)
+    work, chapters = jobs.plans.book(plan.job)
+    return stitch(
+        ((each.segment, each.audio) for each in chosen),
+        lambda segment: read_samples(jobs.store, segment.key, takes[segment.index]),
+        out=out,
+        file_format=sound_format(plan),
+        sample_rate_hz=sample_rate_hz,
+        words_per_s=words_per_s,
+        control=control,
+        tags=tags_of(plan, work),
+        chapters=chapters,
+        written=jobs.plans.written(plan.job),
+        starts_ms=jobs.plans.starts_ms(plan.job),
+        split_hours=plan.options.split_hours,
+        voice_gains_db={speaker.name: speaker.gain_db for speaker in plan.speakers},
+        heard=heard,
+        read=read,
+        preset=plan.options.loudness,
+        encoded_runs=encoded_runs,
+    )
+
+
+def _takes(chosen: Sequence[ChosenTake]) -> dict[int, int]:
+    """Numbers of takes by the index of their segment."""
+    return {each.segment.index: each.take or 0 for each in chosen}
 
 
 def tags_of(plan: Plan, work: Work) -> Tags:

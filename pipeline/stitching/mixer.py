@@ -201,13 +201,9 @@ def stitch(
     mix = Mix(timeline, targets, voice_gains_db)
     sound = Sound(segments, read_samples, mix, control, progress, codec)
     levels = _written(file, sound, encoded_runs, measured=bool(preset))
-    if preset:
-        measured = measured_files(file, sound.mix, [joined(levels)])[0].value(PRESETS[preset].aim[0])
-        again = corrected(preset, targets, measured)
-        if again:
-            sound = replace(sound, mix=Mix(timeline, again, voice_gains_db))
-            levels = _written(file, sound, encoded_runs, measured=True)
-    mix = sound.mix
+    if preset and (again := _corrected(preset, targets, file, mix, levels)):
+        mix = Mix(timeline, again, voice_gains_db)
+        levels = _written(file, replace(sound, mix=mix), encoded_runs, measured=True)
     cues = subtitles.cues(timeline, written)
     with out.open("rb") as finished:
         digest = hashlib.file_digest(finished, "sha256").hexdigest()
@@ -447,6 +443,14 @@ def _join(
         file.append(packets, length)
         levels += [packets.levels] if packets.levels else []
     return [joined(levels)] if measured else []
+
+
+def _corrected(
+    preset: str, targets: LoudnessTargets, file: OutputFile, mix: Mix, levels: Sequence[Levels]
+) -> LoudnessTargets | None:
+    """Targets that bring a written file to its preset's aim; None if it is there."""
+    whole = measured_files(file, mix, [joined(levels)])[0]
+    return corrected(preset, targets, whole.value(PRESETS[preset].aim[0]))
 
 
 def measured_files(file: OutputFile, mix: Mix, levels: Sequence[Levels]) -> list[MeasuredFile]:

@@ -205,7 +205,7 @@ class Compressed:
     codec: str
     container: str
     bit_rate: int
-    options: dict[str, str]
+    options: Mapping[str, str]
     rates_hz: tuple[int, ...]
     sample_format: str
     container_options: Mapping[str, str] = MappingProxyType({})
@@ -225,7 +225,7 @@ class Compressed:
         )
         self._container.metadata.update(self._metadata(tags))
         self._stream = self._container.add_stream(
-            self.codec, rate=self._rate_hz, layout="mono", options=self.options, bit_rate=self.bit_rate
+            self.codec, rate=self._rate_hz, layout="mono", options=dict(self.options), bit_rate=self.bit_rate
         )
         if tags.language:
             self._stream.metadata["language"] = language_code(tags.language)
@@ -301,7 +301,7 @@ class Opus(Compressed):
 
     codec, container, sample_format = "libopus", "ogg", "s16"
     bit_rate = OPUS.bit_rate
-    options = dict(OPUS.options)  # noqa: RUF012 - never changed
+    options: Mapping[str, str] = OPUS.options
     rates_hz = _OPUS_RATES_HZ
     has_chapters = False
 
@@ -321,7 +321,7 @@ class Mp3(Compressed):
 
     codec, container, sample_format = "libmp3lame", "mp3", "s16p"
     bit_rate = MP3.bit_rate
-    options = dict(MP3.options)  # noqa: RUF012 - never changed
+    options: Mapping[str, str] = MP3.options
     rates_hz = MPEG_RATES_HZ
     has_pictures = True
 
@@ -331,7 +331,7 @@ class Aac(Compressed):
 
     codec, container, sample_format = "aac", "adts", "s16"
     bit_rate = AAC.bit_rate
-    options = dict(AAC.options)  # noqa: RUF012 - never changed
+    options: Mapping[str, str] = AAC.options
     container_options: Mapping[str, str] = MappingProxyType({"write_id3v2": "1"})
     rates_hz = MPEG_RATES_HZ
 

@@ -67,14 +67,14 @@ class _StreamedOpus(Opus):
 
 
 class _StreamedAac(Aac):
-    options: dict[str, str] = {}  # noqa: RUF012 - never changed
+    options: Mapping[str, str] = MappingProxyType({})
     container_options = _FLUSH  # no ID3v2 tag
 
 
 class _StreamedFlac(Compressed):
     codec, container, sample_format = "flac", "flac", "s16"
     bit_rate = 0
-    options = {"compression_level": "4"}  # noqa: RUF012 - never changed
+    options: Mapping[str, str] = MappingProxyType({"compression_level": "4"})
     rates_hz = (*MPEG_RATES_HZ, 96_000, 192_000)
     container_options = _FLUSH
 

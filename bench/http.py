@@ -15,7 +15,8 @@ same jobs until the last one has its plan.
 
 `rss_per_stream_bytes` is what the server's memory grows by for each of 200 readers of 4 kB/s in five
 minutes, `others_p50_ms` the time to the first byte of other clients once all of them read,
-`readers_started_s` the time until then, and `readers_lost` the number of those whose stream broke off.
+`readers_started_s` the time until then, and `readers_lost` the number of those whose stream broke off. A
+reader that is answered 429 comes again after the time of `Retry-After`; `readers_busy` counts such answers.
 """
 
 import argparse
@@ -29,7 +30,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -94,8 +96,18 @@ def stream(service: HttpService, words: str, **fields: Any) -> Iterator[http.cli
     with closing(service.connection(600)) as connection:
         connection.request("POST", "/v1/audio/speech", json.dumps(body), service.base)
         with connection.getresponse() as response:
+            if response.status == 429:
+                raise Busy(float(response.headers["Retry-After"]))
             assert response.status == 200, response.read()
             yield response
+
+
+class Busy(Exception):
+    """The service answered 429."""
+
+    def __init__(self, retry_after_s: float) -> None:
+        super().__init__(retry_after_s)
+        self.retry_after_s = retry_after_s
 
 
 def first_byte_s(service: HttpService, words: str, *, whole: bool) -> float:
@@ -199,29 +211,38 @@ def _is_planned(service: HttpService, job: str) -> bool:
     return str(answer.json["status"]) != "queued"
 
 
+@dataclass(slots=True)
+class _Readers:
+    """Slow readers of one text."""
+
+    words: str
+    reading: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
+    """Released by each reader that has its first byte, or is lost before."""
+    ended: threading.Event = field(default_factory=threading.Event)
+    busy: list[float] = field(default_factory=list)
+    """Seconds after which a reader was told to come again."""
+    lost: list[str] = field(default_factory=list)
+
+
 def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str, Any]:
     """Memory of the server with many slow readers of one long text, and the latency of others meanwhile."""
     idle(service)
     process = service.process()
     before = process.memory_info().rss
-    words = text(6000)
-    ended, lost = threading.Event(), list[str]()
-    reading = threading.Semaphore(0)
-    threads = [
-        threading.Thread(target=_slowly, args=(service, words, reading, ended, lost)) for _ in range(readers)
-    ]
+    state = _Readers(text(6000))
+    threads = [threading.Thread(target=_slowly, args=(service, state)) for _ in range(readers)]
     began = time.perf_counter()
     for thread in threads:
         thread.start()
     for _ in threads:
-        reading.acquire()
+        state.reading.acquire()
     started_s = time.perf_counter() - began
     peak, others, until_s = before, list[float](), time.monotonic() + seconds
     while time.monotonic() < until_s:
         others.append(first_byte_s(service, text(100), whole=True))
         peak = max(peak, process.memory_info().rss)
         time.sleep(2)
-    ended.set()
+    state.ended.set()
     for thread in threads:
         thread.join()
     return {
@@ -229,31 +250,36 @@ def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str
         "rss_before_bytes": before,
         "readers": readers,
         "readers_started_s": round(started_s, 1),
-        "readers_lost": len(lost),
+        "readers_busy": len(state.busy),
+        "readers_lost": len(state.lost),
         "others_p50_ms": percentile(others, 50),
         "others_p95_ms": percentile(others, 95),
     }
 
 
-def _slowly(
-    service: HttpService,
-    words: str,
-    reading: threading.Semaphore,
-    ended: threading.Event,
-    lost: list[str],
-) -> None:
+def _slowly(service: HttpService, readers: _Readers) -> None:
     try:
-        with stream(service, words, response_format="pcm") as response:
-            response.read(1)
-            reading.release()
-            while not ended.is_set():
-                if not response.read(_READ_BYTES):
-                    break
-                ended.wait(_READ_S)
+        with ExitStack() as stack:
+            try:
+                response = _opened(stack, service, readers)
+                response.read(1)
+            finally:
+                readers.reading.release()
+            while not readers.ended.is_set() and response.read(_READ_BYTES):
+                readers.ended.wait(_READ_S)
     except (OSError, http.client.HTTPException, AssertionError) as error:
-        lost.append(repr(error))
+        readers.lost.append(repr(error))
         print(f"a reader was lost: {error!r}", flush=True)
-        reading.release()
+
+
+def _opened(stack: ExitStack, service: HttpService, readers: _Readers) -> http.client.HTTPResponse:
+    """Open a stream, at the latest when the service is no longer busy."""
+    while True:
+        try:
+            return stack.enter_context(stream(service, readers.words, response_format="pcm"))
+        except Busy as busy:
+            readers.busy.append(busy.retry_after_s)
+            time.sleep(busy.retry_after_s)
 
 
 def percentile(seconds: list[float], percent: int) -> float:

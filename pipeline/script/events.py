@@ -83,7 +83,8 @@ def fold(
     its own is left out.
     """
     found = list(events)
-    folding = _Folding(findings, has_speakers, [event.text for event in found if event.kind == "speaker"])
+    names = dict.fromkeys(event.text for event in found if event.kind == "speaker")
+    folding = _Folding(findings, has_speakers, list(names))
     for event in found:
         folding.take(event)
     folding.end()

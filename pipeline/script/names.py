@@ -1,5 +1,6 @@
 """Identity of people: one person is one speaker, however the name is written."""
 
+import functools
 import re
 import unicodedata
 from collections import Counter
@@ -24,6 +25,7 @@ _COMPARED = 500
 _TITLES = {"mister": "mr", "missus": "mrs", "doctor": "dr", "professor": "prof", "saint": "st"}
 
 
+@functools.lru_cache(maxsize=4096)
 def identity(name: str) -> str:
     """A key that is equal for spellings of one person's name.
 
@@ -72,7 +74,8 @@ def find(name: str, among: Iterable[str]) -> str | None:
     if name in known:
         return name
     for key in (identity, _compact):
-        found = next((speaker for speaker in known if key(speaker) == key(name)), None)
+        wanted = key(name)
+        found = next((speaker for speaker in known if key(speaker) == wanted), None)
         if found is not None:
             return found
     return None

@@ -232,6 +232,7 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
         "It was *late*.\n" * 20_000,
         "Alice: " + "word *and* (so) [x] <b>q</b> " * 20_000,
         "Alice: the beauti-\nful thing.\n" * 12_000,
+        "Alice: No, [voice:heron]no[/voice].\nBob: So.\n" * 4_000,
     ],
     ids=[
         "blank lines",
@@ -242,6 +243,7 @@ def test_a_long_line_that_is_nearly_a_speaker_is_read_in_no_time(line: str) -> N
         "emphasis",
         "one line of marks",
         "hyphens",
+        "voices",
     ],
 )
 def test_reading_time_grows_with_the_length_alone(source: str) -> None:

@@ -19,7 +19,7 @@ from kombu.utils.json import loads
 
 from pipeline import internals
 from pipeline.internals import Internal
-from tasks.internals.kombu_receipt import ReceiptChannel
+from tasks.internals.kombu_receipt import ReceiptChannel, received_key
 
 _BLOCK = 500
 _RENEWAL = "the renewal of unacknowledged messages"
@@ -98,11 +98,17 @@ def renew(channel: Any, now: float) -> None:
             client.zadd(channel.qos.unacked_index_key, dict.fromkeys(tags, now), xx=True)
 
 
-def requeue_unacknowledged(channel: Any) -> None:
-    """Requeue all unacknowledged messages, whoever holds them."""
+def requeue_unacknowledged(channel: Any, moved_queue: str) -> None:
+    """Requeue all unacknowledged messages, whoever holds them.
+
+    Args:
+        moved_queue: queue whose messages in receipt are requeued, too.
+    """
     with channel.conn_or_acquire() as client:
         for tag in client.hkeys(channel.unacked_key):
             channel.qos.restore_by_tag(tag.decode(), client)
+        while client.lmove(received_key(moved_queue), lists_of(channel, moved_queue)[0], "LEFT", "RIGHT"):
+            pass
 
 
 def lists_of(channel: Any, queue: str) -> list[str]:

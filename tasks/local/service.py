@@ -15,6 +15,7 @@ from typing import Self
 from kombu import Connection
 
 from pipeline.engines.dependencies import check_installed
+from tasks.broker.queues import INTAKE
 from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.internals import kombu_internals
@@ -292,4 +293,4 @@ class LocalService:
         """Requeue unacknowledged messages; before any worker runs, they belong to dead ones."""
         options = broker_of(self.settings, self.broker_url).transport_options()
         with Connection(self.broker_url, transport_options=options) as connection:
-            kombu_internals.requeue_unacknowledged(connection.default_channel)
+            kombu_internals.requeue_unacknowledged(connection.default_channel, INTAKE[0])

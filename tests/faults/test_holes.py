@@ -20,6 +20,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -132,6 +133,20 @@ def test_a_request_whose_worker_dies_before_it_is_recorded_is_answered(fleet: Fl
     fleet.start("intake")
     assert done(result)["segments"] == 1
     assert fleet.client.llen("voxchord.received") == 0
+
+
+def test_requests_of_low_priority_are_received_one_after_another(fleet: Fleet) -> None:
+    fleet.kill("intake")
+    name, no_text = "voxchord.render", {"script": ""}
+    sent = [
+        fleet.app.send_task(name, kwargs=no_text, queue="voxchord", priority=9, ignore_result=False)
+        for _ in range(30)
+    ]
+    fleet.start("intake")
+    fleet.ready()
+    began = time.monotonic()
+    assert all("ScriptError" in repr(result.get(timeout=LIMIT_S, propagate=False)) for result in sent)
+    assert time.monotonic() - began < len(sent) / 2, "no second passes between two of them"
 
 
 def test_cancelling_stops_decodes_answers_waiters_and_drains_queues(fleet: Fleet) -> None:

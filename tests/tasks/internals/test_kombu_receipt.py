@@ -1,4 +1,4 @@
-"""Tests of messages whose acknowledgement fails."""
+"""Tests of messages in receipt, and of those whose acknowledgement fails."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -49,3 +49,16 @@ def test_a_message_that_cannot_be_acknowledged_is_held_no_longer(server: Valkey)
             assert not kombu_internals.held(channel)
             admin.config_set("maxclients", 100)
             assert admin.hlen("unacked") == 1, "it is redelivered"
+
+
+def test_messages_in_receipt_are_requeued_with_those_of_dead_workers(server: Valkey) -> None:
+    with (
+        Redis.from_url(server.url) as admin,
+        Connection(server.url, transport=TRANSPORT) as connection,
+        connection.channel() as channel,
+    ):
+        admin.lpush("voxchord.received", "first", "second")
+        admin.lpush("voxchord", "third")
+        kombu_internals.requeue_unacknowledged(channel, "voxchord")
+        assert admin.lrange("voxchord", 0, -1) == [b"third", b"second", b"first"], "the first one is next"
+        assert not admin.exists("voxchord.received")

@@ -4,6 +4,7 @@ import io
 import json
 import re
 import subprocess
+import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -262,3 +263,15 @@ def test_broken_pages_stay_as_they_are_but_for_the_marks(body: str) -> None:
     parts = page.parts()
     marked = page.marked(parts, ["x"] * len(parts))
     assert marked.replace('<span id="x">', "").replace("</span>", "") == source.replace("</span>", "")
+
+
+@pytest.mark.parametrize(
+    "body",
+    ["<em>word " * 3000, "Ha. <b>Word " + "word " * 50_000 + "yes. Ok</b> then.", "<em>word</em> " * 20_000],
+    ids=["elements without an end", "an element that ends in the next sentence", "many elements"],
+)
+def test_marks_of_odd_pages_are_found_in_no_time(body: str) -> None:
+    page = read_marked_page(f"<html><body><p>{body}</p></body></html>".encode(), "page")
+    began = time.process_time()
+    assert page.parts()
+    assert time.process_time() - began < 5

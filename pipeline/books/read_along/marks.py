@@ -9,6 +9,7 @@ import html
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from pipeline.books.document import HEADING, TEXT
 from pipeline.books.formats.html_page import PageReader, decode_page, without_document_type
@@ -18,6 +19,8 @@ _CHARACTER = re.compile(r"&(?:#\d+|#[xX][0-9A-Fa-f]+|\w+);|.", re.DOTALL)
 _TAG = re.compile(r"<(/?)([A-Za-z][\w:.-]*)[^>]*?(/?)>|<!--.*?-->|<[?!][^>]*>", re.DOTALL)
 _END_TAG = re.compile(r"</([A-Za-z][\w:.-]*)\s*>")
 _START_TAG = re.compile(r"<([A-Za-z][\w:.-]*)[^>]*>")
+_TAGS_MAX = 200
+"""Tags in a sentence, and tries to mark it, beyond which only stretches without tags are marked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,13 +64,36 @@ class MarkedPage:
         words, first = self.blocks[block], 0
         for sentence in sentences.split(" ".join(word.text for word in words)):
             last = first + len(sentence.split(" "))
+            tags = _TAG.finditer(self.source, words[first].start, words[last - 1].end)
+            simple = next(islice(tags, _TAGS_MAX, None), None) is None
+            tries = iter(range(_TAGS_MAX if simple else 0))
             while first < last:
-                for until in range(last, first, -1):
-                    place = self._closed(words[first].start, words[until - 1].end)
-                    if place:
-                        yield Part(block, first, until, *place)
-                        break
+                until, place = self._longest(words, first, last, tries)
+                if place:
+                    yield Part(block, first, until, *place)
                 first = until
+
+    def _longest(
+        self, words: Sequence[Word], first: int, last: int, tries: Iterator[int]
+    ) -> tuple[int, tuple[int, int] | None]:
+        """The most words from the first on that can be marked together.
+
+        Returns:
+            Index after them, and their place; None if not even the first can be marked.
+        """
+        start = words[first].start
+        for until in range(last, first, -1):
+            if next(tries, None) is None:
+                break
+            place = self._closed(start, words[until - 1].end)
+            if place:
+                return until, place
+        else:
+            return first + 1, None
+        tag = _TAG.search(self.source, start)
+        end = tag.start() if tag else len(self.source)
+        until = next((index for index in range(first + 1, last) if words[index].end > end), last)
+        return until, self._closed(start, words[until - 1].end)
 
     def _closed(self, start: int, end: int) -> tuple[int, int] | None:
         """A stretch of the source in which every element that begins ends, and the other way round.

@@ -7,9 +7,12 @@ idempotent.
 A job that waits behind others makes no progress either. So the queues are searched for its messages first,
 once for all such jobs. Each job is resumed by itself: one that cannot be resumed is reported, counted, and
 tried again after a back-off, and the others go on.
+
+It also deletes the uploaded books that have expired.
 """
 
 import logging
+import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
 
@@ -24,6 +27,7 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.jobs.plans import Plan
+from pipeline.jobs.uploads import delete_expired
 from tasks.broker import counters
 from tasks.broker.consumers import consumed
 from tasks.broker.queues import device_queue
@@ -31,6 +35,7 @@ from tasks.metering.attempt import note_failure
 from tasks.orchestration import chord
 from tasks.orchestration.broker_snapshot import BrokerSnapshot, snapshot
 from tasks.orchestration.error_policy import classify
+from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.store_outage import writable
 from tasks.orchestration.waiters import answer, give_up, revoke, root_id
@@ -40,6 +45,7 @@ log = logging.getLogger(__name__)
 
 _INSPECT_S = 2.0
 _BACKOFF_MAX_S = 3600.0
+_SWEEP_S = 300.0
 
 
 def register(app: VoxchordApp) -> None:
@@ -73,6 +79,17 @@ def reconcile(self: VoxchordTask, revoked: Sequence[str] = ()) -> None:
                 app.resources.jobs.coordination.resumed(job)
         except Exception as error:  # noqa: BLE001 - one job never stops the others; sorted by the policy
             _back_off(app, job, classify(error).error)
+    _sweep(app.resources)
+
+
+def _sweep(resources: Resources) -> None:
+    """Delete uploads that have expired, at most every few minutes."""
+    now = time.monotonic()
+    if now - resources.swept_s >= _SWEEP_S:
+        resources.swept_s = now
+        deleted = delete_expired(resources.jobs.store)
+        if deleted:
+            log.info("expired uploads are deleted", extra={"uploads": deleted})
 
 
 def _unfinished(resources: Resources, job: str) -> Plan | None:
@@ -138,8 +155,12 @@ def _end(app: VoxchordApp, plan: Plan, error: PipelineError) -> None:
         if app.backend.get_state(root) == states.REVOKED:  # by a worker that dropped its answer
             roots.answered(plan.job, root)
     answer(app, plan.job)
-    if not roots.waiting(plan.job):
+    with job_locked(app, plan.job):
+        if roots.waiting(plan.job):
+            return
         if not jobs.outcomes.closed(plan.job):
+            if not jobs.coordination.cancelled(plan.job):
+                return  # requested again meanwhile
             give_up(app.resources, plan, error)
         roots.answered(plan.job, "")
 

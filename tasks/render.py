@@ -12,6 +12,7 @@ from celery.exceptions import Ignore
 
 from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
+from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
@@ -23,6 +24,7 @@ from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.notification.webhooks import webhooks_of
 from tasks.orchestration import chord
+from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.roots import FLAGS
@@ -74,11 +76,14 @@ class Publication:
         self.app, self.root, self.answer, self.labels = app, root, answer, labels
 
     def delay(self) -> None:
-        """Join the job's waiters and send its segments."""
+        """Join the job's waiters and send its segments; a job that has ended without a file starts again."""
         resources = self.app.resources
         stitch = first_of(self.app, self.answer)
         plan = resources.jobs.plans.need(str(stitch.kwargs["job"]))
-        resources.roots.join(plan.job, self.root, chord.written(self.answer))
+        with job_locked(self.app, plan.job):
+            if _needs_restart(resources.jobs, plan.job):
+                resources.jobs.coordination.reopen(plan.job, flags=FLAGS)
+            resources.roots.join(plan.job, self.root, chord.written(self.answer))
         _publish(self.app, plan, self.root, self.answer, self.labels)
 
 
@@ -127,13 +132,19 @@ def render(
         error = jobs.outcomes.error(plan.job)
         if error is not None and roots.claimed_by(plan.job) == task:
             raise error  # a redelivery, not a new request
-        if (
-            not jobs.coordination.is_open(plan.job)
-            or jobs.outcomes.closed(plan.job)
-            or jobs.coordination.cancelled(plan.job)
-        ):
-            jobs.coordination.reopen(plan.job, flags=FLAGS)
         return self.replace(chord.stitch_of(app, plan.job))
+
+
+def _needs_restart(jobs: Jobs, job: str) -> bool:
+    """True for a job that no worker will finish: it failed, was cancelled, or its file is gone."""
+    manifest = jobs.outcomes.manifest(job)
+    if manifest is not None:
+        return not _stands(jobs.store, manifest)
+    return (
+        not jobs.coordination.is_open(job)
+        or jobs.outcomes.error(job) is not None
+        or jobs.coordination.cancelled(job)
+    )
 
 
 def _stands(store: Store, manifest: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
 from tasks.orchestration.error_policy import Requeue, classify
+from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.poison import attempt_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
 from tasks.orchestration.stage_control import JOIN_LIMIT_S, StageControl
@@ -62,10 +63,11 @@ def _answer(task: VoxchordTask, plan: Plan) -> dict[str, Any]:
     resources = task.app.resources
     outcome = _outcome(resources, plan)
     if outcome is None:
-        if not resources.jobs.coordination.cancelled(plan.job):
-            raise Ignore("the job has not ended; its roots are answered then")
-        outcome = CancelledError(plan.job)
-        give_up(resources, plan, outcome)
+        with job_locked(task.app, plan.job):
+            if not resources.jobs.coordination.cancelled(plan.job):
+                raise Ignore("the job has not ended; its roots are answered then")
+            outcome = CancelledError(plan.job)
+            give_up(resources, plan, outcome)
     resources.roots.answered(plan.job, str(task.request.id))
     return _shown(outcome, cache_hit=True)
 
@@ -78,7 +80,7 @@ def _end(task: VoxchordTask, plan: Plan, run: int) -> dict[str, Any]:
     if outcome is None:
         if run != resources.jobs.coordination.run_no(plan.job):
             raise Ignore("belongs to an earlier run of this job")
-        outcome = _closed(task, plan)
+        outcome = _closed(task, plan, run)
     if not existed or (task.request.delivery_info or {}).get("redelivered"):
         answer(app, plan.job)  # a process that ended the job may have died before it did
     if not resources.roots.waiting(plan.job):
@@ -102,7 +104,7 @@ def _shown(outcome: dict[str, Any] | PipelineError, *, cache_hit: bool) -> dict[
     return outcome
 
 
-def _closed(task: VoxchordTask, plan: Plan) -> dict[str, Any] | PipelineError:
+def _closed(task: VoxchordTask, plan: Plan, run: int) -> dict[str, Any] | PipelineError:
     """Finish or fail the job, and record the outcome in the history."""
     resources = task.app.resources
     try:
@@ -115,7 +117,10 @@ def _closed(task: VoxchordTask, plan: Plan) -> dict[str, Any] | PipelineError:
         verdict = classify(error)
         if isinstance(verdict, Requeue):
             raise
-        give_up(resources, plan, verdict.error)  # its segments are retried, it is not
+        with job_locked(task.app, plan.job):
+            if run != resources.jobs.coordination.run_no(plan.job):
+                raise Ignore("the job was requested again meanwhile") from error
+            give_up(resources, plan, verdict.error)  # its segments are retried, it is not
         return verdict.error
     resources.job_rows.finished(plan, manifest)
     return manifest

@@ -1,5 +1,6 @@
 """Resources of an app's tasks: settings, store, jobs, engines and history spool."""
 
+import math
 import time
 from datetime import UTC, datetime
 from functools import cached_property
@@ -37,6 +38,8 @@ class Resources:
         self.meter_settings = MeterSettings(folder=settings.history_folder, app_version=VERSION)
         self.left_to_later: set[str] = set()
         """Jobs of a later release that the reconciler has reported."""
+        self.swept_s = -math.inf
+        """Time at which this process last deleted what had expired (monotonic)."""
         self._touched_s: dict[str, float] = {}
 
     @cached_property

@@ -12,6 +12,7 @@ from celery.canvas import maybe_signature
 from pipeline.errors import CancelledError, PipelineError
 from pipeline.jobs.plans import Plan, checked_id
 from tasks.orchestration import chord
+from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.resources import Resources, VoxchordApp
 
 log = logging.getLogger(__name__)
@@ -52,7 +53,8 @@ def give_up(resources: Resources, plan: Plan, error: PipelineError) -> None:
 
 def cancel(app: VoxchordApp, job: str) -> None:
     """Cancel a job: set the flag that its stages check, and answer its waiters at once."""
-    app.resources.jobs.coordination.cancel(checked_id(job))
+    with job_locked(app, checked_id(job)):
+        app.resources.jobs.coordination.cancel(job)
     answer(app, job)
 
 
@@ -69,12 +71,15 @@ def withdraw(app: VoxchordApp, job: str, root: str) -> None:
 
 def _revoke(app: VoxchordApp, plan: Plan, revoked: Collection[str]) -> None:
     jobs, roots = app.resources.jobs, app.resources.roots
-    waiting = roots.waiting(plan.job)
-    left = {root: stored for root, stored in waiting.items() if root in revoked}
-    if left and len(left) == len(waiting) and not jobs.outcomes.closed(plan.job):
-        log.warning("cancelled: every root that waited for it was revoked", extra={"job": plan.job})
-        jobs.coordination.cancel(plan.job)
-        give_up(app.resources, plan, CancelledError(plan.job))
+    if roots.waiting(plan.job).keys().isdisjoint(revoked):
+        return
+    with job_locked(app, plan.job):
+        waiting = roots.waiting(plan.job)
+        left = {root: stored for root, stored in waiting.items() if root in revoked}
+        if left and len(left) == len(waiting) and not jobs.outcomes.closed(plan.job):
+            log.warning("cancelled: every root that waited for it was revoked", extra={"job": plan.job})
+            jobs.coordination.cancel(plan.job)
+            give_up(app.resources, plan, CancelledError(plan.job))
     for root, stored in left.items():
         sig = chord.read(app, stored)
         first_of(app, sig).kwargs["revoked"] = True

@@ -2,18 +2,23 @@
 
 import os
 import time
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from bench.harness.http_service import Answer, HttpService, bearer
 from bench.harness.waiting import until
+from pipeline.jobs.uploads import RETENTION_S
 from pipeline.store.artifacts import Store
 from pipeline.store.local import LocalObjects
+from tasks.make_app import make_app
+from tasks.settings import Settings
 from tests.books import other_forms, samples
 from tests.web.uploads import upload
 from web.access.clients import Client
-from web.scripts.stored_books import BOOKS_MAX, RETENTION_S, ClientBooks
+from web.scripts.stored_books import BOOKS_MAX, BYTES_MAX, ClientBooks
 
 PATH = "/v1/audio/books"
 FORMS = {
@@ -164,24 +169,53 @@ def test_a_book_is_its_clients_own(keyed: HttpService) -> None:
     assert upload(keyed, PATH, FORMS["epub"]).status == 401
 
 
-def test_expired_books_and_the_oldest_of_a_client_are_deleted(
-    tmp_path_factory: pytest.TempPathFactory,
-) -> None:
-    store = Store(str(tmp_path_factory.mktemp("books")))
+def aged(store: Store, seconds: float) -> None:
+    """Make all uploads older."""
     assert isinstance(store.objects, LocalObjects)
-    ann, ben = (ClientBooks(store, Client(name)) for name in ("ann", "ben"))
-    old = ben.put(b"old")
-    ((name, modified_s, _),) = store.objects.names("uploads")
-    os.utime(store.objects.root / name, (modified_s - RETENTION_S - 1, modified_s - RETENTION_S - 1))
-    books = []
-    for number in range(BOOKS_MAX + 1):
-        books.append(ann.put(str(number).encode()))
-        for path, then_s, _ in list(store.objects.names("uploads")):
-            os.utime(store.objects.root / path, (then_s - 1, then_s - 1))
-    left = {name.rpartition("/")[2] for name, _, _ in store.objects.names("uploads")}
-    assert left == {book.id for book in books[1:]}
-    assert old.id not in left
-    assert ann.find(books[-1].id).data == str(BOOKS_MAX).encode()
+    for path, then_s, _ in list(store.objects.names("uploads")):
+        os.utime(store.objects.root / path, (then_s - seconds, then_s - seconds))
+
+
+def stored_books(store: Store) -> set[str]:
+    return {name.rpartition("/")[2] for name, _, _ in store.objects.names("uploads")}
+
+
+def put_one_by_one(store: Store, books: ClientBooks, contents: Iterable[bytes]) -> list[str]:
+    """Store books, each later than the one before; returns their IDs."""
+    found = []
+    for data in contents:
+        aged(store, 1)
+        found.append(books.put(data).id)
+    return found
+
+
+def test_the_reconciler_deletes_expired_books(tmp_path: Path) -> None:
+    with make_app(Settings(state=tmp_path, metering=False), "memory://") as app:
+        store = app.resources.jobs.store
+        old = ClientBooks(store, Client("ben")).put(b"old")
+        aged(store, RETENTION_S + 1)
+        young = ClientBooks(store, Client("ann")).put(b"young")
+        assert stored_books(store) == {old.id, young.id}, "no upload deletes those of others"
+        app.tasks["voxchord.reconcile"]()
+        assert stored_books(store) == {young.id}
+
+
+def test_the_oldest_books_of_a_client_make_room(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    other = ClientBooks(store, Client("ben")).put(b"another client's")
+    ann = ClientBooks(store, Client("ann"))
+    books = put_one_by_one(store, ann, (str(number).encode() for number in range(BOOKS_MAX + 1)))
+    assert stored_books(store) == {other.id, *books[1:]}
+    assert ann.find(books[-1]).data == str(BOOKS_MAX).encode()
+
+
+def test_the_books_of_a_client_are_bounded_in_bytes(tmp_path: Path) -> None:
+    store = Store(str(tmp_path))
+    ann, large = ClientBooks(store, Client("ann")), BYTES_MAX // 4
+    books = put_one_by_one(store, ann, (bytes([number]) * large for number in range(5)))
+    assert stored_books(store) == set(books[2:]), "with its header each is a little more than a quarter"
+    (alone,) = put_one_by_one(store, ann, [b"x" * BYTES_MAX])
+    assert stored_books(store) == {alone}, "the newest one stays, whatever its size"
 
 
 @pytest.mark.http

@@ -325,6 +325,7 @@ def examine(
             registered=registered,
             pronunciation=pronunciation_of(found.lexicon, reading.lexicon, reading.normalize),
             unspeakable=reading.unspeakable,
+            engine_options=engine_options,
         )
     except EngineError:  # the checkpoint is where the workers are; they check the turns
         script = with_names(script, voices)

@@ -5,7 +5,7 @@ with metadata (`Arrays`), so that each stage may run on another machine.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from pipeline.arrays import Arrays, Samples
@@ -15,6 +15,8 @@ Options = Mapping[str, str | int | float | bool]
 PARTS = "parts"
 """Change of a take beside the engine's options: the number of smaller segments that it is decoded in."""
 PARTS_MAX = 8
+ANY_VOICE = ""
+"""Voices that `Profile.voice_rates` does not name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,11 @@ class Profile:
     normalizes: bool = False
     """True if it reads numbers, dates and the like by itself: they are written in words only on request."""
     rates: tuple[float, float] | None = None
-    """Lowest and highest rate of a line; None if the engine cannot change it."""
+    """Lowest and highest rate of a line, its speaker's pace included; None if the engine cannot change it."""
+    voice_rates: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Lowest and highest rate by voice, the option `pace` included, beyond which the engine speaks at the
+    limit; `ANY_VOICE` for those that are not named. Empty if `rates` holds for all.
+    """
     requires: tuple[str, ...] = ()
     """Optional packages that its stages import."""
 

@@ -55,7 +55,12 @@ def _scaled(found: Found) -> str | None:
 
 
 ORDINALS: tuple[Rule, ...] = (
-    rule("ordinal", "ordinal", r"(?<![\w.,])(\d+(?:,\d{3})*)(?:st|nd|rd|th)\b", _ordinal),
+    rule(
+        "ordinal",
+        "ordinal",
+        r"(?<![\w.,])(\d+(?:,\d{3})*)(?:st|nd|rd|th|ST|ND|RD|TH|ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)(?!\w)",
+        _ordinal,
+    ),
 )
 NUMBERS: tuple[Rule, ...] = (
     rule("scaled", "number", rf"(?<![\w.,$£€])({NUMBER})(bn|mn|tn|[MB])\b", _scaled),

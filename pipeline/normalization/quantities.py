@@ -57,7 +57,7 @@ _BEFORE_NOUNS = (
 )
 """Nouns before which a unit is in the singular: "a sixty watt bulb"."""
 _HALVES = {2: ("half", "halves"), 4: ("quarter", "quarters")}
-_SIGN_FRACTIONS = {
+SIGN_FRACTIONS = {
     **{
         "½": (1, 2),
         "¼": (1, 4),
@@ -68,8 +68,20 @@ _SIGN_FRACTIONS = {
         "⅖": (2, 5),
         "⅗": (3, 5),
     },
-    **{"⅘": (4, 5), "⅙": (1, 6), "⅚": (5, 6), "⅛": (1, 8), "⅜": (3, 8), "⅝": (5, 8), "⅞": (7, 8)},
+    **{
+        "⅘": (4, 5),
+        "⅙": (1, 6),
+        "⅚": (5, 6),
+        "⅐": (1, 7),
+        "⅛": (1, 8),
+        "⅜": (3, 8),
+        "⅝": (5, 8),
+        "⅞": (7, 8),
+    },
+    **{"⅑": (1, 9), "⅒": (1, 10), "↉": (0, 3)},
 }
+"""Unicode's vulgar fractions."""
+_FRACTION_SIGN = f"[{''.join(SIGN_FRACTIONS)}]"
 _DENOMINATORS = frozenset((*range(2, 11), 12, 16, 32, 64, 100, 1000))
 
 
@@ -143,12 +155,28 @@ def _slashed(found: Found) -> str | None:
     above, below = int(found[2]), int(found[3])
     if not 0 < above < below or below not in _DENOMINATORS or (below > 10 and not (found[1] or found[4])):
         return None
-    return (f"{decimal(found[1])} and " if found[1] else "") + fraction(above, below)
+    return _mixed(found[1], above, below)
 
 
 def _signed(found: Found) -> str:
-    words = fraction(*_SIGN_FRACTIONS[found[2]])
-    return f"{decimal(found[1])} and {words}" if found[1] else words
+    return ("minus " if found[1] else "") + _mixed(found[2], *SIGN_FRACTIONS[found[3]])
+
+
+def _mixed(whole: str | None, above: int, below: int) -> str:
+    return (f"{decimal(whole)} and " if whole else "") + fraction(above, below)
+
+
+def _by_fraction_slash(found: Found) -> str | None:
+    """A fraction with U+2044 or `⅟`, which is no date and no ratio."""
+    above, below = int(found[2] or 1), int(found[3])
+    return _mixed(found[1], above, below) if above and below > 1 else None
+
+
+def _money_and_fraction(found: Found) -> str:
+    sign, whole, scale = found[1], found[2], found[4]
+    names = CURRENCIES[sign]
+    amount = _mixed(whole, *SIGN_FRACTIONS[found[3]])
+    return f"{amount} {scale} {names[1]}" if scale else f"{amount} {names[bool(whole)]}"
 
 
 def _feet(found: Found) -> str:
@@ -162,6 +190,12 @@ def _to(found: Found) -> str:
 
 
 MONEY: tuple[Rule, ...] = (
+    rule(
+        "money and fraction",
+        "currency",
+        rf"([{_SIGNS}])\s?(\d{{1,4}})?\s?({_FRACTION_SIGN})(?:[ -]({_SCALE})\b)?",
+        _money_and_fraction,
+    ),
     rule(
         "short scale",
         "currency",
@@ -226,8 +260,20 @@ FRACTIONS: tuple[Rule, ...] = (
     rule(
         "fraction",
         "fraction",
-        r"(?<![\w./,-])(?:(\d{1,4})[ -])?(\d{1,3})/(\d{1,4})(?![\w/]|[.,]\d)( (?:of|inch|in|mile|cup)\b)?",
+        r"(?<![\w./,-])(?:(\d{1,4})[ -])?(\d{1,3})/(\d{1,4})(?:rds?|ths?)?(?![\w/]|[.,]\d)"
+        r"( (?:of|inch|in|mile|cup)\b)?",
         lambda found: (words + (found[4] or "")) if (words := _slashed(found)) else None,
     ),
-    rule("fraction sign", "fraction", rf"(?:(\d{{1,4}})\s?)?([{''.join(_SIGN_FRACTIONS)}])", _signed),
+    rule(
+        "fraction slash",
+        "fraction",
+        r"(?<![\w./,⁄-])(?:(\d{1,4})[ -])?(?:(\d{1,3})⁄|⅟)(\d{1,4})(?![\w⁄]|[.,]\d)",
+        _by_fraction_slash,
+    ),
+    rule(
+        "fraction sign",
+        "fraction",
+        rf"(?:(?<![\w)\]])([-−]))?(?:(\d{{1,4}})\s?)?({_FRACTION_SIGN})",
+        _signed,
+    ),
 )

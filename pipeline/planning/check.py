@@ -7,15 +7,16 @@ from itertools import pairwise
 from typing import Any
 
 from pipeline.books.chapter_list import ListedChapter
-from pipeline.engines.protocol import Engine, Profile
+from pipeline.engines.protocol import Engine, Options, Profile
 from pipeline.errors import ScriptError, VoiceError
+from pipeline.planning import speaking_rates
 from pipeline.planning.cast_entry import with_names
 from pipeline.planning.casting import Cast, Speaker, cast
 from pipeline.planning.pronunciation import AS_ENGINE, Pronunciation
 from pipeline.planning.unspeakable import ERROR, treated
 from pipeline.script.languages import foreign_turns
 from pipeline.script.names import find
-from pipeline.script.turns import BookChapter, Finding, Omission, Script, Turn
+from pipeline.script.turns import BookChapter, Finding, Omission, Script
 from pipeline.script.words import spoken_words
 from pipeline.voices.library import Voices
 
@@ -170,12 +171,14 @@ def check(
     registered: Voices,
     pronunciation: Pronunciation = AS_ENGINE,
     unspeakable: str = ERROR,
+    engine_options: Options | None = None,
 ) -> Check:
     """Check a script against its voices and its engine.
 
     Args:
         pronunciation: lexicon, and kinds of writing that are normalised.
         unspeakable: one of `pipeline.planning.unspeakable.UNSPEAKABLE`.
+        engine_options: as given; they are checked elsewhere.
 
     Raises:
         EngineError: no usable checkpoint.
@@ -193,11 +196,13 @@ def check(
     if not script.turns and not script.problems:
         refusals.append(Finding(1, "the script has no words that the engine speaks"))
     notices += [Finding(line, _spelling(count)) for line, count in made.spelled]
-    refusals += _rates(script.turns, engine.profile)
     found_cast = Cast()
     if script.turns:
         found_cast = cast(script.speakers, voices_of(script, voices), engine.profile, registered)
-        script = _paced(script, found_cast.speakers)
+        refusals += speaking_rates.refused(script.turns, found_cast.speakers, engine.profile)
+        script = speaking_rates.paced(script, found_cast.speakers)
+        pace = (engine_options or {}).get("pace", 1.0)
+        notices += speaking_rates.limited(script.turns, found_cast.speakers, engine.profile, pace)
     notices += foreign_turns(script.turns, engine.profile.languages)
     return Check(
         script,
@@ -208,32 +213,6 @@ def check(
         wordings,
         sum(count for _, count in made.spelled),
     )
-
-
-def _paced(script: Script, speakers: Sequence[Speaker]) -> Script:
-    """A script whose turns have the paces of their speakers."""
-    paces = {speaker.name: speaker.pace for speaker in speakers if speaker.pace != 1.0}
-    if not paces:
-        return script
-    turns = (replace(turn, rate=round(turn.rate * paces.get(turn.speaker, 1.0), 4)) for turn in script.turns)
-    return replace(script, turns=tuple(turns))
-
-
-def _rates(turns: Sequence[Turn], profile: Profile) -> list[Finding]:
-    """Turns with a rate that the engine does not have."""
-    found = []
-    for turn in turns:
-        if turn.rate == 1.0:
-            continue
-        if profile.rates is None:
-            remedy = "take [rate:…] out, or choose another engine"
-            reason = f"but engine {profile.name} has no other rate than its own; {remedy}"
-        elif not profile.rates[0] <= turn.rate <= profile.rates[1]:
-            reason = f"but engine {profile.name} has {profile.rates[0]:g} to {profile.rates[1]:g}"
-        else:
-            continue
-        found.append(Finding(turn.line, f"has rate {turn.rate:g}, {reason}"))
-    return list(dict.fromkeys(found))
 
 
 def voices_of(script: Script, voices: Mapping[str, Any]) -> dict[str, Any]:

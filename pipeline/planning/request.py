@@ -222,6 +222,7 @@ def checked(
         registered=registered,
         pronunciation=pronunciation,
         unspeakable=unspeakable,
+        engine_options=engine_options,
     )
     found.raise_for_problems()
     return accepted(found, options, engine.options(engine_options), engine=engine, checker=checker)

@@ -105,7 +105,7 @@ def _checked(service: Service, client: Client, request: CheckScript) -> CheckedS
     own, rest = split_options(given["options"], engine=service.settings.engine)
     engine = service.celery.resources.engine_of(own)
     engine_options = engine.options(rest)
-    found = _check(service, engine, given)
+    found = _check(service, engine, given, engine_options)
     shown = _shown(found, registered)
     if shown.problems:
         return shown
@@ -116,7 +116,7 @@ def _checked(service: Service, client: Client, request: CheckScript) -> CheckedS
     return shown
 
 
-def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
+def _check(service: Service, engine: Engine, given: dict[str, Any], engine_options: Options) -> Check:
     reading = reading_options(given["options"], service.settings.reading_defaults)
     characters_max = service.settings.characters_max
     script = read_script(given["script"], reading, characters_max=characters_max, voices=given["voices"])
@@ -127,6 +127,7 @@ def _check(service: Service, engine: Engine, given: dict[str, Any]) -> Check:
         registered=service.voices,
         pronunciation=pronunciation_of(service.settings.lexicon, reading.lexicon, reading.normalize),
         unspeakable=reading.unspeakable,
+        engine_options=engine_options,
     )
 
 

@@ -16,9 +16,28 @@ import numpy.typing as npt
 
 from pipeline.arrays import Arrays, Samples
 from pipeline.engines.hibari import durations, normalizer
-from pipeline.engines.hibari.vocal_tract import OWN_TEXT, VocalTract, Voiceprint, estimate, voiceprint
+from pipeline.engines.hibari.vocal_tract import (
+    OWN_TEXT,
+    PACE_MAX,
+    PACE_MIN,
+    RATIO_MAX,
+    RATIO_MIN,
+    VocalTract,
+    Voiceprint,
+    estimate,
+    voiceprint,
+)
 from pipeline.engines.load_timing import loading
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
+from pipeline.engines.protocol import (
+    ANY_VOICE,
+    Control,
+    Options,
+    Profile,
+    Reference,
+    SegmentText,
+    Utterance,
+    Wording,
+)
 from pipeline.engines.rates import handed_on, rates_meta, rates_of
 from pipeline.errors import EngineError, OptionError
 
@@ -27,6 +46,8 @@ if TYPE_CHECKING:
 
 SAMPLE_RATE_HZ = 24_000
 FRAME_RATE_HZ = 80.0
+_SPEED_MIN, _SPEED_MAX = 0.5, 2.0
+"""Speeds that the model was made for."""
 _IDS_MIN = 3
 """Minimum number of IDs: one phoneme between two pads."""
 _FRAMES_PER_PHONEME = 5.4
@@ -55,6 +76,20 @@ one at least 0.95, by the same encoder.
 """
 
 
+def _rates_of(tract: VocalTract) -> tuple[float, float]:
+    """Lowest and highest rate at which the model can speak as a vocal tract."""
+    usual = tract.pace / tract.ratio
+    return round(_SPEED_MIN / usual, 3), round(_SPEED_MAX / usual, 3)
+
+
+_SLOWEST = VocalTract(RATIO_MAX, PACE_MIN, pitch=1.0)
+_FASTEST = VocalTract(RATIO_MIN, PACE_MAX, pitch=1.0)
+VOICE_RATES = {name: _rates_of(tract) for name, tract in (PRESETS | VARIATIONS).items()} | {
+    ANY_VOICE: (_rates_of(_SLOWEST)[0], _rates_of(_FASTEST)[1])
+}
+"""Limits of the speaking rate by voice; those that hold for every recording under `ANY_VOICE`."""
+
+
 class Hibari:
     """hibari-tts behind the engine protocol. Not thread-safe: one segment per process at a time."""
 
@@ -75,6 +110,7 @@ class Hibari:
         takes=({},),
         take_options=("pace",),
         rates=(0.6, 1.6),
+        voice_rates=VOICE_RATES,
     )
 
     def options(self, given: Options) -> Options:
@@ -222,7 +258,7 @@ def _speak(
 
     if len(ids) < _IDS_MIN:
         return np.zeros(0, np.float32), np.zeros(len(ids), np.float32)
-    speed = min(2.0, max(0.5, tract.pace / tract.ratio))
+    speed = min(_SPEED_MAX, max(_SPEED_MIN, tract.pace / tract.ratio))
     inputs = {"ids": np.array([ids], np.int64), "speed": np.array([speed], np.float32)}
     *outputs, frames = _model().sess.run((*durations.SOUND, durations.FRAMES), inputs)
     *spectra, f0 = (output[0] for output in outputs)

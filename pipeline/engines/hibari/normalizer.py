@@ -76,13 +76,12 @@ FRONT_END: Reads = {
         ("hyphen range", "unit", "feet and inches by marks", "around the clock", "ratio", "percent")
     ),
     **dict.fromkeys(("and", "plus or minus", "section", "about", "number sign", "sharp", "power", "degrees")),
-    **dict.fromkeys(
-        ("between", "ordinal", "title", "title without a name", "word", "mixed", "dotted initials")
-    ),
+    **dict.fromkeys(("between", "title", "title without a name", "word", "mixed", "dotted initials")),
     **dict.fromkeys(
         ("ampersand", "letters and digits", "digits and letters", "initials", "label", "negative")
     ),
     "number": None,
+    "ordinal": re.compile(r"[\d,]+(?:st|nd|rd|th|ˢᵗ|ⁿᵈ|ʳᵈ|ᵗʰ)"),
     "range": re.compile(r"\d{3}-\d{4}(?![\w.\-])|\d{1,4}-\d{1,4}(?![\w.\-%])"),
     "area code": re.compile(r"(?:\d{3}-)?\d{3}-\d{4}(?![\w.\-])"),
     "weekday": re.compile(r"\w+\."),
@@ -90,7 +89,7 @@ FRONT_END: Reads = {
     "short scale": re.compile(r"[$£€][\d,.]+\s?[kKmMbB]\b"),
     "code": re.compile("USD|EUR|GBP"),
     "fraction": re.compile(r"\d/(?:\d|10)(?![\w./])"),
-    "fraction sign": re.compile(r"(?!\d+\s?[½¼¾])"),
+    "fraction sign": re.compile(r"(?![-−]|\d+\s?[½¼¾])"),
     "dimensions": re.compile(" ?×"),
     "number of a thing": re.compile(r"(?:Nos?|nos?|[Ff]ig|[Vv]ol|[Cc]h|est)\."),
     "page": re.compile("pp"),
@@ -242,19 +241,10 @@ def _without_zero(found: re.Match[str]) -> str:
         return found[0]
     if _NUMERAL.fullmatch(word) and not _CONTRACTED.match(after):
         number = roman(word)
-        return f"{trigger} the {_ordinal(number)}" if is_ruler else f"{trigger} {number}"
+        return f"{trigger} the {ordinal(number)}" if is_ruler else f"{trigger} {number}"
     if is_ruler:
         return f"{trigger[0].lower()}{trigger[1:]} {word}"
     return f"{trigger} {word[0].lower()}{word[1:]}"
-
-
-def _ordinal(number: int) -> str:
-    """Ordinal in the form that the front end reads before `'s`.
-
-    >>> _ordinal(6), _ordinal(23), _ordinal(40)
-    ('sixth', 'twenty-third', '40th')
-    """
-    return f"{number}th" if number == 30 or number >= 40 else ordinal(number)
 
 
 _RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)

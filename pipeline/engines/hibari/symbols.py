@@ -4,12 +4,13 @@ import functools
 import unicodedata
 
 from pipeline.normalization.currencies import CURRENCIES
+from pipeline.normalization.quantities import SIGN_FRACTIONS, fraction
 
+_READ_FRACTIONS = "½¼¾"
+"""Fractions that the front end reads itself."""
 FRACTIONS = {
-    **{"⅓": "one third", "⅔": "two thirds", "⅕": "one fifth", "⅖": "two fifths", "⅗": "three fifths"},
-    **{"⅘": "four fifths", "⅙": "one sixth", "⅚": "five sixths", "⅛": "one eighth", "⅜": "three eighths"},
-    **{"⅝": "five eighths", "⅞": "seven eighths", "⅐": "one seventh", "⅑": "one ninth", "⅒": "one tenth"},
-    **{"↉": "zero thirds", "⅟": "one over"},
+    **{sign: fraction(*parts) for sign, parts in SIGN_FRACTIONS.items() if sign not in _READ_FRACTIONS},
+    "⅟": "one over",
 }
 _WORDS = {
     **{"≤": "less than or equal to", "≥": "greater than or equal to", "≦": "less than or equal to"},

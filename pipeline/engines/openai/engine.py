@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING
 from pipeline.arrays import Arrays
 from pipeline.engines.openai.server import SpeechServer
 from pipeline.engines.openai.traffic import Traffic, Waits, traffic
-from pipeline.engines.protocol import Control, Options, Profile, Reference, SegmentText, Utterance, Wording
+from pipeline.engines.protocol import (
+    ANY_VOICE,
+    Control,
+    Options,
+    Profile,
+    Reference,
+    SegmentText,
+    Utterance,
+    Wording,
+)
 from pipeline.engines.rates import handed_on, rates_meta, rates_of
 from pipeline.errors import EngineError, OptionError, VoiceError
 from pipeline.normalization.normalizer import normalized
@@ -65,6 +74,7 @@ class OpenAI:
             named_voices=True,
             normalizes=True,
             rates=(0.5, 2.0),
+            voice_rates={ANY_VOICE: (_SPEED_MIN, _SPEED_MAX)},
             takes=({},),
             take_options=("pace",),
         )

@@ -1,4 +1,5 @@
 import re
+import unicodedata
 
 import pytest
 from hypothesis import given
@@ -6,6 +7,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import OptionError
 from pipeline.normalization.normalizer import RULES, normalized
+from pipeline.normalization.quantities import fraction
 from pipeline.normalization.rules import KINDS, kinds_of
 
 
@@ -44,6 +46,40 @@ def test_plain_prose_stays_as_it_is(text: str) -> None:
 )
 def test_readings_beside_the_table(text: str, spoken: str) -> None:
     assert normalized(text) == spoken
+
+
+@pytest.mark.parametrize(
+    ("text", "spoken"),
+    [
+        ("the 11th, 12th and 13th", "the eleventh, twelfth and thirteenth"),
+        ("the 21st, 22nd and 23rd", "the twenty-first, twenty-second and twenty-third"),
+        ("the 111th, 112th, 113th", "the one hundred eleventh, one hundred twelfth, one hundred thirteenth"),
+        ("the 101st of 1,001st", "the one hundred first of one thousand first"),
+        ("1ST, 2ND, 3RD, 12TH PLACE", "first, second, third, twelfth PLACE"),
+        ("1ˢᵗ, 2ⁿᵈ, 3ʳᵈ, 4ᵗʰ", "first, second, third, fourth"),
+        ("2/3rds of it, 3/4ths", "two thirds of it, three quarters"),
+        ("1⁄2 cup, 2 3⁄4, 7⁄20, ⅟5", "one half cup, two and three quarters, seven twentieths, one fifth"),
+        ("-½ or −2¼ degrees", "minus one half or minus two and one quarter degrees"),
+        (
+            "$1½, £½, $2½ million",
+            "one and one half dollars, one half pound, two and one half million dollars",
+        ),
+    ],
+)
+def test_readings_of_the_same_kind(text: str, spoken: str) -> None:
+    assert normalized(text) == spoken
+
+
+VULGAR_FRACTIONS = [
+    chr(code) for code in range(0x110000) if "VULGAR FRACTION" in unicodedata.name(chr(code), "")
+]
+
+
+@pytest.mark.parametrize("sign", VULGAR_FRACTIONS)
+def test_every_vulgar_fraction_of_unicode_is_read_as_its_digits_are(sign: str) -> None:
+    above, below = unicodedata.normalize("NFKC", sign).split("⁄")
+    assert normalized(sign) == fraction(int(above), int(below))
+    assert normalized(f"2{sign} cups") == f"two and {fraction(int(above), int(below))} cups"
 
 
 @pytest.mark.parametrize("kind", KINDS)

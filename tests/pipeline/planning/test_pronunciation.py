@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from bench.harness.silence import Silence
-from pipeline.engines.hibari.engine import Hibari
+from pipeline.engines.hibari.engine import PRESETS, VARIATIONS, VOICE_RATES, Hibari
 from pipeline.engines.protocol import Engine
 from pipeline.errors import NewerRecordError
 from pipeline.jobs import plans
@@ -25,11 +25,22 @@ HIBARI = Hibari()
 
 
 def checked(
-    text: str, store: Path, *, engine: Engine = HIBARI, lexicon: dict[str, Any] | None = None, **voices: str
+    text: str,
+    store: Path,
+    *,
+    engine: Engine = HIBARI,
+    lexicon: dict[str, Any] | None = None,
+    options: dict[str, Any] | None = None,
+    **voices: Any,
 ) -> Check:
-    pronunciation = Pronunciation(Lexicon(lexicon or {}))
-    registered = Voices(Store(str(store)))
-    return check(read(text), voices, engine=engine, registered=registered, pronunciation=pronunciation)
+    return check(
+        read(text),
+        voices,
+        engine=engine,
+        registered=Voices(Store(str(store))),
+        pronunciation=Pronunciation(Lexicon(lexicon or {})),
+        engine_options=options,
+    )
 
 
 def request(text: str, store: Path, **given: Any) -> Request:
@@ -84,6 +95,39 @@ def test_rates_beyond_the_engine_and_letters_that_are_no_ipa_are_problems(tmp_pa
         (1, "has rate 0.5, but engine hibari has 0.6 to 1.6"),
         (3, "has 'ж' in its IPA, which is no IPA symbol"),
     ]
+
+
+def test_the_pace_of_a_cast_times_a_rate_beyond_the_engine_is_a_problem_with_its_line(tmp_path: Path) -> None:
+    text = "Ann: Hello.\n\nBen: Well, [rate:1.5]be quick[/rate].\n\nAnn: [rate:1.5]Yes[/rate]."
+    found = checked(text, tmp_path, Ben={"pace": 1.2})
+    assert [(each.line, each.reason) for each in found.problems] == [
+        (3, "has rate 1.5 at a pace of 1.2, which is 1.8, but engine hibari has 0.6 to 1.6")
+    ]
+    assert checked(text, tmp_path, Ben={"pace": 1.05}).problems == ()
+    slow = checked("Ann: [rate:0.5]So[/rate].", tmp_path, Ann={"pace": 1.4})
+    assert (slow.problems, slow.script.turns[0].rate) == ((), 0.7)
+
+
+def test_a_voice_that_cannot_be_so_fast_is_a_notice_and_speaks_at_its_limit(tmp_path: Path) -> None:
+    text = "Ann: Hello.\n\nAnn: [rate:1.5]Be quick.[/rate]\n\nAnn: [rate:1.5]Now.[/rate]"
+    found = checked(text, tmp_path, Ann="heron+3")
+    reason = "has rate 1.5 and is spoken at 1.418, the limit of voice heron+3; so is 1 more"
+    assert [(each.line, each.reason) for each in found.notices] == [(3, reason)]
+    assert found.problems == ()
+    at_pace = checked(text, tmp_path, Ann="wren", options={"pace": 1.4})
+    assert [each.reason for each in at_pace.notices] == [
+        "has rate 2.1 and is spoken at 2, the limit of voice wren; so is 1 more"
+    ]
+    assert found.summary().stored()["notices"][0]["reason"] == reason
+    assert checked(text, tmp_path, Ann="wren", options={"pace": 1.2}).notices == ()
+
+
+@pytest.mark.parametrize("voice", [*PRESETS, *VARIATIONS])
+def test_the_limits_of_hibaris_voices_are_those_of_its_model(voice: str) -> None:
+    tract = (PRESETS | VARIATIONS)[voice]
+    least, most = VOICE_RATES[voice]
+    assert tract.pace * least / tract.ratio == pytest.approx(0.5, abs=1e-3)
+    assert tract.pace * most / tract.ratio == pytest.approx(2.0, abs=1e-3)
 
 
 def test_a_named_voice_is_a_preset_unless_the_request_gives_it_another(tmp_path: Path) -> None:

@@ -207,6 +207,11 @@ def test_a_users_brackets_are_no_phonemes(g2p: G2P) -> None:
         ("Henry VIII's wives", "Henry the eighth's wives"),
         ("Elizabeth II's crown", "Elizabeth the second's crown"),
         ("Louis XXIII's heir", "Louis the twenty-third's heir"),
+        ("Louis XXX's heir", "Louis the thirtieth's heir"),
+        ("Louis XLI's heir", "Louis the forty-first's heir"),
+        ("Louis LIII's heir", "Louis the fifty-third's heir"),
+        ("Louis LXXXII's heir", "Louis the eighty-second's heir"),
+        ("Pius CXI's heir", "Pius the one hundred eleventh's heir"),
         ("World War II's end", "World War 2's end"),
         ("Super Bowl LVIII's score", "Super Bowl 58's score"),
         ("Henry I'm tired", "henry I'm tired"),
@@ -217,6 +222,23 @@ def test_a_users_brackets_are_no_phonemes(g2p: G2P) -> None:
 def test_numerals_with_a_possessive(g2p: G2P, text: str, spoken: str) -> None:
     assert wording(text).text == spoken
     assert "zˈɪɹ" not in str(g2p(spoken))
+
+
+@pytest.mark.parametrize(
+    ("text", "sounds"),
+    [
+        ("1⁄2", "one half"),
+        ("-½", "minus one half"),
+        ("2⅒", "2 and one tenth"),
+        ("$1½", "one and one half dollars"),
+        ("1ST", "first"),
+        ("1ˢᵗ", "first"),
+        ("11th", "eleventh"),
+        ("2/3rds", "two thirds"),
+    ],
+)
+def test_fractions_and_ordinals_sound_as_their_words(g2p: G2P, text: str, sounds: str) -> None:
+    assert said(g2p, f"It is {text}.") == said(g2p, f"It is {sounds}.")
 
 
 @pytest.mark.parametrize(

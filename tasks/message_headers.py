@@ -16,6 +16,9 @@ CLOCK = "voxchord_clock"
 JOB, SEGMENT = "voxchord_job", "voxchord_segment"
 LABELS = "voxchord_labels"
 """Labels of a request, by name, for the history."""
+OPENING = "voxchord_opening"
+"""Task ID under which the opening of a request's text is rendered ahead; without it there is none."""
+_TASK_MAX = 64
 _SEGMENT_MAX = 10**9
 _LABELS_MAX, _LABEL_MAX = 10, 64
 
@@ -55,6 +58,15 @@ def labels_in_headers(labels: Any) -> dict[str, str]:
     given = labels.items() if isinstance(labels, Mapping) else ()
     valid = {name: value for name, value in given if _is_label(name) and _is_label(value)}
     return dict(list(valid.items())[:_LABELS_MAX])
+
+
+def opening_in_headers(task: Any) -> str | None:
+    """Task ID of an opening in a message's header, which any client of the broker may have written.
+
+    >>> opening_in_headers("5f0c"), opening_in_headers({"a": 1})
+    ('5f0c', None)
+    """
+    return task if isinstance(task, str) and 0 < len(task) <= _TASK_MAX and task.isprintable() else None
 
 
 def _is_label(text: Any) -> bool:

@@ -14,16 +14,18 @@ from pipeline.engines.protocol import Profile
 from pipeline.errors import EngineError, OptionError, ScriptError, VoiceError
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
+from pipeline.planning.opening import opening
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
 from pipeline.script.turns import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.message_headers import LABELS, labels_in_headers
+from tasks.message_headers import LABELS, OPENING, labels_in_headers, opening_in_headers
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.notification.webhooks import webhooks_of
 from tasks.orchestration import chord
+from tasks.orchestration.error_policy import Requeue, classify
 from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.refusals import refusals_recorded
 from tasks.orchestration.resources import Resources, VoxchordApp
@@ -120,6 +122,8 @@ def render(
     """
     app, jobs, roots = self.app, self.app.resources.jobs, self.app.resources.roots
     task = str(self.request.id)
+    with requeue_while_unavailable(app):
+        _begin_opening(self, script, voices or {}, options or {})
     with requeue_while_unavailable(app), refusals_recorded(app.resources, task, script) as names:
         _refuse_unknown(unknown)
         plan = accept(app.resources, script, voices or {}, options or {}, names)
@@ -133,6 +137,27 @@ def render(
         if error is not None and roots.claimed_by(plan.job) == task:
             raise error  # a redelivery, not a new request
         return self.replace(chord.stitch_of(app, plan.job))
+
+
+def _begin_opening(task: Root, script: Any, voices: Any, options: Any) -> None:
+    """Render the opening of a long text ahead, as a job of its own, where the message says so."""
+    root = opening_in_headers(task.request.get(OPENING))
+    words = options.get("first_segment_words") if isinstance(options, dict) else None
+    if root is None or not isinstance(script, str) or not isinstance(words, int):
+        return
+    start = opening(script, words)
+    if start is None:
+        return
+    app, jobs = task.app, task.app.resources.jobs
+    try:
+        plan = accept(app.resources, start, voices, options, set())
+    except Exception as error:
+        if isinstance(classify(error), Requeue):
+            raise
+        return  # the whole has the same fault, and is refused for it
+    jobs.intake.accept(root, plan.job)
+    answer = chord.stitch_of(app, plan.job).set(task_id=root)
+    Publication(app, root, answer, labels_in_headers(task.request.get(LABELS))).delay()
 
 
 def _needs_restart(jobs: Jobs, job: str) -> bool:

@@ -22,14 +22,23 @@ def new_task() -> str:
     return str(uuid4())
 
 
-def send_render(service: Service, task: str, arguments: Mapping[str, Any], labels: Mapping[str, str]) -> None:
+def send_render(
+    service: Service,
+    task: str,
+    arguments: Mapping[str, Any],
+    labels: Mapping[str, str],
+    opening: str | None = None,
+) -> None:
     """Send `voxchord.render`.
 
     Args:
         arguments: script, voices and options.
         labels: labels of the job in the history.
+        opening: ID of the task as which the opening of a long text is rendered ahead; None for none.
     """
-    submission.send_render(service.celery, task, arguments, labels=labels, retry_policy=_PUBLISH)
+    submission.send_render(
+        service.celery, task, arguments, labels=labels, opening=opening, retry_policy=_PUBLISH
+    )
 
 
 def withdraw(service: Service, task: str) -> None:

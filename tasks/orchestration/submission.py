@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from tasks.message_headers import LABELS
+from tasks.message_headers import LABELS, OPENING
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -19,6 +19,7 @@ def send_render(
     arguments: Mapping[str, Any],
     *,
     labels: Mapping[str, str] = _NONE,
+    opening: str | None = None,
     retry_policy: Mapping[str, float] = _NONE,
 ) -> "AsyncResult[Any]":
     """Send `voxchord.render`. The service runs a repeated task ID once.
@@ -27,9 +28,11 @@ def send_render(
         task: ID of the task.
         arguments: script, voices and options.
         labels: labels of the job in the history.
+        opening: ID of the task as which the opening of a long text is rendered ahead; None for none.
         retry_policy: kombu's, while the broker is unreachable; empty is the app's own.
     """
-    optional: dict[str, Any] = {"headers": {LABELS: dict(labels)}} if labels else {}
+    headers = ({LABELS: dict(labels)} if labels else {}) | ({OPENING: opening} if opening else {})
+    optional: dict[str, Any] = {"headers": headers} if headers else {}
     if retry_policy:
         optional["retry_policy"] = dict(retry_policy)
     return app.send_task(

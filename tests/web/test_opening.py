@@ -1,20 +1,27 @@
 """Tests of the opening of long texts, which is rendered ahead."""
 
+import json
+import select
 from collections.abc import Callable
+from contextlib import ExitStack, closing
+from functools import partial
 
 import pytest
 
-from bench.harness.http_service import HttpService
+from bench.harness.http_service import HttpService, beside
 from bench.harness.prose import turns
+from bench.harness.services import valkey
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import segments_of
+from pipeline.planning.opening import LONG, opening
 from pipeline.planning.records import PlannedSegment
 from pipeline.store.artifacts import Store
+from tasks.broker.queues import INTAKE
+from tasks.broker.transport import counts
 from tasks.make_app import make_app
 from tasks.render import request_of
 from tasks.settings import Settings
-from web.speech.opening import LONG, opening
 
 ADDRESS = "Dr. Smith of St. James paid $3.50 at 3 p.m. and left."
 
@@ -80,3 +87,34 @@ def test_a_long_text_begins_with_the_take_of_its_opening(service: HttpService) -
     shared = [job for job in others if jobs.plans.segment(job, 0).key == key]
     assert len(shared) == 1, "the opening is a job whose first segment is that of the text"
     until(lambda: jobs.outcomes.manifest(shared[0]) is not None)
+
+
+@pytest.mark.http
+def test_a_long_text_is_one_request_in_the_intake_queue(service: HttpService) -> None:
+    """Requests are counted, however long their texts are; one more than the bound is refused."""
+    with (
+        valkey() as url,  # without workers
+        beside(service, broker_url=url, http_queue_max=2) as server,
+        beside(service, broker_url=url, http_queue_max=2) as another,
+        make_app(service.settings, url) as app,
+        ExitStack() as stack,
+    ):
+
+        def waiting() -> int:
+            with app.connection_for_read() as connection:
+                return sum(counts(connection, INTAKE).values())
+
+        def has(number: int) -> bool:
+            return waiting() >= number
+
+        admitted = []
+        for number in (1, 2):
+            connection = stack.enter_context(closing(server.connection()))
+            body = {"input": prose(50 + number, 4), "voice": "alloy"}
+            connection.request("POST", "/v1/audio/speech", json.dumps(body), server.base)
+            until(partial(has, number))
+            admitted.append(connection.sock)
+        refused = another.speak("It counts anew.")
+        assert (refused.status, refused.error["code"]) == (429, "busy")
+        assert waiting() == 2
+        assert select.select(admitted, [], [], 0)[0] == [], "they wait for a worker, and are not refused"

@@ -1,21 +1,20 @@
 """`POST /v1/audio/speech`."""
 
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable
 from contextlib import aclosing
-from typing import Any
 
 import anyio
 from fastapi import APIRouter, Response
 
+from pipeline.planning.opening import LONG
 from pipeline.streaming.encoders import MEDIA_TYPES
 from web import errors
 from web.access.admission import admitted, ended
-from web.access.clients import Client, ClientDep, segment_options
+from web.access.clients import ClientDep, segment_options
 from web.access.voices import ClientVoices
 from web.rendering import new_task, send_render, withdraw
 from web.service import Service, ServiceDep
 from web.speech.audio import AudioStream
-from web.speech.opening import opening
 from web.speech.request import SpeechRequest, Translation
 from web.speech.response import StreamResponse, error_event, events
 from web.speech.segments import accepted
@@ -43,9 +42,10 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     arguments["options"] |= segment_options(service, client)
     profile = translation.profile(arguments["options"])
     task = new_task()
+    ahead = new_task() if request.voices is None and len(request.input) > LONG else None
     await admitted(service, client, task, len(request.input))
     try:
-        ahead = await service.away(_send, service, client, task, request, arguments)
+        await service.away(send_render, service, task, arguments, client.labels, ahead)
     except BaseException:
         await _shielded(ended(service, client, task))
         raise
@@ -60,8 +60,7 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
                 async for part in found:
                     yield part
         except BaseException:
-            for each in {ahead, task}:
-                await _shielded(service.away(withdraw, service, each))
+            await _shielded(service.away(_withdraw, service, ahead, task))
             raise
         finally:
             await _shielded(ended(service, client, task))
@@ -75,20 +74,11 @@ async def speech(request: SpeechRequest, service: ServiceDep, client: ClientDep)
     )
 
 
-def _send(
-    service: Service, client: Client, task: str, request: SpeechRequest, arguments: Mapping[str, Any]
-) -> str:
-    """Send a request, and before it the opening of a long text.
-
-    Returns:
-        The ID of the first task.
-    """
-    start = None if request.voices is not None else opening(request.input, request.first_segment_words)
-    first = task if start is None else new_task()
-    if start is not None:
-        send_render(service, first, {**arguments, "script": start}, client.labels)
-    send_render(service, task, arguments, client.labels)
-    return first
+def _withdraw(service: Service, ahead: str | None, task: str) -> None:
+    """Withdraw a request and its opening, whose task exists only once a worker has accepted it."""
+    if ahead is not None and service.jobs.intake.job_of(ahead) is not None:
+        withdraw(service, ahead)
+    withdraw(service, task)
 
 
 async def _shielded(work: Awaitable[object]) -> None:

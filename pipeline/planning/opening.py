@@ -1,7 +1,7 @@
 """The opening of a long text, which is rendered ahead.
 
 Segments are shared by their keys, and the first segment of an opening is that of the whole text. So it is
-made while the whole is still read and planned, and a long text is heard as soon as a short one. The stream
+made while the whole is still read and planned, and a long text is heard as soon as a short one. A stream
 follows the plan of the whole text alone; an opening with another first segment costs its few words.
 """
 

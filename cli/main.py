@@ -22,7 +22,7 @@ from cli.commands import (
     voices,
 )
 from cli.commands.inspection import chapters, check, diff, say
-from cli.permissions import make_private
+from pipeline.delivery.permissions import make_private
 
 app = typer.Typer(
     name="voxchord",

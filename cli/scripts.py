@@ -11,11 +11,11 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.delivery import Input
 from pipeline.books.chapter_list import ListedChapter
 from pipeline.books.reader import FORMS as BOOK_FORMS
 from pipeline.books.reader import TEXT_FORMS, chosen_form, read_book
 from pipeline.books.recital import lines_of
+from pipeline.delivery.delivery import Input
 from pipeline.engines.dependencies import check_installed
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import EngineError, OptionError, PipelineError, VoiceError

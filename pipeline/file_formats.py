@@ -38,6 +38,8 @@ SUBTITLE_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
         "vtt": FileFormat("text/vtt; charset=utf-8", ("vtt",)),
     }
 )
+ARCHIVE = ".zip"
+"""End of the formats that are an archive of one file per chapter."""
 READ_ALONG = "epub"
 """The format that is a book with its audio."""
 DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))

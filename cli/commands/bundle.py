@@ -8,9 +8,10 @@ import typer
 from cli import bundle as bundles
 from cli import context
 from cli.commands.jobs import JobArgument
-from cli.delivery import Delivery, ForceOption
 from cli.errors import err, out, reporting_errors
 from cli.job_ids import find_job
+from cli.output import ForceOption
+from pipeline.delivery.delivery import Delivery
 from tasks.settings import Settings
 
 

@@ -11,9 +11,9 @@ from rich.table import Table
 
 from cli import context
 from cli.broker_retry import BrokerRetry, reach
-from cli.delivery import Delivery, ForceOption, deliver
 from cli.errors import JobFailed, JsonOption, Unreachable, err, out, print_json, reporting_errors
 from cli.job_ids import find_job
+from cli.output import ForceOption, Output, output_of
 from cli.scripts import (
     CastOption,
     ChaptersOption,
@@ -39,9 +39,11 @@ from cli.scripts import (
 )
 from cli.submission import accepted_job, read_option, request, send
 from cli.user import actor
+from pipeline.delivery.delivery import Delivery
+from pipeline.delivery.job_files import deliver, delivery_of
 from pipeline.engines.protocol import Uncontrolled
 from pipeline.errors import OptionError
-from pipeline.file_formats import audio_format_of
+from pipeline.file_formats import ARCHIVE, audio_format_of
 from pipeline.jobs.actions import CANCEL
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
@@ -175,7 +177,15 @@ def status(
 
 def fetch(
     job: JobArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Path of the audio file.")],
+    output: Annotated[
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Path of the audio file, or of a folder for its chapters.",
+        ),
+    ],
     revision: Annotated[
         int | None, typer.Option(help="Revision of the file; by default the newest one, 0 is the first.")
     ] = None,
@@ -190,27 +200,30 @@ def fetch(
         store = context.jobs(context.settings())
         name = find_job(store, job)
         raise_if_refused(store, name)
+        target = output_of(output)
         if so_far and store.outcomes.manifest(name) is None:
-            _fetch_start(store, name, output, force=force)
+            _fetch_start(store, name, target, force=force)
             return
         manifest = _manifest(store, name, revision)
-        _check_format(name, manifest["file_format"], output)
-        delivery = Delivery.of_job(store, output, force=force)
+        _check_format(name, manifest["file_format"], target)
+        delivery = delivery_of(store, target.path, folder=target.folder, force=force)
         delivery.check()
-        deliver(store, manifest, output, delivery)
+        deliver(store, manifest, target.path, delivery)
         if json:
             print_json(manifest)
         else:
-            out.print(f"{output}", highlight=False, soft_wrap=True)
+            out.print(f"{target.path}", highlight=False, soft_wrap=True)
 
 
-def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
+def _fetch_start(store: Jobs, job: str, output: Output, *, force: bool) -> None:
     """Write the finished start of a running job; a later `fetch` to the same path replaces it."""
     from pipeline import finalize
 
     plan = store.plans.need(job)
+    if output.folder:
+        raise OptionError("output", "--so-far writes one file; name a file")
     _check_format(job, plan.options.format, output)
-    delivery = Delivery(store.store, {output: "audio"}, force=force)
+    delivery = Delivery(store.store, {output.path: "audio"}, force=force)
     delivery.check()
 
     def write(path: Path) -> None:
@@ -219,17 +232,19 @@ def _fetch_start(store: Jobs, job: str, output: Path, *, force: bool) -> None:
             raise JobFailed(f"the first segment of job {job} is not finished yet")
         err.print(f"{joined.duration_s:.1f} s so far", highlight=False)
 
-    delivery.write({output: write})
-    out.print(f"{output}", highlight=False, soft_wrap=True)
+    delivery.write({output.path: write})
+    out.print(f"{output.path}", highlight=False, soft_wrap=True)
 
 
-def _check_format(job: str, expected: str, output: Path) -> None:
+def _check_format(job: str, expected: str, output: Output) -> None:
     """
     Raises:
-        OptionError: the output's ending selects another format.
+        OptionError: the output's ending selects another format, or it is a folder and the job has one file.
     """
-    if audio_format_of(output.name) != expected:
-        raise OptionError("output", f"job {job} has format {expected}, not that of {output.name!r}")
+    if output.folder and not expected.endswith(ARCHIVE):
+        raise OptionError("output", f"{output.path} is a folder; job {job} has one file of format {expected}")
+    if not output.folder and audio_format_of(output.path.name) != expected:
+        raise OptionError("output", f"job {job} has format {expected}, not that of {output.path.name!r}")
 
 
 def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`render`: one script to one audio file."""
 
 import contextlib
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,8 +8,8 @@ from rich.table import Table
 from sqlalchemy.exc import SQLAlchemyError
 
 from cli import context
-from cli.delivery import Delivery, ForceOption, deliver, format_of
 from cli.errors import err, out, print_json, reporting_errors
+from cli.output import FOLDER_FORMATS, ForceOption, Output, job_format, output_of
 from cli.scripts import (
     CastOption,
     ChaptersOption,
@@ -37,6 +36,7 @@ from cli.scripts import (
     source_options,
 )
 from cli.submission import read_option, request, send
+from pipeline.delivery.job_files import deliver, delivery_of
 from pipeline.planning.request import split_options
 from pipeline.voices.library import Voices
 
@@ -47,8 +47,19 @@ if TYPE_CHECKING:
 def render(
     script: ScriptArgument,
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Path of the audio file; its ending selects the format.")
+        str,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="PATH",
+            help="Path of the audio file, whose ending selects the format, or of a folder of one file per "
+            "chapter, with a slash at its end.",
+        ),
     ],
+    file_format: Annotated[
+        str | None,
+        typer.Option("--format", help=f"Files in a folder: {', '.join(FOLDER_FORMATS)}; by default mp3."),
+    ] = None,
     voice: VoiceOption = None,
     cast: CastOption = None,
     engine: Annotated[str | None, typer.Option(help="`hibari` (embedded), `vibevoice` or `openai`.")] = None,
@@ -90,7 +101,8 @@ def render(
 
     with reporting_errors():
         found, model = context.with_engine(context.settings(), engine, model)
-        options = _options(engine, model, option, seed, title, on_error, output)
+        target = output_of(output)
+        options = _options(engine, model, option, seed, title, on_error, job_format(target, file_format))
         reading = reading_of(
             form, encoding, symbols, chapters, headings, lexicon, normalize, unspeakable, timed
         )
@@ -98,7 +110,9 @@ def render(
         own, rest = split_options(options, engine=found.engine)
         source = read_source(script, reading)
         jobs, given = context.jobs(found), given_voices(voice, cast)
-        delivery = Delivery.of_job(jobs, output, inputs=inputs(script, given), force=force)
+        delivery = delivery_of(
+            jobs, target.path, folder=target.folder, inputs=tuple(inputs(script, given)), force=force
+        )
         delivery.check()
         registered = Voices(jobs.store)
         given = register(given, registered)
@@ -110,11 +124,11 @@ def render(
             history = context.history_that_answers(found)
             ask = request(app, source.content(), given.voices, options)
             manifest = watch(app, send(app, ask), history, ask, check=service.check, quiet=json)
-            deliver(jobs, manifest, output, delivery)
+            deliver(jobs, manifest, target.path, delivery)
         if json:
             print_json(manifest)
         else:
-            _report(history, manifest, output)
+            _report(history, manifest, target)
 
 
 def _options(
@@ -124,14 +138,14 @@ def _options(
     seed: int,
     title: str,
     on_error: str,
-    output: Path,
+    file_format: str,
 ) -> dict[str, Any]:
     options: dict[str, Any] = dict(read_option(text) for text in option or [])
-    options |= {"seed": seed, "title": title, "on_error": on_error, "format": format_of(output)}
+    options |= {"seed": seed, "title": title, "on_error": on_error, "format": file_format}
     return options | {name: value for name, value in (("engine", engine), ("model", model)) if value}
 
 
-def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) -> None:
+def _report(history: "Engine | None", manifest: dict[str, Any], output: Output) -> None:
     """Print the result and, if the history answers, the cost of each stage."""
     with contextlib.suppress(SQLAlchemyError):
         if history is not None:
@@ -141,8 +155,9 @@ def _report(history: "Engine | None", manifest: dict[str, Any], output: Path) ->
     minutes, seconds = divmod(round(manifest["duration_s"]), 60)
     segments = "1 segment" if manifest["segments"] == 1 else f"{manifest['segments']} segments"
     out.print(
-        f"[bold green]{output}[/]: {minutes} min {seconds:02d} s, {_number(manifest['speed'], digits=1)} "
-        f"times real time, {segments}; subtitles and turns are beside it.",
+        f"[bold green]{output.path}[/]: {minutes} min {seconds:02d} s, "
+        f"{_number(manifest['speed'], digits=1)} times real time, {segments}; "
+        "subtitles and turns are beside it.",
         highlight=False,
         soft_wrap=True,
     )

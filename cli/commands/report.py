@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cli import context
-from cli.delivery import Delivery, ForceOption
 from cli.errors import Exit, fail, out, reporting_errors
+from cli.output import ForceOption
+from pipeline.delivery.delivery import Delivery
 from pipeline.errors import OptionError
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from rich.table import Table
 
 from cli import context
 from cli.commands.jobs import JobArgument
-from cli.delivery import Delivery, ForceOption, format_of
 from cli.errors import JobFailed, JsonOption, out, print_json, reporting_errors
 from cli.job_ids import find_job
+from cli.output import ForceOption, format_of
 from cli.submission import read_option
+from pipeline.delivery.delivery import Delivery
 from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import read_samples
 from pipeline.jobs.jobs import Jobs

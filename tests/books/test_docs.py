@@ -23,7 +23,7 @@ def test_the_commands_of_the_page_run(
 ) -> None:
     book(3).rename(tmp_path / "book.epub")
     files = ("book.", "part.")
-    words = [str(tmp_path / word) if word.startswith(files) else word for word in shlex.split(command)]
+    words = [f"{tmp_path}/{word}" if word.startswith(files) else word for word in shlex.split(command)]
     done = run(*words)
     assert done.returncode == 0, done.stderr
     for word in words:

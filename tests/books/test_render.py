@@ -156,3 +156,39 @@ def test_only_archives_are_split_by_hours(ask: Run, book: Book, tmp_path: Path) 
     assert "needs an archive for its files: a format of flac.zip" in refused.stderr
     out_of_range = ask("render", book(3), "-o", tmp_path / "book.mp3.zip", "--split-hours", "0")
     assert "0.0 is not between 0.001 and 1000" in out_of_range.stderr
+
+
+@pytest.mark.books
+def test_chapters_become_a_folder_with_the_files_of_the_archive(
+    run: Run, ask: Run, book: Book, tmp_path: Path
+) -> None:
+    folder, out = f"{tmp_path}/The Harbour/", tmp_path / "book.opus.zip"
+    done = run("render", book(3), "-o", folder, "--format", "opus", "--json")
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads(done.stdout)
+    assert manifest["file_format"] == "opus.zip"
+    assert ask("fetch", manifest["job"], "-o", out).returncode == 0
+    with zipfile.ZipFile(out) as archive:
+        inside = {name: archive.read(name) for name in archive.namelist()}
+    assert len(inside) == len(samples.CHAPTERS) + 2  # a playlist and the cover
+    assert {path.name: path.read_bytes() for path in Path(folder).iterdir()} == inside
+    for listed in inside["playlist.m3u8"].decode().splitlines()[2::2]:
+        assert float(probe(Path(folder) / listed)["format"]["duration"]) > 1
+    assert (tmp_path / "The Harbour.chapters.json").exists()
+    again = ask("fetch", manifest["job"], "-o", Path(folder))  # an existing folder needs no slash
+    assert again.returncode == 0, again.stderr
+
+
+def test_formats_of_folders_are_checked_before_the_work(ask: Run, book: Book, tmp_path: Path) -> None:
+    for output, options, reason in (
+        ("book/", ("--format", "wav"), "'wav' is unknown; available: flac, opus, mp3, m4b"),
+        ("book.mp3", ("--format", "mp3"), "is that of the files in a folder"),
+    ):
+        refused = ask("render", book(3), "-o", f"{tmp_path}/{output}", *options)
+        assert refused.returncode == 3
+        assert reason in " ".join(refused.stderr.split())
+    mixed = tmp_path / "mixed"
+    mixed.mkdir()
+    (mixed / "another book.mp3").touch()
+    refused = ask("render", book(3), "-o", mixed)
+    assert "files that are not of a folder of chapters (another book.mp3)" in " ".join(refused.stderr.split())

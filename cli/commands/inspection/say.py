@@ -11,8 +11,8 @@ import typer
 from rich.markup import escape
 
 from cli import context
-from cli.delivery import Delivery, ForceOption, Input, format_of
 from cli.errors import err, out, reporting_errors
+from cli.output import ForceOption, format_of
 from cli.scripts import (
     GivenVoices,
     LexiconOption,
@@ -26,6 +26,7 @@ from cli.scripts import (
     source_options,
 )
 from cli.submission import read_option, request, send
+from pipeline.delivery.delivery import Delivery, Input
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
 from pipeline.planning.check import Check

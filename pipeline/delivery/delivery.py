@@ -1,4 +1,4 @@
-"""Delivery of a finished job's files to the output path.
+"""Delivery of files to an output path.
 
 A delivery replaces files that voxchord itself has written, and nothing else. The store has the hash of each
 delivered file by its path, so a file that was edited since counts as the user's.
@@ -9,37 +9,19 @@ import hashlib
 import os
 import stat
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
 
-import typer
-
-from cli.errors import JobFailed
-from cli.permissions import file_mode, make_folders
+from pipeline.canonical_json import canonical_json
+from pipeline.delivery.permissions import file_mode, make_folders
 from pipeline.errors import OptionError
-from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS, audio_format_of
-from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from pipeline.store.local import LocalObjects
 
-ForceOption = Annotated[
-    bool, typer.Option("--force", help="Replace existing files that voxchord did not write, but no input.")
-]
-_SUBTITLES = {kind: f".{kind}" for kind in SUBTITLE_FORMATS}
-_TURNS, _WORDS, _CHAPTERS, _CUES = ".turns.json", ".words.json", ".chapters.json", ".cues.json"
-_BESIDE = {
-    **dict.fromkeys(_SUBTITLES.values(), "subtitles"),
-    _TURNS: "turns",
-    _WORDS: "word times",
-    _CHAPTERS: "chapters",
-    _CUES: "times of cues",
-}
-"""Endings of the files that are written beside the audio, and what they hold."""
 _HASHES_MAX = 50
 """Earlier hashes of a path that are retained."""
+_NAMED_MAX = 3
 _Identity = tuple[int, int]
 
 
@@ -60,42 +42,28 @@ class Input:
         return (status.st_dev, status.st_ino) if stat.S_ISREG(status.st_mode) else None
 
 
-def format_of(output: Path) -> str:
-    """Format selected by a file's ending.
-
-    >>> format_of(Path("out/play.ogg"))
-    'opus'
-    """
-    name = audio_format_of(output.name)
-    if name is None:
-        raise OptionError(
-            "output", f"unknown ending of {output.name!r}; available: {', '.join(AUDIO_FORMATS)}"
-        )
-    return name
-
-
 class Delivery:
-    """Files that a command writes, and what it may replace.
+    """Files that are written, and what they may replace.
 
     Args:
         targets: files by what they hold.
+        folder: folder for files whose names are known later. It holds those of one delivery and no others:
+            it must be new or empty, or hold only files of an earlier delivery, which are replaced or removed.
         inputs: files that the command reads, which are never replaced.
-        force: replace files that voxchord did not write.
+        force: replace files that voxchord did not write; others in the folder stay.
     """
 
     def __init__(
-        self, store: Store, targets: Mapping[Path, str], *, inputs: Iterable[Input] = (), force: bool = False
+        self,
+        store: Store,
+        targets: Mapping[Path, str],
+        *,
+        folder: Path | None = None,
+        inputs: Iterable[Input] = (),
+        force: bool = False,
     ) -> None:
-        self.store, self.targets, self.force = store, targets, force
+        self.store, self.targets, self.folder, self.force = store, targets, folder, force
         self._inputs = {identity: each.what for each in inputs if (identity := each.identity())}
-
-    @classmethod
-    def of_job(
-        cls, jobs: Jobs, output: Path, *, inputs: Iterable[Input] = (), force: bool = False
-    ) -> "Delivery":
-        """Files of a job: the audio, and subtitles, turns and word times beside it."""
-        beside = {output.with_suffix(ending): what for ending, what in _BESIDE.items()}
-        return cls(jobs.store, {output: "audio", **beside}, inputs=inputs, force=force)
 
     def check(self) -> None:
         """Check that all files can be written and that none would be lost.
@@ -105,7 +73,9 @@ class Delivery:
             StoreError: the store does not answer.
         """
         self._refuse_loss(self.targets)
-        for folder in dict.fromkeys(target.parent for target in self.targets):
+        self._refuse_mixture()
+        folders = [target.parent for target in self.targets] + ([self.folder] if self.folder else [])
+        for folder in dict.fromkeys(folders):
             try:
                 make_folders(folder)
                 with _part(folder):
@@ -131,11 +101,52 @@ class Delivery:
                     copies[target] = parts.enter_context(_part(_real(target).parent))
                     content(copies[target])
                     copies[target].chmod(file_mode())
-            made = {target: _sha256(copy) for target, copy in copies.items()}
+            made = {target: sha256_of(copy) for target, copy in copies.items()}
             self._refuse_loss(contents, made, advice)
-            for target, copy in copies.items():
-                with _writing(target, advice):
-                    self._replace(target, copy, made[target])
+            self._refuse_mixture(advice)
+            with self._folder_of([target.name for target in contents if target.parent == self.folder]):
+                for target, copy in copies.items():
+                    with _writing(target, advice):
+                        self._replace(target, copy, made[target])
+
+    @contextlib.contextmanager
+    def _folder_of(self, names: Sequence[str]) -> Iterator[None]:
+        """Record the files of the folder, and remove those of an earlier delivery at the end."""
+        if self.folder is None:
+            yield
+            return
+        earlier = self._delivered(self.folder)
+        self.store.overwrite(_record(self.folder), canonical_json(sorted({*earlier, *names})))
+        yield
+        for name in set(earlier) - set(names):
+            if self._loss(self.folder / name, None) is None:
+                (self.folder / name).unlink(missing_ok=True)
+        self.store.overwrite(_record(self.folder), canonical_json(sorted(names)))
+
+    def _delivered(self, folder: Path) -> list[str]:
+        """Names of the files that an earlier delivery wrote into a folder."""
+        return list(self.store.get_json(_record(folder)) or [])
+
+    def _refuse_mixture(self, advice: str = "") -> None:
+        """
+        Raises:
+            OptionError: the folder has files of something else, or is none.
+        """
+        if self.folder is None or self.force or not self.folder.exists():
+            return
+        if not self.folder.is_dir():
+            raise OptionError("output", f"{self.folder} is no folder; choose another output")
+        present = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+        delivered = self._delivered(self.folder)
+        foreign = [name for name in present if name not in delivered]
+        if foreign:
+            shown = ", ".join(foreign[:_NAMED_MAX]) + (", …" if len(foreign) > _NAMED_MAX else "")
+            reason = (
+                f"{self.folder} has files that are not of a folder of chapters ({shown}); choose a folder of "
+                "the book's own, or give --force to leave them there"
+            )
+            raise OptionError("output", f"{reason}; {advice}" if advice else reason)
+        self._refuse_loss([self.folder / name for name in present], advice=advice)
 
     def _replace(self, target: Path, copy: Path, sha256: str) -> None:
         """Replace a file, which is known as ours before, while and after it is replaced.
@@ -150,7 +161,7 @@ class Delivery:
         self, targets: Iterable[Path], made: Mapping[Path, str] | None = None, advice: str = ""
     ) -> None:
         problems = [
-            f"{target} ({self.targets[target]}) {problem}"
+            f"{target} ({self.targets.get(target, 'audio')}) {problem}"
             for target in targets
             if (problem := self._problem(target, (made or {}).get(target)))
         ]
@@ -178,7 +189,9 @@ class Delivery:
     def _loss(self, target: Path, sha256: str | None) -> str | None:
         """Reason why replacing a file would lose something of the user's; None if it would not."""
         try:
-            existing = _sha256(target)
+            existing = sha256_of(target)
+        except FileNotFoundError:
+            return None
         except OSError as error:
             return f"exists and cannot be read: {error.strerror}; choose another output or give --force"
         known = self._known(target)
@@ -190,36 +203,6 @@ class Delivery:
     def _known(self, target: Path) -> list[str]:
         """Hashes of the files that were written to a path."""
         return (self.store.get(_record(target)) or b"").decode().split()
-
-
-def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Delivery) -> None:
-    """Copy a finished job's files: the audio, and subtitles, turns and word times beside it.
-
-    Raises:
-        JobFailed: a file of the job is missing or damaged.
-        OptionError: a file cannot be written or may not be replaced.
-    """
-    artifacts = {
-        output: manifest["audio"],
-        **{output.with_suffix(ending): manifest["subtitles"][kind] for kind, ending in _SUBTITLES.items()},
-        output.with_suffix(_TURNS): manifest["turns"],
-        **({output.with_suffix(_WORDS): manifest["words"]} if manifest.get("words") else {}),
-        **({output.with_suffix(_CHAPTERS): manifest["chapters"]} if manifest.get("chapters") else {}),
-        **({output.with_suffix(_CUES): manifest["cues"]} if manifest.get("cues") else {}),
-    }
-    contents = {target: partial(_copy, jobs, manifest, each) for target, each in artifacts.items()}
-    delivery.write(contents, f"the finished job is retained: `fetch {manifest['job']} -o OUTPUT` copies it")
-
-
-def _copy(jobs: Jobs, manifest: Mapping[str, Any], artifact: Mapping[str, Any], path: Path) -> None:
-    objects, name = jobs.store.objects, artifact["name"]
-    whole = objects.size(name) == artifact["bytes"]
-    if whole:
-        objects.get_file(name, path)
-        whole = _sha256(path) == artifact["sha256"]
-    if not whole:
-        objects.delete(manifest["audio"]["name"])  # without it, the next request joins the segments again
-        raise JobFailed(f"{name} is missing or damaged in the store; render the script again")
 
 
 @contextlib.contextmanager
@@ -249,10 +232,10 @@ def _real(target: Path) -> Path:
 
 
 def _record(target: Path) -> str:
-    """Name of the hashes of a delivered file, by its path."""
+    """Name of the hashes of a delivered file, or of the files of a delivered folder, by its path."""
     return f"delivered/{hashlib.sha256(os.fsencode(_real(target))).hexdigest()[:32]}"
 
 
-def _sha256(path: Path) -> str:
+def sha256_of(path: Path) -> str:
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Delivery of finished files out of the store."""

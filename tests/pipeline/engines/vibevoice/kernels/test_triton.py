@@ -12,6 +12,8 @@ import torch.nn.functional as F
 
 triton = pytest.importorskip("triton", reason="Triton is no dependency on CPUs; `make kernel-test` brings it")
 
+import triton.language as tl  # noqa: E402
+
 from pipeline.engines.vibevoice.kernels import triton_attention, triton_conv_block  # noqa: E402
 
 interpreted = pytest.mark.skipif(not os.environ.get("TRITON_INTERPRET"), reason="needs Triton's interpreter")
@@ -19,6 +21,7 @@ compiled = pytest.mark.skipif(bool(os.environ.get("TRITON_INTERPRET")), reason="
 HALF = torch.float16
 """Type of the interpreted tests: the interpreter does not multiply bfloat16."""
 TOLERANCE = 1e-3
+TOOLS = Path(triton.__file__).parent / "backends" / "nvidia" / "bin"
 
 
 def distance(found: torch.Tensor, right: torch.Tensor) -> float:
@@ -70,29 +73,36 @@ def test_attention_equals_its_formula_in_the_interpreter(key_heads: int, group: 
         assert distance(found[row], right) < TOLERANCE
 
 
+@interpreted
+def test_the_kernels_gelu_differs_from_the_exact_one_by_little() -> None:
+    @triton.jit  # type: ignore[untyped-decorator,unused-ignore]  # triton is untyped
+    def each(x, out, SIZE: tl.constexpr):  # type: ignore[no-untyped-def]
+        at = tl.arange(0, SIZE)
+        tl.store(out + at, triton_conv_block._gelu(tl.load(x + at)))
+
+    x = torch.linspace(-12, 12, 4096)
+    out = torch.empty_like(x)
+    each[(1,)](x, out, SIZE=4096)
+    error = (out.double() - F.gelu(x.double())).abs()
+    assert error[x.abs() < 6].max() < 5e-5
+    assert error.max() < 1e-4
+
+
 @compiled
-@pytest.mark.parametrize("channels", [32, 64, 128])
-def test_a_conv_block_compiles_for_hopper_without_spills(channels: int, tmp_path: Path) -> None:
-    names = [
-        "x",
-        "past",
-        "kernel",
-        "bias",
-        "wide",
-        "wide_bias",
-        "narrow",
-        "narrow_bias",
-        "out",
-        "moved",
-        "time",
-        "past_stride",
-        "epsilon",
-    ]
-    kinds = {**dict.fromkeys(names, "*bf16"), "kernel": "*fp32", "bias": "*fp32", "epsilon": "fp32"}
+@pytest.mark.parametrize(("channels", "most"), [(32, 140), (64, 270), (128, 540)])
+def test_a_conv_block_compiles_for_hopper_without_spills_in_few_instructions(
+    channels: int, most: int, tmp_path: Path
+) -> None:
+    names = "x past kernel bias wide wide_bias narrow narrow_bias out moved normed time past_stride epsilon"
+    kinds = {**dict.fromkeys(names.split(), "*bf16"), "kernel": "*fp32", "bias": "*fp32", "epsilon": "fp32"}
     kinds |= {"time": "i32", "past_stride": "i32"}
-    constants = {"CHANNELS": channels, "WIDTH": 7, "EXPANDED": 4 * channels, "STEPS": 64, "HIDDEN": 64}
-    warps = 4 if channels == 32 else 8
+    steps, hidden = triton_conv_block.STEPS, triton_conv_block.HIDDEN
+    constants = {"CHANNELS": channels, "WIDTH": 7, "EXPANDED": 4 * channels, "STEPS": steps, "HIDDEN": hidden}
+    constants["EARLIER"] = triton_conv_block.EARLIER
+    warps = triton_conv_block.WARPS
     assert spills(triton_conv_block._conv_block, kinds, constants, warps, tmp_path) == 0
+    executed = instructions(tmp_path / "kernel.cubin", repeats=4 * channels // hidden)
+    assert executed * warps / steps < most
 
 
 @compiled
@@ -121,7 +131,26 @@ def spills(kernel: Any, kinds: dict[str, str], constants: dict[str, int], warps:
     made = triton.compile(source, target=GPUTarget("cuda", 90, 32), options={"num_warps": warps})
     ptx = folder / "kernel.ptx"
     ptx.write_text(made.asm["ptx"])
-    assembler = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "ptxas"
-    command = [str(assembler), "-v", "-arch=sm_90a", str(ptx), "-o", str(folder / "kernel.cubin")]
+    command = [str(TOOLS / "ptxas"), "-v", "-arch=sm_90a", str(ptx), "-o", str(folder / "kernel.cubin")]
     report = subprocess.run(command, capture_output=True, text=True, check=True).stderr
     return sum(int(count) for count in re.findall(r"(\d+) bytes spill stores", report))
+
+
+def instructions(binary: Path, repeats: int) -> int:
+    """Return the instructions that a warp executes, if each loop of the kernel runs this many times."""
+    command = [str(TOOLS / "nvdisasm"), "-c", str(binary)]
+    listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    labels: dict[str, int] = {}
+    lines: list[str] = []
+    for line in listing.splitlines():
+        if label := re.match(r"(\.L_x_\d+):", line):
+            labels[label[1]] = len(lines)
+        elif found := re.match(r"\s+/\*[0-9a-f]{4,}\*/\s+(.*;)", line):
+            lines.append(found[1])
+    loops = [
+        at + 1 - labels[target[1]]
+        for at, line in enumerate(lines)
+        if (target := re.search(r"BRA `\((\.L_x_\d+)\)", line)) and labels.get(target[1], at) < at
+    ]
+    assert len(loops) == 1
+    return len(lines) + loops[0] * (repeats - 1)

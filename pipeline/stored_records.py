@@ -35,6 +35,8 @@ ACTION_VERSION = 1
 """Version of an action on a job."""
 BOOK_VERSION = 1
 """Version of the record of a job's book."""
+READING_VERSION = 1
+"""Version of the record of how a job's script was read."""
 VERDICT_VERSION = 1
 """Version of a verdict on a take."""
 

@@ -17,7 +17,6 @@ from pipeline.jobs.plans import Plan
 from pipeline.planning.opening import opening
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
-from pipeline.script.turns import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.message_headers import LABELS, OPENING, labels_in_headers, opening_in_headers
@@ -211,18 +210,18 @@ def accept(resources: Resources, script: Any, voices: Any, options: Any, names: 
     request, profile = request_of(resources, script, voices, options, names)
     base = _base(resources, request.options.base_job)
     if base is not None:
-        request = _with_work(request, resources.jobs.plans.book(base.job)[0])
+        request = _with_work(request, resources.jobs, base)
     plan = resources.jobs.plans.create(request, profile)
     if base is not None:
         resources.jobs.revisions.inherit(plan, base)
     return plan
 
 
-def _with_work(request: Request, work: Work) -> Request:
-    """Adopt the title, author and cover of a base job's book for a script that has no book of its own."""
-    if request.script.work is not None or work == Work():
+def _with_work(request: Request, jobs: Jobs, base: Plan) -> Request:
+    """Adopt the book of a base job, with title, author and cover, for a script that is no book of its own."""
+    if request.script.work is not None or not jobs.plans.is_book(base.job):
         return request
-    return replace(request, script=replace(request.script, work=work))
+    return replace(request, script=replace(request.script, work=jobs.plans.book(base.job)[0]))
 
 
 def request_of(
@@ -269,7 +268,7 @@ def request_of(
         pronunciation=pronunciation_of(resources.settings.lexicon, reading.lexicon, reading.normalize),
         unspeakable=reading.unspeakable,
     )
-    return request, engine.profile
+    return replace(request, reading=reading.again), engine.profile
 
 
 def _base(resources: Resources, job: str | None) -> Plan | None:

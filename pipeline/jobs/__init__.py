@@ -4,6 +4,7 @@ jobs/<job>/plan               the plan without the words; written last, so that 
 jobs/<job>/plan.<page>        256 segments with their words
 jobs/<job>/summary            form, speakers, words and notices of the script
 jobs/<job>/written            texts of turns that are spoken in other words
+jobs/<job>/book, cover, source, reading  the script beside its words (`script_record`)
 jobs/<job>/run                number of runs, from the second on
 jobs/<job>/begun              start of the last run
 jobs/<job>/pulse              time of the last progress

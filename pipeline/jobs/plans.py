@@ -12,8 +12,17 @@ from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Options, Profile
 from pipeline.errors import MissingArtifactError, NewerRecordError, OptionError
 from pipeline.file_formats import READ_ALONG
-from pipeline.jobs.book_record import get_book, need_source, put_book, put_source
 from pipeline.jobs.coordination import Coordination
+from pipeline.jobs.script_record import (
+    Reading,
+    get_book,
+    get_reading,
+    is_book,
+    need_source,
+    put_book,
+    put_reading,
+    put_source,
+)
 from pipeline.planning.casting import Speaker
 from pipeline.planning.records import PlannedLine, PlannedSegment
 from pipeline.planning.request import JOB_ID, JobOptions, Request
@@ -143,6 +152,7 @@ class Plans:
             put_source(self.store, job, request.script)
         if request.wordings:
             self.store.put_json(_written_name(job), request.written)
+        put_reading(self.store, job, request.script, request.reading)
         if request.script.starts_ms:
             self.store.put_json(_starts_name(job), request.script.starts_ms)
         other = existing is not None and existing.cut != CUT_VERSION
@@ -175,6 +185,14 @@ class Plans:
     def book(self, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
         """Read what is known of a job's book, and its chapters; empty for a script without any."""
         return get_book(self.store, job)
+
+    def is_book(self, job: str) -> bool:
+        """True if a job's script is a book, known by name or not: its chapters begin segments."""
+        return is_book(self.store, job)
+
+    def reading(self, job: str) -> Reading:
+        """Read how a job's script was read, beside its words."""
+        return get_reading(self.store, job)
 
     def source(self, job: str) -> bytes:
         """Read the EPUB of a job that makes a read-along book.

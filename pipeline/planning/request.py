@@ -115,6 +115,13 @@ class ReadingOptions:
     """One of `pipeline.planning.unspeakable.UNSPEAKABLE`: characters that the engine does not speak."""
 
     @property
+    def again(self) -> dict[str, Any]:
+        """Options that another version of the script needs, so that it is spoken in the same words."""
+        given = {"lexicon": dict(self.lexicon or {}), "normalize": self.normalize, "symbols": self.symbols}
+        own = {name: value for name, value in given.items() if value}
+        return own | ({} if self.unspeakable == ERROR else {"unspeakable": self.unspeakable})
+
+    @property
     def pictures(self) -> str:
         """Way to treat emoji and other pictures."""
         return self.symbols or {SKIP: "omit", SPELL: "name"}.get(self.unspeakable, "refuse")
@@ -136,6 +143,8 @@ class Request:
     """Spoken words of turns whose text the engine would misread, by the turn's index."""
     checker: str = ""
     """Identity of the check of every take; empty if takes are not checked."""
+    reading: Mapping[str, Any] = field(default_factory=dict)
+    """Options that another version of the script needs again; they are not part of the job ID."""
 
     def _named_options(self) -> dict[str, Any]:
         """Options that are part of the job ID; later ones are absent where they have no effect."""

@@ -25,11 +25,14 @@ MENTION = "mention"
 TAG = "markup tag"
 COMMENT = "comment"
 
-_ESCAPED = re.compile(r"\\([\\`*_{}\[\]()#+\-.!|>~<])")
-_ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
+FOREIGN_MARKS = "†‡（）【】⁰¹²³⁴⁵⁶⁷⁸⁹"
+"""Marks beyond ASCII, which can be escaped as well."""
+_ESCAPED = re.compile(rf"\\([\\`*_{{}}\[\]()#+\-.!|>~<{FOREIGN_MARKS}])")
+ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
 """Characters by their names in HTML: `&amp;`, `&#39;`."""
 _GUARD = 0xE000
 """Escaped characters are moved here, where no rule below finds them, and back in the end."""
+_GUARDED = re.compile(f"[{chr(_GUARD)}-{chr(_GUARD + 0x7F + len(FOREIGN_MARKS))}]")
 _PAUSE_MARK = "\ue0ff"
 _COMMAND_MARK = "\ue0fd"
 _MARKED = re.compile(f"([{_PAUSE_MARK}{_COMMAND_MARK}])")
@@ -126,7 +129,7 @@ class _Cleaner:
     def __init__(self, lines: Sequence[tuple[int, str]], findings: Findings) -> None:
         self.numbers = [number for number, _ in lines]
         whole = "\n".join(text for _, text in lines)
-        self.text = _ENTITY.sub(_character, _ESCAPED.sub(lambda found: _guarded(found[1]), whole))
+        self.text = ENTITY.sub(_character, _ESCAPED.sub(lambda found: _guarded(found[1]), whole))
         self.findings = findings
         self.pauses: list[int] = []
         self.commands: list[markup.Command] = []
@@ -333,7 +336,13 @@ def _without(whole: str, retained: str) -> str:
 
 def _guarded(text: str) -> str:
     """Characters where no rule for marks finds them."""
-    return "".join(chr(_GUARD + ord(letter)) if " " < letter < "\x7f" else letter for letter in text)
+    return "".join(map(_guarded_letter, text))
+
+
+def _guarded_letter(letter: str) -> str:
+    if letter in FOREIGN_MARKS:
+        return chr(_GUARD + 0x80 + FOREIGN_MARKS.index(letter))
+    return chr(_GUARD + ord(letter)) if " " < letter < "\x7f" else letter
 
 
 def _character(found: re.Match[str]) -> str:
@@ -351,4 +360,9 @@ def _readable(command: markup.Command) -> markup.Command:
 
 
 def _unguarded(text: str) -> str:
-    return re.sub(f"[{chr(_GUARD)}-{chr(_GUARD + 0x7F)}]", lambda found: chr(ord(found[0]) - _GUARD), text)
+    return _GUARDED.sub(_unguarded_letter, text)
+
+
+def _unguarded_letter(found: re.Match[str]) -> str:
+    code = ord(found[0]) - _GUARD
+    return chr(code) if code < 0x80 else FOREIGN_MARKS[code - 0x80]

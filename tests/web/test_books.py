@@ -233,3 +233,28 @@ def test_a_changed_line_of_a_book_leaves_its_chapters_and_other_segments(service
     assert len(found["changes"]) == len(found["segments"]["b"]) == 1
     content = service.ask("GET", f"/v1/audio/jobs/{changed['id']}/content").body
     assert samples.AUTHOR.encode() in content, "the author is in the tags of the changed file, too"
+
+
+@pytest.mark.http
+def test_a_changed_line_of_a_book_without_a_name_leaves_the_cuts_at_its_chapters(
+    service: HttpService,
+) -> None:
+    chapters = (
+        "Chapter 1",
+        "It rained on the roofs.",
+        "Chapter 2",
+        "Nuala stayed in.",
+        "Chapter 3",
+        "It stopped.",
+    )
+    book = put(service, "\n\n".join(chapters).encode())
+    lexicon = {"Nuala": "Noola"}
+    job = made(service, book=book["id"], form="text", lexicon=lexicon, options={"seed": 9})
+    assert job["segments"] == 3
+    script = service.ask("GET", f"/v1/audio/jobs/{job['id']}/script").json["request"]
+    assert script["lexicon"] == lexicon
+    script["input"][-1]["text"] = "It stopped at noon."
+    changed = made(service, **script, base_job=job["id"])
+    found = service.ask("GET", f"/v1/audio/jobs/{job['id']}/comparison?other={changed['id']}").json
+    assert len(found["changes"]) == len(found["segments"]["b"]) == 1
+    assert changed["segments"] == 3

@@ -98,7 +98,10 @@ def test_the_script_of_a_job_makes_the_same_segments_again(service: HttpService)
         "Ann: So [rate:0.8]it is, [voice:crane]Ann[/voice].[/rate] Oh.\n"
         "Ben: [rate:1.2]Go, [pause:1s] go.[/rate]"
     )
-    for text in (script, commands, PLAY):
+    words = (
+        "Ann: I met [say:Noola]Nuala[/say], [spell]B2B[/spell] and [say:/ˈdɒktə/]Dr[/say] Fox \\[twice\\]."
+    )
+    for text in (script, commands, words, PLAY):
         job = finished(
             service, {"input": text, "voices": {}, "first_segment_words": 25, "options": {"seed": 5}}
         )

@@ -41,7 +41,7 @@ def long_script() -> str:
 
 @pytest.fixture
 def running_job(console: Console) -> Iterator[str]:
-    """ID of a decoding job, which is cancelled or done at the end."""
+    """ID of a decoding job, which is cancelled at the end."""
     app = Celery(broker=console.broker, backend=console.broker)
     before = {row["uuid"] for row in listed(console, "name:voxchord.diffusion")}
     sent = app.send_task("voxchord.render", kwargs={"script": long_script()}, queue="voxchord")
@@ -51,8 +51,10 @@ def running_job(console: Console) -> Iterator[str]:
         return [row["job"] for row in rows if row["uuid"] not in before]
 
     until(lambda: len(decoded()) >= 3, timeout_s=60)
-    yield decoded()[0]
-    sent.get(timeout=240)
+    job = decoded()[0]
+    yield job
+    console.ask(f"/voxchord/jobs/{job}/cancel", b"", method="POST")
+    sent.get(timeout=240, propagate=False)
     results.close(app)
 
 

@@ -23,7 +23,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
-from db import schema
+from db import aggregates, schema
 
 log = logging.getLogger(__name__)
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs every check of the schema
@@ -255,6 +255,8 @@ def _view_files() -> list[Path]:
 
 
 def _drop_views(connection: Connection) -> None:
+    for table in aggregates.TABLES:
+        connection.execute(text(f"DROP VIEW IF EXISTS {aggregates.view(table)}"))
     for path in reversed(_view_files()):
         connection.execute(text(f"DROP VIEW IF EXISTS {path.stem.split('_', 1)[1]}"))
 
@@ -263,6 +265,9 @@ def _create_views(connection: Connection) -> None:
     for path in _view_files():
         name = path.stem.split("_", 1)[1]
         connection.exec_driver_sql(f"CREATE VIEW {name} AS\n{path.read_text().rstrip().rstrip(';')}")
+    for table in aggregates.TABLES:
+        view = f"CREATE VIEW {aggregates.view(table)} AS\n{aggregates.view_definition(table)}"
+        connection.exec_driver_sql(view)
 
 
 def _document(connection: Connection) -> None:

@@ -1,6 +1,6 @@
 """Retention of the history: hourly aggregates are permanent, single attempts are deleted after some days.
 
-Aggregates by process and by request are deleted with their attempts.
+Aggregates that serve only as long as their attempts are deleted with them (`_AGED`).
 
 All steps are small transactions, so that writers never wait long. An hour is aggregated when it is over, and
 again while late rows may arrive. Rows are deleted only after their hour was aggregated.
@@ -23,14 +23,18 @@ from db.schema import (
     job,
     job_action,
     rollup_hour,
+    rollup_memory,
     rollup_process,
     rollup_request,
+    rollup_request_cost,
+    rollup_worker,
     task_run,
     task_sample,
     worker_proc,
 )
 
 HOUR_S, DAY_S = 3600, 86_400
+_AGED = (rollup_memory, rollup_process, rollup_request, rollup_request_cost, rollup_worker)
 LATE_S = 6 * HOUR_S
 """Time after an hour in which its rows may still arrive: the database was down, or a worker was killed."""
 
@@ -78,7 +82,7 @@ def trim(
     _delete(
         engine, http_request, http_request.c.task_id, http_request.c.requested_epoch < before, step, each_step
     )
-    for each in (rollup_process, rollup_request):
+    for each in _AGED:
         _delete(engine, each, each.c.id, each.c.hour_epoch < before, step, each_step)
     refused = (job.c.refused == 1) & (job.c.created_epoch < before)
     _delete(engine, job, job.c.id, refused, step, each_step)

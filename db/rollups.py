@@ -1,15 +1,16 @@
 """Aggregates of attempts that follow `task_run` by its id, so that late rows are included once.
 
-`rollup_mark` has the id up to which attempts are included. A view of each aggregate (`v_outcome`,
-`v_process`, `v_request`) adds the attempts after it, so that an answer is exact at any time. Aggregates of
-one hour may be spread over several rows, which add up.
+`rollup_mark` has the id up to which attempts are included; aggregates that came with a later release have a
+mark of their own. A view of each aggregate (`v_outcome`, `v_take`, …) adds the attempts after the mark, so
+that an answer is exact at any time. Aggregates of one hour may be spread over several rows, which add up.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, column, func, insert, select, table, text, update
 
+from db import aggregates
 from db.database import writing
 from db.schema import rollup_mark, rollup_outcome, rollup_process, rollup_request, task_run
 
@@ -43,23 +44,44 @@ def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
         return 0
     settled = _settled(engine)
     with writing(engine) as connection:
-        through = int(connection.execute(_MARK.with_for_update()).scalar_one())
+        marks = _marks(connection, lock=True)
+        through = min(marks.values())
         new = min(settled, _newest(connection)) - through
         if new < at_least:
             return 0
-        last = through + min(new, step)
-        for target, view in _VIEWS.items():
-            connection.execute(_add(target, view, through + 1, last))
-        connection.execute(update(rollup_mark).values(through_id=last))
+        last = min(through + min(new, step), *(mark for mark in marks.values() if mark > through), _NEVER)
+        behind = [name for name, mark in marks.items() if mark == through]
+        for statement in _additions(behind, through + 1, last):
+            connection.execute(statement)
+        connection.execute(update(rollup_mark).where(rollup_mark.c.name.in_(behind)).values(through_id=last))
         return last - through
 
 
-_MARK = select(rollup_mark.c.through_id).where(rollup_mark.c.name == "task_run")
+def _additions(behind: Iterable[str], first: int, last: int) -> list[Any]:
+    """Statements that include attempts in the aggregates of some marks."""
+    found: list[Any] = []
+    if "task_run" in behind:
+        found += [_add(target, view, first, last) for target, view in _VIEWS.items()]
+    if aggregates.MARK in behind:
+        bounds = {"first": first, "last": last}
+        found += [text(aggregates.insertion(each)).bindparams(**bounds) for each in aggregates.TABLES]
+    return found
+
+
+_NAMES = ("task_run", aggregates.MARK)
+_NEVER = 2**63 - 1
+
+
+def _marks(connection: Connection, *, lock: bool = False) -> dict[str, int]:
+    """Marks that this release advances."""
+    marks = select(rollup_mark.c.name, rollup_mark.c.through_id).where(rollup_mark.c.name.in_(_NAMES))
+    found = connection.execute(marks.order_by(rollup_mark.c.name).with_for_update() if lock else marks)
+    return {name: int(through) for name, through in found}
 
 
 def _behind(engine: Engine) -> int:
     with engine.connect() as connection:
-        return _newest(connection) - int(connection.execute(_MARK).scalar_one())
+        return _newest(connection) - min(_marks(connection).values())
 
 
 def _newest(connection: Connection) -> int:

@@ -640,16 +640,82 @@ rollup_request = Table(
     comment="First start and last end by hour and request; several rows of one key add up.",
 )
 
+rollup_memory = Table(
+    "rollup_memory",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+    _text("task_name", "Task."),
+    _count("peak_mib", "rss_peak_bytes in whole MiB."),
+    _count("n", "Attempts with an exact peak."),
+    _bytes("rss_peak_max", "Largest rss_peak_bytes."),
+    _number("limit_max_pct", "Largest rss_peak_bytes in percent of mem_limit_bytes."),
+    Index(None, "hour_epoch"),
+    comment="Aggregates by hour and peak memory, for percentiles in MiB; rows of one key add up.",
+)
+
+rollup_request_cost = Table(
+    "rollup_request_cost",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+    _text("root_id", "Task ID of the root task."),
+    _text("job", "Job ID."),
+    _count("n", "Attempts."),
+    _seconds("run_sum", "Sum of run_s."),
+    _seconds("cpu_sum", "Sum of CPU seconds, user, system and children."),
+    _seconds("audio_sum", "Sum of audio_s of decoding."),
+    _seconds("gpu_active_sum", "Sum of gpu_active_s."),
+    Index(None, "hour_epoch"),
+    comment="Aggregates by hour and request; rows of one key add up.",
+)
+
+rollup_take = Table(
+    "rollup_take",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour of the take's first attempt, since 1970."),
+    _text("engine", "Engine."),
+    _text("findings", "Kinds of the findings; empty if the take passed."),
+    _count("n", "Takes that were checked; negative where later attempts changed what had been counted."),
+    _count("n_score", "Takes with a score."),
+    _number("score_sum", "Sum of score."),
+    _count("n_made_again", "Takes with findings that have a next take."),
+    _count("n_replaced", "Those whose next take passed."),
+    _seconds("next_run_sum", "Sum of run_s of their next takes."),
+    _seconds("next_cpu_sum", "Sum of CPU seconds of their next takes, user, system and children."),
+    Index(None, "hour_epoch"),
+    comment="Permanent aggregates of takes by hour and findings; rows of one key add up.",
+)
+
+rollup_worker = Table(
+    "rollup_worker",
+    metadata,
+    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+    _count("hour_epoch", "Start of the hour, since 1970."),
+    _text("worker", "Celery's worker name."),
+    _count("n", "Attempts that overlap the hour."),
+    _seconds("busy_sum", "Sum of their run time within the hour."),
+    _column("concurrency_max", Integer(), "Largest number of slots."),
+    Index(None, "hour_epoch"),
+    comment="Aggregates by hour and worker; rows of one key add up.",
+)
+
 rollup_mark = Table(
     "rollup_mark",
     metadata,
-    Column("name", Text(), primary_key=True, comment="task_run."),
+    Column(
+        "name",
+        Text(),
+        primary_key=True,
+        comment="task_run: rollup_outcome, rollup_process and rollup_request; figures: rollup_memory, "
+        "rollup_request_cost, rollup_take and rollup_worker.",
+    ),
     Column(
         "through_id",
         BigInteger(),
         nullable=False,
-        comment="Rows of task_run up to this id are in rollup_outcome, rollup_process and rollup_request, "
-        "each once.",
+        comment="Rows of task_run up to this id are in these tables, each once.",
     ),
     comment="Progress of the aggregates that follow task_run by its id.",
 )

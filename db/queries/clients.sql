@@ -5,12 +5,10 @@ WITH request AS (
     FROM http_request
     WHERE requested_epoch >= (SELECT MAX(requested_epoch) FROM http_request) - /*:days*/ 30 * 86400
 ), cost AS (
-    SELECT request.client, COUNT(*) AS attempts, COUNT(DISTINCT t.job) AS jobs_run, SUM(t.run_s) AS run_s,
-        SUM(COALESCE(t.cpu_user_s, 0) + COALESCE(t.cpu_system_s, 0) + COALESCE(t.cpu_children_s, 0)) AS cpu_s,
-        SUM(CASE WHEN t.task_name = 'voxchord.diffusion' THEN t.audio_s END) AS audio_s,
-        SUM(t.gpu_active_s) AS gpu_active_s
+    SELECT request.client, SUM(c.n) AS attempts, COUNT(DISTINCT c.job) AS jobs_run, SUM(c.run_sum_s) AS run_s,
+        SUM(c.cpu_sum_s) AS cpu_s, SUM(c.audio_sum_s) AS audio_s, SUM(c.gpu_active_sum_s) AS gpu_active_s
     FROM request
-    JOIN task_run t ON t.root_id = request.task_id
+    JOIN v_request_cost c ON c.root_id = request.task_id
     GROUP BY request.client
 ), asked AS (
     SELECT client, COUNT(*) AS requests, SUM(chars_in) AS chars_in

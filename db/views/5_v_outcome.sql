@@ -14,4 +14,4 @@ SELECT
     gpu_mem_reserved_sum_bytes, gpu_mem_reserved_max_bytes, gpu_mem_alloc_sum_bytes, gpu_mem_total_max_bytes,
     gpu_alloc_retries_sum, gpu_ooms_sum
 FROM v_outcome_row
-WHERE id BETWEEN (SELECT COALESCE(MAX(through_id), 0) + 1 FROM rollup_mark) AND (SELECT MAX(id) FROM task_run);
+WHERE id BETWEEN (SELECT through_id + 1 FROM rollup_mark WHERE name = 'task_run') AND (SELECT MAX(id) FROM task_run);

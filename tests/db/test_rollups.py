@@ -1,12 +1,13 @@
 """Tests of aggregates that follow `task_run` by its id, against the attempts themselves."""
 
 import json
+import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, func, select, text
+from sqlalchemy import Engine, func, insert, select, text, update
 
 from bench.harness.rows import attempt, history
 from bench.harness.services import Postgres
@@ -15,11 +16,16 @@ from db import rollups
 from db.database import open_database, writing
 from db.ingest import rows
 from db.queries import catalog
-from db.retention import HOUR_S, trim
-from db.schema import rollup_mark, rollup_outcome, rollup_process, rollup_request, task_run
+from db.retention import DAY_S, HOUR_S, trim
+from db.schema import http_request, rollup_mark, rollup_outcome, rollup_process, rollup_request, task_run
 
 NEWEST = 1_800_000_000
-QUESTIONS = ("bound", "cold_start", "energy", "failures", "gpu_packing", "leaks", "requests", "sizing")
+_BY_DAYS = (
+    *("bound", "clients", "cold_start", "energy", "failures", "gpu_packing", "leaks", "memory", "requests"),
+    *("sizing", "takes"),
+)
+QUESTIONS = {**{name: {"days": 1} for name in _BY_DAYS}, "busy": {"hours": 2}}
+"""Queries that read aggregates, with parameters other than the defaults."""
 
 
 def store(engine: Engine, *attempts: dict[str, Any]) -> None:
@@ -33,7 +39,7 @@ def parsed(row: dict[str, Any]) -> dict[str, Any]:
 
 def mark(engine: Engine) -> int:
     with engine.connect() as connection:
-        return int(connection.execute(select(rollup_mark.c.through_id)).scalar_one())
+        return int(connection.execute(select(func.max(rollup_mark.c.through_id))).scalar_one())
 
 
 def included(engine: Engine) -> int:
@@ -66,7 +72,10 @@ def test_answers_from_aggregates_equal_those_from_attempts(name: str, both_ways:
     before, engine = both_ways
     assert before[name].rows
     same(catalog.run(engine, name), before[name])
-    same(catalog.run(engine, name, days=1), before[name, 1])
+    same(catalog.run(engine, name, **QUESTIONS[name]), before[name, "other"])
+
+
+_REQUEST = ("task_id", "client", "requested_epoch")
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
@@ -77,9 +86,20 @@ def both_ways(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathF
         url = request.getfixturevalue("postgres_server").new_database()
     engine = open_database(url)
     month = [*history(3_000, newest=NEWEST), *(row for number in range(4) for row in odd(number))]
-    store(engine, *month[1_000:], *month[:1_000])  # rows of earlier hours arrive late
+    chance = random.Random(1)
+    chance.shuffle(month)  # rows of earlier hours, and those of a take, arrive late
+    store(engine, *month)
+    requests = [
+        (f"root-{number}", f"client-{number % 3}", NEWEST - 90 * DAY_S * (number == 1)) for number in range(6)
+    ]
+    with writing(engine) as connection:
+        connection.execute(
+            insert(http_request), [dict(zip(_REQUEST, each, strict=True)) for each in requests]
+        )
     before: dict[Any, catalog.Answer] = {name: catalog.run(engine, name) for name in QUESTIONS}
-    before |= {(name, 1): catalog.run(engine, name, days=1) for name in QUESTIONS}
+    before |= {
+        (name, "other"): catalog.run(engine, name, **parameters) for name, parameters in QUESTIONS.items()
+    }
     assert rollups.advance_once(engine, step=900) == 900
     assert rollups.advance_once(engine, step=1_500) == 1_500
     yield before, engine
@@ -165,3 +185,39 @@ def test_mark_never_passes_the_newest_attempt(engine: Engine) -> None:
     assert rollups.advance_once(engine, step=3) == 2
     with engine.connect() as connection:
         assert mark(engine) == connection.execute(select(func.max(task_run.c.id))).scalar_one()
+
+
+def test_takes_that_get_a_next_one_later_are_counted_again(engine: Engine) -> None:
+    def made(take: int, findings: str, run_s: float) -> list[dict[str, Any]]:
+        common = {"job": "j", "segment": 1, "take": take, "engine": "e"}
+        verify = {"task_name": "voxchord.verify", "findings": findings, "score": 0.5, "run_s": 0.25}
+        return [attempt(**common, run_s=run_s), attempt(**common | verify)]
+
+    def answers() -> list[tuple[Any, ...]]:
+        return [row[:2] + row[2:3] + row[4:7] for row in catalog.run(engine, "takes").rows]
+
+    store(engine, *made(0, "noise", 2.0))
+    assert rollups.advance(engine) == 2
+    assert answers() == [("e", "noise", 1, 0, 0, None)]
+    decoded, verified = made(1, "silence", 4.0)
+    store(engine, decoded)
+    assert rollups.advance(engine) >= 1
+    store(engine, verified)
+    assert answers() == [("e", "noise", 1, 1, 0, 4.25), ("e", "silence", 1, 0, 0, None)]
+    rollups.advance(engine)
+    again = {"job": "j", "segment": 1, "take": 1, "engine": "e", "task_name": "voxchord.verify"}
+    store(engine, attempt(**again, findings="silence", score=0.5, run_s=0.25))
+    rollups.advance(engine)
+    assert answers() == [("e", "noise", 1, 1, 0, 4.5), ("e", "silence", 1, 0, 0, None)]
+
+
+def test_aggregates_of_a_later_release_catch_up_with_those_of_an_earlier(engine: Engine) -> None:
+    store(engine, *history(50, newest=NEWEST))
+    before = {name: catalog.run(engine, name) for name in ("bound", "memory")}
+    rollups.advance_once(engine, step=20)
+    with writing(engine) as connection:  # as the migration leaves a history that was aggregated before
+        connection.execute(text("DELETE FROM rollup_memory"))
+        connection.execute(update(rollup_mark).where(rollup_mark.c.name == "figures").values(through_id=0))
+    assert [rollups.advance_once(engine, step=30) for _ in range(3)] == [20, 30, 0]
+    for name, answer in before.items():
+        same(catalog.run(engine, name), answer)

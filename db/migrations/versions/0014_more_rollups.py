@@ -1,0 +1,68 @@
+"""Aggregates for `busy`, `clients`, `memory` and `takes`, with a mark of their own."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0014"
+down_revision = "0013"
+branch_labels = None
+depends_on = None
+
+_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def upgrade() -> None:
+    _rollup(
+        "memory",
+        "Aggregates by hour and peak memory, for percentiles in MiB; rows of one key add up.",
+        sa.Column("task_name", sa.Text(), nullable=True),
+        sa.Column("peak_mib", sa.BigInteger(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=True),
+        sa.Column("rss_peak_max_bytes", sa.BigInteger(), nullable=True),
+        sa.Column("limit_max_pct", sa.Float(precision=53), nullable=True),
+    )
+    _rollup(
+        "request_cost",
+        "Aggregates by hour and request; rows of one key add up.",
+        sa.Column("root_id", sa.Text(), nullable=True),
+        sa.Column("job", sa.Text(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=True),
+        sa.Column("run_sum_s", sa.Float(precision=53), nullable=True),
+        sa.Column("cpu_sum_s", sa.Float(precision=53), nullable=True),
+        sa.Column("audio_sum_s", sa.Float(precision=53), nullable=True),
+        sa.Column("gpu_active_sum_s", sa.Float(precision=53), nullable=True),
+    )
+    _rollup(
+        "take",
+        "Permanent aggregates of takes by hour and findings; rows of one key add up.",
+        sa.Column("engine", sa.Text(), nullable=True),
+        sa.Column("findings", sa.Text(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=True),
+        sa.Column("n_score", sa.BigInteger(), nullable=True),
+        sa.Column("score_sum", sa.Float(precision=53), nullable=True),
+        sa.Column("n_made_again", sa.BigInteger(), nullable=True),
+        sa.Column("n_replaced", sa.BigInteger(), nullable=True),
+        sa.Column("next_run_sum_s", sa.Float(precision=53), nullable=True),
+        sa.Column("next_cpu_sum_s", sa.Float(precision=53), nullable=True),
+    )
+    _rollup(
+        "worker",
+        "Aggregates by hour and worker; rows of one key add up.",
+        sa.Column("worker", sa.Text(), nullable=True),
+        sa.Column("n", sa.BigInteger(), nullable=True),
+        sa.Column("busy_sum_s", sa.Float(precision=53), nullable=True),
+        sa.Column("concurrency_max", sa.Integer(), nullable=True),
+    )
+    op.execute("INSERT INTO rollup_mark (name, through_id) VALUES ('figures', 0)")
+
+
+def _rollup(name: str, comment: str, *columns: sa.Column[object]) -> None:
+    op.create_table(
+        f"rollup_{name}",
+        sa.Column("id", _ID, autoincrement=True, nullable=False),
+        sa.Column("hour_epoch", sa.BigInteger(), nullable=True),
+        *columns,
+        sa.PrimaryKeyConstraint("id", name=f"rollup_{name}_pkey"),
+        comment=comment,
+    )
+    op.create_index(f"rollup_{name}_hour_epoch_idx", f"rollup_{name}", ["hour_epoch"], unique=False)

@@ -302,34 +302,10 @@ task_run = Table(
     Index(None, "root_id"),
     Index(None, "job"),
     Index(None, "task_id", "attempt"),
-    # Each of the next seven covers one or two queries, in their order of grouping and ranking.
+    # Each of the next four covers one or two queries, in their order of grouping and ranking.
     Index(
         "task_run_waiting_idx",
         *("started_epoch", "queue", "broker_wait_s", "prefetch_wait_s", "queue_wait_s"),
-    ),
-    Index(
-        "task_run_energy_idx",
-        *("task_name", "engine", "device", "energy_scope", "started_epoch", "audio_s", "cpu_user_s"),
-        *("cpu_system_s", "cpu_children_s", "gpu_active_s", "gpu_energy_j", "cpu_energy_j", "state"),
-        sqlite_where=text("state = 'SUCCESS' AND audio_s > 0"),
-        postgresql_where=text("state = 'SUCCESS' AND audio_s > 0"),
-    ),
-    Index(
-        "task_run_bound_idx",
-        *(
-            "task_name",
-            "started_epoch",
-            "run_s",
-            "cpu_user_s",
-            "cpu_system_s",
-            "cpu_children_s",
-            "cpu_wait_s",
-        ),
-        *("gpu_active_s", "share_s"),
-    ),
-    Index(
-        "task_run_leaks_idx",
-        *("task_name", "worker", "worker_pid", "child_seq", "rss_start_bytes", "started_epoch"),
     ),
     Index(
         "task_run_speed_idx",
@@ -339,15 +315,10 @@ task_run = Table(
         postgresql_where=text("state = 'SUCCESS'"),
     ),
     Index(
-        "task_run_memory_idx",
-        *("task_name", "rss_peak_bytes", "started_epoch", "mem_limit_bytes", "rss_peak_method"),
-        sqlite_where=text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
-        postgresql_where=text("rss_peak_method IN ('hwm_reset', 'hwm_rose')"),
-    ),
-    Index(
-        "task_run_sizing_idx",
-        *("task_name", "engine", "device", "pool", "worker", "started_epoch", "finished_epoch", "run_s"),
-        *("audio_s", "state", "cache_hit"),
+        "task_run_releases_idx",
+        *("app_version", "task_name", "engine", "device", "rtf", "started_epoch"),
+        sqlite_where=text("state = 'SUCCESS' AND rtf IS NOT NULL AND cold_start = 0"),
+        postgresql_where=text("state = 'SUCCESS' AND rtf IS NOT NULL AND cold_start = 0"),
     ),
     Index(
         "task_run_threads_idx",
@@ -356,9 +327,8 @@ task_run = Table(
         postgresql_where=text("pool = 'threads'"),
     ),
     Index(
-        "task_run_takes_idx",
-        *("job", "segment", "take", "task_name", "engine", "findings", "score", "started_epoch", "run_s"),
-        *("cpu_user_s", "cpu_system_s", "cpu_children_s", "state"),
+        "task_run_segment_takes_idx",
+        *("job", "segment"),
         sqlite_where=text("take < 100 AND state = 'SUCCESS'"),
         postgresql_where=text("take < 100 AND state = 'SUCCESS'"),
     ),

@@ -78,6 +78,8 @@ class Range:
         known: dict[str, Callable[[], str]] = {
             "timeFilter": lambda: f"{column} BETWEEN '{since}' AND '{until}'",
             "unixEpochFilter": lambda: f"{column} >= {first} AND {column} <= {last}",
+            "unixEpochFrom": lambda: str(first),
+            "unixEpochTo": lambda: str(last),
             "unixEpochGroupAlias": lambda: f'{grouped} AS "time"',
             "interval": lambda: f"{self.interval_s}s",
         }

@@ -5,7 +5,7 @@ WITH touched AS (
     SELECT DISTINCT job, segment
     FROM task_run
     WHERE id BETWEEN /*:first*/ 1 AND /*:last*/ 0 AND take < 100 AND state = 'SUCCESS'
-        AND started_epoch IS NOT NULL AND job IS NOT NULL AND segment IS NOT NULL
+        AND job IS NOT NULL AND segment IS NOT NULL
 ),
 sides AS (
     SELECT -1 AS sign, /*:first*/ 1 - 1 AS through_id
@@ -22,8 +22,10 @@ made AS (
     FROM touched
     JOIN task_run t ON t.job = touched.job AND t.segment = touched.segment
     JOIN sides ON t.id <= sides.through_id
-    WHERE t.take < 100 AND t.state = 'SUCCESS' AND t.started_epoch IS NOT NULL
+    WHERE t.take < 100 AND t.state = 'SUCCESS'
     GROUP BY sides.sign, t.job, t.segment, t.take
+    -- not above: PostgreSQL 18 expects a search of the index by all its columns up to this one, and scans the table
+    HAVING MIN(t.started_epoch) IS NOT NULL
 ),
 pairs AS (
     SELECT sign, hour_epoch, engine, findings, score,

@@ -8,9 +8,11 @@ from sqlalchemy import Engine, Text, cast, func, select
 
 from db.database import reading
 from db.queries import catalog
-from db.schema import task_run
+from db.schema import job, task_run
 
 DAYS = 30
+_JOBS = 200
+"""Newest jobs whose processes are counted."""
 _DIFFUSION = "voxchord.diffusion"
 
 
@@ -23,7 +25,7 @@ class Rates:
     audio_s: float
     """Audio on which the rates are based."""
     processes: int
-    """Most processes that decoded segments of one job."""
+    """Most processes that decoded segments of one of the newest jobs."""
 
     def work_s(self, audio_s: float, tasks: frozenset[str]) -> float | None:
         """Seconds of work of some tasks; None if the history has not seen each of them."""
@@ -48,6 +50,7 @@ def rates(engine: Engine, name: str, *, days: int = DAYS) -> Rates | None:
 def _processes(engine: Engine, name: str, days: int) -> int:
     run = task_run.c
     newest = select(func.max(run.started_epoch)).scalar_subquery()
+    jobs = select(job.c.id).order_by(job.c.created_epoch.desc(), job.c.id.desc()).limit(_JOBS)
     process = func.coalesce(run.host, "") + "/" + func.coalesce(run.worker, "") + "/"
     per_job = (
         select(func.count(func.distinct(process + cast(run.worker_pid, Text))).label("n"))
@@ -57,6 +60,7 @@ def _processes(engine: Engine, name: str, days: int) -> int:
             run.state == "SUCCESS",
             func.coalesce(run.cache_hit, 0) == 0,
             run.started_epoch >= newest - days * 86400,
+            run.job.in_(jobs),
         )
         .group_by(run.job)
         .subquery()

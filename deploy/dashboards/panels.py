@@ -22,6 +22,8 @@ _SINCE_HOUR = re.compile(
     r"hour_epoch >= \(SELECT MAX\(started_epoch\) FROM task_run\) / 3600 \* 3600 - /\*:days\*/ \d+ \* 86400"
 )
 _AGGREGATED = re.compile(r"\bFROM (v_outcome|v_process|v_request)\b")
+_BY_HOUR = re.compile(r"\bFROM (v_memory|v_take)\b")
+_HOURS = "hour_epoch >= $__unixEpochFrom() / 3600 * 3600 AND hour_epoch <= $__unixEpochTo()"
 
 
 def promql(expr: str, legend: str = "", *, now: bool = False, buckets: bool = False) -> Json:
@@ -60,7 +62,8 @@ def sql(text: str, *, over_time: bool = False) -> Json:
 def question(name: str, *, over_time: str = "", **given: str) -> Json:
     """Build a query from `db/queries`, restricted to the dashboard's time range.
 
-    A range need not start at a full hour, so panels read attempts where the query reads hourly aggregates.
+    A range need not start at a full hour, so panels read attempts where the query reads hourly aggregates. Of
+    aggregates that are not sums over attempts they read the hours that the range touches.
 
     Args:
         over_time: columns of the time series, starting with the one named `time`.
@@ -68,7 +71,7 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
     """
     text = catalog.code(catalog.source(name, "postgresql"))
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
-    text = _SINCE_HOUR.sub("$__unixEpochFilter(started_epoch)", text)
+    text = _SINCE_HOUR.sub(_HOURS if _BY_HOUR.search(text) else "$__unixEpochFilter(started_epoch)", text)
     text = _AGGREGATED.sub(r"FROM \1_row", text)
     text = catalog.PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
     if over_time:

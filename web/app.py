@@ -12,7 +12,7 @@ from web.guard import Guard
 from web.jobs import files, segments, upload
 from web.jobs import route as jobs
 from web.page import route as page
-from web.routes import check, health, job_comparison, job_script, job_stages, models, voices
+from web.routes import check, health, job_comparison, job_script, job_stages, models, voice_consents, voices
 from web.scripts import route as books
 from web.service import Service
 from web.speech import route as speech
@@ -21,6 +21,7 @@ _ROUTERS: tuple[APIRouter, ...] = (
     health.router,
     models.router,
     voices.router,
+    voice_consents.router,
     speech.router,
     books.router,
     jobs.router,

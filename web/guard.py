@@ -18,6 +18,7 @@ from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from pipeline.books.limits import BOOK_BYTES_MAX
+from pipeline.voices.consents import BYTES_MAX as CONSENT_BYTES_MAX
 from tasks.flower.request_guard import BODY_BYTES_MAX, BODY_S, VOICE_BYTES_MAX, is_loopback
 from web.errors import ApiError, of_any
 
@@ -25,6 +26,7 @@ _MULTIPART_BYTES = 64 << 10
 """Headers and fields around an uploaded file."""
 LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"/v1/audio/voices"), VOICE_BYTES_MAX + _MULTIPART_BYTES),
+    (re.compile(r"/v1/audio/voice_consents"), CONSENT_BYTES_MAX + _MULTIPART_BYTES),
     (re.compile(r"/v1/audio/(?:books|jobs/upload)"), BOOK_BYTES_MAX + _MULTIPART_BYTES),
 )
 """Most bytes of a body by path; any other has `BODY_BYTES_MAX`."""

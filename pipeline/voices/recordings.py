@@ -1,7 +1,7 @@
 """Decoding of reference recordings, within bounds.
 
 A recording is passed as bytes, never as a path or URL, and no content can make a decoder open one: libsndfile
-reads memory only, and FFmpeg is restricted to two containers and no protocol.
+reads memory only, and FFmpeg is restricted to three containers and no protocol.
 """
 
 import io
@@ -46,7 +46,7 @@ Block = npt.NDArray[np.float32]
 
 
 def read(name: str, data: bytes) -> Reference:
-    """Decode a recording from the bytes of a file: WAV, FLAC, Ogg, MP3, AIFF, M4A, WebM, …
+    """Decode a recording from the bytes of a file: WAV, FLAC, Ogg, MP3, AIFF, M4A, WebM, AAC, …
 
     Args:
         name: name of the voice, for errors.
@@ -88,7 +88,7 @@ class SndfileSource:
 
 
 class FfmpegSource:
-    """Source of the first audio stream of an M4A or WebM file, as phones and browsers record."""
+    """Source of the first audio stream of an M4A, WebM or AAC file, as phones and browsers record."""
 
     def __init__(self, data: bytes, container: str) -> None:
         # no protocol at all, so that neither playlists nor references inside the file are opened
@@ -113,6 +113,8 @@ def _container(data: bytes) -> str | None:
     """FFmpeg's name of a container that libsndfile does not read; else None."""
     if data[4:8] == b"ftyp":
         return "mov"
+    if data[:1] == b"\xff" and data[1:2] and data[1] & 0xF6 == 0xF0:
+        return "aac"  # ADTS; MP3 has a layer in these bits
     return "matroska" if data.startswith(b"\x1aE\xdf\xa3") else None
 
 

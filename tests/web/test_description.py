@@ -36,7 +36,7 @@ include-method-regex = "GET|POST"  # the job is not deleted
 "path.segment" = { dictionary = "segments", probability = 0.6 }
 
 [[operations]]
-include-path = ["/v1/audio/books", "/v1/audio/jobs/upload", "/v1/audio/voices"]
+include-path = ["/v1/audio/books", "/v1/audio/jobs/upload", "/v1/audio/voices", "/v1/audio/voice_consents"]
 include-method = "POST"
 
 # In a form, a file of any type is sent as its text, which is a file.

@@ -88,6 +88,20 @@ def test_a_voice_is_created_used_and_deleted(found: Found) -> None:
     assert (voices["prompted"]["kind"], voices["prompted"]["param"]) == ("BadRequestError", "type")
 
 
+def test_recordings_of_consent_are_managed(found: Found) -> None:
+    consents = found["voiceConsents"]
+    first, second = consents["made"]
+    shown = {"name": "Nora", "language": "en-US", "object": "audio.voice_consent"}
+    assert shown.items() <= first.items()
+    assert consents["listed"] == [second["id"], first["id"]], "page by page"
+    assert consents["one"] == first
+    assert consents["renamed"] == {**first, "name": "Nora, in May"}
+    assert consents["voice"]["id"] == "nora.recorded"
+    assert (consents["unknown"]["status"], consents["unknown"]["param"]) == (400, "consent")
+    assert consents["deleted"] == {"id": first["id"], "object": "audio.voice_consent", "deleted": True}
+    assert consents["again"]["kind"] == "NotFoundError"
+
+
 @pytest.mark.parametrize(
     ("name", "kind", "status", "param"),
     [

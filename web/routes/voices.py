@@ -6,12 +6,14 @@ from typing import Annotated, BinaryIO, Literal
 from fastapi import APIRouter, File, Form, UploadFile
 from pydantic import BaseModel
 
+from pipeline.voices.consents import ID
 from pipeline.voices.library import Voices, free_name
 from tasks.flower.request_guard import VOICE_BYTES_MAX
 from web import errors
 from web.access.clients import Client, ClientDep
 from web.access.voices import ClientVoices
 from web.errors import ApiError, not_found
+from web.routes.voice_consents import consents_of
 from web.service import Service, ServiceDep
 from web.speech.request import OPENAI_VOICES
 
@@ -88,7 +90,7 @@ async def create_voice(
         Form(
             min_length=1,
             max_length=_CONSENT_MAX,
-            description="The person's consent: its ID or words; it is stored.",
+            description="The person's consent: the ID of a recorded one, or words; it is stored.",
         ),
     ],
 ) -> CreatedVoice:
@@ -102,13 +104,28 @@ def _created(service: Service, client: Client, name: str, file: BinaryIO, consen
     data = file.read(VOICE_BYTES_MAX + 1)
     if len(data) > VOICE_BYTES_MAX:
         raise ApiError(413, f"more than {VOICE_BYTES_MAX:,} bytes", param="audio_sample", code="too_large")
+    recorded = _recorded(service, client, consent)
     voices, now = service.voices, datetime.now(UTC)
     own = ClientVoices(voices, client).own(free_name(name, reserved=service.engines.presets()))
     voices.add(own, data)
     given = {"consent": consent, "client": client.name, "given_at": now.isoformat(timespec="seconds")}
-    voices.record_consent(own, given)
+    voices.record_consent(own, given | recorded)
     notices = list(voices.notices(own))
     return CreatedVoice(id=name, name=name, created_at=int(now.timestamp()), notices=notices)
+
+
+def _recorded(service: Service, client: Client, consent: str) -> dict[str, str]:
+    """Label, language and hash of a recorded consent; nothing for a consent in words.
+
+    Raises:
+        ApiError: 400, the client has no recorded consent of this ID.
+    """
+    if not ID.fullmatch(consent):
+        return {}
+    found = consents_of(service, client).find(consent)
+    if found is None:
+        raise ApiError(400, f"there is no voice consent {consent!r}", param="consent", code="invalid_consent")
+    return {"name": found.name, "language": found.language, "sha256": found.sha256}
 
 
 @router.delete(_PATH + "/{voice}")

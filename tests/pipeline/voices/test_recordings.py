@@ -53,7 +53,7 @@ def test_libsndfile_formats_are_read(container: str) -> None:
     assert samples.dtype == np.float32
 
 
-@pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("webm", "libopus")])
+@pytest.mark.parametrize(("container", "codec"), [("ipod", "aac"), ("webm", "libopus"), ("adts", "aac")])
 def test_phone_and_browser_formats_are_read(container: str, codec: str) -> None:
     samples, rate_hz = reading(recorded(container, codec))
     assert rate_hz == 48_000

@@ -82,6 +82,22 @@ async function voices() {
   return { created, bytes, deleted, again, prompted }
 }
 
+async function voiceConsents() {
+  const consents = client.audio.voiceConsents
+  const make = name => consents.create({ name, language: 'en-US', recording: fs.createReadStream(VOICE) })
+  const made = [await make('Nora'), await make('Otto')]
+  const listed = []
+  for await (const each of consents.list({ limit: 1 })) listed.push(each.id)
+  const one = await consents.retrieve(made[0].id)
+  const renamed = await consents.update(made[0].id, { name: 'Nora, in May' })
+  const asked = { name: 'nora.recorded', consent: made[0].id, audio_sample: fs.createReadStream(VOICE) }
+  const voice = await client.audio.voices.create(asked)
+  const unknown = await failure(() => client.audio.voices.create({ ...asked, consent: `cons_${'0'.repeat(32)}` }))
+  const deleted = await consents.delete(made[0].id)
+  const again = await failure(() => consents.retrieve(made[0].id))
+  return { made, listed, one, renamed, voice, unknown, deleted, again }
+}
+
 async function errors() {
   const limited = new OpenAI({ ...given, apiKey: LIMITED_KEY })
   await limited.audio.speech.create(speech)
@@ -116,5 +132,5 @@ async function aborts() {
 }
 
 const found = {}
-for (const part of [models, formats, streamed, events, brokenEvents, fields, voices, errors, aborts]) found[part.name] = await part()
+for (const part of [models, formats, streamed, events, brokenEvents, fields, voices, voiceConsents, errors, aborts]) found[part.name] = await part()
 console.log(JSON.stringify(found))

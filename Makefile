@@ -11,32 +11,38 @@ COMPILE := $(VENV)/bin/python -m compileall -qq -j 0 $(VENV)/lib || true
 # Compiled modules are kept, whatever the environment of the caller says: each process starts sooner.
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: run test pytest quick books-test slow-test model-test listen listen-test console-test http-test page-test kernel-test lint clean
+.PHONY: run test pytest pytest-model quick books-test slow-test model-test listen listen-test console-test http-test page-test kernel-test lint clean
 
 run: $(VENV)/.run
 	$(VENV)/bin/python voxchord.py render examples/radio_play.txt -o out/radio_play.flac
 
-# Much of a test is waiting, so four processes keep two cores busy. Each reckons with one core of its own.
+# Much of a test is waiting, so four processes keep two cores busy. Each reckons with one core of its own. The model's
+# tests have a process of their own: no other has to import PyTorch.
 PYTEST := OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest
 SHARED := -n 4 --dist loadfile --no-loadscope-reorder
+PART := not slow and not listen and not http and not books
+MODEL := pipeline/engines/vibevoice tests/pipeline/engines/vibevoice tests/bench tests/tasks/test_vibevoice.py \
+	tests/cli/commands/test_doctor_model.py tests/pipeline/checking/full/test_torch_file.py
+NO_MODEL := $(MODEL:%=--ignore=%)
 test: $(VENV)/.test
-	+$(MAKE) --no-print-directory --jobs 2 lint pytest
+	+$(MAKE) --no-print-directory --jobs 3 pytest-model pytest lint
 
 pytest: $(VENV)/.test
-	$(PYTEST) $(SHARED) -m 'not slow and not listen and not http and not books'
+	$(PYTEST) $(SHARED) -m '$(PART)' $(NO_MODEL)
+
+pytest-model: $(VENV)/.test
+	$(PYTEST) -q -m '$(PART)' $(MODEL)
 
 # The slow tests of all but the model: kills and brokers in trouble, whole renders, every voice.
 slow-test: $(VENV)/.test
-	$(PYTEST) $(SHARED) -m 'slow and not listen and not http and not books' --ignore=tests/pipeline/engines/vibevoice --ignore=tests/tasks/test_vibevoice.py
+	$(PYTEST) $(SHARED) -m 'slow and not listen and not http and not books' $(NO_MODEL)
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
-NO_TORCH := --ignore=pipeline/engines/vibevoice --ignore=tests/pipeline/engines/vibevoice
 quick: $(VENV)/.test lint
-	$(PYTEST) -n 2 -q -m 'not slow and not listen and not http and not books' -k 'not postgresql and not s3 and not both_databases' $(NO_TORCH) \
+	$(PYTEST) -n 2 -q -m '$(PART)' -k 'not postgresql and not s3 and not both_databases' $(NO_MODEL) \
 		pipeline db tasks tests/pipeline tests/db tests/golden tests/test_docs.py tests/test_language.py tests/test_layout.py
 
 # All of the model's tests: exactness in every arrangement, memory over many segments, each check of a GPU.
-MODEL := pipeline/engines/vibevoice tests/pipeline/engines/vibevoice tests/bench tests/tasks/test_vibevoice.py
 model-test: $(VENV)/.test
 	$(PYTEST) $(MODEL) -m 'not listen'
 

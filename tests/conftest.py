@@ -5,6 +5,7 @@ xdist's own groups (`--dist loadgroup`, xdist 3.8.0) have no effect with pytest 
 that xdist appends to the IDs of tests.
 """
 
+import gc
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePosixPath
@@ -38,6 +39,17 @@ class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
     def _split_scope(self, nodeid: str) -> str:
         return group_of(nodeid)
+
+
+def pytest_configure() -> None:
+    """Collect no garbage while tests are collected: all that they allocate lives to the end."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was allocated until now out of later garbage collections."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)  # a run in one process may do without xdist

@@ -10,7 +10,13 @@ from subprocess import CompletedProcess
 ROOT = Path(__file__).parent.parent.parent
 _forks = multiprocessing.get_context("forkserver")
 # with what a command imports when it needs it
-_forks.set_forkserver_preload(["cli.main", "cli.progress", "db.database", "pipeline.stages", "pydantic"])
+_forks.set_forkserver_preload(
+    [
+        *("cli.main", "cli.progress", "db.database", "db.queries.catalog", "pipeline.stages"),
+        *("pipeline.engines.hibari.engine", "pipeline.normalization.normalizer"),
+        *("pydantic.json_schema", "pydantic.type_adapter", "rich.markdown", "numpy.random"),
+    ]
+)
 
 
 def run(

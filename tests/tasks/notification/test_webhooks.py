@@ -9,7 +9,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 
 from bench.harness.silence import Silence
 from bench.harness.waiting import until
@@ -104,6 +103,8 @@ def test_openais_client_verifies_the_signature(receiver: Receiver) -> None:
     webhooks = allowed(f"127.0.0.1:{receiver.port}")
     webhooks.send(receiver.url, "3f.1.failed", FACTS, f"{OWNER}/{RUN}/my-book")
     ((headers, body),) = receiver.received
+    from openai import OpenAI
+
     client = OpenAI(api_key="k", webhook_secret=webhooks.secret_of(OWNER))
     client.webhooks.verify_signature(body, headers, tolerance=10**9)
     with pytest.raises(Exception, match="signature"):
@@ -238,6 +239,8 @@ def test_a_jobs_webhook_gets_its_outcomes_and_the_operators_address_none(
         notifier.check()
     assert len(receiver.received) == 2
     headers, body = receiver.received[-1]
+    from openai import OpenAI
+
     OpenAI(api_key="k").webhooks.verify_signature(body, headers, secret=webhooks.secret_of(OWNER))
     content = json.loads(body)
     assert (content["type"], content["data"]["id"]) == ("audio.job.failed", "my-book")

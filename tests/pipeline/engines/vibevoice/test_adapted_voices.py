@@ -18,7 +18,6 @@ from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.pipeline.engines.vibevoice import adapters
-from tests.tools import slow
 
 SETTINGS = EngineSettings(device="cpu", slots=2, positions=512, frames=128, prefix_bytes=1 << 20)
 SEGMENT = SegmentText((Line(0, "Hello there."), Line(1, "Hello to you.")), speakers=2, seed=7)
@@ -58,13 +57,14 @@ def adapted(talkative: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[
     return f"{talkative}+lora:{folder}@{SCALE}", str(merged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
-        slow(DOUBLE),
-        slow({"dtype": "float32"}),
+        DOUBLE,
+        {"dtype": "float32"},
         {"dtype": "bfloat16"},
-        slow({"dtype": "bfloat16", "quantize": True}),
+        {"dtype": "bfloat16", "quantize": True},
     ],
     ids=lambda options: "-".join(map(str, options.values())),
 )

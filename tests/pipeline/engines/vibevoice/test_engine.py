@@ -71,6 +71,7 @@ def in_one_call(
     return audio[0]
 
 
+@pytest.mark.slow
 def test_the_stages_give_the_samples_of_one_call_of_transformers(untied: Path) -> None:
     model, engine = reference.load(untied), VibeVoice(str(untied), SETTINGS)
     numbers = range(8)
@@ -93,6 +94,7 @@ def outcome(engine: VibeVoice, segment: SegmentText) -> Samples:
         return np.zeros(0, np.float32)
 
 
+@pytest.mark.slow
 def test_each_stage_reports_its_load_once(talkative: Path) -> None:
     """Text loads the tokenizer, speaker the encoder, diffusion the decoder; each the first time only."""
     engine, segment = VibeVoice(str(talkative), SETTINGS), script(4)
@@ -117,6 +119,7 @@ def test_each_stage_reports_its_load_once(talkative: Path) -> None:
     assert stages() == [0, 0, 0, 0]
 
 
+@pytest.mark.slow
 def test_a_cancelled_segment_ends_and_the_others_continue(talkative: Path) -> None:
     engine = VibeVoice(str(talkative), SETTINGS)
     options = engine.options({"dtype": "float32"})

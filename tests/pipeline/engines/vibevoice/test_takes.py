@@ -48,6 +48,7 @@ def work(talkative: Path, tmp_path: Path) -> SegmentWork:
     return work
 
 
+@pytest.mark.slow
 def test_a_take_in_smaller_segments_has_all_lines_under_the_same_key(work: SegmentWork) -> None:
     progress = Progress()
     request = work.takes.request(3, PROFILE)
@@ -66,6 +67,7 @@ def test_a_take_in_smaller_segments_has_all_lines_under_the_same_key(work: Segme
     assert not work.takes.has_audio(0)
 
 
+@pytest.mark.slow
 def test_a_take_in_parts_repeats(work: SegmentWork) -> None:
     request = TakeRequest(5, {PARTS: 2}, "hand")
     for take in (100, 101):

@@ -41,8 +41,9 @@ def test_one_segment_equals_generate(model: Reference, weights: Weights) -> None
     assert_equal(model, weights, [one], 1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cut", [True, False])
-@pytest.mark.parametrize("slots", [slow(2), 3, slow(5), slow(8)])
+@pytest.mark.parametrize("slots", [2, 3, 5, 8])
 def test_segments_that_join_late_equal_generate_one_by_one(
     model: Reference, weights: Weights, slots: int, cut: bool
 ) -> None:
@@ -181,7 +182,8 @@ def test_the_positions_of_a_pass_are_bounded(
     assert max(len(pieces) for pieces in passes) == 2
 
 
-@pytest.mark.parametrize("native_min", [slow(linear.NATIVE_MIN), 1])
+@pytest.mark.slow
+@pytest.mark.parametrize("native_min", [linear.NATIVE_MIN, 1])
 def test_in_half_precision_the_same_segment_gives_the_same_bits_in_any_company(
     model: Reference, half: Path, native_min: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

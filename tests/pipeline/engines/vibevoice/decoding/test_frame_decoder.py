@@ -99,6 +99,7 @@ def test_regions_run_uncompiled_without_a_compiler(
     assert [record.message.partition(":")[0] for record in caplog.records] == ["fused kernels are off"]
 
 
+@pytest.mark.slow
 def test_rows_with_different_solver_steps_equal_generate(model: Reference, weights: Weights) -> None:
     ones = [segments.case(model, 20, seed, segments.frame_tokens(model, 4)) for seed in (1, 2, 3)]
     requests = [segments.request(model, one) for one in ones]
@@ -210,6 +211,7 @@ def test_a_frame_synchronises_once(model: Reference, weights: Weights, count: in
     assert seen.found.total() <= CROSSINGS_MAX, seen.found.most_common()
 
 
+@pytest.mark.slow
 def test_a_segment_ends_at_its_token_limit_and_at_the_end_of_its_slot(
     model: Reference, weights: Weights
 ) -> None:

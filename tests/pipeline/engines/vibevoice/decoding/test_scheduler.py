@@ -46,6 +46,7 @@ def request(frames: int, seed: int = 0) -> Callable[[], SegmentRequest]:
     return lambda: SegmentRequest(prompt, (4,), torch.Generator().manual_seed(seed), tokens_max=frames)
 
 
+@pytest.mark.slow
 def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
     batch, ended = scheduler(model, 1), []
 
@@ -63,6 +64,7 @@ def test_the_longest_waiting_segment_goes_first(model: Model) -> None:
     assert ended == [60, 30, 10, 3]
 
 
+@pytest.mark.slow
 def test_a_segment_is_overtaken_a_limited_number_of_times(model: Model) -> None:
     batch, ended = scheduler(model, 1), []
 
@@ -138,6 +140,7 @@ def test_segments_report_how_long_they_waited_for_the_decoder(model: Model) -> N
     assert waited(3) == []
 
 
+@pytest.mark.slow
 def test_a_waiting_segment_checks_its_control(model: Model) -> None:
     batch = scheduler(model, 1)
 
@@ -153,6 +156,7 @@ def test_a_waiting_segment_checks_its_control(model: Model) -> None:
         assert busy.result().size == 60 * 3200
 
 
+@pytest.mark.slow
 def test_the_time_of_earlier_segments_is_reported_exactly(model: Model) -> None:
     batch, first, second = scheduler(model, 1), Watch(), Watch()
     with ThreadPoolExecutor(2) as threads:

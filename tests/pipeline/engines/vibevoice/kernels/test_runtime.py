@@ -34,5 +34,6 @@ def test_the_pages_of_the_compiler_are_evicted() -> None:
     assert int(printed(COMPILE)) < 10, "MB of the 70 that it takes, but for what other processes have too"
 
 
+@pytest.mark.slow
 def test_the_compiler_is_not_loaded_without_our_kernels() -> None:
     assert printed(FLOAT32) == "False"

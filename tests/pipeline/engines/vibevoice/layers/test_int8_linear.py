@@ -33,6 +33,7 @@ def test_int8_weights_are_within_two_percent() -> None:
     assert error_of(Linear) < error_of(Int8Linear) < 0.02
 
 
+@pytest.mark.slow
 def test_a_segment_is_decoded_with_int8_weights(talkative: Path) -> None:
     settings = EngineSettings(device="cpu", slots=2, positions=1024, frames=512)
     engine = VibeVoice(str(talkative), settings)

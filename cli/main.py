@@ -22,6 +22,7 @@ from cli.commands import (
     voices,
 )
 from cli.commands.inspection import chapters, check, diff, say
+from cli.commands.publishing import handover
 from pipeline.delivery.permissions import make_private
 
 app = typer.Typer(
@@ -46,6 +47,7 @@ app.command()(jobs.submit)
 app.command("jobs")(jobs.list_jobs)
 app.command()(jobs.status)
 app.command()(jobs.fetch)
+app.command()(handover.handover)
 app.command()(jobs.cancel)
 app.command()(retry.retry)
 app.command()(bundle.bundle)

@@ -40,6 +40,8 @@ SUBTITLE_FORMATS: Mapping[str, FileFormat] = MappingProxyType(
 )
 ARCHIVE = ".zip"
 """End of the formats that are an archive of one file per chapter."""
+RAW = "pcm"
+"""The format that is samples without a container."""
 READ_ALONG = "epub"
 """The format that is a book with its audio."""
 DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))

@@ -16,6 +16,7 @@ from tasks.broker.message_screen import ScreenMessages
 from tasks.broker.queues import QUEUES
 from tasks.broker.transport import Broker, queue, redis_tls, sentinel_options
 from tasks.broker.transport import of as broker_of
+from tasks.handover.sender import HandOverBooks
 from tasks.metering import install, instruments, prometheus
 from tasks.notification.notifier import SendNotices
 from tasks.orchestration.resources import VoxchordApp
@@ -44,7 +45,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     for module in (render, retry, diff, stages, stitch, takes, reconcile):
         module.register(app)
     app.steps["consumer"].update(STEPS)
-    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices))
+    app.steps["worker"].update((parent_watch.EndWithStarter, CheckInternals, SendNotices, HandOverBooks))
     app.user_options["worker"].add(parent_watch.OPTION)
     signals.celeryd_init.connect(_make_private, weak=False)
     signals.celeryd_init.connect(_make_safe, weak=False)

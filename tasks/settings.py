@@ -233,6 +233,37 @@ class Settings:
             "doc": "Secret from which the signing secrets of webhooks are derived, at least 16 characters."
         },
     )
+    handover: str = field(
+        default="",
+        metadata={
+            "doc": "Finished jobs that are handed over by themselves: `books` (those with chapters or a "
+            "book's metadata) or `all`. Empty: only those of the command `handover`."
+        },
+    )
+    library: str = field(
+        default="",
+        metadata={
+            "doc": "Folder that a player watches; finished books are put there as "
+            "`Author/Series/Title/Title.m4b`."
+        },
+    )
+    audiobookshelf_url: str = field(
+        default="",
+        metadata={"doc": "Audiobookshelf server that gets finished books, as in `http://127.0.0.1:13378`."},
+    )
+    audiobookshelf_key: str = field(
+        default="",
+        repr=False,
+        metadata={"doc": "API key of an Audiobookshelf user who may upload."},
+    )
+    audiobookshelf_library: str = field(
+        default="",
+        metadata={"doc": "Library in Audiobookshelf, its name or ID. Empty: the only one of books."},
+    )
+    audiobookshelf_folder: str = field(
+        default="",
+        metadata={"doc": "Folder of that library, its path or ID. Empty: the first one."},
+    )
     budget_s: int = field(
         default=0,
         metadata={"doc": "Seconds after which a running job is notified as over its budget. 0: never."},
@@ -330,6 +361,14 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")
+    if found.handover not in ("", "books", "all"):
+        raise OptionError("VOXCHORD_HANDOVER", f"{found.handover!r} is neither books nor all")
+    if found.handover and not (found.library or found.audiobookshelf_url):
+        raise OptionError("VOXCHORD_HANDOVER", "needs VOXCHORD_LIBRARY or VOXCHORD_AUDIOBOOKSHELF_URL")
+    if found.audiobookshelf_url and not found.audiobookshelf_url.startswith(("http://", "https://")):
+        raise OptionError("VOXCHORD_AUDIOBOOKSHELF_URL", "is no http or https address")
+    if found.audiobookshelf_url and not found.audiobookshelf_key:
+        raise OptionError("VOXCHORD_AUDIOBOOKSHELF_KEY", "is missing; Audiobookshelf asks for one")
     found.speech_server.check()
     if found.webhook_hosts and len(found.webhook_secret) < _SECRET_MIN:
         raise OptionError("VOXCHORD_WEBHOOK_SECRET", f"needs at least {_SECRET_MIN} characters")
@@ -350,16 +389,21 @@ def child_environment(settings: Settings, environ: Mapping[str, str] = os.enviro
     Args:
         environ: further variables to pass on; those of other settings are dropped.
     """
-    rooted = replace(settings, state=settings.state.absolute(), store=_rooted(settings.store))
+    rooted = replace(
+        settings,
+        state=settings.state.absolute(),
+        store=_rooted(settings.store),
+        library=_rooted(settings.library),
+    )
     inherited = {name: value for name, value in environ.items() if not name.startswith(PREFIX)}
     given = {entry.name: getattr(rooted, entry.name) for entry in fields(Settings)}
     changed = {name: value for name, value in given.items() if value != getattr(Settings(), name)}
     return {**inherited, **{PREFIX + name.upper(): _written(value) for name, value in changed.items()}}
 
 
-def _rooted(store: str) -> str:
-    """Store URL with a relative folder made absolute."""
-    return store if not store or "://" in store else str(Path(store).absolute())
+def _rooted(place: str) -> str:
+    """Folder or URL, with a relative folder made absolute."""
+    return place if not place or "://" in place else str(Path(place).absolute())
 
 
 def _written(value: Any) -> str:

@@ -19,6 +19,7 @@ from pipeline.errors import (
     StoreError,
 )
 from pipeline.jobs.plans import Plan, checked_id
+from tasks.handover.receivers import offer
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
@@ -82,6 +83,8 @@ def _end(task: VoxchordTask, plan: Plan, run: int) -> dict[str, Any]:
             raise Ignore("belongs to an earlier run of this job")
         outcome = _closed(task, plan, run)
     if not existed or (task.request.delivery_info or {}).get("redelivered"):
+        if not isinstance(outcome, PipelineError):
+            offer(resources.jobs, plan, outcome, resources.settings)
         answer(app, plan.job)  # a process that ended the job may have died before it did
     if not resources.roots.waiting(plan.job):
         resources.roots.answered(plan.job, "")

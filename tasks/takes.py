@@ -7,6 +7,7 @@ from pipeline.engines.protocol import PARTS, PARTS_MAX
 from pipeline.errors import OptionError, PipelineError
 from pipeline.jobs.plans import Plan, checked_id
 from pipeline.jobs.takes import is_take
+from tasks.handover.receivers import offer
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
 from tasks.orchestration import chord
@@ -82,6 +83,7 @@ def pick(self: VoxchordTask, job: str, segment: int, take: int) -> dict[str, Any
         profile = resources.engine_of(plan.options).profile
         with attempt_recorded(resources, job, "pick", control):
             manifest = finalize.revise(jobs, plan, profile, control, revision, watched=control)
+        offer(jobs, plan, manifest, resources.settings)
         note(segments=manifest["segments"], audio_s=manifest["duration_s"], cache_hit=False)
         return manifest
 

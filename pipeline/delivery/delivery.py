@@ -49,6 +49,7 @@ class Delivery:
         targets: files by what they hold.
         folder: folder for files whose names are known later. It holds those of one delivery and no others:
             it must be new or empty, or hold only files of an earlier delivery, which are replaced or removed.
+        mixes: tells by the name of another file in the folder if it must not be there.
         inputs: files that the command reads, which are never replaced.
         force: replace files that voxchord did not write; others in the folder stay.
     """
@@ -59,10 +60,12 @@ class Delivery:
         targets: Mapping[Path, str],
         *,
         folder: Path | None = None,
+        mixes: Callable[[str], bool] = lambda name: not name.startswith("."),
         inputs: Iterable[Input] = (),
         force: bool = False,
     ) -> None:
         self.store, self.targets, self.folder, self.force = store, targets, folder, force
+        self._mixes = mixes
         self._inputs = {identity: each.what for each in inputs if (identity := each.identity())}
 
     def check(self) -> None:
@@ -136,9 +139,9 @@ class Delivery:
             return
         if not self.folder.is_dir():
             raise OptionError("output", f"{self.folder} is no folder; choose another output")
-        present = sorted(path.name for path in self.folder.iterdir() if not path.name.startswith("."))
+        present = sorted(path.name for path in self.folder.iterdir())
         delivered = self._delivered(self.folder)
-        foreign = [name for name in present if name not in delivered]
+        foreign = [name for name in present if name not in delivered and self._mixes(name)]
         if foreign:
             shown = ", ".join(foreign[:_NAMED_MAX]) + (", …" if len(foreign) > _NAMED_MAX else "")
             reason = (
@@ -146,7 +149,7 @@ class Delivery:
                 "the book's own, or give --force to leave them there"
             )
             raise OptionError("output", f"{reason}; {advice}" if advice else reason)
-        self._refuse_loss([self.folder / name for name in present], advice=advice)
+        self._refuse_loss([self.folder / name for name in present if name in delivered], advice=advice)
 
     def _replace(self, target: Path, copy: Path, sha256: str) -> None:
         """Replace a file, which is known as ours before, while and after it is replaced.

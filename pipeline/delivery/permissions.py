@@ -1,8 +1,10 @@
 """Permissions of files: those of the service are private, delivered ones follow the user's umask."""
 
+import contextlib
 import os
 import re
 import stat
+from collections.abc import Iterator
 from contextvars import ContextVar
 from pathlib import Path
 
@@ -12,6 +14,16 @@ _user_umask: ContextVar[int | None] = ContextVar("user_umask", default=None)
 def make_private() -> None:
     """Make all new files of this process private, and remember the user's umask for delivered ones."""
     _user_umask.set(os.umask(0o077))
+
+
+@contextlib.contextmanager
+def permissions_of(folder: Path) -> Iterator[None]:
+    """Deliver files that those can read who can read a folder."""
+    given = _user_umask.set(0o777 & ~stat.S_IMODE(folder.stat().st_mode))
+    try:
+        yield
+    finally:
+        _user_umask.reset(given)
 
 
 def user_umask() -> int:

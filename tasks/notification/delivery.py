@@ -13,7 +13,7 @@ _TIMEOUT_S = 10.0
 
 
 class NotDeliveredError(Exception):
-    """A notification that was not accepted. The message never repeats the URL, which may hold a key."""
+    """A notification or a book that was not accepted. The message never repeats the URL or a key."""
 
 
 def problem(url: str) -> str | None:

@@ -5,9 +5,9 @@ Jobs only write to the outbox of the store, so that no receiver can delay or fai
 
 import logging
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from celery import bootsteps
 
@@ -20,11 +20,44 @@ from tasks.broker.queues import INTAKE
 from tasks.notification import delivery
 from tasks.notification.delivery import NotDeliveredError, address_hash
 from tasks.notification.webhooks import Webhooks, webhooks_of
+from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
 
 _CHECK_S = 5.0
 NO_WEBHOOKS = Webhooks((), "")
+
+
+Receiver = tuple[str, Callable[[], object]]
+"""Address, and a function that sends a notice there or raises NotDeliveredError."""
+
+
+class Sender(Protocol):
+    """Sends what is due."""
+
+    def check(self) -> None: ...
+
+
+def send_to(outbox: Outbox, notice: Notice, receivers: Iterable[Receiver], what: str) -> None:
+    """Send a claimed notice to the receivers that do not have it; failures are tried again with back-off.
+
+    Args:
+        what: noun for the log.
+    """
+    sent_to, problems = list(notice.sent_to), []
+    for address, send in receivers:
+        if address_hash(address) not in sent_to:
+            try:
+                send()
+                sent_to.append(address_hash(address))
+            except NotDeliveredError as error:
+                problems.append(str(error))
+    if not problems:
+        outbox.sent(notice)
+        return
+    wait_s = outbox.failed(notice, tuple(sent_to))
+    again = "it is dropped" if wait_s is None else f"tried again in {wait_s:.0f} s"
+    log.warning("%s %s was not delivered (%s); %s", what, notice.id, "; ".join(sorted(set(problems))), again)
 
 
 class Notifier:
@@ -55,7 +88,7 @@ class Notifier:
                 self._check_budget(job)
         for notice in self.outbox.due():
             if self.outbox.begin(notice):
-                self._send(notice)
+                send_to(self.outbox, notice, self._receivers(notice), "notification")
 
     def _check_budget(self, job: str) -> None:
         try:
@@ -71,25 +104,7 @@ class Notifier:
     def _begun_s(self, plan: Plan) -> float:
         return self.jobs.coordination.begun_s(plan.job) or plan.created_s
 
-    def _send(self, notice: Notice) -> None:
-        sent_to, problems = list(notice.sent_to), []
-        for url, send in self._receivers(notice):
-            if address_hash(url) not in sent_to:
-                try:
-                    send()
-                    sent_to.append(address_hash(url))
-                except NotDeliveredError as error:
-                    problems.append(str(error))
-        if not problems:
-            self.outbox.sent(notice)
-            return
-        wait_s = self.outbox.failed(notice, tuple(sent_to))
-        again = "it is dropped" if wait_s is None else f"tried again in {wait_s:.0f} s"
-        log.warning(
-            "notification %s was not delivered (%s); %s", notice.id, "; ".join(sorted(set(problems))), again
-        )
-
-    def _receivers(self, notice: Notice) -> Iterator[tuple[str, Callable[[], None]]]:
+    def _receivers(self, notice: Notice) -> Iterator[Receiver]:
         """Yield addresses, and functions that send the notice there."""
         for url in self.addresses if notice.for_operator else ():
             yield url, partial(delivery.send, url, notice.id, notice.facts)
@@ -101,32 +116,32 @@ class Notifier:
 class SendNotices(bootsteps.StartStopStep):
     """Boot step that runs the notifier in a thread, if the settings name addresses."""
 
+    purpose = "notifications"
+
     def __init__(self, worker: Any, **options: Any) -> None:
         super().__init__(worker, **options)
         self._stopped = threading.Event()
 
     def start(self, worker: Any) -> None:
-        settings = worker.app.settings
+        sender = self.sender(worker.app.settings, worker.app.resources.jobs)
+        if sender is not None and INTAKE[0] in worker.app.amqp.queues.consume_from:
+            threading.Thread(target=self._run, args=(sender,), name=self.purpose, daemon=True).start()
+
+    def sender(self, settings: Settings, jobs: Jobs) -> Sender | None:
+        """Sender by the settings; None if there are no receivers."""
         webhooks = webhooks_of(settings)
-        wanted = settings.notify_urls or webhooks.enabled
-        if wanted and INTAKE[0] in worker.app.amqp.queues.consume_from:
-            notifier = Notifier(
-                worker.app.resources.jobs,
-                settings.notify_urls,
-                settings.notify_events,
-                settings.budget_s,
-                webhooks,
-            )
-            threading.Thread(target=self._run, args=(notifier,), name="notifier", daemon=True).start()
+        if not (settings.notify_urls or webhooks.enabled):
+            return None
+        return Notifier(jobs, settings.notify_urls, settings.notify_events, settings.budget_s, webhooks)
 
     def stop(self, worker: Any) -> None:
         self._stopped.set()
 
-    def _run(self, notifier: Notifier) -> None:
+    def _run(self, sender: Sender) -> None:
         while not self._stopped.wait(_CHECK_S):
             try:
-                notifier.check()
+                sender.check()
             except (StoreError, OSError) as error:
-                log.info("notifications wait for the store: %s", error)
+                log.info("%s wait for the store: %s", self.purpose, error)
             except PipelineError as error:
-                log.warning("notifications: %s", error)
+                log.warning("%s: %s", self.purpose, error)

@@ -1,0 +1,1 @@
+"""Commands that hand finished books over to players and podcast clients."""

@@ -1,0 +1,1 @@
+"""Hand-over of finished books to the players that the operator names."""

@@ -1,6 +1,7 @@
 """Latency and memory of the HTTP service.
 
     python -m bench.http                  # about eight minutes on two cores, five of them with slow readers
+    python -m bench.http --only-readers   # six minutes
     python -m bench.http --readers-s 60
 
 `ttfb_p50_ms` and `ttfb_p95_ms` are the time from the request to the first byte of audio, by clients at once
@@ -15,6 +16,7 @@ same jobs until the last one has its plan.
 
 `rss_per_stream_bytes` is what the server's memory grows by for each of 200 readers of 4 kB/s in five
 minutes, `others_p50_ms` the time to the first byte of other clients once all of them read,
+`others_alone_p50_ms` that of the same clients before,
 `readers_started_s` the time until then, and `readers_lost` the number of those whose stream broke off. A
 reader that is answered 429 comes again after the time of `Retry-After`; `readers_busy` counts such answers.
 """
@@ -44,6 +46,7 @@ READERS = 200
 _READ_BYTES = 4000
 _READ_S = 1.0
 _DIRECT_WORDS = 2000
+_ALONE = 20
 _seeds = itertools.count(1)
 
 
@@ -52,11 +55,16 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=12, help="Requests of each kind.")
     parser.add_argument("--readers", type=int, default=READERS, help="Slow readers at once.")
     parser.add_argument("--readers-s", type=int, default=300, help="Time for which they read.")
+    parser.add_argument("--only-readers", action="store_true", help="Measure the slow readers alone.")
     given = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="voxchord-bench-"))
     try:
         with http_service(folder / "state") as service:
-            print(json.dumps(measured(service, given.rounds, given.readers, given.readers_s)))
+            if given.only_readers:
+                warm_up(service)
+                print(json.dumps(slow_readers(service, given.readers, given.readers_s)))
+            else:
+                print(json.dumps(measured(service, given.rounds, given.readers, given.readers_s)))
     finally:
         shutil.rmtree(folder)
 
@@ -226,6 +234,7 @@ class _Readers:
 
 def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str, Any]:
     """Memory of the server with many slow readers of one long text, and the latency of others meanwhile."""
+    alone = one_by_one(service, 100, _ALONE)
     idle(service)
     process = service.process()
     before = process.memory_info().rss
@@ -252,6 +261,9 @@ def slow_readers(service: HttpService, readers: int, seconds: float) -> dict[str
         "readers_started_s": round(started_s, 1),
         "readers_busy": len(state.busy),
         "readers_lost": len(state.lost),
+        "readers_s": seconds,
+        "others_alone_p50_ms": percentile(alone, 50),
+        "others_alone_p95_ms": percentile(alone, 95),
         "others_p50_ms": percentile(others, 50),
         "others_p95_ms": percentile(others, 95),
     }

@@ -33,6 +33,7 @@ _WITHOUT_DIGITS = tuple(rule for rule in RULES if not any(need <= DIGITS for nee
 """Rules that may find something in a text without a digit."""
 Reads = Mapping[str, re.Pattern[str] | None]
 """Rules that an engine needs no help with: the pattern of what it reads right itself, None for all."""
+_NOTHING = re.compile(r"(?!)")
 _SPACES = re.compile(r"  +|(?<=\s) (?=[.,;:!?])")
 
 
@@ -50,20 +51,17 @@ def normalized(text: str, kinds: Collection[str] = KINDS, *, reads: Reads = Mapp
     """
     words, features = text, features_of(text)
     for rule in RULES if _DIGIT.search(text) else _WITHOUT_DIGITS:
-        if rule.kind in kinds and may_match(_NEEDS[rule.name], features):
-            before, words = words, _applied(rule, words, reads)
+        own = reads.get(rule.name, _NOTHING)
+        if own is not None and rule.kind in kinds and may_match(_NEEDS[rule.name], features):
+            before, words = words, _applied(rule, words, own)
             if words != before:
                 features = features_of(words)
     return words if words == text else _SPACES.sub(lambda found: " " if found[0].strip() == "" else "", words)
 
 
-def _applied(rule: Rule, text: str, reads: Reads) -> str:
-    own = reads.get(rule.name)
-    if rule.name in reads and own is None:
-        return text
-
+def _applied(rule: Rule, text: str, own: re.Pattern[str]) -> str:
     def spoken(found: Found) -> str:
-        if own is not None and own.match(found.string, found.start()):
+        if own.match(found.string, found.start()):
             return found[0]
         words = rule.spoken(found)
         return found[0] if words is None else words

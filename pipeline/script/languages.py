@@ -96,7 +96,7 @@ def language_of(text: str) -> str | None:
     >>> language_of("Guten Abend, wie geht es dir heute?"), language_of("It was late."), language_of("Oslo!")
     ('de', 'en', None)
     """
-    words = Counter(word.casefold() for word in _WORD.findall(text))
+    words = Counter(map(str.casefold, _WORD.findall(text)))
     if words.total() < _WORDS_MIN:
         return None
     hits = {code: sum(words[word] for word in words.keys() & common) for code, common in _COMMON.items()}

@@ -53,6 +53,6 @@ def spoken_words(text: str) -> int:
     """
     wide = sum(map(is_wide, text)) if not text.isascii() else 0
     if not wide:
-        return sum(any(map(str.isalnum, word)) for word in text.split())
+        return sum(word[0].isalnum() or any(map(str.isalnum, word)) for word in text.split())
     narrow = "".join(" " if is_wide(letter) else letter for letter in text)
     return spoken_words(narrow) + math.ceil(wide * WORDS_PER_CHARACTER)

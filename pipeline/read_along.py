@@ -8,17 +8,15 @@ from pathlib import Path
 
 from pipeline.books.read_along.book import write_read_along
 from pipeline.books.read_along.timing import SpokenWord
-from pipeline.file_formats import READ_ALONG
+from pipeline.file_formats import READ_ALONG, sound_of
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.stitching.mixer import Stitched
 
-_SOUND = "m4b"
-
 
 def sound_format(plan: Plan) -> str:
     """Format in which a job's audio is joined."""
-    return _SOUND if plan.options.format == READ_ALONG else plan.options.format
+    return sound_of(READ_ALONG) if plan.options.format == READ_ALONG else plan.options.format
 
 
 def finished_file(jobs: Jobs, plan: Plan, stitched: Stitched, sound: Path, out: Path) -> Stitched:

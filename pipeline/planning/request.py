@@ -12,7 +12,7 @@ from pipeline.books.reader import read
 from pipeline.canonical_json import canonical_json
 from pipeline.engines.protocol import Engine, Options
 from pipeline.errors import OptionError
-from pipeline.file_formats import AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT, READ_ALONG
+from pipeline.file_formats import ARCHIVES, AUDIO_FORMATS, DEFAULT_AUDIO_FORMAT, READ_ALONG
 from pipeline.planning.cast_entry import names_of
 from pipeline.planning.casting import Speaker
 from pipeline.planning.check import Check, Summary, check
@@ -307,10 +307,9 @@ def _problems_of_types(own: Mapping[str, Any], rest: Mapping[str, Any]) -> Itera
 
 def _problem_of_splitting(file_format: str) -> dict[str, str]:
     """Reason why files of a format cannot be split, by the option."""
-    archives = [name for name in AUDIO_FORMATS if name.endswith(".zip")]
-    if file_format in archives:
+    if file_format in ARCHIVES:
         return {}
-    return {"split_hours": f"needs an archive for its files: a format of {', '.join(archives)}"}
+    return {"split_hours": f"needs an archive for its files: a format of {', '.join(ARCHIVES)}"}
 
 
 def _problem(name: str, value: Any) -> str | None:

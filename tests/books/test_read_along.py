@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import subprocess
 import time
 import zipfile
 from collections.abc import Iterator
@@ -25,8 +24,8 @@ from pipeline.script import sentences
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from tests.books import samples
+from tests.books.probe import epubcheck
 from tests.books.rendering import made
-from tests.tools import tool
 
 SMIL, XHTML = "{http://www.w3.org/ns/SMIL}", "{http://www.w3.org/1999/xhtml}"
 OPF = "{http://www.idpf.org/2007/opf}"
@@ -99,15 +98,6 @@ def unmarked(text: str) -> str:
         if piece == "</span>":
             opened.pop()
     return "".join(plain)
-
-
-def epubcheck(path: Path) -> str:
-    """Errors and warnings of epubcheck, whose program is a Java archive."""
-    command = [tool("java"), "-jar", tool("epubcheck"), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert "EPUBCheck completed" in done.stdout + done.stderr
-    found = (done.stdout + done.stderr).splitlines()
-    return "\n".join(line for line in found if re.match(r"(FATAL|ERROR|WARNING)", line))
 
 
 def test_epubcheck_finds_nothing(book: Book, tmp_path: Path) -> None:

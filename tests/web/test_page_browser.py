@@ -1,6 +1,7 @@
 """Tests of the page in a real browser. Screenshots are written to `out/page`."""
 
 import random
+import zipfile
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -161,6 +162,24 @@ def test_a_book_is_uploaded_once_and_its_chapters_are_chosen(
     assert seen["at"] == pytest.approx(made[2]["start_s"], abs=0.1)
     assert seen["text"] > 100
     assert seen["markdown"][-3:] == list(samples.CHAPTERS)
+
+
+def test_pace_and_other_names_of_a_cast_and_an_archive(
+    service: HttpService, driver: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "play.mp3.zip"
+    seen = node.walked(driver, "cast.mjs", PICTURES, {"PAGE_URL": service.url, "FILE": str(file)})
+    assert (seen["axe"], seen["wide"], seen["complaints"]) == ([], [], [])
+    assert (seen["before"], seen["after"]) == (["Ben", "Benny", "Ann"], ["Ben", "Ann"])
+    assert "pace 1.9: engine hibari has 0.6 to 1.6" in seen["faulty"][0]["reason"]
+    assert seen["focus"] == "Pace of Ben", "the focus stays where it was when the cast is shown again"
+    assert seen["summary"] == "Pace and other names of Ben: pace 1.2, also Benny"
+    assert seen["request"]["voices"] == {"Ben": {"pace": 1.2, "aliases": ["Benny"]}}
+    assert seen["heard"] in (200, 206)
+    assert "M4B, a file per chapter (ZIP)" in seen["offered"]
+    assert "MP3, a file per chapter (ZIP)" not in seen["offered"]
+    with zipfile.ZipFile(file) as archive:
+        assert [name for name in archive.namelist() if name.endswith(".mp3")] == ["01 One.mp3", "02 Two.mp3"]
 
 
 def test_two_jobs_are_compared_side_by_side(service: HttpService, driver: Path) -> None:

@@ -1,6 +1,7 @@
 """Files of a job: audio, whole or so far, subtitles, times of turns and words, and the report."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,7 +13,7 @@ from db.reports import job_page
 from db.reports.job_timeline import load
 from pipeline import finalize
 from pipeline.engines.protocol import Uncontrolled
-from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS
+from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS, sound_of
 from pipeline.views.states import newest_manifest
 from tasks.flower.history_routes import ATTEMPTS_MAX
 from web.errors import ApiError, not_found
@@ -41,7 +42,7 @@ async def get_content(
     revision: Revision = None,
     so_far: Annotated[bool, Query(description="Of a running job, its finished start.")] = False,
 ) -> Response:
-    """Get the audio file. It honours ranges."""
+    """Get the audio file. It honours ranges. The start of a running job is one file, not an archive."""
     if so_far and await job.away(_is_running):
         return await job.away(_so_far)
     manifest = await job.away(_manifest, revision)
@@ -71,7 +72,8 @@ def _manifest(job: FoundJob, revision: int | None = None) -> Mapping[str, Any]:
 
 def _so_far(job: FoundJob) -> FileResponse:
     plan = job.plan()
-    jobs, name = job.service.jobs, plan.options.format
+    jobs, name = job.service.jobs, sound_of(plan.options.format)
+    plan = replace(plan, options=replace(plan.options, format=name, split_hours=None))
 
     def write(path: Path) -> None:
         if finalize.join_so_far(jobs, plan, Uncontrolled(), path) is None:

@@ -4,12 +4,18 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
 from pipeline.errors import OptionError
+from pipeline.file_formats import ARCHIVES
 from pipeline.planning.cast_entry import GAIN_DB_MAX, GAIN_DB_MIN, PACE_MAX, PACE_MIN, Entry
-from pipeline.planning.request import FIRST_WORDS_MAX, FIRST_WORDS_MIN
+from pipeline.planning.request import (
+    FIRST_WORDS_MAX,
+    FIRST_WORDS_MIN,
+    SPLIT_HOURS_MAX,
+    SPLIT_HOURS_MIN,
+)
 from pipeline.script.turns import NARRATOR
 from web.access.voices import ClientVoices
 from web.jobs.records import JOB_NAME
@@ -17,13 +23,15 @@ from web.numbers import Number, Whole
 from web.scripts.source import GivenScript, Source, hashed
 from web.speech.request import OptionValue, Translation, VoiceId
 
-FileFormat = Literal["mp3", "opus", "aac", "flac", "wav", "pcm", "m4b", "epub"]
+FileFormat = Literal[
+    "mp3", "opus", "aac", "flac", "wav", "pcm", "m4b", "epub", "mp3.zip", "m4b.zip", "opus.zip", "flac.zip"
+]
 _METADATA_MAX = 16
 Short = Annotated[str, Field(max_length=64)]
 Value = Annotated[str, Field(max_length=512)]
 _OWN_FIELDS = {
     *("format", "title", "form", "symbols", "first_segment_words", "engine", "model", "on_error"),
-    *("base_job", "namespace", "webhook", "lexicon", "segment_owner"),
+    *("base_job", "namespace", "webhook", "lexicon", "segment_owner", "split_hours"),
 }
 """Options that have fields of their own, or belong to the service."""
 
@@ -75,12 +83,25 @@ class JobFields(ReadingFields):
         None, pattern=f"^{JOB_NAME}$", description="ID of the client's choice; not `upload`."
     )
     response_format: FileFormat = "mp3"
+    split_hours: Number | None = Field(
+        None,
+        ge=SPLIT_HOURS_MIN,
+        le=SPLIT_HOURS_MAX,
+        description="Most hours of each file of an archive (`mp3.zip`, …); by default a file is a chapter.",
+    )
     title: str = Field("", max_length=200)
     on_error: Literal["fail", "gap"] = "fail"
     first_segment_words: Whole | None = Field(None, ge=FIRST_WORDS_MIN, le=FIRST_WORDS_MAX)
     base_job: str | None = Field(None, description="ID of a job whose picked takes are adopted.")
     webhook: str | None = Field(None, max_length=2000, description="Address that gets the outcome.")
     metadata: dict[Short, Value] = Field(default_factory=dict, max_length=_METADATA_MAX)
+
+    @field_validator("split_hours")
+    @classmethod
+    def _of_an_archive(cls, hours: float | None, info: ValidationInfo) -> float | None:
+        if hours is not None and info.data.get("response_format", ARCHIVES[0]) not in ARCHIVES:
+            raise PydanticCustomError("no_archive", f"needs a response_format of {', '.join(ARCHIVES)}")
+        return hours
 
 
 class CreateJob(JobFields, GivenScript):
@@ -146,6 +167,7 @@ def own_options(request: JobFields, namespace: str, base_job: str | None) -> dic
     """Options of a job that have fields of their own."""
     given = {
         "format": request.response_format,
+        "split_hours": request.split_hours,
         "title": request.title,
         "on_error": request.on_error,
         "first_segment_words": request.first_segment_words,

@@ -16,7 +16,7 @@ from web.scripts.source import TurnInput
 
 router = APIRouter(tags=["jobs"], responses=RESPONSES)
 _READING_FIELDS = ("lexicon", "symbols")
-_INHERITED = ("seed", "verify", "takes_max", "loudness", "split_hours")
+_INHERITED = ("seed", "verify", "takes_max", "loudness")
 
 
 class TurnPlace(BaseModel):
@@ -63,6 +63,7 @@ def job_script(job: FoundJob, plan: Plan) -> JobScript:
         },
         "response_format": "m4b" if options.format == READ_ALONG else options.format,
         "title": options.title,
+        "split_hours": options.split_hours,
         "on_error": options.on_error,
         "first_segment_words": options.first_segment_words,
         "options": {**own, **reading, **plan.engine_options},

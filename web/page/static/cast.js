@@ -10,6 +10,7 @@ export const loadVoices = async signal => (await get(PATH, signal)).voices.filte
 
 export function castTable(voices, onChange) {
   const chosen = new Map()
+  const further = new Map()
   const rows = h('ul', { class: 'cast' })
   const add = button('Add a voice…', () => newVoice(voices).then(added => { if (added) show(speakers) }), { class: 'quiet' })
   let speakers = []
@@ -26,30 +27,71 @@ export function castTable(voices, onChange) {
     return select
   }
 
+  /** Pace and other names of a speaker, as they were entered. */
+  function details(speaker) {
+    const own = further.get(speaker.name) ?? { pace: '', aliases: '', open: false }
+    further.set(speaker.name, own)
+    const changed = (key, value) => { own[key] = value; onChange() }
+    const pace = h('input', { type: 'number', min: 0.25, max: 4, step: 0.05, placeholder: '1', value: own.pace, 'aria-label': `Pace of ${speaker.name}`,
+      on: { change: () => changed('pace', pace.value) } })
+    const aliases = h('input', { maxlength: 500, placeholder: 'Benny, Mr. B.', value: own.aliases, 'aria-label': `Other names of ${speaker.name}`,
+      on: { change: () => changed('aliases', aliases.value) } })
+    const shown = [own.pace && `pace ${own.pace}`, own.aliases && `also ${own.aliases}`].filter(Boolean).join(', ')
+    const element = h('details', { class: 'further', open: own.open, on: { toggle: () => { own.open = element.open } } },
+      h('summary', {}, 'Pace and other names', h('span', { class: 'hidden' }, ` of ${speaker.name}`), shown ? `: ${shown}` : ''),
+      h('div', { class: 'pair' }, field('Pace', pace, 'Factor of the speaking rate.'), field('Other names', aliases, 'With commas, as the script has them.')))
+    return element
+  }
+
+  /** A voice alone, or an entry with pace and other names. */
+  function entry(name) {
+    const own = further.get(name)
+    const aliases = (own?.aliases ?? '').split(',').map(each => each.trim()).filter(Boolean)
+    const pace = Number(own?.pace) || 1
+    const voice = chosen.get(name)
+    if (pace === 1 && !aliases.length) return voice
+    return { ...(voice === undefined ? {} : { voice }), ...(pace === 1 ? {} : { pace }), ...(aliases.length ? { aliases } : {}) }
+  }
+
   /** A voice that nobody has. */
   function unused() {
     const used = new Set(speakers.map(speaker => chosen.get(speaker.name) ?? speaker.voice))
     return (voices.find(voice => !used.has(voice.id)) ?? voices[0])?.id ?? ''
   }
 
+  const controls = row => [...row?.querySelectorAll('select, button, summary, input') ?? []]
+
+  /** Speaker and number of the control that has the focus, which the cast keeps when it is shown again. */
+  function placeOfFocus() {
+    const row = document.activeElement.closest?.('.cast li')
+    return row ? { speaker: row.dataset.speaker, index: controls(row).indexOf(document.activeElement) } : null
+  }
+
+  /** Those with an entry. */
+  function names() {
+    return [...new Set([...chosen.keys(), ...further.keys()])].filter(name => entry(name) !== undefined)
+  }
+
   function show(found) {
     speakers = found
-    for (const name of chosen.keys()) if (!found.some(each => each.name === name)) chosen.delete(name)
+    for (const own of [chosen, further]) for (const name of own.keys()) if (!found.some(each => each.name === name)) own.delete(name)
+    const focused = placeOfFocus()
     rows.replaceChildren(...found.map(speaker => {
       const select = selection(speaker)
       const hear = button('Hear', () => busy(hear, () => preview(select.value)), { 'aria-label': `Hear the voice of ${speaker.name}` })
-      return h('li', {},
+      return h('li', { 'data-speaker': speaker.name },
         h('div', { class: 'who' }, h('strong', {}, speaker.name), h('small', {}, `${plural(speaker.turns, 'turn')}, ${plural(speaker.words, 'word')}`)),
-        select, hear)
+        select, hear, details(speaker))
     }))
+    if (focused) controls([...rows.children].find(row => row.dataset.speaker === focused.speaker))[focused.index]?.focus()
     add.hidden = !found.length
   }
 
   return {
     element: h('div', {}, rows, add),
     show,
-    voices: () => Object.fromEntries(chosen),
-    names: () => [...chosen.keys()],
+    voices: () => Object.fromEntries(names().map(name => [name, entry(name)])),
+    names,
     give(name) { chosen.set(name, unused()) },
     take(name) { chosen.delete(name) },
   }

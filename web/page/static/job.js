@@ -1,6 +1,7 @@
 // One job: progress, the sound while it grows, the transcript, other takes, changes, downloads.
 import { blob, download, events, get, job as path, JOBS, media, post, remove } from '/page/api.js'
-import { busy, button, clock, dialog, duration, field, h, notify, options, plural } from '/page/dom.js'
+import { busy, button, clock, dialog, duration, h, notify, plural } from '/page/dom.js'
+import { formatChoice, isSound } from '/page/formats.js'
 import { Player } from '/page/player.js'
 import { report } from '/page/report.js'
 import { ended, statusOf } from '/page/status.js'
@@ -8,7 +9,6 @@ import { takesDialog } from '/page/takes.js'
 import { Timeline } from '/page/timeline.js'
 import { Transcript } from '/page/transcript.js'
 
-const FORMATS = ['mp3', 'm4b', 'opus', 'aac', 'flac', 'wav']
 const STAGES_MS = 1000
 const AGAIN_MS = 2000
 
@@ -136,7 +136,8 @@ class JobPage {
   async complete() {
     const [turns, words, manifest] = await Promise.all(['/turns', '/words', '/manifest'].map(part => get(path(this.id, part), this.signal)))
     this.transcript.time(turns, words)
-    await this.player.finish(await media(path(this.id, `/content?revision=${this.job.revision ?? 0}`)))
+    if (this.isSound) await this.player.finish(await media(path(this.id, `/content?revision=${this.job.revision ?? 0}`)))
+    else this.player.element.hidden = true
     this.extras.replaceChildren(...[await this.contents(manifest), report(manifest)].filter(Boolean))
     await this.warnings()
     if (this.wanted !== null) {
@@ -192,10 +193,21 @@ class JobPage {
     if (index >= 0) this.transcript.reveal(index)
   }
 
+  get isSound() { return isSound(this.job.response_format) }
+
   async hear(index) {
+    if (!this.isSound && this.job.status === 'completed') return this.hearSegment(this.transcript.script.places[index].segments[0])
     const { starts, ends } = this.transcript
     if (starts[index] === undefined || !this.player.ready) return notify('This line is not made yet.')
     return this.player.playPart(starts[index], ends[index])
+  }
+
+  /** Of a file that is no sound, such as an archive, the segment of a line is heard. */
+  async hearSegment(segment) {
+    this.segment?.pause()
+    this.segment = new Audio(await media(path(this.id, `/segments/${segment}/audio?format=mp3`)))
+    this.signal.addEventListener('abort', () => this.segment.pause())
+    return this.segment.play()
   }
 
   async change(index, text) {
@@ -219,20 +231,20 @@ class JobPage {
   downloads() {
     const name = this.job.title.replace(/[^\p{L}\p{N} _.-]+/gu, '').trim() || this.id
     return dialog('Download', close => {
-      const files = [['Audio', '/content', this.job.response_format], ['Subtitles (SRT)', '/subtitles?format=srt', 'srt'],
+      const files = [[this.isSound ? 'Audio' : 'File', '/content', this.job.response_format], ['Subtitles (SRT)', '/subtitles?format=srt', 'srt'],
         ['Subtitles (WebVTT)', '/subtitles?format=vtt', 'vtt'], ['Times of words', '/words', 'words.json'], ['Report of cost', '/report', 'html']]
       const rows = files.map(([label, part, ending]) => {
         const save = button(`${label}, ${ending}`, () => busy(save, () => download(path(this.id, part), `${name}.${ending}`)))
         return h('li', {}, save)
       })
-      const format = h('select', {}, options(FORMATS.filter(each => each !== this.job.response_format).map(each => [each])))
+      const format = formatChoice({ without: this.job.response_format, label: 'Another format', hint: 'Its segments are not made again.' })
       const convert = button('Make it', () => busy(convert, async () => {
-        const made = await post(JOBS, { ...this.transcript.script.request, response_format: format.value, base_job: this.id, metadata: { based_on: this.id } })
+        const made = await post(JOBS, { ...this.transcript.script.request, split_hours: undefined, ...format.request(), base_job: this.id, metadata: { based_on: this.id } })
         close()
         location.hash = `#/jobs/${encodeURIComponent(made.id)}?save=1`
       }))
       return h('div', {}, h('ul', { class: 'files' }, rows),
-        h('div', { class: 'pair' }, field('Another format', format, 'Its segments are not made again.'), convert))
+        format.element, convert)
     })
   }
 }

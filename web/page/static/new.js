@@ -5,6 +5,7 @@ import { BookPanel } from '/page/book.js'
 import { castTable, loadVoices } from '/page/cast.js'
 import { busy, button, duration, field, h, notify, options, plural } from '/page/dom.js'
 import { dropTarget, scriptEditor } from '/page/editor.js'
+import { formatChoice } from '/page/formats.js'
 
 const DRAFT = 'voxchord.draft'
 const BOOK = 'voxchord.book'
@@ -13,7 +14,6 @@ const QUOTED = 'Quoted'
 const PRESETS = [['', 'Levelled'], ['podcast', 'Podcast'], ['audiobook', 'Audiobook (ACX)'], ['broadcast', 'Broadcast (EBU R 128)']]
 const PAUSE_MS = 500
 const FIRST_WORDS = 25
-const FORMATS = [['mp3', 'MP3'], ['m4b', 'M4B'], ['opus', 'Opus'], ['aac', 'AAC'], ['flac', 'FLAC'], ['wav', 'WAV']]
 const BOOK_FILES = /\.(epub|docx|x?html?)$/i
 const EXAMPLE = `Ann: Good morning. Is the kettle on?
 
@@ -37,7 +37,7 @@ class Draft {
     this.cast = castTable(voices, () => this.check())
     this.editor = scriptEditor({ onInput: () => this.changed(), onFile: file => this.dropped(file) })
     this.title = h('input', { maxlength: 200, placeholder: 'Untitled' })
-    this.format = h('select', {}, options(FORMATS, 'mp3'))
+    this.format = formatChoice({ chosen: 'mp3' })
     const engines = models.filter(name => !/^(tts-1|gpt-)/.test(name))
     this.model = h('select', { on: { change: () => this.check() } }, options([['', 'Default'], ...engines.map(name => [name])]))
     this.speed = h('input', { type: 'number', min: 0.25, max: 4, step: 0.05, value: '1', on: { change: () => this.check() } })
@@ -62,7 +62,7 @@ class Draft {
     return h('div', { class: 'side' },
       h('section', { class: 'card', 'aria-labelledby': 'cast' }, h('h2', { id: 'cast' }, 'Cast'), this.quoting, this.cast.element),
       h('section', { class: 'card', 'aria-labelledby': 'takes' }, h('h2', { id: 'takes' }, 'What it will take'), this.estimate,
-        h('div', { class: 'pair' }, field('Title', this.title), field('Format', this.format)),
+        h('div', { class: 'pair' }, field('Title', this.title)), this.format.element,
         h('details', {}, h('summary', {}, 'More options'),
           h('div', { class: 'pair' }, field('Model', this.model), field('Speed', this.speed), field('Emoji', this.symbols), field('Loudness', this.loudness), field('Seed', this.seed, 'Another seed is another performance.'))),
         this.start))
@@ -136,6 +136,7 @@ class Draft {
     this.close.hidden = this.quoting.hidden = !book
     this.example.hidden = book
     this.quoted.checked = false
+    this.format.offerReadAlong(this.book?.book.form === 'epub')
     this.source.replaceChildren(book ? this.book.element : this.editor.element)
     this.cast.show([])
     this.check()
@@ -219,7 +220,7 @@ class Draft {
   }
 
   async create() {
-    const job = await post(JOBS, { ...this.request(), title: this.title.value.trim(), response_format: this.format.value })
+    const job = await post(JOBS, { ...this.request(), title: this.title.value.trim(), ...this.format.request() })
     location.hash = `#/jobs/${encodeURIComponent(job.id)}`
   }
 }

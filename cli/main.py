@@ -22,7 +22,7 @@ from cli.commands import (
     voices,
 )
 from cli.commands.inspection import chapters, check, diff, say
-from cli.commands.publishing import handover
+from cli.commands.publishing import feed, handover
 from pipeline.delivery.permissions import make_private
 
 app = typer.Typer(
@@ -48,6 +48,7 @@ app.command("jobs")(jobs.list_jobs)
 app.command()(jobs.status)
 app.command()(jobs.fetch)
 app.command()(handover.handover)
+app.command()(feed.feed)
 app.command()(jobs.cancel)
 app.command()(retry.retry)
 app.command()(bundle.bundle)

@@ -53,7 +53,7 @@ def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Del
     beside = {ending: manifest["subtitles"][kind] for kind, ending in _SUBTITLES.items()}
     beside |= {ending: manifest[name] for name, ending in _OTHERS.items() if manifest.get(name)}
     contents: dict[Path, Content] = {
-        _beside(output, ending, folder=folder): partial(_copy, jobs, manifest, artifact)
+        _beside(output, ending, folder=folder): partial(copy_artifact, jobs, manifest, artifact)
         for ending, artifact in beside.items()
     }
     with contextlib.ExitStack() as stack:
@@ -61,7 +61,7 @@ def deliver(jobs: Jobs, manifest: Mapping[str, Any], output: Path, delivery: Del
             files = stack.enter_context(audio_files(jobs, manifest, ""))
             contents = {output / name: content for name, content in files.items()} | contents
         else:
-            contents = {output: partial(_copy, jobs, manifest, manifest["audio"]), **contents}
+            contents = {output: partial(copy_artifact, jobs, manifest, manifest["audio"]), **contents}
         advice = f"the finished job is retained: `fetch {manifest['job']} -o OUTPUT` copies it"
         delivery.write(contents, advice)
 
@@ -78,11 +78,11 @@ def audio_files(jobs: Jobs, manifest: Mapping[str, Any], name: str) -> Iterator[
     """
     file_format = manifest["file_format"]
     if not file_format.endswith(ARCHIVE):
-        yield {f"{name}.{file_format}": partial(_copy, jobs, manifest, manifest["audio"])}
+        yield {f"{name}.{file_format}": partial(copy_artifact, jobs, manifest, manifest["audio"])}
         return
     with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="deliver-") as scratch:
         path = Path(scratch) / "audio.zip"
-        _copy(jobs, manifest, manifest["audio"], path)
+        copy_artifact(jobs, manifest, manifest["audio"], path)
         with zipfile.ZipFile(path) as archive:
             yield {Path(member).name: partial(_extract, archive, member) for member in archive.namelist()}
 
@@ -92,7 +92,12 @@ def _extract(archive: zipfile.ZipFile, member: str, path: Path) -> None:
         shutil.copyfileobj(source, target, _BLOCK)
 
 
-def _copy(jobs: Jobs, manifest: Mapping[str, Any], artifact: Mapping[str, Any], path: Path) -> None:
+def copy_artifact(jobs: Jobs, manifest: Mapping[str, Any], artifact: Mapping[str, Any], path: Path) -> None:
+    """Copy a file of a job.
+
+    Raises:
+        RetryableError: it is missing or damaged.
+    """
     objects, name = jobs.store.objects, artifact["name"]
     whole = objects.size(name) == artifact["bytes"]
     if whole:

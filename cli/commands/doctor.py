@@ -5,6 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -197,6 +198,24 @@ def _notifications(found: Settings) -> Iterator[Finding]:
         yield Finding(f"notification address {number}", state, detail)
 
 
+def _handover(found: Settings) -> Iterator[Finding]:
+    from tasks.handover.receivers import audiobookshelf_of
+    from tasks.notification.delivery import NotDeliveredError
+
+    automatic = f"; {found.handover} by themselves" if found.handover else "; by the command `handover`"
+    if found.library:
+        writable = Path(found.library).is_dir() and os.access(found.library, os.W_OK | os.X_OK)
+        detail = found.library + (automatic if writable else ": no folder that can be written to")
+        yield Finding("library", "ok" if writable else "bad", detail, "create, mount or change the folder")
+    if found.audiobookshelf_url:
+        try:
+            yield Finding("Audiobookshelf", "ok", f"{audiobookshelf_of(found).place()}{automatic}")
+        except NotDeliveredError as error:
+            yield Finding("Audiobookshelf", "bad", str(error), "books are tried again for a week")
+    if not (found.library or found.audiobookshelf_url):
+        yield Finding("hand-over", "off", "VOXCHORD_LIBRARY and VOXCHORD_AUDIOBOOKSHELF_URL name no player")
+
+
 def _engines(found: Settings) -> Iterator[Finding]:
     engines = found.registry()
     available = ", ".join(sorted(engines.places))
@@ -301,6 +320,7 @@ CHECKS: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
     _waiting,
     _history,
     _notifications,
+    _handover,
     _engines,
     _speech_server,
     _devices,

@@ -1,5 +1,6 @@
-"""Tests of `handover`."""
+"""Tests of `handover`, and of what `doctor` says about its receivers."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,27 @@ def test_a_job_is_handed_over_to_all_receivers(ask: Run, job: str, tmp_path: Pat
     (placed,), (uploaded,) = ([*folder.rglob("*.mp3")] for folder in (library, server.folder))
     assert placed.read_bytes() == uploaded.read_bytes()
     assert done.stderr == ""
+
+
+def test_doctor_checks_the_receivers(ask: Run, tmp_path: Path) -> None:
+    def findings(**settings: str) -> dict[str, tuple[str, str]]:
+        done = ask("doctor", "--json", **settings)
+        assert audiobookshelf_server.KEY not in done.stdout + done.stderr
+        return {each["what"]: (each["state"], each["detail"]) for each in json.loads(done.stdout)}
+
+    assert findings()["hand-over"][0] == "off"
+    library = tmp_path / "library"
+    with audiobookshelf_server.running(tmp_path / "books") as server:
+        settings = {
+            "VOXCHORD_LIBRARY": str(library),
+            "VOXCHORD_AUDIOBOOKSHELF_URL": server.url,
+            "VOXCHORD_AUDIOBOOKSHELF_KEY": audiobookshelf_server.KEY,
+        }
+        found = findings(**settings)
+        assert found["library"] == ("bad", f"{library}: no folder that can be written to")
+        assert found["Audiobookshelf"] == ("ok", f"Books ({server.folder}); by the command `handover`")
+        library.mkdir()
+        found = findings(**settings, VOXCHORD_HANDOVER="books")
+        assert found["library"] == ("ok", f"{library}; books by themselves")
+    away = findings(**settings)["Audiobookshelf"]
+    assert away == ("bad", f"{server.url.removeprefix('http://')}: ConnectError")

@@ -128,7 +128,8 @@ def test_oldest_artifacts_are_removed_first_by_size(jobs: Jobs, monkeypatch: pyt
 
 def test_hashes_of_delivered_files_stay_and_old_requests_go(jobs: Jobs) -> None:
     jobs.store.overwrite("delivered/a", b"hash")
+    jobs.store.overwrite("handover/a", b"a book that is to be handed over")
     jobs.intake.accept("task", "0" * 20)
     jobs.intake.refuse("another", StoreError("x"))
     collect(jobs, older_than_s=AGELESS, keep_bytes=0)
-    assert names(jobs) == {"delivered/a"}
+    assert names(jobs) == {"delivered/a", "handover/a"}

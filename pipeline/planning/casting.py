@@ -93,11 +93,11 @@ def cast(names: Sequence[str], voices: Mapping[str, Any], profile: Profile, regi
     for name in names:
         entry = given[name].entry if name in given else Entry()
         voice = defaults.get(name) if entry.voice is None else entry.voice
-        if voice is None:
-            continue
         result.problems += [
             CastProblem(reason, name, "", given[name].name) for reason in _beyond(entry, profile)
         ]
+        if voice is None:
+            continue
         try:
             speaker = _speaker(name, voice, profile, registered)
             result.speakers.append(replace(speaker, pace=entry.pace, gain_db=entry.gain_db))

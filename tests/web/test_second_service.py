@@ -16,6 +16,8 @@ SCRIPT = "\n".join(
     for name in ("Ann", "Bo", "Ann", "Cy")
 )
 
+WORDS = "The tide had turned before we reached the quay, and nobody spoke of it."
+
 
 @pytest.mark.http
 def test_a_job_is_spoken_by_a_second_voxchord(keyed: HttpService, tmp_path: Path) -> None:
@@ -40,5 +42,17 @@ def test_a_job_is_spoken_by_a_second_voxchord(keyed: HttpService, tmp_path: Path
         unknown = {**kwargs, "voices": {"Cy": "nobody"}}
         with pytest.raises(Exception, match=r"unknown to speech server .*; it has .*wren"):
             app.send_task("voxchord.render", kwargs=unknown, queue="voxchord").get(timeout=60)
-    plan = Jobs(Store(settings.store_url)).plans.need(manifest["job"])
-    assert plan.revision.startswith(f"{keyed.url}/v1 wav ")
+        usual, slow = (
+            app.send_task("voxchord.render", kwargs={"script": text, "voices": {}}, queue="voxchord").get(
+                timeout=60
+            )
+            for text in (f"Ann: {WORDS}", f"Ann: [rate:0.7]{WORDS}[/rate]")
+        )
+        assert slow["duration_s"] > 1.2 * usual["duration_s"], "the other service spoke it slowly"
+        beyond = {"script": f"Ann: Hello.\n\nAnn: [rate:0.6]{WORDS}[/rate]", "voices": {}}
+        with pytest.raises(Exception, match=r"answers 400 \(.*speed\); it does not take"):
+            app.send_task("voxchord.render", kwargs=beyond, queue="voxchord").get(timeout=60)
+    jobs = Jobs(Store(settings.store_url))
+    assert jobs.plans.need(manifest["job"]).revision.startswith(f"{keyed.url}/v1 wav ")
+    keys = {jobs.plans.segment(each["job"], 0).key for each in (usual, slow)}
+    assert len(keys) == 2

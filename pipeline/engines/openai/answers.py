@@ -1,7 +1,7 @@
 """Answers of a speech server that are no audio: which may pass on another attempt, and which will not.
 
 Servers quote the text of a request in their errors, so nothing of a body is repeated but identifiers of
-errors (`type` and `code`).
+errors (`type`, `code` and `param`).
 """
 
 import email.utils
@@ -20,13 +20,13 @@ _PASSING = re.compile(
 _USED_UP = ("insufficient_quota", "billing_hard_limit_reached")
 """Codes of a 429 that no waiting ends."""
 _ADVICE = {
-    400: "it does not take the model, the voice, the format or an option",
+    400: "it does not take the model, the voice, the format, the speed or an option",
     401: "set VOXCHORD_OPENAI_KEY to a valid key",
     403: "the key of VOXCHORD_OPENAI_KEY may not use it",
     404: "it lacks the path or the model; correct VOXCHORD_OPENAI_URL or VOXCHORD_OPENAI_MODEL",
     405: "it lacks the path; correct VOXCHORD_OPENAI_URL, which ends with /v1",
     413: "lower VOXCHORD_OPENAI_CHARACTERS_MAX",
-    422: "it does not take the model, the voice, the format or an option",
+    422: "it does not take the model, the voice, the format, the speed or an option",
 }
 
 
@@ -138,5 +138,5 @@ def _error_of(body: bytes) -> dict[str, Any] | None:
 
 def _named(error: Mapping[str, Any] | None) -> str:
     """Identifiers of an error."""
-    values = [str((error or {}).get(name)) for name in ("type", "code", "error")]
+    values = [str((error or {}).get(name)) for name in ("type", "code", "param", "error")]
     return ", ".join(dict.fromkeys(v for v in values if v != "None" and _IDENTIFIER.fullmatch(v)))

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,8 +25,10 @@ from pipeline.errors import (
     RetryableError,
     VoiceError,
 )
-from pipeline.planning.request import checked, split_options
-from pipeline.script.parser import parse
+from pipeline.jobs.plans import segments_of
+from pipeline.planning.check import check
+from pipeline.planning.request import JobOptions, accepted, checked, split_options
+from pipeline.script.parser import parse, read
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.pipeline.engines.openai.speech_server import (
@@ -111,6 +114,39 @@ def test_the_pace_is_sent_as_speed_only_if_it_is_another(server: SpeechServerInT
     assert int(engine.semantic(tokens, options).meta["frames"]) < int(
         engine.semantic(tokens, engine.options({})).meta["frames"]
     )
+
+
+def test_a_rate_is_sent_as_speed_times_the_pace_within_the_convention(server: SpeechServerInTests) -> None:
+    engine = OpenAI(settings(server))
+    lines = (Line(0, WORDS), Line(0, "Slowly.", 0.8), Line(0, "At once.", 2.0))
+    for pace, speeds in ((1, [None, 0.8, 2.0]), (2.5, [2.5, 2.0, 4.0])):
+        server.asked.clear()
+        options = engine.options({"pace": pace})
+        tokens = engine.text(SegmentText(lines, 1, 0), options)
+        voice = [engine.speaker(Reference(preset="anna"), options)]
+        engine.diffusion(engine.semantic(tokens, options), voice, 0, options, Uncontrolled())
+        assert [each.body.get("speed") for each in server.speeches] == speeds
+
+
+def test_a_script_with_a_rate_has_another_key_and_says_where_it_is_limited(
+    server: SpeechServerInTests, tmp_path: Path
+) -> None:
+    engine, registered = OpenAI(settings(server)), Voices(Store(str(tmp_path)))
+    pace = {"pace": 2.5}
+    usual, fast, faster, refused = (
+        check(read(text), {"Ann": "anna"}, engine=engine, registered=registered, engine_options=pace)
+        for text in ("Ann: Hi.", *(f"Ann: [rate:{rate}]Hi.[/rate]" for rate in (1.5, 2, 2.1)))
+    )
+    assert usual.notices == fast.notices == ()
+    assert [each.reason for each in faster.notices] == [
+        "has rate 5 and may be spoken at 4, the limit of engine openai"
+    ]
+    assert [each.reason for each in refused.problems] == ["has rate 2.1, but engine openai has 0.5 to 2"]
+    requests = [
+        accepted(each, JobOptions("openai"), engine.options(pace), engine=engine)
+        for each in (usual, fast, faster)
+    ]
+    assert len({segments_of(each, engine.profile)[0].key for each in requests}) == 3
 
 
 def test_a_long_line_is_several_requests_at_its_sentences(server: SpeechServerInTests) -> None:

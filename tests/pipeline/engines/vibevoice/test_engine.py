@@ -28,8 +28,9 @@ from pipeline.errors import (
     ScriptError,
     VoiceError,
 )
+from pipeline.planning.check import check
 from pipeline.planning.request import checked, split_options
-from pipeline.script.parser import parse
+from pipeline.script.parser import parse, read
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tests.pipeline.engines.vibevoice import reference, segments
@@ -182,6 +183,17 @@ def test_speakers_without_recordings_are_refused(checkpoint: Path) -> None:
     engine = VibeVoice(str(checkpoint), SETTINGS)
     with pytest.raises(VoiceError, match="'alto': VibeVoice needs a reference recording"):
         engine.speaker(Reference(preset="alto"), engine.options(OPTIONS))
+
+
+def test_rates_paces_and_ipa_are_refused_with_their_lines(checkpoint: Path, tmp_path: Path) -> None:
+    text = "Ann: Hello.\n\nAnn: [rate:0.9]Slowly.[/rate]\n\nBen: I met [say:/nuːlə/]Nuala[/say]."
+    voices = {"Ben": {"pace": 1.2}}
+    engine, registered = VibeVoice(str(checkpoint)), Voices(Store(str(tmp_path)))
+    found = check(read(text), voices, engine=engine, registered=registered).problems
+    reasons = {(each.line, each.reason.split(";")[0]) for each in found}
+    assert (3, "has rate 0.9, but engine vibevoice has no other rate than its own") in reasons
+    assert (5, "has IPA, which engine vibevoice does not take") in reasons
+    assert (5, "pace 1.2: engine vibevoice has no other rate than its own") in reasons
 
 
 def test_a_silent_recording_is_refused(checkpoint: Path) -> None:

@@ -18,6 +18,7 @@ import httpx2
 
 from pipeline.delivery.library import LibraryBook
 from pipeline.store.artifacts import Store
+from tasks.handover.errors import OccupiedError
 from tasks.notification.delivery import NotDeliveredError
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0, read=600.0)
@@ -61,7 +62,8 @@ class Audiobookshelf:
             force: replace a book that voxchord did not upload.
 
         Raises:
-            NotDeliveredError: the server does not answer, refuses it, or has another book in its place.
+            NotDeliveredError: the server does not answer or refuses it.
+            OccupiedError: it has another book in its place.
         """
         directory = "/".join(book.folders)
         with self._client() as client:
@@ -69,7 +71,7 @@ class Audiobookshelf:
             record = self._record(folder["id"], directory)
             if not (force or store.has(record)) and self._exists(client, directory, folder["fullPath"]):
                 reason = f"{self.host} has another book as {directory!r}"
-                raise NotDeliveredError(f"{reason}; remove it there or use `handover JOB --force`")
+                raise OccupiedError(f"{reason}; remove it there or use `handover JOB --force`")
             store.put(record, b"")
             with contextlib.ExitStack() as opened:
                 parts = [

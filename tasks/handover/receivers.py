@@ -15,6 +15,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import HANDOVER, Outbox
 from pipeline.jobs.plans import Plan
 from pipeline.script.turns import Work
+from tasks.handover.errors import OccupiedError
 from tasks.notification.delivery import NotDeliveredError
 from tasks.settings import Settings
 
@@ -76,7 +77,7 @@ def _into_folder(library: Path, jobs: Jobs, plan: Plan, manifest: dict[str, Any]
     try:
         return str(put_into_library(jobs, plan, manifest, library, force=force))
     except OptionError as error:
-        raise NotDeliveredError(error.reason) from None
+        raise (OccupiedError if library.is_dir() else NotDeliveredError)(error.reason) from None
     except StoreError:
         raise
     except OSError as error:

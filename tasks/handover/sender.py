@@ -13,6 +13,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import Notice
 from pipeline.jobs.plans import Plan
 from pipeline.views.states import newest_manifest
+from tasks.handover.errors import OccupiedError
 from tasks.handover.receivers import HandOver, outbox_of, receivers
 from tasks.notification.delivery import NotDeliveredError
 from tasks.notification.notifier import Receiver, Sender, SendNotices, send_to
@@ -47,12 +48,15 @@ class BookSender:
 
     def _hand_over(self, hand_over: HandOver, plan: Plan, manifest: dict[str, Any]) -> None:
         try:
-            place = hand_over(self.jobs, plan, manifest, False)
+            hand_over(self.jobs, plan, manifest, False)
         except StoreError:
             raise
+        except OccupiedError:  # its message names books
+            reason = f"another book is in its place, which `handover {plan.job}` names"
+            raise NotDeliveredError(reason) from None
         except RetryableError as error:
             raise NotDeliveredError(str(error)) from None
-        log.info("job %s was handed over to %s", plan.job, place)
+        log.info("job %s was handed over", plan.job)
 
 
 class HandOverBooks(SendNotices):

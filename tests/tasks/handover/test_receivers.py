@@ -20,6 +20,7 @@ from pipeline.jobs.plans import Plan
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from tasks.handover.audiobookshelf import Audiobookshelf
+from tasks.handover.errors import OccupiedError
 from tasks.handover.receivers import offer, outbox_of, receivers
 from tasks.handover.sender import BookSender
 from tasks.local.service import LocalService
@@ -224,6 +225,21 @@ def test_a_book_is_retried_until_the_server_takes_it(
     assert notice
 
 
+def test_logs_do_not_name_books(book: Made, library: Path, caplog: pytest.LogCaptureFixture) -> None:
+    jobs = book.jobs
+    settings = Settings(library=str(library), handover="books")
+    (library / PLACE).mkdir(parents=True)
+    (library / PLACE / "other.mp3").touch()
+    outbox_of(jobs).put(book.plan.job, 7, "handover0", {"revision": 0})
+    BookSender(jobs, settings).check()
+    with pytest.raises(OccupiedError, match=r"other\.mp3"):
+        hand_over(settings, book)
+    assert f"which `handover {book.plan.job}` names" in caplog.text
+    assert samples.TITLE not in caplog.text
+    for name, _, _ in list(jobs.store.objects.names("handover")):
+        jobs.store.objects.delete(name)
+
+
 def test_what_a_dead_process_was_sending_is_sent_again(
     archive: Made, library: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -279,7 +295,7 @@ def test_settings_are_checked(variables: dict[str, str], reason: str) -> None:
         load(variables)
 
 
-@pytest.mark.books
+@pytest.mark.slow
 def test_a_service_hands_books_over_by_itself(
     server: AudiobookshelfServer, library: Path, tmp_path: Path
 ) -> None:

@@ -5,6 +5,7 @@ folders have the permissions of the watched folder, so that the player's user ca
 """
 
 import time
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,15 +30,16 @@ class LibraryBook:
     title: str
     author: str = ""
     series: str = ""
+    """Empty without an author, since the folder above a book is its author's."""
 
     @property
     def folders(self) -> tuple[str, ...]:
         """Folders from the library down to the book.
 
-        >>> LibraryBook("Dusk", series="Tales").folders, LibraryBook("Dusk", "Ann Lee", "Tales").folders
+        >>> LibraryBook("Dusk").folders, LibraryBook("Dusk", "Ann Lee", "Tales").folders
         (('Dusk',), ('Ann Lee', 'Tales', 'Dusk'))
         """
-        return (*filter(None, (self.author, self.author and self.series)), self.title)
+        return (*filter(None, (self.author, self.series)), self.title)
 
 
 def library_book(jobs: Jobs, plan: Plan) -> LibraryBook:
@@ -45,7 +47,12 @@ def library_book(jobs: Jobs, plan: Plan) -> LibraryBook:
     work, _ = jobs.plans.book(plan.job)
     title = plan.options.title or work.title or f"Job {plan.job}"
     authors = ", ".join(work.authors)
-    return LibraryBook(*(file_name(name) if name else "" for name in (title, authors, work.series)))
+    return LibraryBook(*map(_name, (title, authors, work.series if authors else "")))
+
+
+def _name(text: str) -> str:
+    """Name of a folder in composed characters, as Audiobookshelf makes it; nothing for nothing."""
+    return file_name(unicodedata.normalize("NFC", text)) if text else ""
 
 
 def put_into_library(

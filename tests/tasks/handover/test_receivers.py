@@ -4,21 +4,25 @@ import os
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from pipeline.books.reader import read
-from pipeline.delivery.library import LibraryBook, put_into_library
+from pipeline.delivery.library import LibraryBook, library_book, put_into_library
 from pipeline.errors import OptionError
 from pipeline.jobs import outbox
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
+from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
+from pipeline.script.turns import Work
 from pipeline.store.artifacts import Store
+from pipeline.voices.library import Voices
 from tasks.handover.audiobookshelf import Audiobookshelf
 from tasks.handover.errors import OccupiedError
 from tasks.handover.receivers import offer, outbox_of, receivers
@@ -269,6 +273,20 @@ def test_claims_of_living_processes_are_renewed(book: Made, monkeypatch: pytest.
     box.sent(notice)
 
 
+def test_a_series_needs_an_author_and_names_are_composed(tmp_path: Path) -> None:
+    jobs = Jobs(Store(str(tmp_path)))
+    for work, folders in (
+        (Work(title="Dusk", series="Tales"), ("Dusk",)),
+        (Work(title="Cafe\u0301: 1/2", authors=("../Zoe\u0308", "B")), ("Zo\u00eb, B", "Caf\u00e9 1 2")),
+        (Work(), None),
+    ):
+        script = replace(parse(f"Anna: Hello {work.title}."), work=work)
+        own, rest = split_options({"format": "mp3"}, engine="silence")
+        request = checked(script, {}, own, rest, engine=Silence(), registered=Voices(jobs.store))
+        plan = jobs.plans.create(request, Silence().profile)
+        assert library_book(jobs, plan).folders == (folders or (f"Job {plan.job}",))
+
+
 def test_only_what_the_setting_names_is_offered(tmp_path: Path) -> None:
     jobs = Jobs(Store(str(tmp_path)))
     manifest, _ = made(jobs, parse("Anna: Hello."), format="opus")
@@ -308,6 +326,14 @@ def test_a_service_hands_books_over_by_itself(
             app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord").get(timeout=120)
         until(lambda: server.uploads, timeout_s=60)
         until(lambda: not list(app.resources.jobs.store.objects.names("handover")), timeout_s=20)
+        names = [name for name, _, _ in app.resources.jobs.store.objects.names("jobs")]
+        (job,) = {name.split("/")[1] for name in names if name.endswith(".handover0")}
+        take = app.send_task(
+            "voxchord.retake", kwargs={"job": job, "segment": 0, "seed": 7}, queue="voxchord"
+        )
+        picked = [job, 0, take.get(timeout=60)["take"]]
+        app.send_task("voxchord.pick", args=picked, queue="cpu.stitch").get(timeout=60)
+        until(lambda: len(server.uploads) == 2, timeout_s=60)
         app.close()
     assert files(library) == files(server.folder) == [str(PLACE / f"{samples.TITLE}.mp3")]
     logs = "".join(path.read_text() for path in (tmp_path / "state" / "logs").iterdir())

@@ -1,7 +1,8 @@
 """Imports every module of the project and reports those that do more than define things.
 
 Run in a process of its own, in the project's folder and with an empty environment. It watches the
-environment, forbids sockets, and after each import compares the state of the modules imported before.
+environment, forbids sockets, and compares the state of the modules imported before: after every
+`EVERY`th import, and if one has changed, once more from the start after each, which names the culprit.
 """
 
 import importlib
@@ -23,6 +24,12 @@ ENTRIES = {
     "db.migrations.env",  # Alembic executes it
 }
 NETWORK = ("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto")
+
+EVERY = 50
+"""Number of imports between two comparisons, each of which takes longer the more modules there are."""
+ONE_BY_ONE = "--one-by-one"
+
+ENVIRONMENT = dict(os.environ)
 
 findings: list[str] = []
 states: dict[str, dict[str, Any]] = {}
@@ -115,7 +122,9 @@ class Watched(Loader):
     def exec_module(self, module: ModuleType) -> None:
         importing.append(module.__name__)
         self.loader.exec_module(module)
-        compare()
+        compare_process()
+        if ONE_BY_ONE in sys.argv or len(states) % EVERY == 0:
+            compare()
         states[module.__name__] = state(module)
         importing.pop()
 
@@ -134,10 +143,15 @@ class Finder(PathFinder):
 def compare() -> None:
     for name, known in states.items():
         now = state(sys.modules[name])
+        if now != known and ONE_BY_ONE not in sys.argv:
+            os.execve(sys.executable, [sys.executable, "-P", __file__, ONE_BY_ONE], ENVIRONMENT)  # noqa: S606 - this program
         findings.extend(
             f"{importing[-1]}: changes {name}.{key}" for key in known | now if now.get(key) != known.get(key)
         )
         states[name] = now
+
+
+def compare_process() -> None:
     process.extend([processwide()])
     before, after = process
     findings.extend(
@@ -158,6 +172,7 @@ def main() -> None:
         except ModuleNotFoundError as error:
             if error.name != "triton":  # on machines with a GPU only
                 raise
+    compare()
     print("\n".join(findings))
     sys.exit(bool(findings))
 

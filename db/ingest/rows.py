@@ -3,6 +3,7 @@
 import json
 import math
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 from sqlalchemy import (
@@ -97,6 +98,7 @@ _DROP_OLDEST_REFUSED = delete(schema.job).where(
 )
 
 
+@cache
 def _merge(dialect: str) -> Any:
     """Build the upsert of a job: newer values win, missing ones change nothing, a finished job stays so.
 

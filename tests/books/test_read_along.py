@@ -100,6 +100,7 @@ def unmarked(text: str) -> str:
     return "".join(plain)
 
 
+@pytest.mark.books
 def test_epubcheck_finds_nothing(book: Book, tmp_path: Path) -> None:
     path = tmp_path / "book.epub"
     path.write_bytes(book.data)

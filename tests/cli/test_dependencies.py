@@ -127,6 +127,7 @@ def failure(settings: Settings, job: str) -> str:
     return reason
 
 
+@pytest.mark.slow
 def test_jobs_fail_with_the_reason_if_only_the_worker_lacks_a_package(tmp_path: Path) -> None:
     places = {"incomplete": f"{__name__}:Incomplete", "elsewhere": "no_such_module_of_an_engine:Engine"}
     settings = Settings(state=tmp_path / "state", engines=places)

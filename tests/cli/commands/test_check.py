@@ -153,11 +153,12 @@ def test_a_render_shows_the_summary_and_keeps_it_in_the_manifest(
 FOREIGN = "Mia: He said привет ☃ to her.\nRolf: Да.\nMia: Good night, Rolf.\nRolf: Good night.\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("way", "words", "omitted", "spelled"),
     [
         ("skip", 9, {"unspeakable text": {"count": 2, "words": 2}, "symbol": {"count": 1, "words": 0}}, 0),
-        pytest.param("spell", 12, {}, 8, marks=pytest.mark.slow),
+        ("spell", 12, {}, 8),
     ],
 )
 def test_unspeakable_characters_are_left_out_or_spelled_and_counted(

@@ -124,6 +124,7 @@ def test_submitted_jobs_are_named_by_job_and_task(ask: Run, app: Celery, tmp_pat
     until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
 
 
+@pytest.mark.slow
 def test_cancelled_jobs_are_retried(ask: Run, gated_app: Celery, tmp_path: Path) -> None:
     script = "\n".join(f"{'Ann' if n % 2 else 'Ben'}: {n}. Some words that are a segment." for n in range(4))
     sent = gated_app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")

@@ -54,6 +54,7 @@ def test_takes_are_listed_made_heard_and_picked(ask: Run, job: str, tmp_path: Pa
         assert ask(*arguments, **environment).returncode == 3
 
 
+@pytest.mark.slow
 def test_a_new_version_is_compared_with_a_job_or_with_a_file(ask: Run, job: str, tmp_path: Path) -> None:
     environment = {"VOXCHORD_ENGINE": "takes", "VOXCHORD_ENGINES": SETTING}
     old, new = tmp_path / "old.txt", tmp_path / "new.txt"

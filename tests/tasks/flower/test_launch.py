@@ -19,7 +19,7 @@ from tasks.privacy.results import RedactedResult
 from tasks.settings import Settings
 from tests.console import Console
 from tests.tasks.flower.tasks_page import STAGES, listed
-from tests.tools import thorough
+from tests.tools import slow, thorough
 
 
 def test_password_file_is_private_and_stable(tmp_path: Path) -> None:
@@ -44,10 +44,10 @@ def test_invalid_passwords_are_refused(tmp_path: Path, word: str) -> None:
     ("address", "extra", "reason"),
     [
         ("0.0.0.0", {}, "no password"),  # noqa: S104 - what is refused
-        ("", {}, "no password"),
-        ("::", {}, "no password"),
+        slow("", {}, "no password"),
+        slow("::", {}, "no password"),
         ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1"}, "anyone"),
-        ("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_BASIC_AUTH": "me:word"}, "anyone"),
+        slow("127.0.0.1", {"FLOWER_UNAUTHENTICATED_API": "1", "FLOWER_BASIC_AUTH": "me:word"}, "anyone"),
     ],
 )
 def test_flower_refuses_to_start_without_protection(

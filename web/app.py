@@ -48,6 +48,7 @@ def make_app(settings: Settings, celery_app: VoxchordApp, *, loopback: bool = Tr
         docs_url=None,  # its scripts would come from a CDN
         redoc_url=None,
         openapi_url="/openapi.json",
+        redirect_slashes=False,  # `guard` leaves them out
     )
     service = Service(settings, celery_app, loopback=loopback)
     app.state.service = service

@@ -1,6 +1,8 @@
 """Errors in the shape that OpenAI's clients read: `{"error": {"message", "type", "param", "code"}}`."""
 
 import logging
+import re
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import FastAPI, Request
@@ -66,6 +68,8 @@ RESPONSES: dict[int | str, dict[str, Any]] = {
 """Error responses of a route, for the OpenAPI description."""
 
 
+_DETAILS = {"There was an error parsing the body": "the body is not JSON in UTF-8, or no valid form"}
+"""Messages in place of FastAPI's."""
 _ERROR = {"$ref": f"#/components/schemas/{ErrorObject.__name__}"}
 
 
@@ -161,7 +165,7 @@ def install(app: FastAPI) -> None:
 
     async def http_error(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)  # noqa: S101 - registered for this class
-        response = ApiError(error.status_code, str(error.detail)).response()
+        response = ApiError(error.status_code, _DETAILS.get(error.detail, str(error.detail))).response()
         response.headers.update(error.headers or {})
         if error.status_code == 405:
             response.headers["Allow"] = ", ".join(_allowed(app, request.url.path))
@@ -198,8 +202,25 @@ def describe(app: FastAPI) -> None:
         described["components"]["schemas"].pop(name, None)
 
 
+def _field(place: Sequence[int | str]) -> str:
+    """Name of a field, without the kinds of value that it may have.
+
+    >>> _field(("voice", "VoiceId", "id")), _field(("input", "list[TurnInput]", 2, "text"))
+    ('voice.id', 'input.2.text')
+    """
+    named = (str(part) for part in place if isinstance(part, int) or _is_name(part))
+    return ".".join(named) or "body"
+
+
+def _is_name(part: str) -> bool:
+    return re.fullmatch("[a-z][a-z0-9_]*", part) is not None and part not in ("str", "int", "float", "bool")
+
+
 def of_validation(error: RequestValidationError) -> ApiError:
     """Error that names every invalid field, without its value."""
-    found = [(".".join(map(str, each["loc"][1:])) or "body", str(each["msg"])) for each in error.errors()]
+    if any(each["loc"] == ("body",) for each in error.errors()):
+        message = "the body is no JSON object; send one with `Content-Type: application/json`"
+        return ApiError(400, message, code="invalid_value")
+    found = [(_field(each["loc"][1:]), str(each["msg"])) for each in error.errors()]
     message = "; ".join(f"{name}: {reason}" for name, reason in found)
     return ApiError(400, message, param=found[0][0] if found else None, code="invalid_value")

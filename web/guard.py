@@ -30,6 +30,8 @@ LIMITS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"/v1/audio/(?:books|jobs/upload)"), BOOK_BYTES_MAX + _MULTIPART_BYTES),
 )
 """Most bytes of a body by path; any other has `BODY_BYTES_MAX`."""
+_OWN_HEAD = ("/content", "/events")
+"""Ends of paths that have a handler of HEAD, or no end."""
 _SAFE = ("GET", "HEAD", "OPTIONS")
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -68,6 +70,8 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
+        path = _plain_path(scope["path"])
+        scope = {**scope, "path": path, "method": _answered_as(scope["method"], path)}
         headers = Headers(scope=scope)
         refusal = self._refusal(scope, headers) or await self._unauthenticated(scope)
         if refusal is not None:
@@ -152,6 +156,24 @@ class _Body:
             raise self.refusal
         self._complete = message["type"] != "http.request" or not message.get("more_body", False)
         return message
+
+
+def _plain_path(path: str) -> str:
+    """Path without empty parts, as clients make them of a base address that ends with a slash.
+
+    >>> _plain_path("/v1//audio/voices/"), _plain_path("/")
+    ('/v1/audio/voices', '/')
+    """
+    return re.sub("/+", "/", path).rstrip("/") or "/"
+
+
+def _answered_as(method: str, path: str) -> str:
+    """Method whose handler answers: HEAD has the headers of GET, and the server leaves the body out.
+
+    >>> _answered_as("HEAD", "/health"), _answered_as("HEAD", "/v1/audio/jobs/a/events")
+    ('GET', 'HEAD')
+    """
+    return "GET" if method == "HEAD" and not path.endswith(_OWN_HEAD) else method
 
 
 def _limit(path: str) -> int:

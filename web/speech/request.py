@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from pipeline.engines.protocol import Profile
 from pipeline.engines.registry import Engines
@@ -37,10 +37,25 @@ class VoiceId(BaseModel):
     id: str
 
 
-class SpeechRequest(BaseModel):
-    """Request of OpenAI's speech convention; the last six fields are voxchord's own."""
+def _nullable(schema: dict[str, Any]) -> None:
+    """Describe that null is taken for every field but the text."""
+    for name, field in schema["properties"].items():
+        if name != "input":
+            own = {key: field.pop(key) for key in tuple(field) if key not in _ABOUT}
+            kinds = own.get("anyOf", [own])
+            field["anyOf"] = kinds if _NULL in kinds else [*kinds, _NULL]
 
-    model_config = ConfigDict(extra="forbid")
+
+_ABOUT, _NULL = ("title", "description", "default"), {"type": "null"}
+
+
+class SpeechRequest(BaseModel):
+    """Request of OpenAI's speech convention; the last six fields are voxchord's own.
+
+    Null is the default of a field, as in requests of clients that send all fields.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_nullable)
 
     input: str = Field(description="Text to speak.", min_length=1)
     model: str = Field("", description="An engine, a model of the settings, or `tts-1` for the default.")
@@ -60,6 +75,14 @@ class SpeechRequest(BaseModel):
         le=FIRST_WORDS_MAX,
         description="Words of the first segment; fewer start earlier.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, given: Any) -> Any:
+        if not isinstance(given, dict):
+            return given
+        optional = cls.model_fields.keys() - {"input"}
+        return {name: value for name, value in given.items() if value is not None or name not in optional}
 
     @property
     def ignored(self) -> tuple[str, ...]:

@@ -2,6 +2,8 @@
 
 import contextlib
 import os
+import socket
+from contextlib import closing
 from dataclasses import replace
 from typing import Annotated
 
@@ -35,6 +37,8 @@ def up(
         with LocalService(found, concurrency=workers_) as service:
             if not service.broker.started:
                 raise ServiceError(f"a service is already running in {found.state}")
+            for option, port in {"--flower-port": flower_port, "--http-port": http_port}.items():
+                _refuse_used(option, port)
             out.print(
                 f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
             )
@@ -52,6 +56,21 @@ def up(
             with contextlib.suppress(KeyboardInterrupt):
                 service.wait()
             out.print("stopping", highlight=False)
+
+
+def _refuse_used(option: str, port: int) -> None:
+    """Refuse a port that no server can listen on, rather than restart its process again and again.
+
+    Raises:
+        OptionError: the port is in use, or may not be used.
+    """
+    with closing(socket.socket()) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))  # 0 is any port
+        except OSError as error:
+            reason = f"port {port} cannot be used ({error.strerror}); choose another, or 0 for none"
+            raise OptionError(option, reason) from None
 
 
 def worker(

@@ -56,7 +56,7 @@ def test_null_is_the_default_of_a_field(service: HttpService) -> None:
         (b"[" * 100_000, "application/json", "JSON in UTF-8"),
     ],
 )
-def test_a_body_that_is_no_json_is_said_so(service: HttpService, body: bytes, kind: str, reason: str) -> None:
+def test_a_body_that_is_no_json_is_refused_with_the_remedy(service: HttpService, body: bytes, kind: str, reason: str) -> None:
     refused = service.ask("POST", SPEECH, body, Content_Type=kind)
     assert refused.status == 400
     assert reason in refused.error["message"]
@@ -97,7 +97,7 @@ def test_http_1_0_has_no_chunks(service: HttpService) -> None:
     assert decoded(audio, "mp3").duration_s > 1
 
 
-def test_a_client_that_expects_to_continue_is_told_so(service: HttpService) -> None:
+def test_a_client_that_expects_to_continue_is_answered(service: HttpService) -> None:
     head, body = request({"input": TEXT}, "Expect: 100-continue", "Connection: close")
     answer = exchanged(service, head, body)
     assert answer.startswith(b"HTTP/1.1 100 ")

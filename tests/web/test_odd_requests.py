@@ -56,7 +56,9 @@ def test_null_is_the_default_of_a_field(service: HttpService) -> None:
         (b"[" * 100_000, "application/json", "JSON in UTF-8"),
     ],
 )
-def test_a_body_that_is_no_json_is_refused_with_the_remedy(service: HttpService, body: bytes, kind: str, reason: str) -> None:
+def test_a_body_that_is_no_json_is_refused_with_a_remedy(
+    service: HttpService, body: bytes, kind: str, reason: str
+) -> None:
     refused = service.ask("POST", SPEECH, body, Content_Type=kind)
     assert refused.status == 400
     assert reason in refused.error["message"]

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pipeline.arrays import Arrays, Samples
+from pipeline.engines.heap import trim_heap
 from pipeline.engines.hibari import durations, normalizer
 from pipeline.engines.hibari.vocal_tract import (
     OWN_TEXT,
@@ -220,10 +221,15 @@ class Hibari:
 
 @functools.cache
 def _model() -> "hibari.Hibari":
-    """Load the voice once per process, with one thread, since a worker has a process per core."""
+    """Load the voice once per process, with one thread, since a worker has a process per core.
+
+    Memory that loading freed is returned to the operating system.
+    """
     with loading():
         model = durations.load()
+        gc.collect()
         gc.freeze()  # excludes a quarter of a million lexicon entries from every full collection
+        trim_heap()
     return model
 
 

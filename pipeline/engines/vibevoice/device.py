@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from cachetools import LRUCache
 
+from pipeline.engines.heap import trim_heap
 from pipeline.engines.protocol import Control, Reference
 from pipeline.engines.vibevoice.checkpoint import footprint
 from pipeline.engines.vibevoice.checkpoint.files import Checkpoint
@@ -33,7 +34,7 @@ from pipeline.engines.vibevoice.layers.linear import has_fp16_weight_kernel, mak
 from pipeline.engines.vibevoice.model import speaker_encoder
 from pipeline.engines.vibevoice.model.model import Model
 from pipeline.engines.vibevoice.runtime import torch_errors, torch_internals
-from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks, trim_heap
+from pipeline.engines.vibevoice.runtime.allocator import cap_primitive_caches, retain_freed_blocks
 from pipeline.engines.vibevoice.runtime.fusion import InductorFusion
 from pipeline.engines.vibevoice.runtime.idle_unload import LazyResource
 from pipeline.engines.vibevoice.runtime.thread_teams import run_in_transient_thread

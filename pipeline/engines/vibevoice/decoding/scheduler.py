@@ -19,9 +19,10 @@ import numpy.typing as npt
 import torch
 
 from pipeline.engines import load_timing
+from pipeline.engines.heap import trim_heap
 from pipeline.engines.protocol import Control
 from pipeline.engines.vibevoice.decoding.request import SegmentRequest, SlotDecoder, SlotRow
-from pipeline.engines.vibevoice.runtime import allocator, torch_errors
+from pipeline.engines.vibevoice.runtime import torch_errors
 from pipeline.errors import DeviceLostError, OutOfMemoryError
 
 log = logging.getLogger(__name__)
@@ -197,7 +198,7 @@ class Scheduler:
             self._collect(self.decoder, load_timing.now() - began)
         if time.monotonic() - self.trimmed > TRIM_EVERY_S:
             self.trimmed = time.monotonic()
-            allocator.trim_heap()
+            trim_heap()
 
     def _load(self) -> SlotDecoder:
         """Load a decoder, and charge the time to all waiting segments, even if loading fails."""
@@ -301,7 +302,7 @@ def _clear_frames(error: BaseException) -> None:
 
 def _release_memory() -> None:
     gc.collect()
-    allocator.trim_heap()
+    trim_heap()
     if torch.cuda.is_available():
         with suppress(torch.AcceleratorError):  # a device that is lost raises here too
             torch.cuda.empty_cache()

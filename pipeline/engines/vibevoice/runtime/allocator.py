@@ -1,4 +1,4 @@
-"""Tuning of the CPU allocator: freed blocks are reused by the next step, and the heap is trimmed at times.
+"""Tuning of the CPU allocator: freed blocks are reused by the next step.
 
 By default glibc unmaps large blocks, or trims its heap, as soon as they are freed. Faulting the pages in
 again costs more than the computation (a norm over 25,600 x 32 elements: 3.2 ms instead of 0.4 ms). The
@@ -7,13 +7,13 @@ primitive caches of oneDNN are capped.
 
 import ctypes
 import os
-import sys
-from collections.abc import Callable
 
 import psutil
 
+from pipeline.engines.heap import glibc, use_one_heap
+
 MADV_PAGEOUT = 21
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD, M_ARENA_MAX = -1, -3, -8
+M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
 BLOCK_BYTES = 32 << 20
 """Blocks below this size come from the heap. The largest of a step has 26 MB, with 8 slots."""
 RETAINED_BYTES = 256 << 20
@@ -30,11 +30,11 @@ def retain_freed_blocks() -> None:
 
     The per-thread heaps that glibc makes otherwise are unmapped whenever they are empty.
     """
-    mallopt = _glibc("mallopt")
+    mallopt = glibc("mallopt")
     if mallopt is not None:
         mallopt(M_MMAP_THRESHOLD, BLOCK_BYTES)
         mallopt(M_TRIM_THRESHOLD, RETAINED_BYTES)
-        mallopt(M_ARENA_MAX, 1)
+    use_one_heap()
 
 
 def cap_primitive_caches() -> None:
@@ -43,19 +43,9 @@ def cap_primitive_caches() -> None:
         os.environ.setdefault(name, count)
 
 
-def trim_heap() -> None:
-    """Return free pages to the operating system, wherever they are in the heap.
-
-    Segments of different lengths fragment the heap, which otherwise grew by a third in two hours.
-    """
-    trim = _glibc("malloc_trim")
-    if trim is not None:
-        trim(0)
-
-
 def page_out(library: str) -> None:
     """Evict the file-backed pages of a library that is no longer needed; they can be read again."""
-    advise = _glibc("madvise")
+    advise = glibc("madvise")
     if advise is None:
         return
     advise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]  # type: ignore[attr-defined]
@@ -63,9 +53,3 @@ def page_out(library: str) -> None:
         if library in mapping.path:
             start, end = (int(address, 16) for address in mapping.addr.split("-"))
             advise(start, end - start, MADV_PAGEOUT)  # may be refused: it only saves memory
-
-
-def _glibc(name: str) -> Callable[..., int] | None:
-    if not sys.platform.startswith("linux"):
-        return None
-    return getattr(ctypes.CDLL(None), name, None)

@@ -165,6 +165,9 @@ def whole(hours: float, long: str, short: str) -> dict[str, dict[str, float]]:
     """
     found = {}
     for name in WHOLE:
+        if name == TIMED:  # its segments are those of no book
+            in_a_fresh_process(hours, long, "--only", name)
+            in_a_fresh_process(_SHORT_HOURS, short, "--only", name)
         made = in_a_fresh_process(hours, long, "--only", name)
         small = in_a_fresh_process(_SHORT_HOURS, short, "--only", name)
         found[name] = {

@@ -36,6 +36,13 @@ FORMS = MappingProxyType(
 TEXT_FORMS = ("md", "text")
 """Formats that are text, which scripts are as well."""
 _MARKDOWN = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
+_UNDERLINED = re.compile(r"^[^\s#>|*+-][^\n]{0,200}\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
+_MARKED = re.compile(
+    r"^(?:```|~~~)|^[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|^\[\^[^\]\s]{1,40}\]:|^[-*+] \S|^> \S"
+    r"|\*\*[^\s*][^*\n]{0,200}\*\*|!?\[[^\[\]\n]{1,200}\]\([^()\s]{1,500}\)",
+    re.MULTILINE,
+)
+"""Markdown's code, tables, notes, lists, quotations, strong words, links and pictures."""
 _HTML = re.compile(
     r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S
 )
@@ -58,9 +65,13 @@ def book_form(source: object, form: str | None = None) -> str | None:
 
 
 def text_form(source: bytes | str) -> str:
-    """Form of a book of text: Markdown if it has such headings, else plain text."""
+    """Form of a book of text: Markdown if it has such headings, else plain text.
+
+    Underlined headings are those of plain text, too; they are Markdown's where other marks of it are.
+    """
     text = source if isinstance(source, str) else source.decode(errors="replace")
-    return "md" if _MARKDOWN.search(text) else "text"
+    is_markdown = _MARKDOWN.search(text) or (_UNDERLINED.search(text) and _MARKED.search(text))
+    return "md" if is_markdown else "text"
 
 
 def chosen_form(source: object, form: str | None, chapters: str | None) -> str | None:

@@ -24,6 +24,7 @@ from pipeline.errors import OptionError
 
 ENTRIES_MAX, WORD_MAX, SAY_MAX = 5000, 100, 200
 _WORD = re.compile(r"[^\W_]+")
+_EXPRESSION = re.compile(r"\.[*+?]|\\[A-Za-z]|\(\?|\[\^|[)\]][*?]|^/.+/$")
 _KEYS = ("say", "ipa", "case", "after", "before")
 
 
@@ -69,6 +70,11 @@ class Lexicon:
             first = _WORD.search(str(written))
             if first is None or first.start() or len(str(written)) > WORD_MAX:
                 problems.append(f"{str(written)[:40]!r} does not begin with a word, or is too long")
+                continue
+            if _EXPRESSION.search(str(written)):
+                problems.append(
+                    f"{str(written)[:40]!r} is no word or phrase; regular expressions are not read"
+                )
                 continue
             found = [_entry(str(written), each, problems) for each in _listed(given)]
             self._entries.setdefault(first[0].casefold(), []).extend(each for each in found if each)
@@ -174,7 +180,9 @@ def read_lexicon(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text("utf-8-sig")
-        found = tomllib.loads(text) if path.suffix.lower() == ".toml" else yaml.safe_load(text)
+        is_toml = path.suffix.lower() == ".toml"
+        found = tomllib.loads(text) if is_toml else yaml.safe_load(text)
+        twice = [] if is_toml else _repeated(text)
     except OSError as error:
         raise OptionError("lexicon", f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
@@ -182,7 +190,19 @@ def read_lexicon(path: Path) -> dict[str, Any]:
         raise OptionError("lexicon", f"{path} is not understood: {reason}") from None
     if not isinstance(found, dict):
         raise OptionError("lexicon", f"{path} is not a mapping of words to respellings")
+    if twice:
+        raise OptionError("lexicon", f"{path}: {'; '.join(twice)}; write one list for the word")
     return {str(word): entry for word, entry in found.items()}
+
+
+def _repeated(text: str) -> list[str]:
+    """Words that have two entries, of which YAML would take the last one."""
+    root, lines, found = yaml.compose(text, Loader=yaml.SafeLoader), dict[str, int](), list[str]()
+    for key, _ in root.value if isinstance(root, yaml.MappingNode) else ():
+        word, line = str(key.value), key.start_mark.line + 1
+        if lines.setdefault(word, line) != line:
+            found.append(f"line {line}: {word[:40]!r} is already on line {lines[word]}")
+    return found
 
 
 def lexicon_of(installed: str, given: Mapping[str, Any] | None) -> Lexicon:

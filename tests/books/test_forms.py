@@ -1,10 +1,12 @@
 """The same book in the other formats."""
 
+import io
+import zipfile
 from collections import Counter
 
 import pytest
 
-from pipeline.books.reader import book_form, read, read_book
+from pipeline.books.reader import book_form, read, read_book, text_form
 from pipeline.errors import OptionError, ScriptError
 from tests.books import samples
 from tests.books.other_forms import TITLES, docx, html, markdown, plain
@@ -77,3 +79,98 @@ def test_the_encoding_of_text_is_given() -> None:
     assert read_book(data, encoding="windows-1252").chapters[0].blocks[1].text == "Grüße an alle."
     with pytest.raises(OptionError):
         read_book(data, encoding="no-such")
+
+
+SETEXT = """The Lamp
+========
+
+A novel by Ann Author
+
+Chapter One
+-----------
+
+It was **dark**.
+
+| a | b |
+|---|---|
+| 1 | 2 |
+
+Chapter Two
+-----------
+
+It ended[^1].
+
+[^1]: A note.
+"""
+
+
+def test_underlined_headings_of_markdown_are_those_of_markdown() -> None:
+    assert text_form(SETEXT) == "md"
+    assert text_form("The Lamp\n========\n\nIt was dark.\n") == "text"
+    book = read_book(SETEXT)
+    assert book.left_out() == {"table": 1, "footnote": 1}
+    assert [chapter.title for chapter in book.chapters] == ["The Lamp", "Chapter One", "Chapter Two"]
+
+
+@pytest.mark.parametrize(
+    "text", [SETEXT, "THE LAMP\n\nby Ann Author\n\nCHAPTER ONE\n\nIt was dark.\n\nII\n\nSo.\n"]
+)
+def test_a_title_with_its_author_is_front_matter(text: str) -> None:
+    book = read_book(text)
+    assert book.title.casefold() == "the lamp"
+    assert [chapter.matter for chapter in book.chapters] == ["front matter", "", ""]
+
+
+def test_the_end_is_no_chapter() -> None:
+    book = read_book("CHAPTER ONE\n\nIt was dark.\n\nCHAPTER TWO\n\nIt ended.\n\nTHE END\n")
+    assert [chapter.title for chapter in book.chapters] == ["CHAPTER ONE", "CHAPTER TWO"]
+    assert book.chapters[-1].blocks[-1].text == "THE END"
+
+
+def word_paragraphs(*texts: str) -> bytes:
+    """DOCX without styles; texts between asterisks are bold."""
+
+    def paragraph(text: str) -> str:
+        bold = "<w:rPr><w:b/></w:rPr>" if text.startswith("*") else ""
+        return f"<w:p><w:r>{bold}<w:t>{text.strip('*')}</w:t></w:r></w:p>"
+
+    space = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
+    body = "".join(map(paragraph, texts))
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        document = f'<w:document xmlns:w="{space}"><w:body>{body}</w:body></w:document>'
+        archive.writestr("word/document.xml", document)
+    return data.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("texts", "titles"),
+    [
+        (
+            (
+                "*The Lamp*",
+                "By Ann",
+                "*Chapter One*",
+                "It was dark.",
+                "*Later*",
+                "So.",
+                "*Chapter 2*",
+                "Oh.",
+                "It ended.",
+            ),
+            ["The Lamp", "Chapter One", "Chapter 2"],
+        ),
+        (
+            ("*Dark Night*", "It was dark.", "*Bright Day*", "It was bright.", "It ended."),
+            ["Dark Night", "Bright Day"],
+        ),
+        (("*Dark night.*", "It was dark.", "*It was bright!*", "It ended.", "So."), [""]),
+        (("*One*", "*Two*", "*Three*", "It ended."), [""]),
+    ],
+)
+def test_bold_paragraphs_are_headings_where_a_document_has_no_styles_for_them(
+    texts: tuple[str, ...], titles: list[str]
+) -> None:
+    book = read_book(word_paragraphs(*texts))
+    assert [chapter.title for chapter in book.chapters] == titles
+    assert len(book.notices) == (len(titles) > 1)

@@ -21,7 +21,7 @@ from pipeline.books.document import (
     Document,
     LeftOut,
 )
-from pipeline.books.headings import divided
+from pipeline.books.headings import divided, with_bold_headings
 from pipeline.books.limits import PAGE_BYTES_MAX, XML_BYTES_MAX, Budget
 from pipeline.books.xml_tree import attribute, children, descendants, local, parse, text_of
 from pipeline.errors import ScriptError
@@ -53,6 +53,8 @@ class _Reader:
         }
         self.blocks: list[Block] = []
         self.left_out: list[LeftOut] = []
+        self.bold: set[int] = set()
+        """Blocks that are bold as a whole."""
         self.title = ""
         self.paragraphs = 0
 
@@ -62,6 +64,11 @@ class _Reader:
             self._read(each)
         if not self.blocks:
             raise ScriptError(1, "the DOCX has no text")
+        notices: tuple[str, ...] = ()
+        if all(block.kind != HEADING or block.level == 1 for block in self.blocks):
+            self.blocks, without = with_bold_headings(self.blocks, self.bold), self.blocks
+            if self.blocks != without:
+                notices = ("the DOCX has no styles for headings; short bold paragraphs are headings",)
         core = list(self._tree(CORE))
         named = {local(each): text_of(each)[:500] for each in core}
         chapters, title = divided(self.blocks, self.left_out, self.title or named.get("title", ""))
@@ -72,6 +79,7 @@ class _Reader:
             title=title,
             authors=(author,) if author else (),
             language=named.get("language", ""),
+            notices=notices,
         )
 
     def _tree(self, name: str) -> Iterator[Element]:
@@ -120,6 +128,8 @@ class _Reader:
         elif kind := _left_out(style):
             self._omit(kind, text)
         elif any(map(str.isalnum, text)):
+            if _is_bold(paragraph):
+                self.bold.add(len(self.blocks))
             self.blocks.append(Block(TEXT, text, place))
 
     def _style(self, paragraph: Element) -> str:
@@ -153,10 +163,21 @@ class _Reader:
 
 
 def _is_hidden(run: Element) -> bool:
+    return _has(run, "vanish")
+
+
+def _is_bold(paragraph: Element) -> bool:
+    """True if all words of a paragraph are bold."""
+    runs = [run for run in descendants(paragraph, "r") if text_of(run).strip()]
+    return bool(runs) and all(_has(run, "b") for run in runs)
+
+
+def _has(run: Element, name: str) -> bool:
+    """True if a run has a property that is on or off."""
     return any(
         attribute(each, "val") not in ("0", "false")
         for properties in children(run, "rPr")
-        for each in children(properties, "vanish")
+        for each in children(properties, name)
     )
 
 

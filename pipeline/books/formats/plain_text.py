@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 import yaml
 
 from pipeline.books.document import CODE, FOOTNOTE, HEADING, REST, TABLE, TEXT, Block, Document, LeftOut
-from pipeline.books.headings import divided
+from pipeline.books.headings import HEADING_WORDS_MAX, divided, names_a_chapter
 from pipeline.books.limits import Budget
 from pipeline.errors import ScriptError
 
@@ -20,14 +20,9 @@ _TABLE_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+(?:[ \t]*:?-{2,}
 _NOTE = re.compile(r"\[\^[^\]\s]{1,40}\]:")
 _ITEM = re.compile(r"[ \t]*(?:[-*+•][ \t]+|\d{1,4}[.)][ \t]+)(?=\S)")
 _QUOTE = re.compile(r"(?:[ \t]*>[ \t]?)+")
-_CHAPTER = re.compile(
-    r"(?:chapter|part|book|act|canto|volume|letter)[ \t]+(?:\d{1,4}|[ivxlcdm]{1,8}|[a-z-]{3,20})\b[^\n]{0,80}"
-    r"|prologue|epilogue|preface|foreword|introduction|afterword|contents|index|glossary|appendix[^\n]{0,40}",
-    re.IGNORECASE,
-)
-_NUMERAL = re.compile(r"(?:[IVXLC]{1,7}|\d{1,3})\.?")
 _GUTENBERG = re.compile(r"\*\*\* ?(START|END) OF (?:THE|THIS) PROJECT GUTENBERG[^\n]*")
-_HEADING_WORDS_MAX = 12
+_END = re.compile(r"(?:the[ \t]+)?end|fin|finis", re.IGNORECASE)
+"""Last words of a book, which are read."""
 
 
 def read_markdown(text: str, budget: Budget) -> Document:
@@ -182,13 +177,15 @@ def _is_part(line: str) -> bool:
 def _is_heading(text: str) -> bool:
     """Tell whether a line that stands alone is a heading.
 
-    >>> [_is_heading(text) for text in ("Chapter 2: The Stair", "IV.", "THE LAMP", "It was late.", "NO!")]
+    >>> [_is_heading(text) for text in ("Chapter 2: The Stair", "IV.", "THE LAMP", "It was late.", "THE END")]
     [True, True, True, False, False]
     """
-    if text.endswith(("!", "?", ",", ";", ":", '"', "”")) or len(text.split()) > _HEADING_WORDS_MAX:
+    if text.endswith(("!", "?", ",", ";", ":", '"', "”")) or len(text.split()) > HEADING_WORDS_MAX:
         return False
-    if _CHAPTER.fullmatch(text.rstrip(".")) or _NUMERAL.fullmatch(text):
+    if names_a_chapter(text):
         return True
+    if _END.fullmatch(text):
+        return False
     letters = [letter for letter in text if letter.isalpha()]
     return len(letters) >= 4 and all(letter.isupper() for letter in letters)
 

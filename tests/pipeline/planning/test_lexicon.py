@@ -46,12 +46,21 @@ def test_words_are_respelt(entries: dict[str, Any], text: str, spoken: str) -> N
         ({"Nuala": {"say": "x", "case": "yes"}}, "neither true nor false"),
         ({"Nuala": {"say": "x", "after": ["two words"]}}, "lists of single words"),
         ({"...": "x"}, "does not begin with a word"),
+        ({"N.*a": "x"}, "is no word or phrase; regular expressions are not read"),
+        ({"colou?r|col(ou)?r": "x"}, "regular expressions are not read"),
         ({str(number): "x" for number in range(5001)}, "more than 5,000 entries"),
     ],
 )
 def test_wrong_entries_are_named(entries: dict[str, Any], reason: str) -> None:
     with pytest.raises(OptionError, match=reason):
         Lexicon(entries)
+
+
+def test_a_word_that_is_twice_in_a_file_is_named_with_its_lines(tmp_path: Path) -> None:
+    path = tmp_path / "words.yaml"
+    path.write_text("Nuala: Noola\nread: [{say: red, after: [had]}, {say: reed}]\nNuala: Nulla\n")
+    with pytest.raises(OptionError, match="line 3: 'Nuala' is already on line 1"):
+        read_lexicon(path)
 
 
 def test_files_are_yaml_or_toml(tmp_path: Path) -> None:

@@ -54,6 +54,11 @@ class Postgres:
         self._run(f"CREATE DATABASE {name}")
         return self.url(name)
 
+    def copy_database(self, source: str, target: str) -> None:
+        """Replace an unused database by a copy of another one that nobody uses."""
+        self._run(f"DROP DATABASE {target}")
+        self._run(f"CREATE DATABASE {target} TEMPLATE {source}")
+
     def _run(self, statement: str) -> None:
         url = self.url().replace("postgresql://", "postgresql+psycopg://")
         engine = create_engine(url, isolation_level="AUTOCOMMIT")

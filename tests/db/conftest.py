@@ -1,5 +1,6 @@
 """Fixtures: a test that takes `url` runs on real SQLite and on real PostgreSQL."""
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 from sqlalchemy import Engine
 
 from bench.harness.services import Postgres, postgres
-from db.database import open_database
+from db.database import open_database, parse_url
 
 
 @pytest.fixture(scope="package")
@@ -24,8 +25,30 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return server.new_database()
 
 
+@pytest.fixture(scope="package")
+def migrated_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """SQLite file with the tables of this release and no rows."""
+    path = tmp_path_factory.mktemp("migrated") / "history.db"
+    open_database(f"sqlite:///{path}").dispose()
+    return path
+
+
+@pytest.fixture(scope="package")
+def migrated_database(postgres_server: Postgres) -> str:
+    """Name of a PostgreSQL database with the tables of this release and no rows."""
+    url = postgres_server.new_database()
+    open_database(url).dispose()
+    return str(parse_url(url).database)
+
+
 @pytest.fixture
-def engine(url: str) -> Iterator[Engine]:
+def engine(url: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Empty history, copied: migrations have tests of their own, which take `url`."""
+    if url.startswith("sqlite"):
+        shutil.copy(request.getfixturevalue("migrated_file"), str(parse_url(url).database))
+    else:
+        server: Postgres = request.getfixturevalue("postgres_server")
+        server.copy_database(request.getfixturevalue("migrated_database"), str(parse_url(url).database))
     engine = open_database(url)
     yield engine
     engine.dispose()

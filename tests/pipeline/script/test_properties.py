@@ -1,27 +1,40 @@
 """Properties of reading: nothing is lost, nothing is invented. The same in large is `bench.fuzz`."""
 
 import random
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.fuzz import line_texts, take_any_form, take_any_text, take_dialect
 from bench.harness.dialects import DIALECTS
+from tests.tools import slow
+
+every_size = pytest.mark.parametrize("examples", [100, slow(500)])
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.sampled_from(sorted(DIALECTS)), st.integers(0, 2**32))
-def test_random_turns_in_any_dialect_come_back(name: str, seed: int) -> None:
+def check(examples: int, strategy: st.SearchStrategy[Any], take: Callable[[Any], None]) -> None:
+    """Check a property with that many examples."""
+    settings(max_examples=examples, deadline=None)(given(strategy)(take))()
+
+
+def take_turns(given_: tuple[str, int]) -> None:
+    name, seed = given_
     take_dialect((name, random.Random(seed)))
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.text(max_size=200))
-def test_spoken_and_left_out_letters_are_all_letters(text: str) -> None:
-    take_any_text(text)
+@every_size
+def test_random_turns_in_any_dialect_come_back(examples: int) -> None:
+    check(examples, st.tuples(st.sampled_from(sorted(DIALECTS)), st.integers(0, 2**32)), take_turns)
 
 
-@settings(max_examples=500, deadline=None)
-@given(line_texts)
-def test_what_is_neither_spoken_nor_left_out_is_a_name(text: str) -> None:
-    take_any_form(text)
+@every_size
+def test_spoken_and_left_out_letters_are_all_letters(examples: int) -> None:
+    check(examples, st.text(max_size=200), take_any_text)
+
+
+@every_size
+def test_what_is_neither_spoken_nor_left_out_is_a_name(examples: int) -> None:
+    check(examples, line_texts, take_any_form)

@@ -52,7 +52,7 @@ class BookSender:
         except StoreError:
             raise
         except OccupiedError:  # its message names books
-            reason = f"another book is in its place, which `handover {plan.job}` names"
+            reason = f"it cannot be put in its place; `handover {plan.job}` says why"
             raise NotDeliveredError(reason) from None
         except RetryableError as error:
             raise NotDeliveredError(str(error)) from None

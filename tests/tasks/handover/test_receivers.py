@@ -238,7 +238,7 @@ def test_logs_do_not_name_books(book: Made, library: Path, caplog: pytest.LogCap
     BookSender(jobs, settings).check()
     with pytest.raises(OccupiedError, match=r"other\.mp3"):
         hand_over(settings, book)
-    assert f"which `handover {book.plan.job}` names" in caplog.text
+    assert f"`handover {book.plan.job}` says why" in caplog.text
     assert samples.TITLE not in caplog.text
     for name, _, _ in list(jobs.store.objects.names("handover")):
         jobs.store.objects.delete(name)

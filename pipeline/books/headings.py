@@ -9,7 +9,7 @@ from pipeline.books.document import HEADING, TEXT, Block, Chapter, LeftOut
 from pipeline.books.matter import FRONT, matter_of
 
 HEADING_WORDS_MAX = 12
-"""Most words of a line or paragraph that is taken for a heading by its look."""
+"""Most words of a line or paragraph that is taken for a heading by its form."""
 _CHAPTER = re.compile(
     r"(?:chapter|part|book|act|canto|volume|letter)[ \t]+(?:\d{1,4}|[ivxlcdm]{1,8}|[a-z-]{3,20})\b[^\n]{0,80}"
     r"|prologue|epilogue|preface|foreword|introduction|afterword|contents|index|glossary|appendix[^\n]{0,40}",
@@ -91,7 +91,7 @@ def with_bold_headings(blocks: Sequence[Block], bold: Collection[int]) -> list[B
     Args:
         bold: indices of the bold blocks.
     """
-    found = [number for number in sorted(bold) if _looks_like_heading(blocks[number].text)]
+    found = [number for number in sorted(bold) if _is_bold_heading(blocks[number].text)]
     if len(found) < 2 or 2 * len(found) > len(blocks):
         return list(blocks)
     chapters = [number for number in found if names_a_chapter(blocks[number].text)]
@@ -104,7 +104,7 @@ def with_bold_headings(blocks: Sequence[Block], bold: Collection[int]) -> list[B
     ]
 
 
-def _looks_like_heading(text: str) -> bool:
+def _is_bold_heading(text: str) -> bool:
     is_sentence = text.endswith((".", "!", "?", ",", ";", ":", '"', "”"))
     return names_a_chapter(text) or (not is_sentence and len(text.split()) <= HEADING_WORDS_MAX)
 

@@ -229,9 +229,9 @@ def events(recognised: Recognised, text: str, cast: Collection[str], findings: F
         "json": structured.read_json,
         "csv": structured.read_csv,
         "yaml": structured.read_yaml,
-        "srt": subtitles.read,
-        "vtt": subtitles.read,
     }
+    if form in ("srt", "vtt"):
+        return subtitles.read(text, findings, cast)
     if form in readers:
         return readers[form](text, findings)
     if form == "screenplay" and recognised.play is not None:

@@ -3,7 +3,7 @@
 import html
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from pipeline.script.events import Event, pause_between, speaker, words
@@ -51,12 +51,16 @@ def is_srt(text: str) -> bool:
     return any(_ARROW.fullmatch(line) for line in head)
 
 
-def read(text: str, findings: Findings) -> Iterator[Event]:
-    """Read subtitles; a cue that goes on where the last one broke off continues its turn, if not timed."""
+def read(text: str, findings: Findings, cast: Collection[str] = ()) -> Iterator[Event]:
+    """Read subtitles; a cue that goes on where the last one broke off continues its turn, if not timed.
+
+    Args:
+        cast: identities that are speakers, wherever they stand before a colon or in brackets.
+    """
     cues = _unrolled(list(_cues(text.split("\n"), findings)), findings)
     if not cues:
         findings.problem(1, "has no cue with words in it")
-    labelled = _labelled(cues)
+    labelled = _labelled(cues, cast, findings)
     current, before = identity(NARRATOR), None
     for cue in cues:
         if findings.timed:
@@ -139,23 +143,35 @@ def _ended(cue: _Cue) -> bool:
     return last.endswith((".", "!", "?", "…", '"', "”", ")", "]", "♪"))
 
 
-def _labelled(cues: Sequence[_Cue]) -> set[str]:
-    """Identities that stand before a colon or in brackets at the head of cues, and are speakers."""
+def _labelled(cues: Sequence[_Cue], cast: Collection[str], findings: Findings) -> set[str]:
+    """Identities that stand before a colon or in brackets at the head of cues, and are speakers.
+
+    Names before a colon that are none are read aloud, with a notice.
+    """
     counts: dict[str, int] = {}
-    firm = set()
+    firm = set(cast)
+    aloud: dict[str, int] = {}
     for cue in cues:
-        for line in cue.texts:
+        for offset, line in enumerate(cue.texts):
             for dialect in ("colon", "bracket"):
                 label = labels.match(dialect, _CHEVRONS.sub("", line))
                 if label is None or not label.words.strip() or kind(label.name) in (Kind.SPOKEN, Kind.CUE):
                     continue
                 key = identity(label.name)
                 counts[key] = counts.get(key, 0) + 1
+                if dialect == "colon":
+                    aloud.setdefault(key, cue.line + offset)
                 if dialect == "colon" and (label.name.isupper() or kind(label.name) is Kind.NUMBERED):
                     firm.add(key)
     returning = {key for key, count in counts.items() if count > 1}
     every = sum(counts.values()) >= len(cues)
-    return firm | returning | (set(counts) if every else set())
+    found = firm | returning | (set(counts) if every else set())
+    for key, number in aloud.items():
+        if key not in found:
+            findings.notice(
+                number, "the words before the colon are read aloud; give `--voice NAME=…` if it is a name"
+            )
+    return found
 
 
 def _voices(line: str, labelled: set[str]) -> Iterator[tuple[str | None, str]]:

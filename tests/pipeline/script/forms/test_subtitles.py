@@ -102,3 +102,19 @@ def test_timed_cues_are_turns_with_their_times() -> None:
 def test_other_scripts_cannot_be_timed() -> None:
     with pytest.raises(OptionError, match=r"needs subtitles \(srt or vtt\), and the script is labels"):
         read("Ann: Hi.\nBob: Yes.\nAnn: No.", timed=True)
+
+
+def test_names_that_stand_once_are_speakers_if_they_have_a_voice_or_else_a_notice() -> None:
+    cues = ("Ann: Hello there.", "Ben: Hi.", "It is 12:30 now.", "So we said: go.", "And we went.")
+    times = ("1", "2", "3", "4", "5")
+    text = "\n\n".join(
+        f"{n}\n00:00:0{n},000 --> 00:00:0{n},900\n{cue}" for n, cue in zip(times, cues, strict=True)
+    )
+    aloud = read(text)
+    assert [turn.text for turn in aloud.turns][:2] == ["Ann: Hello there.", "Ben: Hi."]
+    assert [(each.line, "are read aloud" in each.reason) for each in aloud.notices] == [(3, True), (7, True)]
+    given = read(text, cast=["ann", "Ben"])
+    assert [(turn.speaker, turn.text) for turn in given.turns][:2] == [
+        ("Ann", "Hello there."),
+        ("Ben", "Hi."),
+    ]

@@ -31,10 +31,10 @@ runs AS (
         COUNT(*) OVER same AS n
     FROM task_run
     WHERE state = 'SUCCESS' AND rtf IS NOT NULL AND cold_start = 0
-        AND (app_version = (SELECT old_version FROM chosen) OR app_version = (SELECT new_version FROM chosen))
+        AND app_version IN ((SELECT old_version FROM chosen), (SELECT new_version FROM chosen))
         AND started_epoch >= (SELECT MAX(started_epoch) FROM task_run) - /*:days*/ 30 * 86400
     WINDOW same AS (
-        PARTITION BY task_name, engine, device, app_version ORDER BY rtf
+        PARTITION BY app_version, task_name, engine, device ORDER BY rtf
         ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING
     )
 ),

@@ -78,8 +78,6 @@ def _into_folder(library: Path, jobs: Jobs, plan: Plan, manifest: dict[str, Any]
         return str(put_into_library(jobs, plan, manifest, library, force=force))
     except OptionError as error:
         raise (OccupiedError if library.is_dir() else NotDeliveredError)(error.reason) from None
-    except StoreError:
-        raise
     except OSError as error:
         raise NotDeliveredError(f"{library}: {error.strerror}") from None
 

@@ -39,12 +39,19 @@ class BookSender:
     def _receivers(self, notice: Notice) -> Iterator[Receiver]:
         job = notice.facts["job"]
         plan = self.jobs.plans.get(job)
-        manifest = newest_manifest(self.jobs, job, notice.facts["revision"])
+        manifest = self._newest(job, notice.facts["revision"])
         if plan is None or manifest is None:
             log.warning("job %s is not handed over: it is gone from the store", job)
             return
         for address, hand_over in receivers(self.settings):
             yield address, partial(self._hand_over, hand_over, plan, manifest)
+
+    def _newest(self, job: str, revision: int) -> dict[str, Any] | None:
+        """Manifest of a revision, or of a newer one, which a late attempt would replace otherwise."""
+        newest = newest_manifest(self.jobs, job)
+        if newest is not None and newest["state"] == "done" and newest["revision"] > revision:
+            return newest
+        return newest_manifest(self.jobs, job, revision)
 
     def _hand_over(self, hand_over: HandOver, plan: Plan, manifest: dict[str, Any]) -> None:
         try:

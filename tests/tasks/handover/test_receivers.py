@@ -1,5 +1,6 @@
 """Finished books in a watched folder and in a server of Audiobookshelf's routes."""
 
+import hashlib
 import os
 import stat
 import time
@@ -227,6 +228,19 @@ def test_a_book_is_retried_until_the_server_takes_it(
     assert (server.folder / PLACE / f"{samples.TITLE}.m4b").read_bytes() == book.data
     assert (library / PLACE / f"{samples.TITLE}.m4b").stat().st_mtime_ns == placed, "the folder had it"
     assert notice
+
+
+def test_a_late_attempt_does_not_replace_a_newer_revision(tmp_path: Path, library: Path) -> None:
+    found = rendered(tmp_path / "store", "mp3")
+    data = b"another take"
+    found.jobs.store.objects.replace("jobs/another", data)
+    audio = {"name": "jobs/another", "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    settings = Settings(library=str(library), handover="books")
+    offer(found.jobs, found.plan, found.manifest, settings)
+    revised = {**found.manifest, "revision": 1, "audio": audio}
+    found.jobs.revisions.finish(found.plan.job, 1, revised)
+    BookSender(found.jobs, settings).check()
+    assert (library / PLACE / f"{samples.TITLE}.mp3").read_bytes() == data
 
 
 def test_logs_do_not_name_books(book: Made, library: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -6,6 +6,7 @@ delivered file by its path, so a file that was edited since counts as the user's
 
 import contextlib
 import hashlib
+import json
 import os
 import stat
 import tempfile
@@ -128,7 +129,8 @@ class Delivery:
 
     def _delivered(self, folder: Path) -> list[str]:
         """Names of the files that an earlier delivery wrote into a folder."""
-        return list(self.store.get_json(_record(folder)) or [])
+        record = self.store.get(_record(folder)) or b""
+        return list(json.loads(record)) if _is_of_folder(record) else []
 
     def _refuse_mixture(self, advice: str = "") -> None:
         """
@@ -205,7 +207,8 @@ class Delivery:
 
     def _known(self, target: Path) -> list[str]:
         """Hashes of the files that were written to a path."""
-        return (self.store.get(_record(target)) or b"").decode().split()
+        record = self.store.get(_record(target)) or b""
+        return [] if _is_of_folder(record) else record.decode().split()
 
 
 @contextlib.contextmanager
@@ -237,6 +240,11 @@ def _real(target: Path) -> Path:
 def _record(target: Path) -> str:
     """Name of the hashes of a delivered file, or of the files of a delivered folder, by its path."""
     return f"delivered/{hashlib.sha256(os.fsencode(_real(target))).hexdigest()[:32]}"
+
+
+def _is_of_folder(record: bytes) -> bool:
+    """True for the record of a folder, False for that of a file which had its path before."""
+    return record.startswith(b"[")
 
 
 def sha256_of(path: Path) -> str:

@@ -244,6 +244,18 @@ def test_a_folder_with_other_files_is_refused(jobs: Jobs, tmp_path: Path) -> Non
     }
 
 
+def test_a_path_may_be_that_of_a_file_and_later_of_a_folder(jobs: Jobs, tmp_path: Path) -> None:
+    place = tmp_path / "book.mp3"
+    for _ in range(2):
+        put(jobs, place)
+        place.unlink()
+        put_folder(jobs, place, "01 One.mp3")
+        put_folder(jobs, place, "02 Two.mp3")
+        assert held(place) == {"02 Two.mp3": "02 Two.mp3"}
+        (place / "02 Two.mp3").unlink()
+        place.rmdir()
+
+
 def test_a_file_in_place_of_a_folder_is_refused(jobs: Jobs, tmp_path: Path) -> None:
     (tmp_path / "book").touch()
     with pytest.raises(OptionError, match="book is no folder"):

@@ -29,12 +29,19 @@ class Output:
 def output_of(text: str) -> Output:
     """Read an output path; one that ends in a slash, and an existing folder, is a folder.
 
+    Raises:
+        OptionError: it is the root of the file system.
+
     >>> output_of("new/book/"), output_of("new/book.m4b").folder
     (Output(path=PosixPath('new/book'), folder=True), False)
     """
     path = Path(text)
     folder = text.endswith(("/", os.sep)) or path.is_dir()
-    return Output(path if path.name else path.absolute(), folder)
+    if path.name in ("", ".."):
+        path = path.resolve()  # files beside a folder have its name
+    if not path.name:
+        raise OptionError("output", f"{text!r} has no name; choose a folder of the book's own")
+    return Output(path, folder)
 
 
 def job_format(output: Output, file_format: str | None = None) -> str:

@@ -120,9 +120,15 @@ def test_feeds_are_stable_and_hold_the_named_jobs(
         *(f"{book}.{name}" for name in names),
         *("feed.xml", "index.html"),
     }
-    refused = ask("feed", book, "-o", folder, "--base-url", "example.org")
-    assert refused.returncode == 3
-    assert "is no http or https address" in refused.stderr
+    for address, reason in (
+        ("example.org", "is no http or https address"),
+        ("http://[example.org", "is no http or https address"),
+        ("https://example.org/?key=1", "is not that of a folder"),
+        ("https://example.org/my books/", "is not that of a folder"),
+    ):
+        refused = ask("feed", book, "-o", folder, "--base-url", address)
+        assert refused.returncode == 3
+        assert reason in refused.stderr
 
 
 def test_only_jobs_of_one_file_are_episodes(ask: Run, tmp_path: Path) -> None:

@@ -41,8 +41,7 @@ def feed(
     Run it again with all jobs to add one; files of jobs that are no longer named are removed.
     """
     with reporting_errors():
-        if urlsplit(base_url).scheme not in ("http", "https") or not urlsplit(base_url).netloc:
-            raise OptionError("base-url", f"{base_url!r} is no http or https address")
+        _check_base_url(base_url)
         found = context.jobs(context.settings())
         made = [_finished(found, name) for name in dict.fromkeys(find_job(found, job) for job in jobs)]
         first = made[0][0]
@@ -66,6 +65,22 @@ def feed(
         delivery.check()
         delivery.write({output / name: content for name, content in contents.items()})
         out.print(f"{output / FEED}: {channel.url(FEED)}", highlight=False, soft_wrap=True)
+
+
+def _check_base_url(text: str) -> None:
+    """
+    Raises:
+        OptionError: no name of a file can be appended to it.
+    """
+    try:
+        parts = urlsplit(text)
+    except ValueError:  # brackets that are no IPv6 address
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise OptionError("base-url", f"{text!r} is no http or https address")
+    if parts.query or parts.fragment or not text.isprintable() or " " in text:
+        reason = f"{text!r} is not that of a folder; take out spaces (%20), the query and the fragment"
+        raise OptionError("base-url", reason)
 
 
 def _finished(jobs: Jobs, job: str) -> tuple[Episode, dict[str, Any]]:

@@ -19,6 +19,8 @@ from pipeline.stitching.tags import ChapterTag, Tags
 
 PLAYLIST = "playlist.m3u8"
 _TITLE_MAX = 80
+_TITLE_BYTES_MAX = 240
+"""Most bytes of a title in UTF-8: file systems have 255 for a name with its number and ending."""
 _COVERS = {"image/png": "cover.png", "image/jpeg": "cover.jpg"}
 
 
@@ -134,4 +136,5 @@ def file_name(title: str) -> str:
     """
     plain = "".join(" " if unicodedata.category(letter)[0] == "C" else letter for letter in title)
     words = re.sub(r'[<>:"/\\|?*]', " ", plain).split()
-    return " ".join(words)[:_TITLE_MAX].strip(" .") or "chapter"
+    short = " ".join(words)[:_TITLE_MAX].encode()[:_TITLE_BYTES_MAX].decode(errors="ignore")
+    return short.strip(" .") or "chapter"

@@ -16,6 +16,7 @@ from mutagen.mp4 import MP4
 from mutagen.oggopus import OggOpus
 
 from pipeline.arrays import Pcm
+from pipeline.stitching.chapter_files import file_name
 from pipeline.stitching.encoders import writer
 from pipeline.stitching.tags import ChapterTag, Tags
 from tests.books import samples
@@ -147,6 +148,13 @@ def test_chapter_files_have_the_samples_of_their_chapters(tmp_path: Path) -> Non
         ]
     np.testing.assert_array_equal(np.concatenate(parts), tone())
     assert len(parts[0]) == 2.5 * RATE_HZ
+
+
+@pytest.mark.parametrize(("letter", "letters"), [("a", 80), ("漢", 80), ("𝕿", 60)])
+def test_long_titles_fit_into_names_of_files(tmp_path: Path, letter: str, letters: int) -> None:
+    name = file_name(letter * 100)
+    assert name == letter * letters
+    (tmp_path / f"1234 {name}.flac").touch()
 
 
 def test_a_script_without_chapters_is_one_file(tmp_path: Path) -> None:

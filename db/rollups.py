@@ -1,8 +1,9 @@
 """Aggregates of attempts that follow `task_run` by its id, so that late rows are included once.
 
 `rollup_mark` has the id up to which attempts are included; aggregates that came with a later release have a
-mark of their own. A view of each aggregate (`v_outcome`, `v_take`, …) adds the attempts after the mark, so
-that an answer is exact at any time. Aggregates of one hour may be spread over several rows, which add up.
+mark of their own, in a column that earlier releases do not set. A view of each aggregate (`v_outcome`,
+`v_take`, …) adds the attempts after the mark, so that an answer is exact at any time. Aggregates of one hour
+may be spread over several rows, which add up.
 """
 
 from collections.abc import Callable, Iterable
@@ -53,14 +54,14 @@ def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
         behind = [name for name, mark in marks.items() if mark == through]
         for statement in _additions(behind, through + 1, last):
             connection.execute(statement)
-        connection.execute(update(rollup_mark).where(rollup_mark.c.name.in_(behind)).values(through_id=last))
+        connection.execute(update(rollup_mark).where(_ROW).values(dict.fromkeys(behind, last)))
         return last - through
 
 
 def _additions(behind: Iterable[str], first: int, last: int) -> list[Any]:
     """Statements that include attempts in the aggregates of some marks."""
     found: list[Any] = []
-    if "task_run" in behind:
+    if "through_id" in behind:
         found += [_add(target, view, first, last) for target, view in _VIEWS.items()]
     if aggregates.MARK in behind:
         bounds = {"first": first, "last": last}
@@ -68,15 +69,16 @@ def _additions(behind: Iterable[str], first: int, last: int) -> list[Any]:
     return found
 
 
-_NAMES = ("task_run", aggregates.MARK)
+_ROW = rollup_mark.c.name == "task_run"
+_MARKS = (rollup_mark.c.through_id, rollup_mark.c[aggregates.MARK])
 _NEVER = 2**63 - 1
 
 
 def _marks(connection: Connection, *, lock: bool = False) -> dict[str, int]:
-    """Marks that this release advances."""
-    marks = select(rollup_mark.c.name, rollup_mark.c.through_id).where(rollup_mark.c.name.in_(_NAMES))
-    found = connection.execute(marks.order_by(rollup_mark.c.name).with_for_update() if lock else marks)
-    return {name: int(through) for name, through in found}
+    """Marks that this release advances, by column."""
+    marks = select(*_MARKS).where(_ROW)
+    found = connection.execute(marks.with_for_update() if lock else marks).one()
+    return {name: int(through) for name, through in found._mapping.items()}
 
 
 def _behind(engine: Engine) -> int:
@@ -125,7 +127,7 @@ def _total(name: str) -> Callable[..., Any]:
 
 
 def keep_mark(connection: Connection) -> None:
-    """Lower the mark to the highest id that is left: SQLite assigns the ids of deleted last rows again."""
+    """Lower the marks to the highest id that is left: SQLite assigns the ids of deleted last rows again."""
     if connection.dialect.name == "sqlite":
         last = select(func.coalesce(func.max(task_run.c.id), 0)).scalar_subquery()
-        connection.execute(update(rollup_mark).values(through_id=func.min(rollup_mark.c.through_id, last)))
+        connection.execute(update(rollup_mark).values({each: func.min(each, last) for each in _MARKS}))

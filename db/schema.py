@@ -674,18 +674,21 @@ rollup_worker = Table(
 rollup_mark = Table(
     "rollup_mark",
     metadata,
-    Column(
-        "name",
-        Text(),
-        primary_key=True,
-        comment="task_run: rollup_outcome, rollup_process and rollup_request; figures: rollup_memory, "
-        "rollup_request_cost, rollup_take and rollup_worker.",
-    ),
+    Column("name", Text(), primary_key=True, comment="task_run."),
     Column(
         "through_id",
         BigInteger(),
         nullable=False,
-        comment="Rows of task_run up to this id are in these tables, each once.",
+        comment="Rows of task_run up to this id are in rollup_outcome, rollup_process and rollup_request, "
+        "each once.",
+    ),
+    Column(
+        "figures_through_id",  # not in a row: releases before 0014 set through_id of all rows
+        BigInteger(),
+        nullable=False,
+        server_default="0",
+        comment="Rows of task_run up to this id are in rollup_memory, rollup_request_cost, rollup_take and "
+        "rollup_worker, each once.",
     ),
     comment="Progress of the aggregates that follow task_run by its id.",
 )

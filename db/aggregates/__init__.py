@@ -11,8 +11,8 @@ from sqlalchemy import Table
 
 from db import schema
 
-MARK = "figures"
-"""Name of their mark in `rollup_mark`."""
+MARK = "figures_through_id"
+"""Column of their mark in `rollup_mark`."""
 TABLES = (schema.rollup_memory, schema.rollup_request_cost, schema.rollup_take, schema.rollup_worker)
 _BOUND = re.compile(r"/\*:(first|last)\*/ \d+")
 
@@ -30,7 +30,7 @@ def view_definition(table: Table) -> str:
     """SELECT statement of an aggregate's view."""
     names = ", ".join(_columns(table))
     bounds = {
-        "first": f"((SELECT through_id FROM rollup_mark WHERE name = '{MARK}') + 1)",  # noqa: S608 - ours
+        "first": f"((SELECT {MARK} FROM rollup_mark WHERE name = 'task_run') + 1)",  # noqa: S608 - ours
         "last": "(SELECT MAX(id) FROM task_run)",
     }
     added = _BOUND.sub(lambda found: bounds[found[1]], _source(table))

@@ -67,7 +67,8 @@ def upgrade() -> None:
     _partial_index("task_run_segment_takes_idx", ["job", "segment"], "take < 100 AND state = 'SUCCESS'")
     if op.get_context().dialect.name == "postgresql":
         op.execute("ALTER TABLE task_run SET (autovacuum_vacuum_insert_scale_factor = 0.02)")
-    op.execute("INSERT INTO rollup_mark (name, through_id) VALUES ('figures', 0)")
+    mark = sa.Column("figures_through_id", sa.BigInteger(), server_default="0", nullable=False)
+    op.add_column("rollup_mark", mark)
 
 
 def _rollup(name: str, comment: str, *columns: sa.Column[object]) -> None:

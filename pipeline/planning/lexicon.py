@@ -24,7 +24,7 @@ from pipeline.errors import OptionError
 
 ENTRIES_MAX, WORD_MAX, SAY_MAX = 5000, 100, 200
 _WORD = re.compile(r"[^\W_]+")
-_EXPRESSION = re.compile(r"\.[*+?]|\\[A-Za-z]|\(\?|\[\^|[)\]][*?]|^/.+/$")
+_EXPRESSION = re.compile(r"\.[*+?]|\\[A-Za-z]|\(\?|\[\^|[)\]][*?]")
 _KEYS = ("say", "ipa", "case", "after", "before")
 
 
@@ -181,8 +181,7 @@ def read_lexicon(path: Path) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8-sig")
         is_toml = path.suffix.lower() == ".toml"
-        found = tomllib.loads(text) if is_toml else yaml.safe_load(text)
-        twice = [] if is_toml else _repeated(text)
+        found, twice = (tomllib.loads(text), []) if is_toml else _from_yaml(text)
     except OSError as error:
         raise OptionError("lexicon", f"cannot read {path}: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError, yaml.YAMLError) as error:
@@ -195,13 +194,24 @@ def read_lexicon(path: Path) -> dict[str, Any]:
     return {str(word): entry for word, entry in found.items()}
 
 
-def _repeated(text: str) -> list[str]:
+def _from_yaml(text: str) -> tuple[Any, list[str]]:
+    """Read a document, and the words that it has twice."""
+    loader = yaml.SafeLoader(text)
+    try:
+        root = loader.get_single_node()
+        return (None, []) if root is None else (loader.construct_document(root), _repeated(root))
+    finally:
+        loader.dispose()
+
+
+def _repeated(root: yaml.Node) -> list[str]:
     """Words that have two entries, of which YAML would take the last one."""
-    root, lines, found = yaml.compose(text, Loader=yaml.SafeLoader), dict[str, int](), list[str]()
+    lines, found = dict[str, int](), list[str]()
     for key, _ in root.value if isinstance(root, yaml.MappingNode) else ():
         word, line = str(key.value), key.start_mark.line + 1
-        if lines.setdefault(word, line) != line:
+        if word in lines:
             found.append(f"line {line}: {word[:40]!r} is already on line {lines[word]}")
+        lines.setdefault(word, line)
     return found
 
 

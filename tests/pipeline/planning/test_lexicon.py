@@ -61,6 +61,9 @@ def test_a_word_that_is_twice_in_a_file_is_named_with_its_lines(tmp_path: Path) 
     path.write_text("Nuala: Noola\nread: [{say: red, after: [had]}, {say: reed}]\nNuala: Nulla\n")
     with pytest.raises(OptionError, match="line 3: 'Nuala' is already on line 1"):
         read_lexicon(path)
+    path.write_text("{Nuala: Noola, Nuala: Nulla}")
+    with pytest.raises(OptionError, match="line 1: 'Nuala' is already on line 1"):
+        read_lexicon(path)
 
 
 def test_files_are_yaml_or_toml(tmp_path: Path) -> None:

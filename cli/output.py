@@ -8,12 +8,12 @@ from typing import Annotated
 import typer
 
 from pipeline.errors import OptionError
-from pipeline.file_formats import ARCHIVE, AUDIO_FORMATS, audio_format_of
+from pipeline.file_formats import ARCHIVE, ARCHIVES, AUDIO_FORMATS, audio_format_of, sound_of
 
 ForceOption = Annotated[
     bool, typer.Option("--force", help="Replace existing files that voxchord did not write, but no input.")
 ]
-FOLDER_FORMATS = tuple(name.removesuffix(ARCHIVE) for name in AUDIO_FORMATS if name.endswith(ARCHIVE))
+FOLDER_FORMATS = tuple(map(sound_of, ARCHIVES))
 _FOLDER_FORMAT = "mp3"
 
 

@@ -44,7 +44,7 @@ RAW = "pcm"
 """The format that is samples without a container."""
 READ_ALONG = "epub"
 """The format that is a book with its audio."""
-ARCHIVES = tuple(name for name in AUDIO_FORMATS if name.endswith(".zip"))
+ARCHIVES = tuple(name for name in AUDIO_FORMATS if name.endswith(ARCHIVE))
 """Formats of one file per chapter, or per part of some hours."""
 DEFAULT_AUDIO_FORMAT = next(iter(AUDIO_FORMATS))
 DEFAULT_SUBTITLE_FORMAT = next(iter(SUBTITLE_FORMATS))
@@ -56,7 +56,7 @@ def sound_of(name: str) -> str:
     >>> sound_of("mp3.zip"), sound_of("epub"), sound_of("flac")
     ('mp3', 'm4b', 'flac')
     """
-    return "m4b" if name == READ_ALONG else name.removesuffix(".zip")
+    return "m4b" if name == READ_ALONG else name.removesuffix(ARCHIVE)
 
 
 def audio_format_of(name: str) -> str | None:

@@ -120,16 +120,20 @@ def _neighbours(sequence: Any) -> Iterator[Strings]:
 
 
 def _is_optional(op: Any, value: Any) -> bool:
-    """True for a part that may match no character."""
+    """True for a part that may match no character, as assertions do."""
     if op in _REPEATS:
-        return bool(value[0] == 0) or all(_is_optional(*each) for each in value[2])
+        return bool(value[0] == 0) or _may_be_empty(value[2])
     if op is ops.SUBPATTERN:
-        return all(each[0] in _WITHOUT_WIDTH or _is_optional(*each) for each in value[3])
+        return _may_be_empty(value[3])
     if op is ops.ATOMIC_GROUP:
-        return all(each[0] in _WITHOUT_WIDTH or _is_optional(*each) for each in value)
+        return _may_be_empty(value)
     if op is ops.BRANCH:
-        return any(all(each[0] in _WITHOUT_WIDTH or _is_optional(*each) for each in one) for one in value[1])
+        return any(map(_may_be_empty, value[1]))
     return op not in (ops.LITERAL, ops.NOT_LITERAL, ops.IN, ops.ANY)
+
+
+def _may_be_empty(sequence: Any) -> bool:
+    return all(_is_optional(*part) for part in sequence)
 
 
 def _first(sequence: Any) -> Strings | None:
@@ -139,7 +143,7 @@ def _first(sequence: Any) -> Strings | None:
 
 def _last(sequence: Any) -> Strings | None:
     """Last characters, as `_first` has it."""
-    return _edge(list(reversed(list(sequence))), _last)
+    return _edge(list(sequence)[::-1], _last)
 
 
 def _edge(parts: Any, edge: Callable[[Any], Strings | None]) -> Strings | None:

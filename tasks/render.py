@@ -19,6 +19,7 @@ from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
+from tasks.handover.receivers import exclude
 from tasks.message_headers import LABELS, OPENING, labels_in_headers, opening_in_headers
 from tasks.metering.attempt import note
 from tasks.metering.outcome import Replaced
@@ -155,6 +156,7 @@ def _begin_opening(task: Root, script: Any, voices: Any, options: Any) -> None:
             raise
         return  # the whole has the same fault, and is refused for it
     jobs.intake.accept(root, plan.job)
+    exclude(jobs, plan.job, app.settings)
     answer = chord.stitch_of(app, plan.job).set(task_id=root)
     Publication(app, root, answer, labels_in_headers(task.request.get(LABELS))).delay()
 

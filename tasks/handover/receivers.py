@@ -43,6 +43,8 @@ def offer(jobs: Jobs, plan: Plan, manifest: dict[str, Any], settings: Settings) 
     if not settings.handover or manifest["state"] != "done" or manifest["file_format"] == RAW:
         return
     try:
+        if jobs.store.has(_excluded(plan.job)):
+            return
         if settings.handover == "books" and jobs.plans.book(plan.job) == (Work(), ()):
             return
         event = f"{HANDOVER}{manifest['revision']}"
@@ -50,6 +52,16 @@ def offer(jobs: Jobs, plan: Plan, manifest: dict[str, Any], settings: Settings) 
         outbox_of(jobs).put(plan.job, run_no, event, {"revision": manifest["revision"]})
     except (StoreError, OSError) as lost:
         log.warning("a book is not handed over: %s", lost, extra={"job": plan.job})
+
+
+def exclude(jobs: Jobs, job: str, settings: Settings) -> None:
+    """Never offer a job, such as the opening of a text that is rendered ahead."""
+    if settings.handover:
+        jobs.store.put(_excluded(job), b"")
+
+
+def _excluded(job: str) -> str:
+    return f"jobs/{job}/not-handed-over"
 
 
 def receivers(settings: Settings) -> Iterator[tuple[str, HandOver]]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from bench.harness.services import valkey
 from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from pipeline.books.reader import read
@@ -30,6 +31,8 @@ from tasks.handover.receivers import offer, outbox_of, receivers
 from tasks.handover.sender import BookSender
 from tasks.local.service import LocalService
 from tasks.make_app import make_app
+from tasks.message_headers import OPENING
+from tasks.metering.outcome import Replaced
 from tasks.notification.delivery import NotDeliveredError
 from tasks.settings import Settings, load
 from tests.books import audiobookshelf_server, samples
@@ -311,6 +314,22 @@ def test_only_what_the_setting_names_is_offered(tmp_path: Path) -> None:
     gaps = {**manifest, "state": "gaps", "revision": 1}
     offer(jobs, plan, gaps, Settings(handover="all", library="x"))
     assert len(list(jobs.store.objects.names("handover"))) == 1
+
+
+def test_the_opening_of_a_streamed_text_is_not_offered(tmp_path: Path) -> None:
+    settings = Settings(state=tmp_path, metering=False, handover="books", library=str(tmp_path))
+    text = "# The mill\n\n" + "It rained on the roofs of the town that day. " * 100
+    options = {"form": "markdown", "format": "opus", "first_segment_words": 10}
+    with valkey() as broker, make_app(settings, broker) as app:
+        task, jobs = app.tasks["voxchord.render"], app.resources.jobs
+        task.push_request(id="whole", **{OPENING: "ahead"})
+        with pytest.raises(Replaced):
+            task.run(script=text, options=options)
+        task.pop_request()
+        for root, offered in (("ahead", 0), ("whole", 1)):
+            plan = jobs.plans.need(str(jobs.intake.job_of(root)))
+            offer(jobs, plan, {"state": "done", "file_format": "opus", "revision": 0}, settings)
+            assert len(list(jobs.store.objects.names("handover"))) == offered
 
 
 @pytest.mark.parametrize(

@@ -361,6 +361,18 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
     unknown = set(found.notify_on.split(",")) - {"", *EVENTS}
     if unknown:
         raise OptionError("VOXCHORD_NOTIFY_ON", f"unknown event {min(unknown)!r}; known: {', '.join(EVENTS)}")
+    _check_handover(found)
+    found.speech_server.check()
+    if found.webhook_hosts and len(found.webhook_secret) < _SECRET_MIN:
+        raise OptionError("VOXCHORD_WEBHOOK_SECRET", f"needs at least {_SECRET_MIN} characters")
+    return found
+
+
+def _check_handover(found: Settings) -> None:
+    """
+    Raises:
+        OptionError: a setting of the hand-over of books is wrong or missing.
+    """
     if found.handover not in ("", "books", "all"):
         raise OptionError("VOXCHORD_HANDOVER", f"{found.handover!r} is neither books nor all")
     if found.handover and not (found.library or found.audiobookshelf_url):
@@ -369,10 +381,8 @@ def load(environ: Mapping[str, str] = os.environ) -> Settings:
         raise OptionError("VOXCHORD_AUDIOBOOKSHELF_URL", "is no http or https address")
     if found.audiobookshelf_url and not found.audiobookshelf_key:
         raise OptionError("VOXCHORD_AUDIOBOOKSHELF_KEY", "is missing; Audiobookshelf asks for one")
-    found.speech_server.check()
-    if found.webhook_hosts and len(found.webhook_secret) < _SECRET_MIN:
-        raise OptionError("VOXCHORD_WEBHOOK_SECRET", f"needs at least {_SECRET_MIN} characters")
-    return found
+    if not found.audiobookshelf_key.isascii():
+        raise OptionError("VOXCHORD_AUDIOBOOKSHELF_KEY", "has a character that is not ASCII; copy it again")
 
 
 def _names(text: str) -> tuple[str, ...]:

@@ -120,16 +120,25 @@ class Audiobookshelf:
         return libraries[0], chosen[0]
 
     def _listed(self, client: httpx2.Client) -> list[dict[str, Any]]:
-        answer = self._checked(client.get("/api/libraries"))
-        try:
-            return list(answer.json()["libraries"])
-        except (ValueError, KeyError, TypeError):
-            raise NotDeliveredError(f"{self.host} lists no libraries; is it Audiobookshelf?") from None
+        found = self._object(client.get("/api/libraries")).get("libraries")
+        if not isinstance(found, list):
+            raise NotDeliveredError(f"{self.host} lists no libraries; is it Audiobookshelf?")
+        return found
 
     def _exists(self, client: httpx2.Client, directory: str, folder: str) -> bool:
         """True if the server has a book in a directory of a folder."""
         asked = {"directory": directory, "folderPath": folder}
-        return bool(self._checked(client.post("/api/filesystem/pathexists", json=asked)).json().get("exists"))
+        return bool(self._object(client.post("/api/filesystem/pathexists", json=asked)).get("exists"))
+
+    def _object(self, answer: httpx2.Response) -> dict[str, Any]:
+        """JSON object of an answer; a proxy may answer with a page of its own."""
+        try:
+            found = self._checked(answer).json()
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise NotDeliveredError(f"{self.host} answers with no JSON object; is it Audiobookshelf?")
+        return found
 
     def _checked(self, answer: httpx2.Response) -> httpx2.Response:
         if answer.status_code == 200:

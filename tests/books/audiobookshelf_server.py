@@ -37,6 +37,8 @@ class AudiobookshelfServer:
     pause_s: float = 0.0
     """Pause after each part of a body that is read."""
     may_upload: bool = True
+    page: str = ""
+    """Page of a proxy in place of the answer about a book's directory."""
     uploads: list[dict[str, str]] = field(default_factory=list)
     """Fields of the uploads that were accepted."""
 
@@ -57,6 +59,8 @@ class AudiobookshelfServer:
         refusal = _refusal(request)
         if refusal:
             return refusal
+        if self.page:
+            return PlainTextResponse(self.page)
         if not body.get("directory") or not body.get("folderPath"):
             return JSONResponse({"error": "Invalid request body"}, 400)
         if body["folderPath"] != str(self.folder):

@@ -199,6 +199,13 @@ def test_refusals_are_reported_without_the_key(book: Made, server: Audiobookshel
         hand_over(gone, book)
 
 
+def test_a_page_of_a_proxy_is_no_answer(book: Made, server: AudiobookshelfServer) -> None:
+    server.page = "<html>Sign in</html>"
+    with pytest.raises(NotDeliveredError, match="answers with no JSON object; is it Audiobookshelf"):
+        hand_over(settings_of(server), book)
+    assert server.uploads == []
+
+
 def test_books_of_others_on_the_server_are_not_replaced(book: Made, server: AudiobookshelfServer) -> None:
     (server.folder / PLACE).mkdir(parents=True)
     elsewhere = Jobs(Store(f"{book.jobs.store.url}-fresh"))
@@ -339,6 +346,10 @@ def test_the_opening_of_a_streamed_text_is_not_offered(tmp_path: Path) -> None:
         ({"VOXCHORD_HANDOVER": "all"}, "needs VOXCHORD_LIBRARY or"),
         ({"VOXCHORD_AUDIOBOOKSHELF_URL": "shelf:13378"}, "is no http or https address"),
         ({"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378"}, "VOXCHORD_AUDIOBOOKSHELF_KEY.*is missing"),
+        (
+            {"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378", "VOXCHORD_AUDIOBOOKSHELF_KEY": "k\u00e9y"},
+            "VOXCHORD_AUDIOBOOKSHELF_KEY.*not ASCII",
+        ),
     ],
 )
 def test_settings_are_checked(variables: dict[str, str], reason: str) -> None:

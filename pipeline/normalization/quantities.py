@@ -193,7 +193,7 @@ MONEY: tuple[Rule, ...] = (
     rule(
         "money and fraction",
         "currency",
-        rf"([{_SIGNS}])\s?(\d{{1,4}})?\s?({_FRACTION_SIGN})(?:[ -]({_SCALE})\b)?",
+        rf"(?:US|C|A|NZ|HK)?([{_SIGNS}])\s?(\d{{1,4}})?\s?({_FRACTION_SIGN})(?:[ -]({_SCALE})\b)?",
         _money_and_fraction,
     ),
     rule(

@@ -61,8 +61,9 @@ def test_readings_beside_the_table(text: str, spoken: str) -> None:
         ("1⁄2 cup, 2 3⁄4, 7⁄20, ⅟5", "one half cup, two and three quarters, seven twentieths, one fifth"),
         ("-½ or −2¼ degrees", "minus one half or minus two and one quarter degrees"),
         (
-            "$1½, £½, $2½ million",
-            "one and one half dollars, one half pound, two and one half million dollars",
+            "$1½, £½, $2½ million, US$1½",
+            "one and one half dollars, one half pound, two and one half million dollars, "
+            "one and one half dollars",
         ),
     ],
 )

@@ -111,10 +111,14 @@ def _contents(
         if each.chapters:
             contents[each.chapter_list] = partial(_write, chapters_json(each))
         if each.cover_type:
-            work, _ = jobs.plans.book(each.job)
-            contents[each.cover] = partial(_write, work.cover)
+            contents[each.cover] = partial(_write_cover, jobs, each.job)
     contents[FEED] = partial(_write, document(channel, [each for each, _ in made]))
     return contents
+
+
+def _write_cover(jobs: Jobs, job: str, path: Path) -> None:
+    work, _ = jobs.plans.book(job)
+    path.write_bytes(work.cover)
 
 
 def _write(data: bytes, path: Path) -> None:

@@ -204,7 +204,7 @@ def fetch(
         if so_far and store.outcomes.manifest(name) is None:
             _fetch_start(store, name, target, force=force)
             return
-        manifest = _manifest(store, name, revision)
+        manifest = finished_manifest(store, name, revision)
         _check_format(name, manifest["file_format"], target)
         delivery = delivery_of(store, target.path, folder=target.folder, force=force)
         delivery.check()
@@ -247,7 +247,7 @@ def _check_format(job: str, expected: str, output: Output) -> None:
         raise OptionError("output", f"job {job} has format {expected}, not that of {output.path.name!r}")
 
 
-def _manifest(store: Jobs, job: str, revision: int | None) -> dict[str, Any]:
+def finished_manifest(store: Jobs, job: str, revision: int | None = None) -> dict[str, Any]:
     """Manifest of a revision of a job, by default of the newest finished one.
 
     Raises:

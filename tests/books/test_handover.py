@@ -25,6 +25,9 @@ def test_a_job_is_handed_over_to_all_receivers(ask: Run, job: str, tmp_path: Pat
     unnamed = ask("handover", job)
     assert unnamed.returncode == 3
     assert "VOXCHORD_LIBRARY" in unnamed.stderr
+    unknown = ask("handover", job, "--revision", "7")
+    assert unknown.returncode == 3
+    assert f"job {job} has no finished revision 7" in unknown.stderr
 
     library = tmp_path / "library"
     library.mkdir()

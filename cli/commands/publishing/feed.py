@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import typer
 
 from cli import context
-from cli.commands.jobs import raise_if_refused
-from cli.errors import JobFailed, out, reporting_errors
+from cli.commands.jobs import finished_manifest, raise_if_refused
+from cli.errors import out, reporting_errors
 from cli.job_ids import find_job
 from cli.output import ForceOption
 from pipeline.delivery.delivery import Delivery
@@ -19,7 +19,6 @@ from pipeline.delivery.feed import feed as document
 from pipeline.delivery.job_files import Content, copy_artifact
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
-from pipeline.views.states import newest_manifest
 
 
 def feed(
@@ -91,9 +90,7 @@ def _finished(jobs: Jobs, job: str) -> tuple[Episode, dict[str, Any]]:
         OptionError: its format is none of an episode.
     """
     raise_if_refused(jobs, job)
-    manifest = newest_manifest(jobs, job)
-    if manifest is None:
-        raise JobFailed(jobs.outcomes.failure(job) or f"job {job} is not finished")
+    manifest = finished_manifest(jobs, job)
     if manifest["file_format"] not in ENCLOSURES:
         known = ", ".join(ENCLOSURES)
         raise OptionError("job", f"job {job} has format {manifest['file_format']}, not one of {known}")

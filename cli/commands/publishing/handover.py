@@ -5,12 +5,11 @@ from typing import Annotated
 import typer
 
 from cli import context
-from cli.commands.jobs import JobArgument, raise_if_refused
+from cli.commands.jobs import JobArgument, finished_manifest, raise_if_refused
 from cli.errors import JobFailed, err, out, reporting_errors
 from cli.job_ids import find_job
 from pipeline.errors import OptionError
 from pipeline.file_formats import RAW
-from pipeline.views.states import newest_manifest
 from tasks.handover.receivers import receivers
 from tasks.notification.delivery import NotDeliveredError
 
@@ -30,15 +29,13 @@ def handover(
         jobs = context.jobs(found)
         name = find_job(jobs, job)
         raise_if_refused(jobs, name)
-        manifest, plan = newest_manifest(jobs, name, revision), jobs.plans.need(name)
-        if manifest is None:
-            raise JobFailed(jobs.outcomes.failure(name) or f"job {name} is not finished")
+        manifest = finished_manifest(jobs, name, revision)
         if manifest["file_format"] == RAW:
             raise OptionError("format", f"job {name} has raw samples, which no player reads")
         named = list(receivers(found))
         if not named:
             raise OptionError("VOXCHORD_LIBRARY", "or VOXCHORD_AUDIOBOOKSHELF_URL has to name a receiver")
-        failed = 0
+        plan, failed = jobs.plans.need(name), 0
         for _, hand_over in named:
             try:
                 out.print(hand_over(jobs, plan, manifest, force), highlight=False, soft_wrap=True)

@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 _BATCH_BYTES = 256 * 1024
 _FOLLOW_S = 1.0
 """Poll interval of writers that do not lead."""
+_BETWEEN_S = 0.25
+"""Pause between aggregations of a backlog: others that wait for SQLite's lock try every 0.1 s."""
 
 
 class Writer:
@@ -118,8 +120,8 @@ class Writer:
         if self._not_aggregated < rollups.TAIL_ROWS // 10 or later_revision(self._opened()) is not None:
             return
         self._not_aggregated = 0
-        while rollups.advance_once(self._opened(), at_least=rollups.TAIL_ROWS):
-            if self._stopping.is_set():
+        while rollups.advance_once(self._opened(), at_least=rollups.TAIL_ROWS) == rollups.STEP:
+            if self._stopping.wait(_BETWEEN_S):
                 return
 
     def _answered(self) -> None:

@@ -39,11 +39,11 @@ def repeated(app: Celery, waiting: Callable[[], int], *, least: int) -> int:
         nobody_s=2 * SOON_S,
     )
 
-    def looked() -> bool:
+    def repeated_enough() -> bool:
         assert not awaited.ready()
         return awaited.warned and len(asked) >= least
 
-    until(looked, timeout_s=60, every_s=SOON_S / 10)
+    until(repeated_enough, timeout_s=60, every_s=SOON_S / 10)
     for _ in range(3):
         time.sleep(2 * SOON_S)  # more than after which a request counts as lost
         assert not awaited.ready()

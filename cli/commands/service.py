@@ -23,9 +23,12 @@ def up(
     workers_: Annotated[
         int | None, typer.Option("--workers", min=1, help="Decoding processes; one per core by default.")
     ] = None,
-    flower_port: Annotated[int, typer.Option(help="Flower's port on this machine; 0 turns it off.")] = 5555,
+    flower_port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Flower's port on this machine; 0 turns it off.")
+    ] = 5555,
     http_port: Annotated[
-        int, typer.Option(help="Port of the HTTP service on this machine; 0 turns it off.")
+        int,
+        typer.Option(min=0, max=65535, help="Port of the HTTP service on this machine; 0 turns it off."),
     ] = launch.PORT,
 ) -> None:
     """Run the whole service on this machine until Ctrl-C: broker, workers, HTTP service, Flower."""
@@ -110,7 +113,7 @@ def flower(
     address: Annotated[
         str, typer.Option(help="Address to listen on; outside this machine use a proxy with TLS.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port.")] = 5555,
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port.")] = 5555,
     prefix: Annotated[str, typer.Option(help="Path prefix behind a proxy, e.g. `flower`.")] = "",
     read_only: Annotated[bool, typer.Option("--read-only", help="Refuse all changes.")] = False,
 ) -> None:

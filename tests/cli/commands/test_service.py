@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tasks.local.service import ROOT
+from tests.cli.conftest import Run
 
 
 @pytest.mark.parametrize("option", ["--http-port", "--flower-port"])
@@ -30,3 +31,13 @@ def test_a_port_in_use_is_refused_by_name(tmp_path: Path, option: str) -> None:
     assert done.returncode != 0
     assert f"port {port} cannot be used" in " ".join(done.stderr.split())
     assert option in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("up", "--http-port", "65536"), ("up", "--flower-port", "-1"), ("flower", "--port", "65536")],
+)
+def test_ports_out_of_range_are_usage_errors(ask: Run, arguments: tuple[str, ...]) -> None:
+    done = ask(*arguments)
+    assert done.returncode == 2
+    assert f"Invalid value for '{arguments[1]}': Input should be" in done.stderr

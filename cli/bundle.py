@@ -44,7 +44,8 @@ def write(path: Path, contents: Iterable[tuple[str, str]], secrets: Iterable[str
 
 def secrets_of(found: Settings, plan: Plan | None) -> set[str]:
     """Texts that are masked: passwords, addresses of notifications, the title, and names of the speakers."""
-    urls = (found.broker_url, found.result_url, found.database_url, found.store)
+    urls = [found.broker_url, found.result_url, found.database_url, found.store]
+    urls += [found.openai_url, found.audiobookshelf_url]
     secrets = {match[1] for url in urls for match in re.finditer(r"://[^:/@]*:([^@/]*)@", url)}
     secrets |= {found.flower_password, found.flower_password.partition(":")[2], *found.notify_urls}
     secrets |= {found.openai_key, found.webhook_secret, found.audiobookshelf_key}

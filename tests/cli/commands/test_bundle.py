@@ -17,7 +17,7 @@ from tests.cli.conftest import Run
 
 SCRIPT = "Marguerite: The velvet curtains murmur.\nOswald: A thimbleful of velvet faulty thunder."
 WORDS = ("velvet", "curtains", "murmur", "thimbleful", "thunder", "marguerite", "oswald", "nocturne")
-PASSWORDS = ("hunter2", "Tr0ub4dor", "sesame")
+PASSWORDS = ("hunter2", "Tr0ub4dor", "sesame", "swordfish", "correcthorse")
 
 
 def texts(path: Path) -> dict[str, str]:
@@ -31,6 +31,8 @@ def test_bundles_explain_a_job_without_its_words(ask: Run, tmp_path: Path) -> No
         "VOXCHORD_FLOWER_PASSWORD": "me:Tr0ub4dor",
         "VOXCHORD_NOTIFY": "http://127.0.0.1:1/hook?key=sesame",
         "VOXCHORD_RESULT_URL": "redis://:hunter2@127.0.0.1:1/0",
+        "VOXCHORD_AUDIOBOOKSHELF_URL": "http://me:correcthorse@127.0.0.1:1",
+        "VOXCHORD_AUDIOBOOKSHELF_KEY": "swordfish",
     }
     settings = Settings(
         state=tmp_path / "state",
@@ -51,6 +53,7 @@ def test_bundles_explain_a_job_without_its_words(ask: Run, tmp_path: Path) -> No
         results.close(app)
     with (tmp_path / "state" / "logs" / "work.log").open("a") as log:
         log.write("connected to redis://:hunter2@127.0.0.1:1/0 for Marguerite\n")
+        log.write("POST http://me:correcthorse@127.0.0.1:1/api/upload, Bearer swordfish\n")
     out = tmp_path / "bundle.tar.gz"
     done = ask("bundle", job[:8], "-o", out, **environment)
     assert done.returncode == 0, done.stderr

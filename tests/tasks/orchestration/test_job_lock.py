@@ -14,8 +14,10 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.objects import Objects
 from pipeline.voices.library import Voices
+from tasks.broker.result_backend import redis_client
 from tasks.make_app import make_app
 from tasks.orchestration import chord, waiters
+from tasks.orchestration.job_lock import job_locked
 from tasks.orchestration.resources import VoxchordApp
 from tasks.render import Publication
 from tasks.settings import Settings
@@ -155,11 +157,24 @@ def test_a_job_that_ended_with_its_file_is_not_started_again(
 def test_a_process_that_died_with_the_lock_delays_others_for_a_moment(
     leaving: VoxchordApp, joining: VoxchordApp, plan: Plan
 ) -> None:
-    from tasks.broker.result_backend import redis_client
-    from tasks.orchestration.job_lock import job_locked
-
     client: Any = redis_client(leaving)
     client.set(f"voxchord.job_lock.{plan.job}", "a dead process", px=200)
     with job_locked(joining, plan.job):
         assert 0 < client.pttl(f"voxchord.job_lock.{plan.job}") <= 15_000, "it would expire, too"
     assert client.exists(f"voxchord.job_lock.{plan.job}") == 0
+
+
+def test_without_an_answer_of_the_server_the_work_goes_on(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with app_of(tmp_path, "redis://127.0.0.1:1/0") as app, job_locked(app, "3f"):
+        assert "a job is not locked" in caplog.text
+
+
+def test_a_server_that_dies_meanwhile_does_not_fail_the_work(tmp_path: Path) -> None:
+    with valkey() as url:
+        app = app_of(tmp_path, url)
+        locked = job_locked(app, "3f")
+        locked.__enter__()
+    locked.__exit__(None, None, None)
+    app.close()

@@ -236,8 +236,8 @@ class Settings:
     handover: str = field(
         default="",
         metadata={
-            "doc": "Finished jobs that are handed over by themselves: `books` (those with chapters or a "
-            "book's metadata) or `all`. Empty: only those of the command `handover`."
+            "doc": "Finished jobs that are handed over by themselves: `books` (books, and scripts "
+            "with a title) or `all`. Empty: only those of the command `handover`."
         },
     )
     library: str = field(

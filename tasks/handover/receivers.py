@@ -14,7 +14,6 @@ from pipeline.file_formats import RAW
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import HANDOVER, Outbox
 from pipeline.jobs.plans import Plan
-from pipeline.script.turns import Work
 from tasks.handover.errors import OccupiedError
 from tasks.notification.delivery import NotDeliveredError
 from tasks.settings import Settings
@@ -45,7 +44,8 @@ def offer(jobs: Jobs, plan: Plan, manifest: dict[str, Any], settings: Settings) 
     try:
         if jobs.store.has(_excluded(plan.job)):
             return
-        if settings.handover == "books" and jobs.plans.book(plan.job) == (Work(), ()):
+        named = plan.options.title or jobs.plans.is_book(plan.job)
+        if settings.handover == "books" and not named:
             return
         event = f"{HANDOVER}{manifest['revision']}"
         run_no = jobs.coordination.run_no(plan.job)

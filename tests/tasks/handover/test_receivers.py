@@ -323,8 +323,20 @@ def test_only_what_the_setting_names_is_offered(tmp_path: Path) -> None:
     assert len(list(jobs.store.objects.names("handover"))) == 1
 
 
+@pytest.mark.parametrize(("title", "offered"), [(None, 0), ("The mill", 1)])
+def test_a_script_with_chapters_is_a_book_if_it_has_a_title(
+    tmp_path: Path, title: str | None, offered: int
+) -> None:
+    jobs = Jobs(Store(str(tmp_path)))
+    named = {} if title is None else {"title": title}
+    manifest, _ = made(jobs, parse("# The mill\n\nAnna: It rained."), format="opus", **named)
+    plan = jobs.plans.need(manifest["job"])
+    offer(jobs, plan, manifest, Settings(handover="books", library="x"))
+    assert len(list(jobs.store.objects.names("handover"))) == offered
+
+
 def test_the_opening_of_a_streamed_text_is_not_offered(tmp_path: Path) -> None:
-    settings = Settings(state=tmp_path, metering=False, handover="books", library=str(tmp_path))
+    settings = Settings(state=tmp_path, metering=False, handover="all", library=str(tmp_path))
     text = "# The mill\n\n" + "It rained on the roofs of the town that day. " * 100
     options = {"form": "markdown", "format": "opus", "first_segment_words": 10}
     with valkey() as broker, make_app(settings, broker) as app:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from pipeline.engines.openai.server import SpeechServer
 from pipeline.engines.registry import Engines
@@ -377,12 +378,20 @@ def _check_handover(found: Settings) -> None:
         raise OptionError("VOXCHORD_HANDOVER", f"{found.handover!r} is neither books nor all")
     if found.handover and not (found.library or found.audiobookshelf_url):
         raise OptionError("VOXCHORD_HANDOVER", "needs VOXCHORD_LIBRARY or VOXCHORD_AUDIOBOOKSHELF_URL")
-    if found.audiobookshelf_url and not found.audiobookshelf_url.startswith(("http://", "https://")):
+    if found.audiobookshelf_url and not _is_web_address(found.audiobookshelf_url):
         raise OptionError("VOXCHORD_AUDIOBOOKSHELF_URL", "is no http or https address")
     if found.audiobookshelf_url and not found.audiobookshelf_key:
         raise OptionError("VOXCHORD_AUDIOBOOKSHELF_KEY", "is missing; Audiobookshelf asks for one")
     if not found.audiobookshelf_key.isascii():
         raise OptionError("VOXCHORD_AUDIOBOOKSHELF_KEY", "has a character that is not ASCII; copy it again")
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as a bracket without its other
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname)
 
 
 def _names(text: str) -> tuple[str, ...]:

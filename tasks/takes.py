@@ -77,6 +77,8 @@ def pick(self: VoxchordTask, job: str, segment: int, take: int) -> dict[str, Any
         revision = jobs.revisions.pick(job, segment, take)
         finished = jobs.revisions.manifest(job, revision)
         if finished is not None:
+            if (self.request.delivery_info or {}).get("redelivered"):
+                offer(jobs, plan, finished, resources.settings)  # a process may have died before it did
             note(cache_hit=True)
             return finished
         control = StageControl(resources, job, JOIN_LIMIT_S)

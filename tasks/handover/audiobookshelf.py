@@ -106,7 +106,7 @@ class Audiobookshelf:
         libraries = [
             each
             for each in self._listed(client)
-            if each.get("mediaType", "book") == "book"
+            if each["mediaType"] == "book"
             and (not self.library or self.library in (each["id"], each["name"]))
         ]
         if len(libraries) != 1:
@@ -120,10 +120,21 @@ class Audiobookshelf:
         return libraries[0], chosen[0]
 
     def _listed(self, client: httpx2.Client) -> list[dict[str, Any]]:
-        found = self._object(client.get("/api/libraries")).get("libraries")
-        if not isinstance(found, list):
-            raise NotDeliveredError(f"{self.host} lists no libraries; is it Audiobookshelf?")
-        return found
+        found = self._object(client.get("/api/libraries")).get("libraries") or ()
+        try:
+            return [
+                {
+                    "id": str(each["id"]),
+                    "name": str(each["name"]),
+                    "mediaType": str(each.get("mediaType", "book")),
+                    "folders": [
+                        {"id": str(part["id"]), "fullPath": str(part["fullPath"])} for part in each["folders"]
+                    ],
+                }
+                for each in found
+            ]
+        except (TypeError, KeyError, AttributeError):
+            raise NotDeliveredError(f"{self.host} lists no libraries; is it Audiobookshelf?") from None
 
     def _exists(self, client: httpx2.Client, directory: str, folder: str) -> bool:
         """True if the server has a book in a directory of a folder."""

@@ -39,6 +39,8 @@ class AudiobookshelfServer:
     may_upload: bool = True
     page: str = ""
     """Page of a proxy in place of the answer about a book's directory."""
+    listing: str = ""
+    """Answer of another program in place of the list of libraries."""
     uploads: list[dict[str, str]] = field(default_factory=list)
     """Fields of the uploads that were accepted."""
 
@@ -52,6 +54,8 @@ class AudiobookshelfServer:
         return [library("Books", "book", self.folder), library("Casts", "podcast", other)]
 
     async def list_libraries(self, request: Request) -> Response:
+        if self.listing:
+            return PlainTextResponse(self.listing)
         return _refusal(request) or JSONResponse({"libraries": self.libraries})
 
     async def path_exists(self, request: Request) -> Response:

@@ -206,6 +206,23 @@ def test_a_page_of_a_proxy_is_no_answer(book: Made, server: AudiobookshelfServer
     assert server.uploads == []
 
 
+@pytest.mark.parametrize(
+    "listing",
+    [
+        '{"libraries": {}}',
+        '{"libraries": 1}',
+        '{"libraries": ["Books"]}',
+        '{"libraries": [{"id": "a", "name": "Books"}]}',
+        '{"libraries": [{"id": "a", "name": "Books", "folders": [1]}]}',
+    ],
+)
+def test_lists_of_other_programs_are_refused(book: Made, server: AudiobookshelfServer, listing: str) -> None:
+    server.listing = listing
+    with pytest.raises(NotDeliveredError, match="libraries"):
+        hand_over(settings_of(server), book)
+    assert server.uploads == []
+
+
 def test_books_of_others_on_the_server_are_not_replaced(book: Made, server: AudiobookshelfServer) -> None:
     (server.folder / PLACE).mkdir(parents=True)
     elsewhere = Jobs(Store(f"{book.jobs.store.url}-fresh"))
@@ -351,12 +368,31 @@ def test_the_opening_of_a_streamed_text_is_not_offered(tmp_path: Path) -> None:
             assert len(list(jobs.store.objects.names("handover"))) == offered
 
 
+@pytest.mark.parametrize(("redelivered", "offered"), [(False, 0), (True, 1)])
+def test_a_pick_whose_process_died_before_it_offered_the_file_does_so(
+    tmp_path: Path, redelivered: bool, offered: int
+) -> None:
+    silent = Settings(state=tmp_path, metering=False)
+    with valkey() as broker:
+        with make_app(silent, broker) as app:
+            jobs = app.resources.jobs
+            manifest, _ = made(jobs, read(samples.epub(3)), format="opus")
+            picked = app.tasks["voxchord.pick"].run(manifest["job"], 0, 0)
+        with make_app(replace(silent, handover="books", library=str(tmp_path)), broker) as app:
+            task = app.tasks["voxchord.pick"]
+            task.push_request(id="pick", delivery_info={"redelivered": redelivered})
+            assert task.run(manifest["job"], 0, 0) == picked
+            task.pop_request()
+    assert len(list(jobs.store.objects.names("handover"))) == offered
+
+
 @pytest.mark.parametrize(
     ("variables", "reason"),
     [
         ({"VOXCHORD_HANDOVER": "films", "VOXCHORD_LIBRARY": "x"}, "'films' is neither books nor all"),
         ({"VOXCHORD_HANDOVER": "all"}, "needs VOXCHORD_LIBRARY or"),
         ({"VOXCHORD_AUDIOBOOKSHELF_URL": "shelf:13378"}, "is no http or https address"),
+        ({"VOXCHORD_AUDIOBOOKSHELF_URL": "http://[shelf"}, "is no http or https address"),
         ({"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378"}, "VOXCHORD_AUDIOBOOKSHELF_KEY.*is missing"),
         (
             {"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378", "VOXCHORD_AUDIOBOOKSHELF_KEY": "k\u00e9y"},

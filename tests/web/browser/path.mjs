@@ -63,6 +63,8 @@ for (let times = 0; times < 4; times += 1) {
 await inspect('4-running')
 await finished()
 await page.locator('.words .now').first().waitFor()
+const { duration_s: whole } = await job()
+await page.waitForFunction(seconds => Math.abs(document.querySelector('.player audio').duration - seconds) < 1, whole, { timeout: 60_000 })
 seen.whole = { ...await sound(), ...await job() }
 seen.word = await page.evaluate(async () => {
   const id = location.hash.match(/jobs\/([^?]+)/)[1]

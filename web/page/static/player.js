@@ -18,6 +18,7 @@ export class Player {
     this.growing = true
     this.loading = null
     this.stopAt = Infinity
+    this.awaited = null
     this.rate = 0
     this.audio = new Audio()
     this.toggle = button('Play', () => this.playOrPause(), { class: 'primary', disabled: true })
@@ -97,7 +98,9 @@ export class Player {
     this.toggle.disabled = this.position.disabled = false
     this.position.max = String(next.duration)
     this.moved()
-    if (this.wanted) await next.play()
+    const { awaited } = this
+    if (awaited && awaited.start <= this.length) await this.playPart(awaited.start, awaited.end)
+    else if (this.wanted) await this.play()
   }
 
   release() {
@@ -118,13 +121,16 @@ export class Player {
 
   playOrPause() {
     this.stopAt = Infinity
+    this.awaited = null
     return this.wanted ? this.pause() : this.play()
   }
 
   async play() {
     this.wanted = true
     this.shown()
-    await this.audio.play().catch(error => {
+    const { audio } = this
+    await audio.play().catch(error => {
+      if (audio !== this.audio) return // another one has taken over, and plays
       this.wanted = false
       this.shown()
       if (error.name !== 'NotAllowedError' && error.name !== 'AbortError') throw error
@@ -139,13 +145,17 @@ export class Player {
 
   seek(seconds) {
     this.stopAt = Infinity
+    this.awaited = null
     this.audio.currentTime = Math.min(seconds, this.length || seconds)
     this.moved()
   }
 
-  /** Play from one time to another. */
+  /** Play from one time to another, as soon as that part is loaded. */
   async playPart(start, end) {
-    if (!this.ready || start > this.length) return
+    if (!this.ready || start > this.length) {
+      this.awaited = { start, end }
+      return
+    }
     this.seek(start + 0.001)
     this.stopAt = end
     await this.play()

@@ -23,6 +23,25 @@ def test_invalid_settings_are_refused_by_name(name: str, value: str) -> None:
         load({name: value})
 
 
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"VOXCHORD_HANDOVER": "films", "VOXCHORD_LIBRARY": "x"}, "'films' is neither books nor all"),
+        ({"VOXCHORD_HANDOVER": "all"}, "needs VOXCHORD_LIBRARY or"),
+        ({"VOXCHORD_AUDIOBOOKSHELF_URL": "shelf:13378"}, "is no http or https address"),
+        ({"VOXCHORD_AUDIOBOOKSHELF_URL": "http://[shelf"}, "is no http or https address"),
+        ({"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378"}, "VOXCHORD_AUDIOBOOKSHELF_KEY.*is missing"),
+        (
+            {"VOXCHORD_AUDIOBOOKSHELF_URL": "http://shelf:13378", "VOXCHORD_AUDIOBOOKSHELF_KEY": "k\u00e9y"},
+            "VOXCHORD_AUDIOBOOKSHELF_KEY.*not ASCII",
+        ),
+    ],
+)
+def test_settings_of_the_hand_over_are_checked(variables: dict[str, str], reason: str) -> None:
+    with pytest.raises(OptionError, match=reason):
+        load(variables)
+
+
 def test_versions_agree() -> None:
     assert f'version = "{VERSION}"' in (ROOT / "pyproject.toml").read_text()
     assert f"## {VERSION}\n" in (ROOT / "CHANGELOG.md").read_text()

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from urllib.parse import urlsplit
 
 import typer
@@ -14,11 +14,12 @@ from cli.errors import out, reporting_errors
 from cli.job_ids import find_job
 from cli.output import ForceOption
 from pipeline.delivery.delivery import Delivery
-from pipeline.delivery.feed import ENCLOSURES, FEED, Channel, Episode, chapters_json, episode
-from pipeline.delivery.feed import feed as document
 from pipeline.delivery.job_files import Content, copy_artifact
 from pipeline.errors import OptionError
 from pipeline.jobs.jobs import Jobs
+
+if TYPE_CHECKING:
+    from pipeline.delivery.feed import Channel, Episode
 
 
 def feed(
@@ -39,6 +40,8 @@ def feed(
 
     Run it again with all jobs to add one; files of jobs that are no longer named are removed.
     """
+    from pipeline.delivery.feed import FEED, Channel
+
     with reporting_errors():
         _check_base_url(base_url)
         found = context.jobs(context.settings())
@@ -82,13 +85,15 @@ def _check_base_url(text: str) -> None:
         raise OptionError("base-url", reason)
 
 
-def _finished(jobs: Jobs, job: str) -> tuple[Episode, dict[str, Any]]:
+def _finished(jobs: Jobs, job: str) -> tuple["Episode", dict[str, Any]]:
     """Episode and manifest of a job.
 
     Raises:
         JobFailed: it is not finished.
         OptionError: its format is none of an episode.
     """
+    from pipeline.delivery.feed import ENCLOSURES, episode
+
     raise_if_refused(jobs, job)
     manifest = finished_manifest(jobs, job)
     if manifest["file_format"] not in ENCLOSURES:
@@ -98,9 +103,12 @@ def _finished(jobs: Jobs, job: str) -> tuple[Episode, dict[str, Any]]:
 
 
 def _contents(
-    jobs: Jobs, channel: Channel, made: Sequence[tuple[Episode, dict[str, Any]]]
+    jobs: Jobs, channel: "Channel", made: Sequence[tuple["Episode", dict[str, Any]]]
 ) -> dict[str, Content]:
     """Files of a feed by their names; the document is the last one, so that it names what is there."""
+    from pipeline.delivery.feed import FEED, chapters_json
+    from pipeline.delivery.feed import feed as document
+
     contents: dict[str, Content] = {}
     for each, manifest in made:
         contents[each.audio] = partial(copy_artifact, jobs, manifest, manifest["audio"])

@@ -10,8 +10,6 @@ from cli.errors import JobFailed, err, out, reporting_errors
 from cli.job_ids import find_job
 from pipeline.errors import OptionError
 from pipeline.file_formats import RAW
-from tasks.handover.receivers import receivers
-from tasks.notification.delivery import NotDeliveredError
 
 
 def handover(
@@ -24,6 +22,9 @@ def handover(
     ] = False,
 ) -> None:
     """Put a finished job into the watched folder, and upload it to Audiobookshelf, as the settings say."""
+    from tasks.handover.receivers import receivers
+    from tasks.notification.delivery import NotDeliveredError
+
     with reporting_errors():
         found = context.settings()
         jobs = context.jobs(found)

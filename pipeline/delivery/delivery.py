@@ -20,6 +20,8 @@ from pipeline.errors import OptionError
 from pipeline.store.artifacts import Store
 from pipeline.store.local import LocalObjects
 
+PARTS = ".voxchord-*.part"
+"""Names of temporary files, which players ignore."""
 _HASHES_MAX = 50
 """Earlier hashes of a path that are retained."""
 _NAMED_MAX = 3
@@ -223,7 +225,8 @@ def _writing(target: Path, advice: str) -> Iterator[None]:
 @contextlib.contextmanager
 def _part(folder: Path) -> Iterator[Path]:
     """Temporary file in a folder, removed at the end."""
-    handle, name = tempfile.mkstemp(prefix=".voxchord-", suffix=".part", dir=folder)
+    prefix, _, suffix = PARTS.partition("*")
+    handle, name = tempfile.mkstemp(suffix, prefix, folder)
     os.close(handle)
     part = Path(name)
     try:

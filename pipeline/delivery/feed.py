@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import quote
-from xml.etree.ElementTree import Element, SubElement, indent, register_namespace, tostring
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from pipeline.delivery.job_files import title_of
 from pipeline.file_formats import AUDIO_FORMATS, SUBTITLE_FORMATS
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
@@ -23,17 +24,16 @@ from pipeline.stitching.tags import NOTICE
 FEED = "feed.xml"
 ENCLOSURES = {"mp3": "mp3", "m4b": "m4a", "aac": "aac", "opus": "opus", "flac": "flac", "wav": "wav"}
 """Endings of episodes by the format of the job; players know MPEG-4 audio as `m4a`."""
-_ATOM = "http://www.w3.org/2005/Atom"
-_ITUNES = "http://www.itunes.com/dtds/podcast-1.0.dtd"
-_PODCAST = "https://podcastindex.org/namespace/1.0"
+_NAMESPACES = {
+    "xmlns:atom": "http://www.w3.org/2005/Atom",
+    "xmlns:itunes": "http://www.itunes.com/dtds/podcast-1.0.dtd",
+    "xmlns:podcast": "https://podcastindex.org/namespace/1.0",
+}
 _GUIDS = uuid.UUID("ead4c236-bf58-58c6-a2c6-a6b28d128cb6")
 """Namespace of `podcast:guid`."""
 _CHAPTERS_TYPE = "application/json+chapters"
 _PICTURES = {"image/png": "png", "image/jpeg": "jpg"}
 _NO_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-for _prefix, _name in (("atom", _ATOM), ("itunes", _ITUNES), ("podcast", _PODCAST)):
-    register_namespace(_prefix, _name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def episode(jobs: Jobs, plan: Plan, manifest: dict[str, Any]) -> Episode:
     data = jobs.store.objects.read(listed["name"]) if listed else None
     return Episode(
         job=plan.job,
-        title=plan.options.title or work.title or f"Job {plan.job}",
+        title=title_of(plan, work),
         published_s=plan.created_s,
         duration_s=manifest["duration_s"],
         file_format=manifest["file_format"],
@@ -131,7 +131,7 @@ def chapters_json(found: Episode) -> bytes:
 def feed(channel: Channel, episodes: Sequence[Episode]) -> bytes:
     """The feed's document, newest episode first; equal episodes give equal bytes."""
     ordered = sorted(episodes, key=lambda each: (-each.published_s, each.job))
-    root = Element("rss", {"version": "2.0"})
+    root = Element("rss", {**_NAMESPACES, "version": "2.0"})
     described = SubElement(root, "channel")
     _describe(described, channel, ordered)
     for each in ordered:
@@ -159,18 +159,18 @@ def _describe(element: Element, channel: Channel, episodes: Sequence[Episode]) -
     _text(element, "generator", "voxchord")
     if episodes:
         _text(element, "lastBuildDate", formatdate(episodes[0].published_s, usegmt=True))
-    SubElement(element, f"{{{_ATOM}}}link", {"href": own_url, "rel": "self", "type": "application/rss+xml"})
+    SubElement(element, "atom:link", {"href": own_url, "rel": "self", "type": "application/rss+xml"})
     if channel.author:
-        _text(element, f"{{{_ITUNES}}}author", channel.author)
-    _text(element, f"{{{_ITUNES}}}explicit", str(channel.explicit).lower())
+        _text(element, "itunes:author", channel.author)
+    _text(element, "itunes:explicit", str(channel.explicit).lower())
     category, _, inner = channel.category.partition("/")
-    outer = SubElement(element, f"{{{_ITUNES}}}category", {"text": category})
+    outer = SubElement(element, "itunes:category", {"text": category})
     if inner:
-        SubElement(outer, f"{{{_ITUNES}}}category", {"text": inner})
+        SubElement(outer, "itunes:category", {"text": inner})
     picture = next((each for each in episodes if each.cover_type), None)
     if picture is not None:
-        SubElement(element, f"{{{_ITUNES}}}image", {"href": channel.url(picture.cover)})
-    _text(element, f"{{{_PODCAST}}}guid", guid_of(own_url))
+        SubElement(element, "itunes:image", {"href": channel.url(picture.cover)})
+    _text(element, "podcast:guid", guid_of(own_url))
 
 
 def _add(element: Element, channel: Channel, found: Episode) -> None:
@@ -188,17 +188,17 @@ def _add(element: Element, channel: Channel, found: Episode) -> None:
             "type": AUDIO_FORMATS[found.file_format].media_type,
         },
     )
-    _text(element, f"{{{_ITUNES}}}duration", str(round(found.duration_s)))
+    _text(element, "itunes:duration", str(round(found.duration_s)))
     if found.author:
-        _text(element, f"{{{_ITUNES}}}author", found.author)
+        _text(element, "itunes:author", found.author)
     if found.cover_type:
-        SubElement(element, f"{{{_ITUNES}}}image", {"href": channel.url(found.cover)})
+        SubElement(element, "itunes:image", {"href": channel.url(found.cover)})
     if found.chapters:
         attributes = {"url": channel.url(found.chapter_list), "type": _CHAPTERS_TYPE}
-        SubElement(element, f"{{{_PODCAST}}}chapters", attributes)
+        SubElement(element, "podcast:chapters", attributes)
     captions = SUBTITLE_FORMATS["vtt"].media_type.partition(";")[0]
     attributes = {"url": channel.url(found.transcript), "type": captions, "rel": "captions"}
-    SubElement(element, f"{{{_PODCAST}}}transcript", attributes)
+    SubElement(element, "podcast:transcript", attributes)
 
 
 def _text(element: Element, name: str, text: str) -> Element:

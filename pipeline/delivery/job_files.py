@@ -13,6 +13,8 @@ from pipeline.delivery.delivery import Delivery, Input, sha256_of
 from pipeline.errors import RetryableError
 from pipeline.file_formats import ARCHIVE, SUBTITLE_FORMATS
 from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.plans import Plan
+from pipeline.script.turns import Work
 
 Content = Callable[[Path], object]
 """Writes the content of a file to a path."""
@@ -90,6 +92,11 @@ def audio_files(jobs: Jobs, manifest: Mapping[str, Any], name: str) -> Iterator[
 def _extract(archive: zipfile.ZipFile, member: str, path: Path) -> None:
     with archive.open(member) as source, path.open("wb") as target:
         shutil.copyfileobj(source, target, _BLOCK)
+
+
+def title_of(plan: Plan, work: Work) -> str:
+    """Title of a job's file for listeners: the job's, the book's, or one with the job's ID."""
+    return plan.options.title or work.title or f"Job {plan.job}"
 
 
 def copy_artifact(jobs: Jobs, manifest: Mapping[str, Any], artifact: Mapping[str, Any], path: Path) -> None:

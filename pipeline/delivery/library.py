@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.delivery.delivery import Delivery
-from pipeline.delivery.job_files import audio_files
+from pipeline.delivery.delivery import PARTS, Delivery
+from pipeline.delivery.job_files import audio_files, title_of
 from pipeline.delivery.permissions import permissions_of
 from pipeline.errors import OptionError
 from pipeline.file_formats import audio_format_of
@@ -43,11 +43,10 @@ class LibraryBook:
 
 
 def library_book(jobs: Jobs, plan: Plan) -> LibraryBook:
-    """Place of a job's book by its metadata; a job without a title has its ID."""
+    """Place of a job's book by its metadata."""
     work, _ = jobs.plans.book(plan.job)
-    title = plan.options.title or work.title or f"Job {plan.job}"
     authors = ", ".join(work.authors)
-    return LibraryBook(*map(_name, (title, authors, work.series if authors else "")))
+    return LibraryBook(*map(_name, (title_of(plan, work), authors, work.series if authors else "")))
 
 
 def _name(text: str) -> str:
@@ -87,6 +86,6 @@ def _is_audio(name: str) -> bool:
 
 
 def _remove_orphans(folder: Path) -> None:
-    for part in folder.glob(".voxchord-*.part"):
+    for part in folder.glob(PARTS):
         if time.time() - part.stat().st_mtime > _ORPHAN_S:
             part.unlink(missing_ok=True)

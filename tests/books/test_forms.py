@@ -54,6 +54,17 @@ def test_marks_of_markdown_are_not_read() -> None:
     assert Counter(omission.kind for omission in script.omissions)["footnote mark"] == 1
 
 
+def test_marks_of_lists_and_quotations_within_a_line_are_read() -> None:
+    text = "# One\n\nIt was - well - odd.\n\n5 > 3, in 1999. Then.\n\n> - A quoted item\n\n2. Two\n"
+    blocks = read_book(text, "md").chapters[0].blocks
+    assert [block.text for block in blocks[1:]] == [
+        "It was - well - odd.",
+        "5 > 3, in 1999. Then.",
+        "A quoted item",
+        "Two",
+    ]
+
+
 def test_text_is_a_book_if_chapters_are_chosen() -> None:
     assert book_form(markdown()) is None
     assert read(markdown()).form == "markdown"

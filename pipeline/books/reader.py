@@ -38,14 +38,15 @@ TEXT_FORMS = ("md", "text")
 _MARKDOWN = re.compile(r"^#{1,6}[ \t]+\S", re.MULTILINE)
 _UNDERLINED = re.compile(r"^[^\s#>|*+-][^\n]{0,200}\n(?:={3,}|-{3,})[ \t]*$", re.MULTILINE)
 _MARKED = re.compile(
-    r"^(?:```|~~~)|^[ \t]*\|?(?:[ \t]*:?-{3,}:?[ \t]*\|)+|^\[\^[^\]\s]{1,40}\]:|^[-*+] \S|^> \S"
+    r"^(?:```|~~~)|^[ \t]*+\|?(?:[ \t]*+:?-{3,}:?[ \t]*\|)+|^\[\^[^\]\s]{1,40}\]:|^[-*+] \S|^> \S"
     r"|\*\*[^\s*][^*\n]{0,200}\*\*|!?\[[^\[\]\n]{1,200}\]\([^()\s]{1,500}\)",
     re.MULTILINE,
 )
 """Markdown's code, tables, notes, lists, quotations, strong words, links and pictures."""
 _HTML = re.compile(
-    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,1000}?-->\s*)*<(?:!doctype\s+html|html[\s>])", re.I | re.S
+    r"\s*(?:<\?xml[^>]*>\s*)?(?:<!--.{0,1000}?-->\s*)*+<(?:!doctype\s+html|html[\s>])", re.I | re.S
 )
+"""Possessive, since "<!---->" repeated is a sequence of comments in exponentially many ways."""
 
 
 def book_form(source: object, form: str | None = None) -> str | None:

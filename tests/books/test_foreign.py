@@ -146,6 +146,9 @@ READ: Mapping[str, Callable[[], bytes | str]] = {
     "large HTML": lambda: "<!DOCTYPE html><html><body>" + "<h2>One</h2><p>word</p>" * 500_000,
     "Markdown of brackets": lambda: "# One\n\n" + "[" * 1_000_000 + "\n\n# Two\n\n" + "*a " * 300_000,
     "Markdown of tables": lambda: "# One\n\nWord.\n\n" + "|-|\n" * 500_000,
+    "Markdown of spaces": lambda: "# One\n\n# Two" + " " * 200_000 + "x\n\na | b\n" + " " * 200_000 + "x\n",
+    "spaces behind an underlined line": lambda: "CHAPTER ONE\n===========\n\n" + " " * 200_000 + "x",
+    "comments before text": lambda: "<!---->" * 500 + "\n\n# One\n\nWord.",
     "one long line": lambda: "word " * 1_000_000,
 }
 

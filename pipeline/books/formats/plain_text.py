@@ -12,11 +12,11 @@ from pipeline.errors import ScriptError
 
 TEXT_CHARACTERS_MAX = 8_000_000
 _FRONT_MATTER = re.compile(r"---[ \t]*\n(.{0,16000}?)\n(?:---|\.\.\.)[ \t]*\n", re.DOTALL)
-_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*?)[ \t]*#*")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(\S.*)")
 _UNDERLINE = re.compile(r"(=+|-{2,})[ \t]*")
 _RULE = re.compile(r"[ \t]*(?:[-*_=~•·#][ \t]*){3,}|[ \t]*⁂[ \t]*")
 _FENCE = re.compile(r"[ \t]{0,3}(`{3,}|~{3,}).*")
-_TABLE_RULE = re.compile(r"[ \t]*\|?(?:[ \t]*:?-{2,}:?[ \t]*\|)+(?:[ \t]*:?-{2,}:?)?[ \t]*")
+_TABLE_RULE = re.compile(r"[ \t]*+\|?(?:[ \t]*+:?-{2,}:?[ \t]*\|)+(?:[ \t]*:?-{2,}:?)?[ \t]*")
 _NOTE = re.compile(r"\[\^[^\]\s]{1,40}\]:")
 _ITEM = re.compile(r"\A[ \t]*(?:[-*+•][ \t]+|\d{1,4}[.)][ \t]+)(?=\S)")
 _QUOTE = re.compile(r"\A(?:[ \t]*>[ \t]?)+")
@@ -96,7 +96,7 @@ class _Reader:
         if self.form != "md":
             return None
         if heading := _HEADING.fullmatch(line):
-            return self._heading(number, heading[2], len(heading[1]))
+            return self._heading(number, _without_closing(heading[2]), len(heading[1]))
         if fence := _FENCE.fullmatch(line):
             return self._code(number, fence[1])
         return self._table(number) if "|" in line and _TABLE_RULE.fullmatch(self._below(number)) else None
@@ -168,6 +168,15 @@ class _Reader:
 
     def _place(self, number: int) -> str:
         return f"line {self.first + number + 1}"
+
+
+def _without_closing(heading: str) -> str:
+    """Words of a Markdown heading without the `#` that may close it.
+
+    >>> [_without_closing(heading) for heading in ("The Stair ##", "Stair # 2", "##")]
+    ['The Stair', 'Stair # 2', '#']
+    """
+    return heading.rstrip("#").rstrip(" \t") or heading[0]
 
 
 def _is_part(line: str) -> bool:

@@ -94,10 +94,11 @@ def with_bold_headings(blocks: Sequence[Block], bold: Collection[int]) -> list[B
     found = [number for number in sorted(bold) if _is_bold_heading(blocks[number].text)]
     if len(found) < 2 or 2 * len(found) > len(blocks):
         return list(blocks)
-    chapters = [number for number in found if names_a_chapter(blocks[number].text)]
+    chapters = {number for number in found if names_a_chapter(blocks[number].text)}
     if len(chapters) < 2:
-        chapters = found
-    levels = {number: 2 if number in chapters else 3 if number > chapters[0] else 1 for number in found}
+        chapters = set(found)
+    first = min(chapters)
+    levels = {number: 2 if number in chapters else 3 if number > first else 1 for number in found}
     return [
         replace(block, kind=HEADING, level=levels[number]) if number in levels else block
         for number, block in enumerate(blocks)

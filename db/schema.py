@@ -536,11 +536,28 @@ rollup_hour = Table(
     comment="Permanent hourly aggregates, with counts per bound in place of percentiles.",
 )
 
-rollup_outcome = Table(
-    "rollup_outcome",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+
+def _rollup(
+    name: str,
+    comment: str,
+    *columns: Column[Any],
+    hour: str = "Start of the hour in which the attempts started, since 1970.",
+) -> Table:
+    """Table of aggregates by hour; several rows of one key add up."""
+    return Table(
+        f"rollup_{name}",
+        metadata,
+        Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
+        _count("hour_epoch", hour),
+        *columns,
+        Index(None, "hour_epoch"),
+        comment=comment,
+    )
+
+
+rollup_outcome = _rollup(
+    "outcome",
+    "Permanent aggregates by hour and outcome; several rows of one hour and outcome add up.",
     _text("task_name", "Task."),
     _text("engine", "Engine."),
     _text("device", "Device."),
@@ -575,15 +592,11 @@ rollup_outcome = Table(
     _bytes("gpu_mem_total_max", "Largest gpu_mem_total_bytes."),
     _count("gpu_alloc_retries_sum", "Sum of gpu_alloc_retries."),
     _count("gpu_ooms_sum", "Sum of gpu_ooms."),
-    Index(None, "hour_epoch"),
-    comment="Permanent aggregates by hour and outcome; several rows of one hour and outcome add up.",
 )
 
-rollup_process = Table(
-    "rollup_process",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+rollup_process = _rollup(
+    "process",
+    "Aggregates by hour and process, for the slope of its memory; rows of one key add up.",
     _text("task_name", "Task."),
     _text("worker", "Celery's worker name."),
     _column("worker_pid", Integer(), "ID of the process."),
@@ -594,41 +607,29 @@ rollup_process = Table(
     _column("seq_seq_sum", Numeric(), "Sum of child_seq squared."),
     _bytes("rss_start_max", "Largest rss_start_bytes."),
     _bytes("rss_start_min", "Smallest rss_start_bytes."),
-    Index(None, "hour_epoch"),
-    comment="Aggregates by hour and process, for the slope of its memory; rows of one key add up.",
 )
 
-rollup_request = Table(
-    "rollup_request",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+rollup_request = _rollup(
+    "request",
+    "First start and last end by hour and request; several rows of one key add up.",
     _text("root_id", "Task ID of the root task."),
     _count("first_epoch", "Earliest started_epoch."),
     _count("last_epoch", "Latest finished_epoch."),
-    Index(None, "hour_epoch"),
-    comment="First start and last end by hour and request; several rows of one key add up.",
 )
 
-rollup_memory = Table(
-    "rollup_memory",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+rollup_memory = _rollup(
+    "memory",
+    "Aggregates by hour and peak memory, for percentiles in MiB; rows of one key add up.",
     _text("task_name", "Task."),
     _count("peak_mib", "rss_peak_bytes in whole MiB."),
     _count("n", "Attempts with an exact peak."),
     _bytes("rss_peak_max", "Largest rss_peak_bytes."),
     _number("limit_max_pct", "Largest rss_peak_bytes in percent of mem_limit_bytes."),
-    Index(None, "hour_epoch"),
-    comment="Aggregates by hour and peak memory, for percentiles in MiB; rows of one key add up.",
 )
 
-rollup_request_cost = Table(
-    "rollup_request_cost",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour in which the attempts started, since 1970."),
+rollup_request_cost = _rollup(
+    "request_cost",
+    "Aggregates by hour and request; rows of one key add up.",
     _text("root_id", "Task ID of the root task."),
     _text("job", "Job ID."),
     _count("n", "Attempts."),
@@ -636,15 +637,11 @@ rollup_request_cost = Table(
     _seconds("cpu_sum", "Sum of CPU seconds, user, system and children."),
     _seconds("audio_sum", "Sum of audio_s of decoding."),
     _seconds("gpu_active_sum", "Sum of gpu_active_s."),
-    Index(None, "hour_epoch"),
-    comment="Aggregates by hour and request; rows of one key add up.",
 )
 
-rollup_take = Table(
-    "rollup_take",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour of the take's first attempt, since 1970."),
+rollup_take = _rollup(
+    "take",
+    "Permanent aggregates of takes by hour and findings; rows of one key add up.",
     _text("engine", "Engine."),
     _text("findings", "Kinds of the findings; empty if the take passed."),
     _count("n", "Takes that were checked; negative where later attempts changed what had been counted."),
@@ -654,21 +651,17 @@ rollup_take = Table(
     _count("n_replaced", "Those whose next take passed."),
     _seconds("next_run_sum", "Sum of run_s of their next takes."),
     _seconds("next_cpu_sum", "Sum of CPU seconds of their next takes, user, system and children."),
-    Index(None, "hour_epoch"),
-    comment="Permanent aggregates of takes by hour and findings; rows of one key add up.",
+    hour="Start of the hour of the take's first attempt, since 1970.",
 )
 
-rollup_worker = Table(
-    "rollup_worker",
-    metadata,
-    Column("id", BigId, primary_key=True, autoincrement=True, comment="Row number, without meaning."),
-    _count("hour_epoch", "Start of the hour, since 1970."),
+rollup_worker = _rollup(
+    "worker",
+    "Aggregates by hour and worker; rows of one key add up.",
     _text("worker", "Celery's worker name."),
     _count("n", "Attempts that overlap the hour."),
     _seconds("busy_sum", "Sum of their run time within the hour."),
     _column("concurrency_max", Integer(), "Largest number of slots."),
-    Index(None, "hour_epoch"),
-    comment="Aggregates by hour and worker; rows of one key add up.",
+    hour="Start of the hour, since 1970.",
 )
 
 rollup_mark = Table(

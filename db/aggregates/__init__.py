@@ -4,17 +4,16 @@
 `v_NAME` adds those of the attempts after the mark.
 """
 
-import re
 from pathlib import Path
 
 from sqlalchemy import Table
 
 from db import schema
+from db.sql_text import PARAMETER, code
 
 MARK = "figures_through_id"
 """Column of their mark in `rollup_mark`."""
 TABLES = (schema.rollup_memory, schema.rollup_request_cost, schema.rollup_take, schema.rollup_worker)
-_BOUND = re.compile(r"/\*:(first|last)\*/ \d+")
 
 
 def view(table: Table) -> str:
@@ -29,17 +28,14 @@ def view(table: Table) -> str:
 def view_definition(table: Table) -> str:
     """SELECT statement of an aggregate's view."""
     names = ", ".join(_columns(table))
-    bounds = {
-        "first": f"((SELECT {MARK} FROM rollup_mark WHERE name = 'task_run') + 1)",  # noqa: S608 - ours
-        "last": "(SELECT MAX(id) FROM task_run)",
-    }
-    added = _BOUND.sub(lambda found: bounds[found[1]], _source(table))
+    first = f"((SELECT {MARK} FROM rollup_mark WHERE name = 'task_run') + 1)"  # noqa: S608 - ours
+    added = _added(table, first=first, last="(SELECT MAX(id) FROM task_run)")
     return f"SELECT {names} FROM {table.name} UNION ALL SELECT {names} FROM (\n{added}\n) added"  # noqa: S608
 
 
 def insertion(table: Table) -> str:
     """INSERT statement with the parameters `first` and `last`."""
-    added = _BOUND.sub(lambda found: f"CAST(:{found[1]} AS BIGINT)", _source(table))
+    added = _added(table, first="CAST(:first AS BIGINT)", last="CAST(:last AS BIGINT)")
     names = ", ".join(_columns(table))
     return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM (\n{added}\n) added"  # noqa: S608 - ours
 
@@ -52,7 +48,7 @@ def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.name != "id"]
 
 
-def _source(table: Table) -> str:
-    path = Path(__file__).parent / f"{_name(table)}.sql"
-    lines = path.read_text().splitlines()
-    return "\n".join(line for line in lines if not line.startswith("--")).rstrip().rstrip(";")
+def _added(table: Table, **bounds: str) -> str:
+    """SELECT statement of what a range of attempts adds."""
+    source = (Path(__file__).parent / f"{_name(table)}.sql").read_text()
+    return PARAMETER.sub(lambda found: bounds[found[1]], code(source))

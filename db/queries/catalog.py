@@ -5,7 +5,6 @@ parameter is a comment before its default, `/*:days*/ 30`. Edit the default, or 
 which binds it. Files in `db/queries/postgresql` give the same answers with SQL that SQLite does not have.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,9 +14,9 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, text
 
+from db.sql_text import PARAMETER, code
+
 _FOLDER = Path(__file__).parent
-PARAMETER = re.compile(r"/\*:(\w+)\*/\s*(NULL|-?\d+(?:\.\d+)?|'(?:[^']|'')*')")
-"""Name and default of a parameter."""
 
 _LARGE_READ = {
     "postgresql": ["SET LOCAL work_mem = '256MB'"],
@@ -108,12 +107,6 @@ def _reading(engine: Engine) -> Iterator[Connection]:
         connection.rollback()
         for setting in _AS_BEFORE[connection.dialect.name]:
             connection.exec_driver_sql(setting)
-
-
-def code(statement: str) -> str:
-    """SQL without its comment lines, in which a colon would look like a parameter."""
-    lines = [line for line in statement.splitlines() if not line.lstrip().startswith("--")]
-    return "\n".join(lines).rstrip().rstrip(";")
 
 
 def _plain(value: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from db.queries import catalog
+from db.sql_text import PARAMETER, code
 
 Json = dict[str, Any]
 
@@ -69,11 +70,11 @@ def question(name: str, *, over_time: str = "", **given: str) -> Json:
         over_time: columns of the time series, starting with the one named `time`.
         given: texts of parameters, such as a dashboard variable; others keep their defaults.
     """
-    text = catalog.code(catalog.source(name, "postgresql"))
+    text = code(catalog.source(name, "postgresql"))
     text = _SINCE.sub(r"$__unixEpochFilter(\1)", text)
     text = _SINCE_HOUR.sub(_HOURS if _BY_HOUR.search(text) else "$__unixEpochFilter(started_epoch)", text)
     text = _AGGREGATED.sub(r"FROM \1_row", text)
-    text = catalog.PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
+    text = PARAMETER.sub(lambda found: given.get(found[1], found[2]), text)
     if over_time:
         text = f'SELECT {over_time}\nFROM (\n{text}\n) asked\nORDER BY "time"'
     return sql(text, over_time=bool(over_time))

@@ -6,7 +6,7 @@ that xdist appends to the IDs of tests.
 """
 
 import gc
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from functools import cache
 from pathlib import PurePosixPath
 
@@ -41,15 +41,15 @@ class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
         return group_of(nodeid)
 
 
-def pytest_configure() -> None:
-    """Collect no garbage while tests are collected: all that they allocate lives to the end."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect no garbage while tests are collected, nor later of what they allocate: it lives to the end."""
     gc.disable()
-
-
-def pytest_collection_finish() -> None:
-    """Leave what was allocated until now out of later garbage collections."""
-    gc.freeze()
-    gc.enable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 @pytest.hookimpl(optionalhook=True)  # a run in one process may do without xdist

@@ -18,6 +18,7 @@ jobs/<job>/actions/<…>        who retried or cancelled the job, and when
 jobs/<job>/unserved           time since when nobody serves the device that the job asks for
 jobs/<job>/revisions/<n>/<…>  files with other takes, chosen by hand (`revisions`)
 jobs/<job>/notified/<…>       outcomes that were announced (`outbox`)
+jobs/<job>/not-handed-over    the job's file is never handed over by itself (`tasks.handover`)
 open/<job>                    jobs that a client waits for, which the reconciler checks
 segments/<..>/<key>/<stage>   products of the stages, shared by all jobs; takes and verdicts are in `takes`
 speakers/<..>/<key>           speaker embeddings, one per voice and engine

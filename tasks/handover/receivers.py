@@ -97,6 +97,7 @@ def _into_folder(library: Path, jobs: Jobs, plan: Plan, manifest: dict[str, Any]
 def _to_server(
     server: "Audiobookshelf", jobs: Jobs, plan: Plan, manifest: dict[str, Any], force: bool
 ) -> str:
+    server.place()  # a server that is away costs no copy of the book
     book = library_book(jobs, plan)
     with (
         audio_files(jobs, manifest, book.title) as contents,

@@ -1,5 +1,7 @@
 """Tests of uploads to Audiobookshelf, on a server of its routes."""
 
+from dataclasses import replace
+
 import pytest
 
 from pipeline.delivery.library import LibraryBook
@@ -75,6 +77,13 @@ def test_refusals_are_reported_without_the_key(book: FinishedBook, server: Audio
     gone = Settings(audiobookshelf_url="http://127.0.0.1:1", audiobookshelf_key=KEY)
     with pytest.raises(NotDeliveredError, match=r"127\.0\.0\.1:1: ConnectError"):
         hand_over(gone, book)
+
+
+def test_no_book_is_copied_for_a_server_that_is_away(book: FinishedBook) -> None:
+    lost = {**book.manifest, "audio": {**book.manifest["audio"], "name": "jobs/none"}}
+    away = Settings(audiobookshelf_url="http://127.0.0.1:1", audiobookshelf_key=KEY)
+    with pytest.raises(NotDeliveredError, match="ConnectError"):
+        hand_over(away, replace(book, manifest=lost))
 
 
 def test_a_page_of_a_proxy_is_no_answer(book: FinishedBook, server: AudiobookshelfServer) -> None:

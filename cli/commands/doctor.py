@@ -200,7 +200,7 @@ def _notifications(found: Settings) -> Iterator[Finding]:
 
 def _handover(found: Settings) -> Iterator[Finding]:
     from tasks.handover.receivers import audiobookshelf_of
-    from tasks.notification.delivery import NotDeliveredError
+    from tasks.notification.errors import NotDeliveredError
 
     automatic = f"; {found.handover} by themselves" if found.handover else "; by the command `handover`"
     if found.library:

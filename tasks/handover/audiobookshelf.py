@@ -19,7 +19,7 @@ import httpx2
 from pipeline.delivery.library import LibraryBook
 from pipeline.store.artifacts import Store
 from tasks.handover.errors import OccupiedError
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 
 _TIMEOUT = httpx2.Timeout(60.0, connect=10.0, read=600.0)
 """The server answers when it has moved the files."""

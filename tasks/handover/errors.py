@@ -1,6 +1,6 @@
 """Errors of a hand-over."""
 
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 
 
 class OccupiedError(NotDeliveredError):

@@ -15,7 +15,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import HANDOVER, Outbox
 from pipeline.jobs.plans import Plan
 from tasks.handover.errors import OccupiedError
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 from tasks.settings import Settings
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from pipeline.jobs.plans import Plan
 from pipeline.views.states import newest_manifest
 from tasks.handover.errors import OccupiedError
 from tasks.handover.receivers import HandOver, outbox_of, receivers
-from tasks.notification.delivery import NotDeliveredError
-from tasks.notification.notifier import Receiver, Sender, SendNotices, send_to
+from tasks.notification.errors import NotDeliveredError
+from tasks.notification.sending import Receiver, Sender, SenderThread, send_to
 from tasks.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class BookSender:
         log.info("job %s was handed over", plan.job)
 
 
-class HandOverBooks(SendNotices):
+class HandOverBooks(SenderThread):
     """Boot step that hands books over in a thread, if the settings say so."""
 
     purpose = "books to be handed over"

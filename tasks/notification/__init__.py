@@ -1,1 +1,1 @@
-"""Notifications of what became of jobs."""
+"""Notifications about jobs, and the thread that sends what an outbox holds."""

@@ -1,6 +1,5 @@
 """Delivery of one notification: a POST of JSON to a web address, or any other service through Apprise."""
 
-import hashlib
 import importlib.util
 import json
 import urllib.error
@@ -9,11 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from tasks.notification.errors import NotDeliveredError
+
 _TIMEOUT_S = 10.0
-
-
-class NotDeliveredError(Exception):
-    """A notification or a book that was not accepted. The message never repeats the URL or a key."""
 
 
 def problem(url: str) -> str | None:
@@ -25,11 +22,6 @@ def problem(url: str) -> str | None:
     import apprise
 
     return None if apprise.Apprise().add(url) else f"{urlsplit(url).scheme}: Apprise cannot read the address"
-
-
-def address_hash(url: str) -> str:
-    """Name of an address in the outbox, which holds no keys."""
-    return hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def send(url: str, notice: str, facts: Mapping[str, Any]) -> None:

@@ -1,63 +1,19 @@
-"""Thread of an intake worker's main process that sends notifications, and notices budgets that are exceeded.
+"""Notifications from the outbox to addresses and webhooks, and of budgets that are exceeded."""
 
-Jobs only write to the outbox of the store, so that no receiver can delay or fail one.
-"""
-
-import logging
-import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any, Protocol
-
-from celery import bootsteps
 
 from pipeline import clock
-from pipeline.errors import NewerRecordError, PipelineError, StoreError
+from pipeline.errors import NewerRecordError
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.outbox import BUDGET, Notice, Outbox
 from pipeline.jobs.plans import Plan
-from tasks.broker.queues import INTAKE
 from tasks.notification import delivery
-from tasks.notification.delivery import NotDeliveredError, address_hash
+from tasks.notification.sending import Receiver, Sender, SenderThread, send_to
 from tasks.notification.webhooks import Webhooks, webhooks_of
 from tasks.settings import Settings
 
-log = logging.getLogger(__name__)
-
-_CHECK_S = 5.0
 NO_WEBHOOKS = Webhooks((), "")
-
-
-Receiver = tuple[str, Callable[[], object]]
-"""Address, and a function that sends a notice there or raises NotDeliveredError."""
-
-
-class Sender(Protocol):
-    """Sends what is due."""
-
-    def check(self) -> None: ...
-
-
-def send_to(outbox: Outbox, notice: Notice, receivers: Iterable[Receiver], what: str) -> None:
-    """Send a claimed notice to the receivers that do not have it; failures are tried again with back-off.
-
-    Args:
-        what: noun for the log.
-    """
-    sent_to, problems = list(notice.sent_to), []
-    for address, send in receivers:
-        if address_hash(address) not in sent_to:
-            try:
-                send()
-                sent_to.append(address_hash(address))
-            except NotDeliveredError as error:
-                problems.append(str(error))
-    if not problems:
-        outbox.sent(notice)
-        return
-    wait_s = outbox.failed(notice, tuple(sent_to))
-    again = "it is dropped" if wait_s is None else f"tried again in {wait_s:.0f} s"
-    log.warning("%s %s was not delivered (%s); %s", what, notice.id, "; ".join(sorted(set(problems))), again)
 
 
 class Notifier:
@@ -113,19 +69,10 @@ class Notifier:
             yield f"webhook {notice.webhook}", send
 
 
-class SendNotices(bootsteps.StartStopStep):
-    """Boot step that runs the notifier in a thread, if the settings name addresses."""
+class SendNotices(SenderThread):
+    """Boot step that sends notifications in a thread."""
 
     purpose = "notifications"
-
-    def __init__(self, worker: Any, **options: Any) -> None:
-        super().__init__(worker, **options)
-        self._stopped = threading.Event()
-
-    def start(self, worker: Any) -> None:
-        sender = self.sender(worker.app.settings, worker.app.resources.jobs)
-        if sender is not None and INTAKE[0] in worker.app.amqp.queues.consume_from:
-            threading.Thread(target=self._run, args=(sender,), name=self.purpose, daemon=True).start()
 
     def sender(self, settings: Settings, jobs: Jobs) -> Sender | None:
         """Sender by the settings; None if there are no receivers."""
@@ -133,15 +80,3 @@ class SendNotices(bootsteps.StartStopStep):
         if not (settings.notify_urls or webhooks.enabled):
             return None
         return Notifier(jobs, settings.notify_urls, settings.notify_events, settings.budget_s, webhooks)
-
-    def stop(self, worker: Any) -> None:
-        self._stopped.set()
-
-    def _run(self, sender: Sender) -> None:
-        while not self._stopped.wait(_CHECK_S):
-            try:
-                sender.check()
-            except (StoreError, OSError) as error:
-                log.info("%s wait for the store: %s", self.purpose, error)
-            except PipelineError as error:
-                log.warning("%s: %s", self.purpose, error)

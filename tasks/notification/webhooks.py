@@ -21,7 +21,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pipeline import clock
 from pipeline.jobs.outbox import FAILED, FINISHED
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 from tasks.settings import Settings
 
 URL_MAX = 2000

@@ -23,7 +23,7 @@ def handover(
 ) -> None:
     """Put a finished job into the watched folder, and upload it to Audiobookshelf, as the settings say."""
     from tasks.handover.receivers import receivers
-    from tasks.notification.delivery import NotDeliveredError
+    from tasks.notification.errors import NotDeliveredError
 
     with reporting_errors():
         found = context.settings()

@@ -8,7 +8,7 @@ from pipeline.delivery.library import LibraryBook
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.handover.audiobookshelf import Audiobookshelf
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 from tasks.settings import Settings
 from tests.books import samples
 from tests.books.audiobookshelf_server import KEY, AudiobookshelfServer

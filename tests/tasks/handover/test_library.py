@@ -16,7 +16,7 @@ from pipeline.script.parser import parse
 from pipeline.script.turns import Work
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 from tasks.settings import Settings
 from tests.books import samples
 from tests.books.probe import probe

@@ -27,6 +27,7 @@ from pipeline.voices.library import Voices
 from tasks.local.service import LocalService
 from tasks.make_app import make_app
 from tasks.notification import delivery
+from tasks.notification.errors import NotDeliveredError
 from tasks.notification.notifier import Notifier
 from tasks.orchestration.job_rows import JobRows
 from tasks.settings import Settings, load
@@ -173,7 +174,7 @@ def test_apprise_sends_to_other_addresses(receiver: Receiver) -> None:
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1/secret", "json://127.0.0.1:1/secret"])
 def test_errors_do_not_repeat_addresses(url: str) -> None:
-    with pytest.raises(delivery.NotDeliveredError) as caught:
+    with pytest.raises(NotDeliveredError) as caught:
         delivery.send(url, "a notice", {"event": "failed", "job": "3f"})
     assert "secret" not in str(caught.value)
 

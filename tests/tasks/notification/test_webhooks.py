@@ -22,7 +22,7 @@ from pipeline.planning.request import checked, split_options
 from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
-from tasks.notification.delivery import NotDeliveredError
+from tasks.notification.errors import NotDeliveredError
 from tasks.notification.notifier import Notifier
 from tasks.notification.webhooks import Webhooks
 from tasks.orchestration.job_rows import JobRows

@@ -23,7 +23,8 @@ from tasks.settings import PREFIX, VERSION, Settings, masked
 
 LOG_BYTES_MAX = 4 << 20
 """Longest part of a log, from its end."""
-_SECRET_FIELDS = ("flower_password", "notify", "openai_key", "webhook_secret", "audiobookshelf_key")
+_KEYS = tuple(entry.name for entry in fields(Settings) if not entry.repr)
+_SECRET_FIELDS = (*_KEYS, "flower_password", "notify")
 _PRIVATE_FIELDS = ("title", "webhook", "namespace")
 
 
@@ -48,7 +49,7 @@ def secrets_of(found: Settings, plan: Plan | None) -> set[str]:
     urls += [found.openai_url, found.audiobookshelf_url]
     secrets = {match[1] for url in urls for match in re.finditer(r"://[^:/@]*:([^@/]*)@", url)}
     secrets |= {found.flower_password, found.flower_password.partition(":")[2], *found.notify_urls}
-    secrets |= {found.openai_key, found.webhook_secret, found.audiobookshelf_key}
+    secrets |= {getattr(found, name) for name in _KEYS}
     password_file = found.state / "flower.password"
     if password_file.is_file():
         secrets |= {password_file.read_text().strip().partition(":")[2]}

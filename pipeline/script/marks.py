@@ -27,6 +27,8 @@ COMMENT = "comment"
 
 FOREIGN_MARKS = "†‡（）【】⁰¹²³⁴⁵⁶⁷⁸⁹"
 """Marks beyond ASCII, which can be escaped as well."""
+MARKS = f"[({{<*_`~/:{FOREIGN_MARKS}"
+"""Characters of which every mark has one; a text without them, escapes and entities is read as it is."""
 _ESCAPED = re.compile(rf"\\([\\`*_{{}}\[\]()#+\-.!|>~<{FOREIGN_MARKS}])")
 ENTITY = re.compile(r"&(?:[A-Za-z][A-Za-z0-9]{1,30}|#\d{1,6}|#[xX][\da-fA-F]{1,5});")
 """Characters by their names in HTML: `&amp;`, `&#39;`."""
@@ -58,7 +60,6 @@ _PARENTHESIS_NOTE = re.compile(r"(?<=[,.;:!?\"])\(\d{1,2}\)(?=\s|$)")
 _SUPERSCRIPT = re.compile(r"(?<=[^\W\d_]|[.,;:!?\"'])[⁰¹²³⁴-⁹]+")
 _WORD_BEFORE = re.compile(r"[^\W\d_]*$")
 _DAGGER = re.compile(r"(?<=[\w.,;:!?\"'])[†‡]+")
-_MARKS = re.compile(r"[\[({<*_`~†‡（【/]")
 _UNITS = words_of("m cm mm km dm hm nm ft in yd mi ha s h g kg l ml x y z r")
 _BOLD = re.compile(r"(?<![*\w\\])(\*{2,3})(?=[^\s*])(.+?)(?<=[^\s*])\1(?![*\w])", re.DOTALL)
 _UNDERLINED = re.compile(r"(?<![\w_\\])(_{1,3})(?=[^\s_])(.+?)(?<=[^\s_])\1(?![\w_])", re.DOTALL)
@@ -133,9 +134,7 @@ class _Cleaner:
         self.findings = findings
         self.pauses: list[int] = []
         self.commands: list[markup.Command] = []
-        self.has_marks = any(mark in self.text for mark in "[({<*_`~†‡（【/:") or bool(
-            _SUPERSCRIPT.search(self.text)
-        )
+        self.has_marks = any(mark in self.text for mark in MARKS)
 
     def line(self, offset: int) -> int:
         return self.numbers[self.text.count("\n", 0, offset)]

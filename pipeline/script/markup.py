@@ -31,7 +31,8 @@ _SPELLS = ("characters", "spell-out", "verbatim")
 _ATTRIBUTE = re.compile(r"([\w:-]+)\s*=\s*(\"[^\"]*\"|'[^']*')")
 _RATES = {"x-slow": 0.5, "slow": 0.75, "medium": 1.0, "default": 1.0, "fast": 1.25, "x-fast": 1.5}
 _RATE = re.compile(r"([+-]?)(\d{1,3}(?:\.\d{1,4})?|\.\d{1,4})\s*(%?)")
-_IPA = re.compile(r"/([^/]+)/")
+IPA_VALUE = re.compile(r"/([^/]+)/")
+"""Value of `[say:…]` that is IPA."""
 _TAGS = {"prosody": RATE, "voice": VOICE, "sub": SAY, "phoneme": IPA, "say-as": READ_AS}
 
 
@@ -113,7 +114,7 @@ def _bracketed(name: str, value: str) -> tuple[str, str]:
         if value:
             raise _Refused("takes no value; write [spell]USB[/spell]")
         return SPELL, ""
-    ipa = _IPA.fullmatch(value)
+    ipa = IPA_VALUE.fullmatch(value)
     if name == SAY and ipa:
         return IPA, _text(ipa[1], "")
     return name, _text(value, "[say:Noola]Nuala[/say]" if name == SAY else "[voice:NAME]words[/voice]")

@@ -14,15 +14,14 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import Plan
 from pipeline.planning.records import PlannedLine
 from pipeline.script import markup, parser
-from pipeline.script.marks import ENTITY, FOREIGN_MARKS
+from pipeline.script.marks import ENTITY, FOREIGN_MARKS, MARKS
 from pipeline.script.turns import Said, Turn
 
-_SUSPICIOUS = re.compile(rf"[\\\[({{<*_~/:&{FOREIGN_MARKS}]")
-"""Signs that may be marks; a text without them is read as it is."""
+_SUSPICIOUS = re.compile(f"[{re.escape(MARKS)}\\\\&]")
+"""Marks, escapes and entities; a text without them is read as it is."""
 _OFTEN = re.compile(r"[\\*_{}\[\]~<]")
 _EVER = re.compile(rf"[\\*_{{}}\[\]~<>()|#{FOREIGN_MARKS}]")
 _VALUE = re.compile(r"[\\\[\]]")
-_IPA_LIKE = re.compile(r"/[^/]+/")
 _RATE_STEP = 1e-4
 _JOIN = "\0"
 """Side of a command on which no space is."""
@@ -201,7 +200,7 @@ def _command(said: Said, escape: Escape) -> tuple[str, str]:
         return "[spell]", "[/spell]"
     if said.kind == markup.READ_AS:
         return f'<say-as interpret-as="{value}">', "</say-as>"
-    if said.kind == markup.SAY and _IPA_LIKE.fullmatch(value):
+    if said.kind == markup.SAY and markup.IPA_VALUE.fullmatch(value):
         return f'<sub alias="{html.escape(value)}">', "</sub>"
     escaped = escape(value) if escape is not str else _VALUE.sub(r"\\\g<0>", value)
     return (f"[say:/{escaped}/]" if said.kind == markup.IPA else f"[say:{escaped}]"), "[/say]"

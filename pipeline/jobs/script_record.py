@@ -48,11 +48,16 @@ def get_book(store: Store, job: str) -> tuple[Work, tuple[ScriptChapter, ...]]:
 
 
 def is_book(store: Store, job: str) -> bool:
-    """True if a job's script is a book; of records of earlier releases, if it has a name."""
+    """True if a job's script is a book; of records of earlier releases, if it has a name.
+
+    Raises:
+        NewerRecordError: a later release wrote it.
+    """
     found = store.get_json(_name(job))
     if found is None:
         return False
-    return bool(found.get("is_book", get_book(store, job)[0] != Work()))
+    check_version(_name(job), found, BOOK_VERSION)
+    return bool(found["is_book"] if "is_book" in found else get_book(store, job)[0] != Work())
 
 
 @dataclass(frozen=True, slots=True)

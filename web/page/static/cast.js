@@ -1,6 +1,7 @@
 // The cast: a voice for each speaker, to hear before anything is rendered, and uploads of new ones.
 import { get, send, upload } from '/page/api.js'
 import { busy, button, clock, dialog, field, h, notify, plural } from '/page/dom.js'
+import { sound } from '/page/sound.js'
 
 const SAMPLE = 'Hello. This is how I sound when I read for you.'
 const GROUPS = [['preset', 'Voices'], ['recording', 'Recordings'], ['variation', 'Variations']]
@@ -78,7 +79,7 @@ export function castTable(voices, onChange) {
     const focused = placeOfFocus()
     rows.replaceChildren(...found.map(speaker => {
       const select = selection(speaker)
-      const hear = button('Hear', () => busy(hear, () => preview(select.value)), { 'aria-label': `Hear the voice of ${speaker.name}` })
+      const hear = button('Hear', () => busy(hear, () => sound(spokenBy(select.value))), { 'aria-label': `Hear the voice of ${speaker.name}` })
       return h('li', { 'data-speaker': speaker.name },
         h('div', { class: 'who' }, h('strong', {}, speaker.name), h('small', {}, `${plural(speaker.turns, 'turn')}, ${plural(speaker.words, 'word')}`)),
         select, hear, details(speaker))
@@ -97,15 +98,10 @@ export function castTable(voices, onChange) {
   }
 }
 
-let sounding = null
-
-async function preview(voice) {
-  sounding?.pause()
+/** Address of a sample of a voice. */
+async function spokenBy(voice) {
   const response = await send('/v1/audio/speech', { method: 'POST', json: { input: SAMPLE, voice, response_format: 'mp3' } })
-  const address = URL.createObjectURL(await response.blob())
-  sounding = new Audio(address)
-  sounding.addEventListener('ended', () => URL.revokeObjectURL(address))
-  await sounding.play()
+  return URL.createObjectURL(await response.blob())
 }
 
 /** Ask for a recording, from a file or the microphone, and register it. */

@@ -1,7 +1,7 @@
 // Formats of files, by name and label.
 import { field, h, options } from '/page/dom.js'
 
-export const FORMATS = [['mp3', 'MP3'], ['m4b', 'M4B'], ['opus', 'Opus'], ['aac', 'AAC'], ['flac', 'FLAC'], ['wav', 'WAV'],
+const FORMATS = [['mp3', 'MP3'], ['m4b', 'M4B'], ['opus', 'Opus'], ['aac', 'AAC'], ['flac', 'FLAC'], ['wav', 'WAV'],
   ['mp3.zip', 'MP3, a file per chapter (ZIP)'], ['m4b.zip', 'M4B, a file per chapter (ZIP)'],
   ['opus.zip', 'Opus, a file per chapter (ZIP)'], ['flac.zip', 'FLAC, a file per chapter (ZIP)']]
 const READ_ALONG = ['epub', 'EPUB, read along']

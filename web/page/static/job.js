@@ -4,6 +4,7 @@ import { busy, button, clock, dialog, duration, h, notify, plural } from '/page/
 import { formatChoice, isSound } from '/page/formats.js'
 import { Player } from '/page/player.js'
 import { report } from '/page/report.js'
+import { silence, sound } from '/page/sound.js'
 import { ended, statusOf } from '/page/status.js'
 import { takesDialog } from '/page/takes.js'
 import { Timeline } from '/page/timeline.js'
@@ -22,6 +23,7 @@ class JobPage {
   constructor(job, given, signal) {
     this.id = job.id
     this.signal = signal
+    signal.addEventListener('abort', silence)
     this.wanted = given.has('turn') ? Number(given.get('turn')) : null
     this.save = given.get('save')
     this.durations = []
@@ -203,11 +205,8 @@ class JobPage {
   }
 
   /** Of a file that is no sound, such as an archive, the segment of a line is heard. */
-  async hearSegment(segment) {
-    this.segment?.pause()
-    this.segment = new Audio(await media(path(this.id, `/segments/${segment}/audio?format=mp3`)))
-    this.signal.addEventListener('abort', () => this.segment.pause())
-    return this.segment.play()
+  hearSegment(segment) {
+    return sound(media(path(this.id, `/segments/${segment}/audio?format=mp3`)))
   }
 
   async change(index, text) {

@@ -1,17 +1,17 @@
 // Takes of a segment, side by side: hear, make another, choose one.
 import { get, job, media, post } from '/page/api.js'
 import { busy, button, clock, dialog, h, notify } from '/page/dom.js'
+import { silence, sound } from '/page/sound.js'
 
 /** Show the takes of the segments of a line; resolves with true if another take was chosen. */
 export async function takesDialog(id, segments, title, { finished }) {
   let picked = false
-  let sounding = null
   await dialog(title, () => {
     const box = h('div', { class: 'takes' })
     for (const segment of segments) box.append(panel(segment))
     return box
   })
-  sounding?.pause()
+  silence()
   return picked
 
   function panel(segment) {
@@ -31,11 +31,7 @@ export async function takesDialog(id, segments, title, { finished }) {
 
   function card(segment, take, load) {
     const name = take.take < 100 ? `Take ${take.take}` : `Take ${take.take} (yours)`
-    const hear = button('Hear', () => busy(hear, async () => {
-      sounding?.pause()
-      sounding = new Audio(await media(job(id, `/segments/${segment}/audio?take=${take.take}&format=mp3`)))
-      await sounding.play()
-    }), { 'aria-label': `Hear ${name} of segment ${segment}` })
+    const hear = button('Hear', () => busy(hear, () => sound(media(job(id, `/segments/${segment}/audio?take=${take.take}&format=mp3`)))), { 'aria-label': `Hear ${name} of segment ${segment}` })
     const pick = button('Use it', () => busy(pick, async () => {
       await post(job(id, `/segments/${segment}/pick?wait_s=60`), { take: take.take })
       picked = true

@@ -139,7 +139,7 @@ class JobPage {
     const [turns, words, manifest] = await Promise.all(['/turns', '/words', '/manifest'].map(part => get(path(this.id, part), this.signal)))
     this.transcript.time(turns, words)
     if (this.isSound) await this.player.finish(await media(path(this.id, `/content?revision=${this.job.revision ?? 0}`)))
-    else this.player.element.hidden = true
+    else this.player.close()
     this.extras.replaceChildren(...[await this.contents(manifest), report(manifest)].filter(Boolean))
     await this.warnings()
     if (this.wanted !== null) {

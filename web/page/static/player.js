@@ -28,7 +28,7 @@ export class Player {
     this.time = h('span', { class: 'time' }, '0:00')
     this.holder = h('div', { hidden: true }, this.audio)
     this.element = h('section', { class: 'player', 'aria-label': 'Player' }, this.toggle, this.position, this.time, this.speed, this.holder)
-    signal.addEventListener('abort', () => { this.audio.pause(); this.release() })
+    signal.addEventListener('abort', () => { this.close(); this.release() })
     const tick = () => {
       if (signal.aborted) return
       if (!this.audio.paused) this.moved()
@@ -72,6 +72,14 @@ export class Player {
     this.growing = false
     await this.loading?.catch(() => undefined)
     await this.take(address)
+  }
+
+  /** No longer file takes over, as where the whole one is no sound. */
+  close() {
+    this.growing = false
+    this.awaited = null
+    this.pause()
+    this.element.hidden = true
   }
 
   async take(address) {

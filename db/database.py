@@ -11,6 +11,7 @@ import sqlite3
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -255,7 +256,7 @@ def _view_files() -> list[Path]:
 
 
 def _drop_views(connection: Connection) -> None:
-    for table in aggregates.TABLES:
+    for table in chain(*aggregates.TABLES.values()):
         connection.execute(text(f"DROP VIEW IF EXISTS {aggregates.view(table)}"))
     for path in reversed(_view_files()):
         connection.execute(text(f"DROP VIEW IF EXISTS {path.stem.split('_', 1)[1]}"))
@@ -265,9 +266,10 @@ def _create_views(connection: Connection) -> None:
     for path in _view_files():
         name = path.stem.split("_", 1)[1]
         connection.exec_driver_sql(f"CREATE VIEW {name} AS\n{path.read_text().rstrip().rstrip(';')}")
-    for table in aggregates.TABLES:
-        view = f"CREATE VIEW {aggregates.view(table)} AS\n{aggregates.view_definition(table)}"
-        connection.exec_driver_sql(view)
+    for mark, tables in aggregates.TABLES.items():
+        for table in tables:
+            view = f"CREATE VIEW {aggregates.view(table)} AS\n{aggregates.view_definition(table, mark)}"
+            connection.exec_driver_sql(view)
 
 
 def _document(connection: Connection) -> None:

@@ -6,25 +6,18 @@ mark of their own, in a column that earlier releases do not set. A view of each 
 may be spread over several rows, which add up.
 """
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable, Iterator
 
-from sqlalchemy import Connection, Engine, Table, column, func, insert, select, table, text, update
+from sqlalchemy import Connection, Engine, TextClause, func, select, text, update
 
 from db import aggregates
 from db.database import writing
-from db.schema import rollup_mark, rollup_outcome, rollup_process, rollup_request, task_run
+from db.schema import rollup_mark, task_run
 
 STEP = 50_000
 """Maximum number of attempts that are aggregated in one transaction."""
 TAIL_ROWS = 10_000
 """Number of new attempts after which writers aggregate them."""
-_VIEWS = {
-    rollup_outcome: "v_outcome_row",
-    rollup_process: "v_process_row",
-    rollup_request: "v_request_row",
-}
-_MEASURES = {"n", "first_epoch", "last_epoch"}
 
 
 def advance(engine: Engine, *, step: int = STEP) -> int:
@@ -58,19 +51,15 @@ def advance_once(engine: Engine, *, step: int = STEP, at_least: int = 1) -> int:
         return last - through
 
 
-def _additions(behind: Iterable[str], first: int, last: int) -> list[Any]:
+def _additions(behind: Iterable[str], first: int, last: int) -> Iterator[TextClause]:
     """Statements that include attempts in the aggregates of some marks."""
-    found: list[Any] = []
-    if "through_id" in behind:
-        found += [_add(target, view, first, last) for target, view in _VIEWS.items()]
-    if aggregates.MARK in behind:
-        bounds = {"first": first, "last": last}
-        found += [text(aggregates.insertion(each)).bindparams(**bounds) for each in aggregates.TABLES]
-    return found
+    for mark in behind:
+        for table in aggregates.TABLES[mark]:
+            yield text(aggregates.insertion(table)).bindparams(first=first, last=last)
 
 
 _ROW = rollup_mark.c.name == "task_run"
-_MARKS = (rollup_mark.c.through_id, rollup_mark.c[aggregates.MARK])
+_MARKS = tuple(rollup_mark.c[name] for name in aggregates.TABLES)
 _NEVER = 2**63 - 1
 
 
@@ -101,29 +90,6 @@ def _settled(engine: Engine) -> int:
         if connection.dialect.name == "postgresql":
             connection.execute(text("LOCK TABLE task_run IN SHARE MODE"))
         return _newest(connection)
-
-
-def _add(target: Table, view: str, first: int, last: int) -> Any:
-    names = [each.name for each in target.columns if each.name != "id"]
-    rows = table(view, column("id"), *(column(name) for name in names))
-    values = {name: _total(name)(rows.c[name]) for name in names if _is_measure(name)}
-    keys = [rows.c[name] for name in names if name not in values]
-    query = (
-        select(*(values[name].label(name) if name in values else rows.c[name] for name in names))
-        .where(rows.c.id.between(first, last))
-        .group_by(*keys)
-    )
-    return insert(target).from_select(names, query)
-
-
-def _is_measure(name: str) -> bool:
-    return name in _MEASURES or name.startswith("n_") or "_sum" in name or "_max" in name or "_min" in name
-
-
-def _total(name: str) -> Callable[..., Any]:
-    if "_max" in name or name == "last_epoch":
-        return func.max
-    return func.min if "_min" in name or name == "first_epoch" else func.sum
 
 
 def keep_mark(connection: Connection) -> None:

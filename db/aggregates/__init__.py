@@ -1,7 +1,8 @@
-"""SQL of aggregates that are not sums over single attempts of a view.
+"""SQL of the aggregates that follow `task_run` by its id.
 
-`NAME.sql` selects the rows that attempts of a range of ids (`first` to `last`) add to `rollup_NAME`. The view
-`v_NAME` adds those of the attempts after the mark.
+`NAME.sql` selects what attempts of a range of ids (`first` to `last`) add to `rollup_NAME`. Rows of one key
+add up: names of columns tell keys, sums, maxima and minima apart. The view `v_NAME` has the rows of the table
+and those of the attempts after the mark.
 """
 
 from pathlib import Path
@@ -11,9 +12,14 @@ from sqlalchemy import Table
 from db import schema
 from db.sql_text import PARAMETER, code
 
-MARK = "figures_through_id"
-"""Column of their mark in `rollup_mark`."""
-TABLES = (schema.rollup_memory, schema.rollup_request_cost, schema.rollup_take, schema.rollup_worker)
+TABLES = {
+    "through_id": (schema.rollup_outcome, schema.rollup_process, schema.rollup_request),
+    "figures_through_id": (
+        *(schema.rollup_memory, schema.rollup_request_cost, schema.rollup_take, schema.rollup_worker),
+    ),
+}
+"""Tables by the column of their mark in `rollup_mark`."""
+_MEASURES = {"n", "first_epoch", "last_epoch"}
 
 
 def view(table: Table) -> str:
@@ -25,19 +31,24 @@ def view(table: Table) -> str:
     return "v_" + _name(table)
 
 
-def view_definition(table: Table) -> str:
+def view_definition(table: Table, mark: str) -> str:
     """SELECT statement of an aggregate's view."""
     names = ", ".join(_columns(table))
-    first = f"((SELECT {MARK} FROM rollup_mark WHERE name = 'task_run') + 1)"  # noqa: S608 - ours
+    first = f"((SELECT {mark} FROM rollup_mark WHERE name = 'task_run') + 1)"  # noqa: S608 - ours
     added = _added(table, first=first, last="(SELECT MAX(id) FROM task_run)")
     return f"SELECT {names} FROM {table.name} UNION ALL SELECT {names} FROM (\n{added}\n) added"  # noqa: S608
 
 
 def insertion(table: Table) -> str:
     """INSERT statement with the parameters `first` and `last`."""
+    names = _columns(table)
+    keys = ", ".join(name for name in names if not _is_measure(name))
+    totals = ", ".join(_total(name) if _is_measure(name) else name for name in names)
     added = _added(table, first="CAST(:first AS BIGINT)", last="CAST(:last AS BIGINT)")
-    names = ", ".join(_columns(table))
-    return f"INSERT INTO {table.name} ({names}) SELECT {names} FROM (\n{added}\n) added"  # noqa: S608 - ours
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) "  # noqa: S608 - ours
+        f"SELECT {totals} FROM (\n{added}\n) added GROUP BY {keys}"
+    )
 
 
 def _name(table: Table) -> str:
@@ -46,6 +57,16 @@ def _name(table: Table) -> str:
 
 def _columns(table: Table) -> list[str]:
     return [column.name for column in table.columns if column.name != "id"]
+
+
+def _is_measure(name: str) -> bool:
+    return name in _MEASURES or name.startswith("n_") or "_sum" in name or "_max" in name or "_min" in name
+
+
+def _total(name: str) -> str:
+    if "_max" in name or name == "last_epoch":
+        return f"MAX({name})"
+    return f"MIN({name})" if "_min" in name or name == "first_epoch" else f"SUM({name})"
 
 
 def _added(table: Table, **bounds: str) -> str:

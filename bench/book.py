@@ -114,9 +114,7 @@ def make(jobs: Jobs, script: Script, options: Mapping[str, Any] = _M4B) -> dict[
     missing = jobs.artifacts.missing(plan)
     for index in missing:
         work = SegmentWork(jobs.store, plan, jobs.plans.segment(plan.job, index), engine)
-        stages.text(work)
-        stages.semantic(work)
-        stages.speaker(work)
+        stages.prepare(work)
         stages.diffusion(work, Uncontrolled())
     decoded_s, joined_cpu = time.perf_counter() - wall, time.process_time()
     manifest = finalize.finish(jobs, plan, engine.profile, Uncontrolled())

@@ -82,9 +82,7 @@ def _render(script: str, jobs: Jobs) -> dict[str, Any]:
     plan = jobs.plans.create(request, engine.profile)
     for segment in jobs.plans.segments(plan):
         work = SegmentWork(jobs.store, plan, segment, engine)
-        stages.text(work)
-        stages.semantic(work)
-        stages.speaker(work)
+        stages.prepare(work)
         stages.diffusion(work, Uncontrolled())
     return finalize.finish(jobs, plan, engine.profile, Uncontrolled())
 

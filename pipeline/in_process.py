@@ -32,8 +32,7 @@ def render(
     plan = jobs.plans.create(request, engine.profile)
     for segment in jobs.plans.segments(plan):
         work = SegmentWork(store, plan, segment, engine)
-        for stage in (stages.text, stages.semantic, stages.speaker):
-            stage(work)
+        stages.prepare(work)
         stages.diffusion(work, Uncontrolled())
         work.next_take()  # records the choice
     return store, finalize.finish(jobs, plan, engine.profile, Uncontrolled())

@@ -127,6 +127,13 @@ def speaker(work: SegmentWork, control: Control | None = None) -> Facts:
     return {"cache_hit": made == 0}
 
 
+def prepare(work: SegmentWork) -> None:
+    """Run the stages before `diffusion`, which needs their products."""
+    text(work)
+    semantic(work)
+    speaker(work)
+
+
 def diffusion(work: SegmentWork, control: Control) -> Facts:
     """Decode a take of the segment, measure it and its loudness, and store samples and then spans."""
     take, takes = work.next_take(), work.takes

@@ -186,8 +186,7 @@ class _StageRun:
     def _remake(self) -> None:
         """Make the missing or damaged products of earlier stages again."""
         work = self._work(self.resources.jobs.plans.need(self.job))
-        for stage in (stages.text, stages.semantic, stages.speaker):
-            stage(work)
+        stages.prepare(work)
 
     def _failed(self, error: PipelineError) -> SegmentRef:
         """Store the reason and pass the failure on.

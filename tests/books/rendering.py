@@ -20,9 +20,7 @@ def made(jobs: Jobs, script: Script, **options: Any) -> tuple[dict[str, Any], by
     plan = jobs.plans.create(request, engine.profile)
     for index in jobs.artifacts.missing(plan):
         work = SegmentWork(jobs.store, plan, jobs.plans.segment(plan.job, index), engine)
-        stages.text(work)
-        stages.semantic(work)
-        stages.speaker(work)
+        stages.prepare(work)
         stages.diffusion(work, Uncontrolled())
     manifest = finalize.finish(jobs, plan, engine.profile, Uncontrolled())
     data = jobs.store.objects.read(manifest["audio"]["name"])

@@ -50,9 +50,7 @@ def undisturbed(folder: Path) -> str:
     plan = jobs.plans.create(request, engine.profile)
     for segment in jobs.plans.segments(plan):
         work = SegmentWork(jobs.store, plan, segment, engine)
-        stages.text(work)
-        stages.semantic(work)
-        stages.speaker(work)
+        stages.prepare(work)
         while not work.finished:
             stages.diffusion(work, Uncontrolled())
             stages.verify(work, LightChecker())

@@ -64,9 +64,7 @@ def test_a_take_of_exchanged_speakers_is_replaced(tmp_path: Path) -> None:
     (segment,) = jobs.plans.segments(plan)
     engine.seed = segment.seed
     work = SegmentWork(jobs.store, plan, segment, engine)
-    stages.text(work)
-    stages.semantic(work)
-    stages.speaker(work)
+    stages.prepare(work)
     for _ in range(2):
         stages.diffusion(work, Uncontrolled())
         stages.verify(work, check)

@@ -48,8 +48,7 @@ def directly(script: str, store: Store, **options: object) -> bytes:
     plan = plan_of(script, jobs, **options)
     for index in reversed(range(plan.segments)):
         work = SegmentWork(store, plan, jobs.plans.segment(plan.job, index), engine)
-        for stage in (stages.text, stages.semantic, stages.speaker):
-            stage(work)
+        stages.prepare(work)
         stages.diffusion(work, Uncontrolled())
         stages.verify(work, LightChecker())
         assert work.next_take() is None, "the first is chosen"

@@ -42,9 +42,7 @@ def work(talkative: Path, tmp_path: Path) -> SegmentWork:
     jobs = Jobs(store)
     plan = jobs.plans.create(request, PROFILE)
     work = SegmentWork(store, plan, jobs.plans.segment(plan.job, 0), engine, take=3)
-    stages.text(work)
-    stages.semantic(work)
-    stages.speaker(work)
+    stages.prepare(work)
     return work
 
 

@@ -38,3 +38,21 @@ def test_spoken_and_left_out_letters_are_all_letters(examples: int) -> None:
 @every_size
 def test_what_is_neither_spoken_nor_left_out_is_a_name(examples: int) -> None:
     check(examples, line_texts, take_any_form)
+
+
+@pytest.mark.parametrize("take", [take_any_text, take_any_form])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[/VOICE]",
+        "[rate:0.9] a",
+        "[spell]abc",
+        "[say:x]",
+        "</voice> a",
+        "<p>a</p>",
+        "[rate:0.9]a[/rate]",
+        "<s/>a",
+    ],
+)
+def test_letters_of_commands_are_not_words(take: Callable[[str], None], text: str) -> None:
+    take(text)

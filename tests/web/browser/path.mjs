@@ -123,8 +123,18 @@ await page.getByLabel('Search jobs').fill('nothing has this name')
 await page.getByText('No job matches.').waitFor()
 
 await page.emulateMedia({ colorScheme: 'dark' })
+
+// a line that is asked for before its times are loaded is heard
+let release
+const released = new Promise(resolve => { release = resolve })
+await page.route('**/turns', async route => { await released; await route.continue() })
 await page.goBack()
 await page.locator('.transcript').waitFor()
+const other = page.locator('.turn').nth(9) // the address names another one
+await other.hover()
+await other.getByRole('button', { name: /^Hear line/ }).click()
+release()
+await page.waitForFunction(() => document.querySelectorAll('.turn')[9].classList.contains('current') && !document.querySelector('.player audio').paused)
 await inspect('9-dark')
 seen.complaints = complaints
 console.log(JSON.stringify({ ...seen, axe: inspection.axe, wide: inspection.wide }))

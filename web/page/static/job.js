@@ -200,8 +200,10 @@ class JobPage {
   async hear(index) {
     if (!this.isSound && this.job.status === 'completed') return this.hearSegment(this.transcript.script.places[index].segments[0])
     const { starts, ends } = this.transcript
-    if (starts[index] === undefined || !this.player.ready) return notify('This line is not made yet.')
-    return this.player.playPart(starts[index], ends[index])
+    if (starts[index] !== undefined) return this.player.playPart(starts[index], ends[index])
+    if (this.job.status !== 'completed') return notify('This line is not made yet.')
+    this.wanted = index // until its times are loaded
+    return undefined
   }
 
   /** Of a file that is no sound, such as an archive, the segment of a line is heard. */

@@ -10,7 +10,7 @@ WORD_LETTERS_MAX = 24
 """Letters of an unknown word that the front end reads; what is longer is read in parts."""
 _PART_LETTERS = 12
 _LONG_WORD = re.compile(rf"[^\W\d_]{{{WORD_LETTERS_MAX + 1},}}")
-_STRETCHED = re.compile(r"\b[^\W\d_]*?([^\W\d_])(?i:\1){2,}[^\W\d_]*\b")
+_STRETCHED = re.compile(r"\b(?=[^\W\d_]*?([^\W\d_])(?i:\1){2})[^\W\d_]++\b")
 _RUN = re.compile(r"([^\W\d_])(?i:\1){2,}")
 _SOUNDS = (
     ("s+h+", "ʃʃʃ"),
@@ -21,7 +21,7 @@ _SOUNDS = (
     ("p+s+h+", "pʃˈʌ"),
     ("p+f{2,}", "pfˈʌ"),
     ("p+f+t+", "pft"),
-    ("t+s+s+", "tsˈɪs"),
+    ("t+s{2,}", "tsˈɪs"),
     ("h+m+p+h+", "hˈʌmf"),
     ("h+m{4,}", "hmmm"),
     ("m+h+m{2,}", "mhˈʌm"),
@@ -49,7 +49,10 @@ _VOWELLESS = re.compile(r"(?<![\w'-])(?:[b-df-hj-np-tv-xz]{2,}|m+w+a+h+|u+h+m+)(
 
 
 def is_needed(text: str) -> bool:
-    """Tell whether a text has a word that is respelt."""
+    """Tell whether a text of Latin letters has a word that is respelt.
+
+    Letters whose lower case is two characters, such as `İ`, hide a run of letters from it.
+    """
     folded = text.casefold()
     if max(map(len, text.split()), default=0) > WORD_LETTERS_MAX and _LONG_WORD.search(text):
         return True

@@ -251,7 +251,6 @@ _RULES: tuple[Callable[[str], str], ...] = (_money, _numbers, _phrases)
 _TRIGGERS = tuple(
     (pattern, needs_of(pattern))
     for pattern in (
-        _DECIMAL_COMMA,
         _INDIAN,
         _SPACED,
         _ZEROS,
@@ -263,7 +262,6 @@ _TRIGGERS = tuple(
         _NO,
         _SUN,
         _JAN,
-        _ALL_DAY,
     )
 )
 

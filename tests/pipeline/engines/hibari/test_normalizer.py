@@ -7,7 +7,10 @@ from collections.abc import Iterator
 import pytest
 from hibari.g2p import G2P
 from hibari.g2p.normalize import ABBREV, ROMAN_CARDINAL, ROMAN_ORDINAL
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+from pipeline.engines.hibari import normalizer
 from pipeline.engines.hibari.normalizer import wording
 from pipeline.script.plain import plain_letters
 
@@ -255,3 +258,22 @@ def test_fractions_and_ordinals_sound_as_their_words(g2p: G2P, text: str, sounds
 )
 def test_numbers_as_other_countries_write_them(text: str, spoken: str) -> None:
     assert wording(text).text == spoken
+
+
+MOSTLY_PLAIN = st.characters(min_codepoint=32, max_codepoint=126, include_characters="—⅓²₀")
+"""Characters that leave examples to every pattern."""
+PATTERNS = {name: found for name, found in vars(normalizer).items() if isinstance(found, re.Pattern)}
+
+
+@pytest.mark.parametrize("name", PATTERNS)
+def test_a_plain_text_that_a_rule_changes_is_never_left_as_it_is(name: str) -> None:
+    @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @given(st.from_regex(PATTERNS[name], alphabet=MOSTLY_PLAIN))
+    def check(text: str) -> None:
+        changed = text
+        for rule in normalizer._RULES:
+            changed = rule(changed)
+        if normalizer._PLAIN.fullmatch(text) and changed != text:
+            assert normalizer._needs_words(text), changed
+
+    check()

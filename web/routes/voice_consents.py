@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from pipeline.voices.consents import BYTES_MAX, Consent, Consents
 from web import errors
 from web.access.clients import Client, ClientDep, owner_of
-from web.errors import ApiError, not_found
+from web.errors import not_found
 from web.service import Service, ServiceDep
+from web.uploaded_file import read_upload
 
 router = APIRouter(tags=["voices"], responses=errors.RESPONSES)
 _PATH = "/v1/audio/voice_consents"
@@ -61,7 +62,7 @@ async def create_voice_consent(
     service: ServiceDep,
     client: ClientDep,
     *,
-    name: Annotated[str, Form(min_length=1, max_length=_NAME_MAX, pattern=r"\S", description="A label.")],
+    name: Annotated[Name, Form(description="A label.")],
     language: Annotated[str, Form(pattern=_LANGUAGE, description="BCP 47 tag of the language spoken.")],
     recording: Annotated[UploadFile, File(description="The person's consent, spoken; 1 s to 5 min.")],
 ) -> VoiceConsent:
@@ -70,9 +71,7 @@ async def create_voice_consent(
 
 
 def _created(service: Service, client: Client, name: str, language: str, file: BinaryIO) -> VoiceConsent:
-    data = file.read(BYTES_MAX + 1)
-    if len(data) > BYTES_MAX:
-        raise ApiError(413, f"more than {BYTES_MAX:,} bytes", param="recording", code="too_large")
+    data = read_upload(file, BYTES_MAX, "recording")
     return _shown(consents_of(service, client).add(name, language, data))
 
 

@@ -16,6 +16,7 @@ from web.errors import ApiError, not_found
 from web.routes.voice_consents import consents_of
 from web.service import Service, ServiceDep
 from web.speech.request import OPENAI_VOICES
+from web.uploaded_file import read_upload
 
 router = APIRouter(tags=["voices"], responses=errors.RESPONSES)
 _PATH = "/v1/audio/voices"
@@ -101,9 +102,7 @@ async def create_voice(
 
 
 def _created(service: Service, client: Client, name: str, file: BinaryIO, consent: str) -> CreatedVoice:
-    data = file.read(VOICE_BYTES_MAX + 1)
-    if len(data) > VOICE_BYTES_MAX:
-        raise ApiError(413, f"more than {VOICE_BYTES_MAX:,} bytes", param="audio_sample", code="too_large")
+    data = read_upload(file, VOICE_BYTES_MAX, "audio_sample")
     recorded = _recorded(service, client, consent)
     voices, now = service.voices, datetime.now(UTC)
     own = ClientVoices(voices, client).own(free_name(name, reserved=service.engines.presets()))

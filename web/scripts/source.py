@@ -17,6 +17,7 @@ from web.errors import ApiError
 from web.numbers import Whole
 from web.scripts.stored_books import ClientBooks
 from web.service import Service
+from web.uploaded_file import read_upload
 
 
 class TurnInput(BaseModel):
@@ -112,9 +113,7 @@ def uploaded(file: BinaryIO) -> bytes:
     Raises:
         ApiError: it is empty or too large.
     """
-    data = file.read(BOOK_BYTES_MAX + 1)
-    if len(data) > BOOK_BYTES_MAX:
-        raise ApiError(413, f"more than {BOOK_BYTES_MAX:,} bytes", param="file", code="too_large")
+    data = read_upload(file, BOOK_BYTES_MAX, "file")
     if not data:
         raise ApiError(400, "the file is empty", param="file")
     return data

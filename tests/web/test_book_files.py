@@ -123,12 +123,7 @@ def test_an_uploaded_epub_becomes_a_read_along_book(service: HttpService, tmp_pa
 
 def test_a_script_becomes_no_read_along_book(service: HttpService) -> None:
     created = service.ask("POST", JOBS, {"input": "Ann: Hello.", "response_format": "epub"})
-    if created.status == 201:
-        until(
-            lambda: service.ask("GET", f"{JOBS}/{created.json['id']}").json["status"] == "failed",
-            timeout_s=30,
-        )
-        error = service.ask("GET", f"{JOBS}/{created.json['id']}").json["error"]["message"]
-    else:
-        error = created.error["message"]
-    assert "made from an EPUB only" in error
+    assert created.status == 201, created.json
+    job = f"{JOBS}/{created.json['id']}"
+    until(lambda: service.ask("GET", job).json["status"] == "failed", timeout_s=30)
+    assert "made from an EPUB only" in service.ask("GET", job).json["error"]["message"]

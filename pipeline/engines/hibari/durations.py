@@ -44,10 +44,21 @@ def load() -> "hibari.Hibari":
     import hibari
     from hibari.voices import DEFAULT, voice_path
 
-    path = voice_path(DEFAULT)
-    model = hibari.Hibari(model=path, threads=1, g2p=_front_end())
-    model.sess = _session(with_durations(Path(path).read_bytes()))
+    model = hibari.Hibari(model=_identity(), threads=1, g2p=_front_end())
+    model.sess = _session(with_durations(Path(voice_path(DEFAULT)).read_bytes()))
     return model
+
+
+def _identity() -> bytes:
+    """Serialised network of one node, for a constructor that takes no session: the voice is loaded once.
+
+    Fields are those of ONNX's protobuf schema: `x: float` is the input, `y` the output, of opset 17.
+    """
+    node = _field(1, b"x") + _field(2, b"y") + _field(4, b"Identity")
+    given = _field(_NAME, b"x") + _field(2, _field(1, b"\x08\x01"))
+    returned = _field(_NAME, b"y")
+    graph = _field(1, node) + _field(2, b"identity") + _field(11, given) + _field(_OUTPUT, returned)
+    return b"\x08\x08" + _field(8, b"\x10\x11") + _field(_GRAPH, graph)
 
 
 def _session(model: bytes) -> "onnxruntime.InferenceSession":

@@ -1,7 +1,7 @@
 """Speaking rates of a script's turns: a line's rate, its speaker's pace and the option `pace` multiply."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -40,7 +40,7 @@ def refused(turns: Sequence[Turn], speakers: Sequence[Speaker], profile: Profile
 def limited(
     turns: Sequence[Turn], speakers: Sequence[Speaker], profile: Profile, pace: Any = 1.0
 ) -> list[Finding]:
-    """Find turns that are spoken at the limit of a voice in place of their rate: a notice for each of both.
+    """Find turns that are spoken at the limit of a voice instead: a notice per voice and rate.
 
     Args:
         turns: with the paces of their speakers.
@@ -53,12 +53,14 @@ def limited(
     counts = Counter[tuple[str, float]]()
     for turn in turns:
         rate, speaker = round(turn.rate * pace, 4), voices.get(turn.speaker)
-        least, most = _limits(speaker, profile.voice_rates)
-        if speaker is None or least <= rate <= most:
+        if speaker is None:
+            continue
+        reason = _limitation(rate, speaker, profile)
+        if reason is None:
             continue
         place = (speaker.voice, rate)
         counts[place] += 1
-        beyond.setdefault(place, Finding(turn.line, _limitation(rate, speaker, profile, least, most)))
+        beyond.setdefault(place, Finding(turn.line, reason))
     return [
         replace(finding, reason=f"{finding.reason}{_so_many_more(counts[place] - 1)}")
         for place, finding in beyond.items()
@@ -83,13 +85,13 @@ def _refusals(rate: float, pace: float, profile: Profile) -> Iterator[str]:
         yield f"has {shown}, but engine {profile.name} has {profile.rates[0]:g} to {profile.rates[1]:g}"
 
 
-def _limits(speaker: Speaker | None, by_voice: Mapping[str, tuple[float, float]]) -> tuple[float, float]:
-    voice = speaker.voice if speaker and speaker.hash.startswith("preset:") else ANY_VOICE
-    return by_voice.get(voice) or by_voice[ANY_VOICE]
-
-
-def _limitation(rate: float, speaker: Speaker, profile: Profile, least: float, most: float) -> str:
+def _limitation(rate: float, speaker: Speaker, profile: Profile) -> str | None:
+    """Reason why a voice is spoken at its limit; None within its limits."""
+    is_named = speaker.hash.startswith("preset:") and speaker.voice in profile.voice_rates
+    least, most = profile.voice_rates[speaker.voice if is_named else ANY_VOICE]
+    if least <= rate <= most:
+        return None
     nearest = least if rate < least else most
-    if speaker.voice in profile.voice_rates:
+    if is_named:
         return f"has rate {rate:g} and is spoken at {nearest:g}, the limit of voice {speaker.voice}"
     return f"has rate {rate:g} and may be spoken at {nearest:g}, the limit of engine {profile.name}"

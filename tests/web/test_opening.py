@@ -14,7 +14,7 @@ from bench.harness.services import valkey
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.jobs.plans import segments_of
-from pipeline.planning.opening import LONG, opening
+from pipeline.planning.opening import opening
 from pipeline.planning.records import PlannedSegment
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import INTAKE
@@ -66,11 +66,6 @@ def test_the_first_segment_is_that_of_the_whole_text(first_segment: First, name:
     assert start is not None
     assert len(start) < 1500
     assert first_segment(start, words) == first_segment(text, words)
-
-
-@pytest.mark.parametrize("text", ["Short. " * 20, "no end of a sentence " * LONG, "", "\n\n" * LONG])
-def test_some_texts_have_no_opening(text: str) -> None:
-    assert opening(text, 10) is None
 
 
 @pytest.mark.http

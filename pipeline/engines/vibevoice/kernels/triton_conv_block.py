@@ -46,7 +46,6 @@ def conv_block(
         kernel: (channels, width) and bias (channels,), in float32.
         wide: weight (hidden, channels) and bias (hidden,).
         narrow: weight (channels, hidden) and bias (channels,).
-
         epsilon: of both norms.
 
     Returns:

@@ -19,6 +19,7 @@ from typing import Any
 import redis
 from celery import Celery
 
+from bench.harness import forked
 from bench.harness.http_service import Answer
 from bench.harness.services import free_port
 from bench.harness.waiting import until
@@ -49,6 +50,8 @@ class Console:
     broker: str
     metrics_port: int
     """Metrics port of the first worker; the other uses the next."""
+    flower: int | None
+    """Process ID of Flower, if the service started it."""
     events: list[dict[str, Any]] = field(default_factory=list)
     """All events since the start, in serialised form."""
 
@@ -145,10 +148,11 @@ def running(folder: Path) -> Iterator[Console]:
     metrics = two_free_ports()
     login = "voxchord:Tr0ub,4dör&3"  # Flower's own list would split it
     settings = Settings(state=folder, log_level="INFO", metrics_port=metrics, flower_password=login)
-    with LocalService(settings, concurrency=2) as local:
+    with LocalService(settings, concurrency=2, spawn=forked.spawn) as local:
         port = free_port()
         password = local.start_flower(port).read_text().strip()
-        console = Console(settings, f"http://127.0.0.1:{port}", password, local.broker_url, metrics)
+        flower = local.processes[-1].pid
+        console = Console(settings, f"http://127.0.0.1:{port}", password, local.broker_url, metrics, flower)
         with _listening(console):
             until(lambda: _answers(console), timeout_s=90)
             yield console

@@ -7,20 +7,20 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import psutil
 from celery import Celery
 
-from bench.harness import results
+from bench.harness import forked, results
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import PRIORITY_STEPS
+from tasks.local.processes import ROOT, Process
 from tasks.local.valkey import Valkey
 from tasks.orchestration.roots import Roots
 
-ROOT = Path(__file__).parent.parent.parent
 _SEP = "\x06\x16"
 """Separator that kombu puts between a queue's name and its priority."""
 QUICK = {
@@ -56,6 +56,7 @@ class Fleet:
         pools: Mapping[str, Sequence[str]] | None = None,
         skews_s: Mapping[str, float] | None = None,
         broker_config: Mapping[str, str] | None = None,
+        forked: bool = False,
     ) -> None:
         """Prepare a fleet.
 
@@ -69,8 +70,9 @@ class Fleet:
             pools: Celery's pool options by worker name, by default a prefork pool of one.
             skews_s: seconds by which the clocks of workers are ahead, by name.
             broker_config: more settings of the embedded server.
+            forked: fork the workers from a process that has imported what they need.
         """
-        self.folder = folder
+        self.folder, self.forked = folder, forked
         folder.mkdir(parents=True, exist_ok=True)
         self.store = store or folder / "store"
         self.store_url = store_url or str(self.store)
@@ -83,7 +85,7 @@ class Fleet:
         }
         self._valkey = Valkey(folder / "broker", **config)
         self._valkey.start()
-        self.workers: dict[str, subprocess.Popen[bytes]] = {}
+        self.workers: dict[str, Process] = {}
         self._logged: dict[str, int] = {}
         self._sign_of_life, self._alive = os.pipe()
         self.environment = {
@@ -133,15 +135,20 @@ class Fleet:
             command += self.pools.get(name, ("-P", "prefork", "-c", "1"))
             with (self.folder / f"{name}.log").open("ab") as log:
                 self._logged[name] = log.tell()
-                self.workers[name] = subprocess.Popen(
-                    command,
-                    cwd=ROOT,
-                    env=self.environment,
-                    stdin=self._sign_of_life,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
+                self.workers[name] = self._spawn(command, log)
+
+    def _spawn(self, command: Sequence[str], log: IO[bytes]) -> Process:
+        if self.forked and forked.is_celery(command):
+            return forked.start(command, self.environment, log, self._sign_of_life)
+        return subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=self.environment,
+            stdin=self._sign_of_life,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def ready(self, *names: str, timeout_s: float = 240) -> None:
         """Wait until each of these workers has logged that it is ready, once per start."""

@@ -15,7 +15,8 @@ import psutil
 
 from bench.harness.services import free_port
 from bench.harness.waiting import until
-from tasks.local.service import ROOT, LocalService
+from tasks.local.processes import ROOT, Spawn, spawn
+from tasks.local.service import LocalService
 from tasks.settings import Settings
 from web import launch
 
@@ -113,10 +114,12 @@ def bearer(key: str) -> dict[str, str]:
 
 
 @contextmanager
-def http_service(folder: Path, *, concurrency: int = 2, **settings: Any) -> Iterator[HttpService]:
+def http_service(
+    folder: Path, *, concurrency: int = 2, spawn: Spawn = spawn, **settings: Any
+) -> Iterator[HttpService]:
     """Run broker, workers and HTTP service; yields when it answers and the workers have their model."""
     given = replace(Settings(state=folder), **settings)
-    with LocalService(given, concurrency=concurrency) as local:
+    with LocalService(given, concurrency=concurrency, spawn=spawn) as local:
         port = free_port()
         own = local.child_settings()
         command = launch.command("127.0.0.1", port, 1, with_starter=True)

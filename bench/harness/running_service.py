@@ -17,7 +17,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.flower import launch
 from tasks.local.embedded_broker import url_of_running
-from tasks.local.service import ROOT
+from tasks.local.processes import ROOT
 from tasks.settings import load
 
 _ROLES = (

@@ -14,7 +14,8 @@ from cli.errors import out, reporting_errors
 from pipeline.engines.dependencies import check_installed
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
-from tasks.local.service import ROOT, LocalService, ServiceError
+from tasks.local.processes import ROOT
+from tasks.local.service import LocalService, ServiceError
 from tasks.worker import commands, devices
 from web import launch
 

@@ -20,12 +20,12 @@ from tasks.broker.transport import of as broker_of
 from tasks.flower import launch
 from tasks.internals import kombu_internals
 from tasks.local.embedded_broker import BrokerError, EmbeddedBroker, url_of_running
+from tasks.local.processes import Process, Spawn, spawn
 from tasks.settings import Settings
 from tasks.worker import commands, devices
 
 log = logging.getLogger(__name__)
 
-ROOT = Path(__file__).parent.parent.parent
 _WARM_S = 90
 _CHECK_S = 0.5
 _EARLY_S = 20.0
@@ -48,7 +48,7 @@ class _Worker:
     """A supervised worker."""
 
     spec: commands.WorkerSpec
-    process: subprocess.Popen[bytes]
+    process: Process
     started: float
     early: int
     """Number of consecutive early exits."""
@@ -61,7 +61,7 @@ class _Frontend:
     name: str
     command: list[str]
     environment: dict[str, str]
-    process: subprocess.Popen[bytes]
+    process: Process
     started: float
     wait_s: float = 0.0
     """Wait before the next start; 0 after it has run for a while."""
@@ -73,19 +73,27 @@ class LocalService:
     Sets `VOXCHORD_BROKER_URL` for this process and its children, so use it before importing `tasks.app`.
     """
 
-    def __init__(self, settings: Settings, *, concurrency: int | None = None, shared: bool = False) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        concurrency: int | None = None,
+        shared: bool = False,
+        spawn: Spawn = spawn,
+    ) -> None:
         """Prepare the service.
 
         Args:
             shared: several commands may share the service; the one that started it stops it after the others.
+            spawn: starts workers, Flower and the HTTP service.
         """
-        self.settings, self.shared = settings, shared
+        self.settings, self.shared, self.spawn = settings, shared, spawn
         self.concurrency = concurrency or os.cpu_count() or 1
         self.broker = EmbeddedBroker(settings.state)
         self.broker_url = settings.broker_url
         """Set on entry if the settings name no broker."""
         self.engines = settings.registry()
-        self.processes: list[subprocess.Popen[bytes]] = []
+        self.processes: list[Process] = []
         self._workers: dict[str, _Worker] = {}
         self._frontends: dict[str, _Frontend] = {}
         self._held: int | None = None
@@ -138,7 +146,7 @@ class LocalService:
         self._keeper = threading.Thread(target=self._keep, name="keeper", daemon=True)
         self._keeper.start()
 
-    def start(self, spec: commands.WorkerSpec) -> subprocess.Popen[bytes]:
+    def start(self, spec: commands.WorkerSpec) -> Process:
         """Start one worker, which ends with this process."""
         command = commands.command(spec, log_level=self.settings.log_level, with_starter=True)
         process = self._spawn(spec.name, command, commands.environment(spec, self.child_settings()))
@@ -189,24 +197,16 @@ class LocalService:
         if lived_s < _EARLY_S + frontend.wait_s:
             again.wait_s = min(2 * frontend.wait_s + 1, _FRONTEND_WAIT_MAX_S)
 
-    def _forget(self, process: subprocess.Popen[bytes]) -> None:
+    def _forget(self, process: Process) -> None:
         self.processes.remove(process)
         if process.stdin:
             process.stdin.close()
 
-    def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
+    def _spawn(self, name: str, command: list[str], environment: dict[str, str]) -> Process:
         logs = self.settings.state.absolute() / "logs"
         logs.mkdir(mode=0o700, exist_ok=True)
         with open(logs / f"{name}.log", "ab") as log:
-            process = subprocess.Popen(
-                command,
-                cwd=ROOT,
-                env=environment,
-                stdin=subprocess.PIPE,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            process = self.spawn(command, environment, log)
         self.processes.append(process)
         return process
 

@@ -1,22 +1,14 @@
 """The command line in a fork of a process that has imported it: a second less for each command."""
 
-import multiprocessing
 import os
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from subprocess import CompletedProcess
 
+from bench.harness.forked import FORKS
+
 ROOT = Path(__file__).parent.parent.parent
-_forks = multiprocessing.get_context("forkserver")
-# with what a command imports when it needs it
-_forks.set_forkserver_preload(
-    [
-        *("cli.main", "cli.progress", "db.database", "db.queries.catalog", "pipeline.stages"),
-        *("pipeline.engines.hibari.engine", "pipeline.normalization.normalizer"),
-        *("pydantic.json_schema", "pydantic.type_adapter", "rich.markdown", "numpy.random"),
-    ]
-)
 
 
 def run(
@@ -24,7 +16,7 @@ def run(
 ) -> CompletedProcess[str]:
     """Run a command in a process of its own; its output passes through files in the folder."""
     out, err = folder / "stdout.txt", folder / "stderr.txt"
-    process = _forks.Process(target=_main, args=(list(arguments), dict(environment), out, err))
+    process = FORKS.Process(target=_main, args=(list(arguments), dict(environment), out, err))
     process.start()
     process.join(timeout_s)
     if process.exitcode is None:

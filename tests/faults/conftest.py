@@ -28,7 +28,7 @@ STAGES = "gpu.diffusion,gpu.speaker,cpu.stitch,cpu.verify,cpu.semantic,cpu.text"
 def running_fleet(folder: Path, **options: Any) -> Iterator[Fleet]:
     """Intake and two workers of all stages, ready."""
     layout = {"intake": "voxchord", "work0": STAGES, "work1": STAGES}
-    with Fleet(folder, settings=SETTINGS, layout=layout, **options) as fleet:
+    with Fleet(folder, settings=SETTINGS, layout=layout, forked=True, **options) as fleet:
         fleet.start()
         fleet.ready()
         yield fleet

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from redis.exceptions import OutOfMemoryError
 
-from bench.harness.fleet import ROOT, Fleet
+from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from tasks.broker.refusals import refusal
+from tasks.local.processes import ROOT
 from tasks.make_app import make_app
 from tasks.orchestration.resources import VoxchordApp
 from tasks.settings import load
@@ -246,7 +247,7 @@ def test_pools_keep_a_process(moody: Fleet, app: VoxchordApp) -> None:
 def test_workers_with_an_empty_pool_end(tmp_path: Path) -> None:
     """A pool without processes starts nothing, so its worker hands its messages back and exits."""
     pools = {"intake": ("-P", "prefork", "-c", "1", "-I", "tests.faults.emptied_pool")}
-    with Fleet(tmp_path, settings=SETTINGS, layout={"intake": "voxchord"}, pools=pools) as fleet:
+    with Fleet(tmp_path, settings=SETTINGS, layout={"intake": "voxchord"}, pools=pools, forked=True) as fleet:
         fleet.start()
         fleet.ready()
         until(lambda: "ok" in str(fleet.app.control.broadcast("empty_pool", reply=True, timeout=5)), 30)

@@ -11,10 +11,11 @@ from pathlib import Path
 import psutil
 import pytest
 
-from bench.harness.fleet import ROOT, Fleet
+from bench.harness.fleet import Fleet
 from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
+from tasks.local.processes import ROOT
 from tests.faults.scripts import script
 from tests.tools import thorough
 

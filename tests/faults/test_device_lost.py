@@ -21,7 +21,7 @@ def test_workers_with_lost_devices_exit_and_the_next_takes_over(tmp_path: Path) 
     script = " ".join(f"Number {n} of the sentences in this script." for n in range(12))
     settings = {**SETTINGS, "VOXCHORD_ENGINE": "lost", "VOXCHORD_ENGINES": SETTING}
     with Fleet(
-        tmp_path, settings=settings, layout=LAYOUT, pools={"gpu": ("-P", "threads", "-c", "4")}
+        tmp_path, settings=settings, layout=LAYOUT, pools={"gpu": ("-P", "threads", "-c", "4")}, forked=True
     ) as fleet:
         fleet.start()
         fleet.ready()

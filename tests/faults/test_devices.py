@@ -18,7 +18,9 @@ LIMIT_S = 60
 
 def test_a_job_for_a_device_that_nobody_serves_says_so_and_fails(tmp_path: Path) -> None:
     settings = {**SETTINGS, "VOXCHORD_STALLED_S": "2", "VOXCHORD_DEVICE_WAIT_S": "6"}
-    with Fleet(tmp_path, settings=settings, layout={"intake": "voxchord", "work": STAGES}) as fleet:
+    with Fleet(
+        tmp_path, settings=settings, layout={"intake": "voxchord", "work": STAGES}, forked=True
+    ) as fleet:
         fleet.start()
         fleet.ready()
         result = fleet.send(script("nowhere", "", ""), {"device": "nowhere.7"})

@@ -9,8 +9,8 @@ import psutil
 import pytest
 import redis
 
-from bench.harness.fleet import ROOT
 from bench.harness.waiting import until
+from tasks.local.processes import ROOT
 from tasks.local.valkey import Valkey
 from tests.processes import ended
 

@@ -344,7 +344,7 @@ def test_messages_with_invalid_job_ids_touch_nothing(fleet: Fleet, ref: object) 
 def test_stopped_thread_pools_requeue_their_segments(tmp_path: Path) -> None:
     layout = {"intake": "voxchord", "device": STAGES}
     pools = {"device": ("-P", "threads", "-c", "2")}
-    with Fleet(tmp_path, settings=SETTINGS, layout=layout, pools=pools) as fleet:
+    with Fleet(tmp_path, settings=SETTINGS, layout=layout, pools=pools, forked=True) as fleet:
         fleet.start()
         fleet.ready()
         result = fleet.send(script("stop", "wait5", "wait5"))

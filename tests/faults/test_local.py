@@ -20,7 +20,8 @@ from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local.embedded_broker import EmbeddedBroker, url_of_running
-from tasks.local.service import ROOT, LocalService
+from tasks.local.processes import ROOT
+from tasks.local.service import LocalService
 from tasks.settings import load
 from tests.faults.conftest import SETTINGS
 from tests.faults.scripts import script

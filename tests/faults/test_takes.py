@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import soundfile
 
-from bench.harness.fleet import QUICK, ROOT, Fleet
+from bench.harness.fleet import QUICK, Fleet
 from bench.harness.waiting import until
 from pipeline import finalize, stages
 from pipeline.checking import light
@@ -22,6 +22,7 @@ from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
 from tasks.broker.consumers import unserved, waiting_unserved
 from tasks.broker.queues import CPU, GPU
+from tasks.local.processes import ROOT
 from tests.takes import SETTING, BadTakes
 
 pytestmark = pytest.mark.slow
@@ -37,7 +38,7 @@ LIMIT_S = 120
 @pytest.fixture(scope="module")
 def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     layout = {"intake": "voxchord", "old": OLD_STAGES, "work0": STAGES, "work1": STAGES}
-    with Fleet(tmp_path_factory.mktemp("takes"), settings=SETTINGS, layout=layout) as fleet:
+    with Fleet(tmp_path_factory.mktemp("takes"), settings=SETTINGS, layout=layout, forked=True) as fleet:
         yield fleet
 
 

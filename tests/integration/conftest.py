@@ -40,6 +40,6 @@ def audio(fleet: Fleet, manifest: Mapping[str, Any]) -> bytes:
 
 @pytest.fixture(scope="package")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Quiet]:
-    with Fleet(tmp_path_factory.mktemp("quiet"), settings=QUICK, layout=LAYOUT) as fleet:
+    with Fleet(tmp_path_factory.mktemp("quiet"), settings=QUICK, layout=LAYOUT, forked=True) as fleet:
         fleet.start()
         yield Quiet(fleet)

@@ -33,7 +33,7 @@ def fleet(server: S3, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flee
         for name, value in server.environment.items():
             patch.setenv(name, value)
         folder, url = tmp_path_factory.mktemp("s3"), f"{server.new_bucket()}/voxchord"
-        with Fleet(folder, settings=QUICK, store_url=url, layout=LAYOUT) as fleet:
+        with Fleet(folder, settings=QUICK, store_url=url, layout=LAYOUT, forked=True) as fleet:
             fleet.start()
             fleet.ready()
             yield fleet
@@ -107,7 +107,9 @@ def test_wrong_buckets_and_keys_pause_the_job_without_leaking_secrets(
     bucket = "s3://no-such-bucket-here" if wrong == "bucket" else server.new_bucket()
     if wrong == "key":
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIASTRANGER")
-    with Fleet(tmp_path, settings=QUICK, store_url=bucket, layout={"intake": "voxchord"}) as fleet:
+    with Fleet(
+        tmp_path, settings=QUICK, store_url=bucket, layout={"intake": "voxchord"}, forked=True
+    ) as fleet:
         fleet.start()
         result = fleet.send("Anna: velvet.")
         until(lambda: result.state == "PAUSED", LIMIT_S)

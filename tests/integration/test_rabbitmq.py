@@ -57,7 +57,7 @@ def fleet(rabbit: Rabbit, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     settings = {**QUICK, "VOXCHORD_ENGINES": SETTING, "VOXCHORD_METERING": "1"}
     layout = {"intake": "voxchord", "work0": WORK, "work1": f"{WORK},gpu.here.7"}
     folder = tmp_path_factory.mktemp("fleet")
-    with Fleet(folder, settings=settings, broker_url=rabbit.url, layout=layout) as fleet:
+    with Fleet(folder, settings=settings, broker_url=rabbit.url, layout=layout, forked=True) as fleet:
         fleet.start()
         fleet.ready()
         yield fleet

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from celery import Celery
 
-from bench.harness.fleet import QUICK, ROOT, Fleet
+from bench.harness.fleet import QUICK, Fleet
 from bench.harness.services import Rabbit, free_port
 from bench.harness.waiting import until
+from tasks.local.processes import ROOT
 from tests.integration.conftest import LAYOUT, LIMIT_S, Quiet, audio, script
 from tests.integration.redises import MASTER, certificate, encrypted, sentinels
 from tests.tools import thorough
@@ -36,7 +37,7 @@ def fleet_at(folder: Path, broker: str, results: str, **settings: str) -> Iterat
             {"ca_certs": ca} if broker.startswith("amqp") else app.conf.redis_backend_use_ssl
         )
     given = {**QUICK, **settings, "VOXCHORD_RESULT_URL": results}
-    with Fleet(folder, settings=given, broker_url=broker, app=app, layout=LAYOUT) as fleet:
+    with Fleet(folder, settings=given, broker_url=broker, app=app, layout=LAYOUT, forked=True) as fleet:
         fleet.start()
         fleet.ready()
         yield fleet

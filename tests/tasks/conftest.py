@@ -9,7 +9,7 @@ import pytest
 from celery import Celery
 from sqlalchemy import Engine, select
 
-from bench.harness import results
+from bench.harness import forked, results
 from bench.harness.waiting import until
 from db.database import open_database
 from db.schema import task_run
@@ -56,7 +56,7 @@ class Service:
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     settings = Settings(state=Path(tmp_path_factory.mktemp("service")))
-    with LocalService(settings, concurrency=2) as local:
+    with LocalService(settings, concurrency=2, spawn=forked.spawn) as local:
         app = Celery("another-app", broker=local.broker_url, backend=local.broker_url)
         history = open_database(settings.history_url)
         yield Service(app, settings, Jobs(Store(settings.store_url)), history)

@@ -9,6 +9,7 @@ from uuid import uuid4
 import pytest
 import soundfile
 
+from bench.harness import forked
 from bench.harness.http_service import HttpService, bearer, http_service
 from bench.harness.recordings import speech
 from bench.harness.waiting import until
@@ -239,7 +240,7 @@ def test_warnings_takes_failures_and_the_list(driver: Path, tmp_path: Path) -> N
     for name, lines in scripts.items():
         files.append(tmp_path / f"{name}.txt")
         files[-1].write_text("\n\n".join(lines))
-    with http_service(tmp_path / "state", engines=dict([SETTING.split("=")])) as service:
+    with http_service(tmp_path / "state", spawn=forked.spawn, engines=dict([SETTING.split("=")])) as service:
         seen = walk(service, driver, "troubles.mjs", *map(str, files))
     assert seen["complaints"] == []
     sound, noisy, last = seen["warnings"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from openai import OpenAI
 
+from bench.harness import forked
 from bench.harness.http_service import HttpService, http_service
 from bench.harness.waiting import until
 
@@ -42,7 +43,7 @@ def receiver() -> Iterator[tuple[str, Received]]:
 def hooked(tmp_path: Path, receiver: tuple[str, Received]) -> Iterator[HttpService]:
     """A service that allows the receiver."""
     allowed = {"webhook_hosts": receiver[0], "webhook_secret": "a secret of the operator"}
-    with http_service(tmp_path / "state", concurrency=1, **allowed) as running:
+    with http_service(tmp_path / "state", spawn=forked.spawn, concurrency=1, **allowed) as running:
         yield running
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.local.service import ROOT
+from tasks.local.processes import ROOT
 from tests.cli.conftest import Run
 
 

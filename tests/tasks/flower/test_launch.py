@@ -215,7 +215,8 @@ def test_flower_keeps_its_state_behind_a_prefix_and_after_restarts(console: Cons
         f"http://127.0.0.1:{port}/console",
         launch.password(Path(env[launch.PASSWORD_FILE])),
         console.broker,
-        0,
+        metrics_port=0,
+        flower=None,
     )
 
     def answers() -> bool:

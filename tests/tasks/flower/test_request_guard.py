@@ -21,11 +21,7 @@ def answer_to(console: Console, head: str, body: bytes = b"") -> bytes:
 
 
 def flowers_memory(console: Console) -> int:
-    port = urlparse(console.url).port
-    (process,) = (
-        each for each in psutil.process_iter(["cmdline"]) if f"--port={port}" in (each.info["cmdline"] or [])
-    )
-    return int(process.memory_info().rss)
+    return int(psutil.Process(console.flower).memory_info().rss)
 
 
 def test_bodies_of_strangers_are_not_read(console: Console) -> None:

@@ -15,12 +15,13 @@ from celery import Celery
 from celery.signals import before_task_publish
 from sqlalchemy import Engine, select
 
-from bench.harness import results
+from bench.harness import forked, results
 from bench.harness.services import Postgres, postgres, valkey
 from bench.harness.waiting import until
 from db.database import open_database
 from db.ingest import spool
 from db.schema import task_run, task_sample
+from tasks.local.processes import Process
 from tasks.metering.request_identity import stamp_published
 
 Row = dict[str, Any]
@@ -62,20 +63,17 @@ class Bench:
             "TEST_BROKER": broker,
             "TEST_FOLDER": str(folder),
             "TEST_DATABASE": url,
-            "PYTHONWARNINGS": "default",
         }
 
     @contextmanager
-    def worker(self, *options: str) -> Iterator[subprocess.Popen[bytes]]:
+    def worker(self, *options: str) -> Iterator[Process]:
         """Run a worker, by default with one process, and stop it warmly at the end."""
         command = [sys.executable, "-m", "celery", "-A", "tests.tasks.metering.worker_app", "worker"]
         command += ["-n", f"{self.queue}@%h", "-Q", self.queue, "-l", "INFO"]
         command += ["--without-gossip", "--without-mingle"]
         command += options or ("-c", "1")
         with (self.folder / "worker.log").open("ab") as log:
-            process = subprocess.Popen(
-                command, env=self.environment, stdout=log, stderr=log, start_new_session=True
-            )
+            process = forked.start(command, self.environment, log)
         try:
             yield process
         finally:
@@ -87,7 +85,7 @@ class Bench:
                 process.wait()
                 raise
 
-    def kill_group(self, worker: subprocess.Popen[bytes]) -> None:
+    def kill_group(self, worker: Process) -> None:
         """Kill main process and children at once, as a power failure would."""
         os.killpg(worker.pid, signal.SIGKILL)
 

@@ -6,8 +6,8 @@ import sys
 
 import psutil
 
-from bench.harness.fleet import ROOT
 from bench.harness.waiting import until
+from tasks.local.processes import ROOT
 from tests.processes import ended
 
 _DEAF = """

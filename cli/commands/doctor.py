@@ -211,7 +211,8 @@ def _handover(found: Settings) -> Iterator[Finding]:
         try:
             yield Finding("Audiobookshelf", "ok", f"{audiobookshelf_of(found).place()}{automatic}")
         except NotDeliveredError as error:
-            yield Finding("Audiobookshelf", "bad", str(error), "books are tried again for a week")
+            advice = "books are tried again for a week" if found.handover else "mend it before `handover`"
+            yield Finding("Audiobookshelf", "bad", str(error), advice)
     if not (found.library or found.audiobookshelf_url):
         yield Finding("hand-over", "off", "VOXCHORD_LIBRARY and VOXCHORD_AUDIOBOOKSHELF_URL name no player")
 

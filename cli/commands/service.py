@@ -14,8 +14,10 @@ from cli.errors import out, reporting_errors
 from pipeline.engines.dependencies import check_installed
 from pipeline.errors import OptionError
 from tasks.flower import launch as console
+from tasks.local.embedded_broker import url_of_running
 from tasks.local.processes import ROOT
 from tasks.local.service import LocalService, ServiceError
+from tasks.settings import Settings
 from tasks.worker import commands, devices
 from web import launch
 
@@ -38,11 +40,13 @@ def up(
         if found.broker_url:
             words = "is set, but `up` starts its own broker; for that broker run `worker` and `flower`"
             raise OptionError("VOXCHORD_BROKER_URL", words)
+        if url_of_running(found.state):
+            raise _running(found)
+        for option, port in {"--flower-port": flower_port, "--http-port": http_port}.items():
+            _refuse_used(option, port)
         with LocalService(found, concurrency=workers_) as service:
             if not service.broker.started:
-                raise ServiceError(f"a service is already running in {found.state}")
-            for option, port in {"--flower-port": flower_port, "--http-port": http_port}.items():
-                _refuse_used(option, port)
+                raise _running(found)
             out.print(
                 f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
             )
@@ -60,6 +64,10 @@ def up(
             with contextlib.suppress(KeyboardInterrupt):
                 service.wait()
             out.print("stopping", highlight=False)
+
+
+def _running(found: Settings) -> ServiceError:
+    return ServiceError(f"a service is already running in {found.state}")
 
 
 def _refuse_used(option: str, port: int) -> None:

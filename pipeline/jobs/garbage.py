@@ -8,8 +8,11 @@ from pipeline.jobs.artifacts import speaker_name, stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.local import SCRATCH
 
-_NEVER_COLLECTED = ("voices/", "open/", "delivered/", "outbox/", "outbox-sending/", "handover/")
-"""Folders that are never collected: recordings, open jobs, hashes of delivered files, notices to be sent."""
+_NEVER_COLLECTED = (
+    *("voices/", "open/", "delivered/"),
+    *("outbox/", "outbox-sending/", "handover/", "handover-sending/"),
+)
+"""Folders that are never collected: recordings, open jobs, hashes of delivered files, what is to be sent."""
 _YOUNG_S = 3600.0
 """Minimum age for removal by size; younger artifacts may belong to a job that is being planned or restarted.
 """

@@ -93,8 +93,6 @@ _READ = frozenset(
 """Characters that the front end reads itself: letters that its model of unknown words was trained on."""
 _NAMED_BLOCKS = ((0x2190, 0x21FF), (0x2200, 0x22FF), (0x27F0, 0x27FF), (0x2900, 0x297F))
 """Arrows and mathematical operators: what has no word above is read by its Unicode name."""
-PUNCTUATION = frozenset("\"'()[]{}<>`-_/|!?.,;:=+&%#@^~—")
-"""ASCII signs, and the long dash, that the front end reads itself, by pauses, melody or words."""
 _SILENT = {
     **dict.fromkeys("«»‹›“”„‟", '"'),
     **dict.fromkeys("‘’‚‛′‵", "'"),

@@ -40,7 +40,6 @@ _STRONG_METADATA = words_of("""
     logline summary tags keywords
 """)
 _ENDS = (".", "!", "?", "…", '"', "'", ")", "]", "—", ":", ";", "*")
-_YAML_LINE = re.compile(r"[A-Za-z_][\w -]*:(?:\s|$)|\s+\S|-\s|#")
 _QUOTED = re.compile(r"^\s*(?:>\s?)+(?=\s|\S)")
 _BACKSLASH = re.compile(r"^(\s*)\\(?![\\`*_{}\[\]()#+\-.!|>~<])")
 

@@ -12,6 +12,7 @@ from pipeline.errors import StoreError
 from pipeline.jobs.artifacts import put_audio, stage_name
 from pipeline.jobs.garbage import collect
 from pipeline.jobs.jobs import Jobs
+from pipeline.jobs.outbox import Outbox
 from pipeline.jobs.plans import Plan, _page, _plans
 from pipeline.planning.records import SegmentAudio
 from pipeline.planning.request import checked, split_options
@@ -133,3 +134,13 @@ def test_hashes_of_delivered_files_stay_and_old_requests_go(jobs: Jobs) -> None:
     jobs.intake.refuse("another", StoreError("x"))
     collect(jobs, older_than_s=AGELESS, keep_bytes=0)
     assert names(jobs) == {"delivered/a", "handover/a"}
+
+
+@pytest.mark.parametrize("folder", ["outbox", "handover"])
+def test_what_is_to_be_sent_and_what_is_being_sent_stays(store: Store, folder: str) -> None:
+    outbox = Outbox(store, folder)
+    outbox.put("4f2a", 1, "done", {"revision": 1})
+    (notice,) = outbox.due()
+    assert outbox.begin(notice)
+    collect(Jobs(store), older_than_s=AGELESS)
+    assert names(Jobs(store)) == {f"{folder}/{notice.id}", f"{folder}-sending/{notice.id}"}

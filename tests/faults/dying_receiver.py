@@ -1,4 +1,9 @@
-"""Receives messages as a worker does, and is killed before it has recorded a request."""
+"""Receives messages as a worker does, and is killed before it has recorded one request.
+
+    python -m tests.faults.dying_receiver BROKER TASK_ID
+
+Messages before it are dropped, such as that of a worker killed between its answer and its acknowledgement.
+"""
 
 import os
 import signal
@@ -13,12 +18,17 @@ from tasks.internals import kombu_internals
 
 
 def die_at_request(raw: Any) -> None:
-    if raw["headers"]["task"] == "voxchord.render":
+    if raw["headers"]["id"] == sys.argv[2]:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 if __name__ == "__main__":
     kombu_internals.screen(die_at_request, (), moved_queue=INTAKE[0])
-    with Connection(sys.argv[1]) as connection, connection.Consumer(transport.queue(INTAKE[0]), no_ack=True):
+    queue = transport.queue(INTAKE[0])
+    callbacks = [lambda *_: None]
+    with (
+        Connection(sys.argv[1]) as connection,
+        connection.Consumer(queue, no_ack=True, callbacks=callbacks),
+    ):
         while True:
             connection.drain_events()

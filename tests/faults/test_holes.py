@@ -125,7 +125,7 @@ def test_a_request_whose_worker_dies_before_it_is_recorded_is_answered(fleet: Fl
     fleet.kill("intake")
     arguments = {"script": script(f"receipt{priority}", "")}
     result = fleet.app.send_task("voxchord.render", kwargs=arguments, queue="voxchord", priority=priority)
-    command = [sys.executable, "-m", "tests.faults.dying_receiver", fleet.url]
+    command = [sys.executable, "-m", "tests.faults.dying_receiver", fleet.url, result.id]
     died = subprocess.run(command, check=False, timeout=60)
     assert died.returncode == -signal.SIGKILL
     (received,) = fleet.client.lrange("voxchord.received", 0, -1)

@@ -1,11 +1,16 @@
 """Money, units, ranges and fractions."""
 
+from collections.abc import Iterable
+
 from pipeline.normalization.currencies import CODES, CURRENCIES, SUBUNITS
 from pipeline.normalization.numbers import cardinal, decimal, ordinal
 from pipeline.normalization.rules import NUMBER, SCALES, Found, Rule, one_of, rule
 
 _SIGNS = "".join(CURRENCIES)
 _SCALE = "hundred|thousand|million|billion|trillion"
+_SHORT_SCALE = "bn|mn|tn|[kKmMbB]"
+_COUNT = r"\d{1,3}(?:,\d{3})+|\d{1,4}"
+_QUANTITY = rf"(?<![\w.,$£€])(?P<number>-?{NUMBER})"
 UNITS = {
     **{"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram"},
     **{"lb": "pound", "lbs": "pound", "oz": "ounce", "yd": "yard", "mi": "mile", "ml": "milliliter"},
@@ -130,14 +135,19 @@ def plural_unit(unit: str) -> str:
 
 
 def _unit(found: Found) -> str:
-    number, name = found["number"], _ALL_UNITS[found["unit"]]
-    single = _is_one(number) or found["noun"] is not None
-    return f"{decimal(number)} {name if single else plural_unit(name)}"
+    number = found["number"]
+    return f"{decimal(number)} {_unit_of(found, single=_is_one(number))}"
 
 
-def _units(names: dict[str, str]) -> str:
+def _unit_of(found: Found, *, single: bool) -> str:
+    name = _ALL_UNITS[found["unit"]]
+    return name if single or found["noun"] is not None else plural_unit(name)
+
+
+def _units(names: Iterable[str]) -> str:
+    """Pattern of a unit, and of a noun behind it that makes it singular."""
     following = rf"(?:(?= (?P<noun>{one_of(_BEFORE_NOUNS)})\b))?"
-    return rf"(?<![\w.,$£€])(?P<number>-?{NUMBER})\s?(?P<unit>{one_of(list(names))})(?![\w/²³'’]){following}"
+    return rf"\s?(?P<unit>{one_of(list(names))})(?![\w/²³'’]){following}"
 
 
 def fraction(above: int, below: int) -> str:
@@ -155,11 +165,19 @@ def _slashed(found: Found) -> str | None:
     above, below = int(found[2]), int(found[3])
     if not 0 < above < below or below not in _DENOMINATORS or (below > 10 and not (found[1] or found[4])):
         return None
-    return _mixed(found[1], above, below)
+    return _mixed(found[1], above, below) + _unit_behind(found, found[1])
 
 
 def _signed(found: Found) -> str:
-    return ("minus " if found[1] else "") + _mixed(found[2], *SIGN_FRACTIONS[found[3]])
+    text, start, end = found.string, found.start(), found.end()
+    words = ("minus " if found[1] else "") + _mixed(found[2], *SIGN_FRACTIONS[found[3]])
+    words += _unit_behind(found, found[2])
+    before = " and " if text[:start][-1:].isalnum() else ""  # what is before is already in words
+    return before + words + (" " if text[end : end + 1].isalnum() else "")
+
+
+def _unit_behind(found: Found, whole: str | None) -> str:
+    return " " + _unit_of(found, single=whole is None) if found["unit"] else ""
 
 
 def _mixed(whole: str | None, above: int, below: int) -> str:
@@ -169,11 +187,11 @@ def _mixed(whole: str | None, above: int, below: int) -> str:
 def _by_fraction_slash(found: Found) -> str | None:
     """A fraction with U+2044 or `⅟`, which is no date and no ratio."""
     above, below = int(found[2] or 1), int(found[3])
-    return _mixed(found[1], above, below) if above and below > 1 else None
+    return _mixed(found[1], above, below) + _unit_behind(found, found[1]) if above and below > 1 else None
 
 
 def _money_and_fraction(found: Found) -> str:
-    sign, whole, scale = found[1], found[2], found[4]
+    sign, whole, scale = found[1], found[2], found[4] or SCALES.get(found[5])
     names = CURRENCIES[sign]
     amount = _mixed(whole, *SIGN_FRACTIONS[found[3]])
     return f"{amount} {scale} {names[1]}" if scale else f"{amount} {names[bool(whole)]}"
@@ -193,13 +211,14 @@ MONEY: tuple[Rule, ...] = (
     rule(
         "money and fraction",
         "currency",
-        rf"(?:US|C|A|NZ|HK)?([{_SIGNS}])\s?(\d{{1,4}})?\s?({_FRACTION_SIGN})(?:[ -]({_SCALE})\b)?",
+        rf"(?:US|C|A|NZ|HK)?([{_SIGNS}])\s?({_COUNT})?\s?({_FRACTION_SIGN})"
+        rf"(?:[ -]({_SCALE})\b|\s?({_SHORT_SCALE})\b)?",
         _money_and_fraction,
     ),
     rule(
         "short scale",
         "currency",
-        rf"([{_SIGNS}]\s?)({NUMBER})\s?(bn|mn|tn|[kKmMbB])\b",
+        rf"([{_SIGNS}]\s?)({NUMBER})\s?({_SHORT_SCALE})\b",
         _scaled,
     ),
     rule(
@@ -253,27 +272,28 @@ MEASURES: tuple[Rule, ...] = (
         lambda found: f"{decimal(found[1])} {'inch' if _is_one(found[1]) else 'inches'}",
     ),
     rule("dimensions", "unit", r"(?<=\d)(?<!\b0) ?[x×] ?(?=\d)|(?<=\d m) x (?=\d)", lambda found: " by "),
-    rule("unit", "unit", _units(UNITS), _unit),
-    rule("further unit", "unit", _units(FURTHER_UNITS), _unit),
+    rule("unit", "unit", _QUANTITY + _units(UNITS), _unit),
+    rule("further unit", "unit", _QUANTITY + _units(FURTHER_UNITS), _unit),
 )
 FRACTIONS: tuple[Rule, ...] = (
     rule(
         "fraction",
         "fraction",
-        r"(?<![\w./,-])(?:(\d{1,4})[ -])?(\d{1,3})/(\d{1,4})(?:rds?|ths?)?(?![\w/]|[.,]\d)"
-        r"( (?:of|inch|in|mile|cup)\b)?",
+        rf"(?<![\w./,-])(?:({_COUNT})[ -])?(\d{{1,3}})/(\d{{1,4}})(?:rds?|ths?)?(?![\w/]|[.,]\d)"
+        rf"(?:( (?:of|inch|in|mile|cup)\b)|{_units(_ALL_UNITS)})?",
         lambda found: (words + (found[4] or "")) if (words := _slashed(found)) else None,
     ),
     rule(
         "fraction slash",
         "fraction",
-        r"(?<![\w./,⁄-])(?:(\d{1,4})[ -])?(?:(\d{1,3})⁄|⅟)(\d{1,4})(?![\w⁄]|[.,]\d)",
+        rf"(?<![\w./,⁄-])(?:({_COUNT})[ -])?(?:(\d{{1,3}})⁄|⅟)(\d{{1,4}})(?![\w⁄]|[.,]\d)"
+        rf"(?:{_units(_ALL_UNITS)})?",
         _by_fraction_slash,
     ),
     rule(
         "fraction sign",
         "fraction",
-        rf"(?:(?<![\w)\]])([-−]))?(?:(\d{{1,4}})\s?)?({_FRACTION_SIGN})",
+        rf"(?:(?<![\w)\]])([-−]))?(?:({_COUNT})\s?)?({_FRACTION_SIGN})(?:{_units(_ALL_UNITS)})?",
         _signed,
     ),
 )

@@ -61,6 +61,20 @@ def test_readings_beside_the_table(text: str, spoken: str) -> None:
         ("1⁄2 cup, 2 3⁄4, 7⁄20, ⅟5", "one half cup, two and three quarters, seven twentieths, one fifth"),
         ("-½ or −2¼ degrees", "minus one half or minus two and one quarter degrees"),
         (
+            "6½ ft tall, 5½kg, ½ lb, 1½ km walk, 6 1/2 ft, 2 3⁄4 oz",
+            "six and one half feet tall, five and one half kilograms, one half pound, one and one half "
+            "kilometer walk, six and one half feet, two and three quarters ounces",
+        ),
+        (
+            "1,000½ at 12:30½, 3½x",
+            "one thousand and one half at twelve thirty and one half, three and one half x",
+        ),
+        (
+            "$1½k, £2½m, $1,000½",
+            "one and one half thousand dollars, two and one half million pounds, "
+            "one thousand and one half dollars",
+        ),
+        (
             "$1½, £½, $2½ million, US$1½",
             "one and one half dollars, one half pound, two and one half million dollars, "
             "one and one half dollars",

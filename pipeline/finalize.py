@@ -3,7 +3,7 @@
 import hashlib
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict
 from itertools import takewhile
@@ -103,26 +103,22 @@ def _join(
     inherits = revision or plan.options.base_job
     picks = jobs.revisions.picks(plan.job, revision) if inherits else {}
     chosen = list(jobs.artifacts.chosen(plan, picks))
-    with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
-        sound, out = Path(folder) / "sound", Path(folder) / f"audio.{plan.options.format}"
-        with watched or nullcontext():
-            stitched = _stitched(
-                jobs,
-                plan,
-                chosen,
-                control,
-                sound,
-                sample_rate_hz=profile.sample_rate_hz,
-                words_per_s=profile.words_per_s,
-                heard=_heard(jobs, plan, chosen),
-                read=str if profile.normalizes else normalized,
-                encoded_runs=StoredRuns(jobs.store, _takes(chosen)),
-            )
-        stitched = finished_file(jobs, plan, stitched, sound, out)
-        # named by its content, so that two concurrent stitches do not change each other's file
-        name = f"{folder_name}/audio.{stitched.sha256[:12]}.{plan.options.format}"
-        audio = Artifact(name, stitched.sha256, stitched.bytes)
-        jobs.store.objects.put_file(out, audio.name)
+
+    def written(sound: Path) -> Stitched:
+        return _stitched(
+            jobs,
+            plan,
+            chosen,
+            control,
+            sound,
+            sample_rate_hz=profile.sample_rate_hz,
+            words_per_s=profile.words_per_s,
+            heard=_heard(jobs, plan, chosen),
+            read=str if profile.normalizes else normalized,
+            encoded_runs=StoredRuns(jobs.store, _takes(chosen)),
+        )
+
+    stitched, audio = _placed_file(jobs, plan, folder_name, written, watched)
     begun_s = jobs.coordination.begun_s(plan.job) or plan.created_s
     turns = json.dumps([asdict(turn) for turn in stitched.turns], ensure_ascii=False)
     words = json.dumps([asdict(word) for word in stitched.words], ensure_ascii=False)
@@ -147,6 +143,28 @@ def _join(
         chapters=_listed(jobs, f"{folder_name}/chapters.json", stitched.chapters),
         cues=_listed(jobs, f"{folder_name}/cues.json", stitched.cues),
     )
+
+
+def _placed_file(
+    jobs: Jobs,
+    plan: Plan,
+    folder_name: str,
+    written: Callable[[Path], Stitched],
+    watched: AbstractContextManager[object] | None,
+) -> tuple[Stitched, Artifact]:
+    """Write the file of a job and put it into the store.
+
+    It is named by its content, so that two concurrent stitches do not change each other's file.
+    """
+    with tempfile.TemporaryDirectory(dir=jobs.store.scratch(), prefix="stitch-") as folder:
+        sound, out = Path(folder) / "sound", Path(folder) / f"audio.{plan.options.format}"
+        with watched or nullcontext():
+            stitched = written(sound)
+        stitched = finished_file(jobs, plan, stitched, sound, out)
+        name = f"{folder_name}/audio.{stitched.sha256[:12]}.{plan.options.format}"
+        audio = Artifact(name, stitched.sha256, stitched.bytes)
+        jobs.store.objects.put_file(out, audio.name)
+    return stitched, audio
 
 
 def _stitched(

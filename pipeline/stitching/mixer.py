@@ -170,17 +170,11 @@ def stitch(
         Exception: errors of `control.check` and `read_samples`.
     """
     segments = list(segments)
-    for planned, audio in segments:
-        if audio is not None and audio.sample_rate_hz != sample_rate_hz:
-            raise EngineError(
-                f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
-            )
+    _check_rates(segments, sample_rate_hz)
     archive = file_format.endswith(".zip")
-    room_ms = 0
-    if preset:
-        wanted = PRESETS[preset]
+    wanted = PRESETS[preset] if preset else None
+    if wanted:
         targets, pauses = wanted.targets, wanted.pauses(archive=archive)
-        room_ms = wanted.head_ms if archive else 0
     codec = None if starts_ms else encoders.codec_of(file_format, sample_rate_hz)
     timeline = lay_out(
         segments,
@@ -193,7 +187,7 @@ def stitch(
         chapter_turns={chapter.turn for chapter in chapters},
         starts_ms=starts_ms or {},
     )
-    marks = chapter_times(timeline, chapters, room_ms)
+    marks = chapter_times(timeline, chapters, wanted.head_ms if wanted and archive else 0)
     tags = replace(tags, chapters=tags_of(marks))
     if split_hours:
         tags = replace(tags, parts=parts(timeline, tags.chapters, split_hours, tags.title))
@@ -205,12 +199,10 @@ def stitch(
         mix = Mix(timeline, again, voice_gains_db)
         levels = _written(file, replace(sound, mix=mix), encoded_runs, measured=True)
     cues = subtitles.cues(timeline, written)
-    with out.open("rb") as finished:
-        digest = hashlib.file_digest(finished, "sha256").hexdigest()
     return Stitched(
         duration_s=timeline.samples / sample_rate_hz,
         sample_rate_hz=sample_rate_hz,
-        sha256=digest,
+        sha256=_digest(out),
         bytes=out.stat().st_size,
         turns=turn_times(timeline),
         gaps=gaps(timeline, [planned for planned, _ in segments]),
@@ -222,6 +214,19 @@ def stitch(
         cues=cue_times(timeline, starts_ms or {}),
         report=report(preset, measured_files(file, mix, levels)) if preset else None,
     )
+
+
+def _check_rates(segments: Iterable[tuple[PlannedSegment, SegmentAudio | None]], sample_rate_hz: int) -> None:
+    for planned, audio in segments:
+        if audio is not None and audio.sample_rate_hz != sample_rate_hz:
+            raise EngineError(
+                f"segment {planned.index} has {audio.sample_rate_hz} Hz, not {sample_rate_hz} Hz"
+            )
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Mix:

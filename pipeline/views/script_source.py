@@ -175,12 +175,11 @@ def _closed(speaker: str, voice: str, rate: float) -> list[str]:
 
 
 def _rated(rate: float) -> list[str]:
-    """Commands for a rate; one below the least of a command is a product of two."""
+    """Commands for a rate; one beyond those of a command is a product of several."""
     if rate == 1.0:
         return []
-    if rate >= markup.RATE_MIN:
-        return [f"[rate:{rate:g}]{_JOIN}"]
-    return [f"[rate:{markup.RATE_MIN:g}]{_JOIN}", f"[rate:{rate / markup.RATE_MIN:g}]{_JOIN}"]
+    nearest = min(max(rate, markup.RATE_MIN), markup.RATE_MAX)
+    return [f"[rate:{nearest:g}]{_JOIN}", *_rated(rate / nearest)]
 
 
 def _worded(part: _Part, escape: Escape) -> str:

@@ -14,8 +14,9 @@ from pipeline.jobs.plans import Plan, segments_of
 from pipeline.planning.cast_entry import Entry
 from pipeline.planning.pronunciation import pronunciation_of
 from pipeline.planning.request import Request, checked, read_script, reading_options, split_options
+from pipeline.script.parser import parse
 from pipeline.store.artifacts import Store
-from pipeline.views.script_source import turns_of
+from pipeline.views.script_source import _Part, source, turns_of
 from pipeline.voices.library import Voices
 
 HIBARI = Hibari()
@@ -119,6 +120,13 @@ def test_casts_with_paces_are_given_back_with_the_rates_of_the_script(tmp_path: 
         "[rate:0.9]No.[/rate] Oh.",
         "Yes.",
     ]
+
+
+@pytest.mark.parametrize("rate", ["0.12", "0.01", "6", "20"])
+def test_rates_beyond_those_of_a_command_are_read_again(rate: str) -> None:
+    part = _Part("Ann", "It goes.", 0, float(rate), ())
+    (turn,) = parse([{"speaker": "Ann", "text": source("Ann", [part])}], characters_max=100).turns
+    assert (turn.text, turn.rate) == ("It goes.", float(rate))
 
 
 @pytest.mark.parametrize(

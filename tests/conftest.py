@@ -6,14 +6,18 @@ that xdist appends to the IDs of tests.
 """
 
 import gc
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from functools import cache
 from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
 
 import pytest
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
+
+if TYPE_CHECKING:
+    from tests.cli.running import Running
 
 FAULTS = "tests/faults"
 GROUPS: Mapping[str, tuple[str, ...]] = {
@@ -27,11 +31,21 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
     "db": ("tests/db",),
     "deploy": ("tests/deploy",),
+    "cli": ("tests/cli", "tests/books/test_render.py"),
     "web": ("tests/web",),
 }
 """Files and folders of each group, the longest group first. Any other file is a group of its own."""
-SPREAD = ("tests/cli/commands", f"{FAULTS}/test_local.py", f"{FAULTS}/test_fleets.py")
+SPREAD = (f"{FAULTS}/test_local.py", f"{FAULTS}/test_fleets.py")
 """Tests that share nothing and take long: each is a group of its own."""
+
+
+@pytest.fixture(scope="session")
+def running(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Running]":
+    """A service that the tests of the group `cli` share."""
+    from tests.cli.running import running
+
+    with running(tmp_path_factory.mktemp("running") / "state") as found:
+        yield found
 
 
 class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types

@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent
         ("tests/tasks/flower/test_launch.py::test_a", "flower"),
         ("tests/faults/test_canvas.py::test_a", "fleet"),
         ("tests/pipeline/store/test_remote.py::test_a", "tests/pipeline/store/test_remote.py"),
-        ("tests/cli/commands/test_jobs.py::test_a", "tests/cli/commands/test_jobs.py::test_a"),
+        ("tests/cli/commands/test_jobs.py::test_a", "cli"),
     ],
 )
 def test_tests_that_share_a_service_are_a_group(nodeid: str, group: str) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from tests.books import samples
-from tests.cli.conftest import ask, run
+from tests.cli.conftest import ask, run, served
 
-__all__ = ["ask", "run"]
+__all__ = ["ask", "run", "served"]
 
 
 @pytest.fixture

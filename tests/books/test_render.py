@@ -14,9 +14,9 @@ from tests.cli.conftest import Run
 Book = Callable[[int], Path]
 
 
-def test_an_epub_becomes_an_m4b_with_chapters_and_cover(run: Run, book: Book, tmp_path: Path) -> None:
+def test_an_epub_becomes_an_m4b_with_chapters_and_cover(served: Run, book: Book, tmp_path: Path) -> None:
     out = tmp_path / "book.m4b"
-    done = run("render", book(3), "-o", out, "--json")
+    done = served("render", book(3), "-o", out, "--json")
     assert done.returncode == 0, done.stderr
     manifest = json.loads(done.stdout)
     assert manifest["segments"] == 3  # a chapter begins a segment
@@ -95,10 +95,12 @@ def test_check_lists_the_chapters_of_scripts(ask: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.books
-def test_silent_headings_are_in_no_file_but_begin_its_chapters(run: Run, book: Book, tmp_path: Path) -> None:
+def test_silent_headings_are_in_no_file_but_begin_its_chapters(
+    served: Run, book: Book, tmp_path: Path
+) -> None:
     out = tmp_path / "quiet.flac"
     options = ("--headings", "silent", "--chapters", "3-4")
-    manifest = json.loads(run("render", book(3), "-o", out, *options, "--json").stdout)
+    manifest = json.loads(served("render", book(3), "-o", out, *options, "--json").stdout)
     assert manifest["script"]["omitted"]["heading"] == {"count": 2, "words": 8}
     words = [word["word"] for word in json.loads(out.with_suffix(".words.json").read_text())]
     assert "Chapter" not in words
@@ -123,9 +125,9 @@ def test_headings_of_scripts_are_spoken_by_an_option_or_by_the_setting(ask: Run,
 
 
 @pytest.mark.books
-def test_an_archive_is_split_by_hours_at_chapters_and_turns(run: Run, book: Book, tmp_path: Path) -> None:
+def test_an_archive_is_split_by_hours_at_chapters_and_turns(served: Run, book: Book, tmp_path: Path) -> None:
     out, hours = tmp_path / "book.m4b.zip", 0.0062
-    done = run("render", book(3), "-o", out, "--split-hours", str(hours), "--json")
+    done = served("render", book(3), "-o", out, "--split-hours", str(hours), "--json")
     assert done.returncode == 0, done.stderr
     manifest = json.loads(done.stdout)
     with zipfile.ZipFile(out) as archive:
@@ -160,14 +162,14 @@ def test_only_archives_are_split_by_hours(ask: Run, book: Book, tmp_path: Path) 
 
 @pytest.mark.books
 def test_chapters_become_a_folder_with_the_files_of_the_archive(
-    run: Run, ask: Run, book: Book, tmp_path: Path
+    served: Run, book: Book, tmp_path: Path
 ) -> None:
     folder, out = f"{tmp_path}/The Harbour/", tmp_path / "book.opus.zip"
-    done = run("render", book(3), "-o", folder, "--format", "opus", "--json")
+    done = served("render", book(3), "-o", folder, "--format", "opus", "--json")
     assert done.returncode == 0, done.stderr
     manifest = json.loads(done.stdout)
     assert manifest["file_format"] == "opus.zip"
-    assert ask("fetch", manifest["job"], "-o", out).returncode == 0
+    assert served("fetch", manifest["job"], "-o", out).returncode == 0
     with zipfile.ZipFile(out) as archive:
         inside = {name: archive.read(name) for name in archive.namelist()}
     assert len(inside) == len(samples.CHAPTERS) + 2  # a playlist and the cover
@@ -175,7 +177,7 @@ def test_chapters_become_a_folder_with_the_files_of_the_archive(
     for listed in inside["playlist.m3u8"].decode().splitlines()[2::2]:
         assert float(probe(Path(folder) / listed)["format"]["duration"]) > 1
     assert (tmp_path / "The Harbour.chapters.json").exists()
-    again = ask("fetch", manifest["job"], "-o", Path(folder))  # an existing folder needs no slash
+    again = served("fetch", manifest["job"], "-o", Path(folder))  # an existing folder needs no slash
     assert again.returncode == 0, again.stderr
 
 

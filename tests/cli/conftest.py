@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.cli import forked
+from tests.cli.running import Running
 
 ROOT = Path(__file__).parent.parent.parent
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -25,13 +27,19 @@ def command(*arguments: object) -> list[str]:
 
 @pytest.fixture
 def ask(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Runs a command that starts no service, without the time that imports take."""
+    """Runs a command in a fork, without the time that imports take."""
     folder = tmp_path_factory.mktemp("output")
 
     def ask(*arguments: object, **options: str) -> subprocess.CompletedProcess[str]:
         return forked.run([*map(str, arguments)], {**environment(tmp_path), **options}, folder)
 
     return ask
+
+
+@pytest.fixture
+def served(ask: Run, running: Running) -> Run:
+    """Runs a command with the state folder of the running service."""
+    return partial(ask, VOXCHORD_STATE=str(running.settings.state))
 
 
 @pytest.fixture

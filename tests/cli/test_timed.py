@@ -55,10 +55,10 @@ def onset_s(samples: np.ndarray, rate_hz: int, near_s: float) -> float:
 @pytest.mark.parametrize(
     ("ending", "point"), [("srt", ","), pytest.param("vtt", ".", marks=pytest.mark.slow)]
 )
-def test_each_cue_begins_at_its_time(run: Run, tmp_path: Path, ending: str, point: str) -> None:
+def test_each_cue_begins_at_its_time(served: Run, tmp_path: Path, ending: str, point: str) -> None:
     script, out = tmp_path / f"talk.{ending}", tmp_path / "spoken.wav"
     script.write_text(subtitles(CUES + OVERLONG, ending, point))
-    done = run("render", script, "-o", out, "--timed", "--json")
+    done = served("render", script, "-o", out, "--timed", "--json")
     assert done.returncode == 0, done.stderr
     samples, rate_hz = soundfile.read(out)
     found = {

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness import results
 from bench.harness.waiting import until
+from cli.job_ids import find_job
 from db.database import open_database
 from db.queries.jobs import get_job
-from tasks.local.service import LocalService
-from tasks.make_app import make_app
-from tasks.settings import Settings
+from pipeline.jobs.jobs import Jobs
+from pipeline.store.artifacts import Store
 from tests.cli.conftest import Run
+from tests.cli.running import Running
 
 SCRIPT = "Marguerite: The velvet curtains murmur.\nOswald: A thimbleful of velvet faulty thunder."
 WORDS = ("velvet", "curtains", "murmur", "thimbleful", "thunder", "marguerite", "oswald", "nocturne")
@@ -26,7 +26,7 @@ def texts(path: Path) -> dict[str, str]:
         return {name.removeprefix("bundle/"): file.read().decode() for name, file in files.items() if file}
 
 
-def test_bundles_explain_a_job_without_its_words(ask: Run, tmp_path: Path) -> None:
+def test_bundles_explain_a_job_without_its_words(served: Run, running: Running, tmp_path: Path) -> None:
     environment = {
         "VOXCHORD_FLOWER_PASSWORD": "me:Tr0ub4dor",
         "VOXCHORD_NOTIFY": "http://127.0.0.1:1/hook?key=sesame",
@@ -34,28 +34,19 @@ def test_bundles_explain_a_job_without_its_words(ask: Run, tmp_path: Path) -> No
         "VOXCHORD_AUDIOBOOKSHELF_URL": "http://me:correcthorse@127.0.0.1:1",
         "VOXCHORD_AUDIOBOOKSHELF_KEY": "swordfish",
     }
-    settings = Settings(
-        state=tmp_path / "state",
-        engine="mischief",
-        engines={"mischief": "tests.faults.mischief:Mischief"},
-        log_level="INFO",
-    )
-    with LocalService(settings, concurrency=1) as local:
-        app = make_app(settings, local.broker_url)
-        kwargs = {"script": SCRIPT, "options": {"title": "Nocturne"}}
-        result = app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
-        with pytest.raises(Exception, match="segment"):
-            result.get(timeout=60)
-        job = app.resources.jobs.intake.job_of(str(result.id)) or ""
-        engine = open_database(settings.history_url)
-        until(lambda: (get_job(engine, job) or {}).get("state") == "FAILED")
-        engine.dispose()
-        results.close(app)
-    with (tmp_path / "state" / "logs" / "work.log").open("a") as log:
+    kwargs = {"script": SCRIPT, "options": {"title": "Nocturne", "engine": "mischief"}}
+    result = running.app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
+    with pytest.raises(Exception, match="segment"):
+        result.get(timeout=60)
+    job = find_job(Jobs(Store(running.settings.store_url)), str(result.id))
+    history = open_database(running.settings.history_url)
+    until(lambda: (get_job(history, job) or {}).get("state") == "FAILED")
+    history.dispose()
+    with (running.settings.state / "logs" / "work.log").open("a") as log:
         log.write("connected to redis://:hunter2@127.0.0.1:1/0 for Marguerite\n")
         log.write("POST http://me:correcthorse@127.0.0.1:1/api/upload, Bearer swordfish\n")
     out = tmp_path / "bundle.tar.gz"
-    done = ask("bundle", job[:8], "-o", out, **environment)
+    done = served("bundle", job[:8], "-o", out, **environment)
     assert done.returncode == 0, done.stderr
     found = texts(out)
     assert {"plan.json", "state.json", "settings.json", "versions.json", "history/task_run.json"} <= set(

@@ -5,13 +5,13 @@ import json
 import re
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from celery import Celery, signature
 from kombu.utils import json as kombu_json
 
+from bench.harness import forked
 from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from cli.job_ids import find_job
@@ -26,9 +26,10 @@ from tasks.orchestration.roots import Roots
 from tasks.settings import Settings
 from tests.cli.conftest import Run
 from tests.cli.gated import GATE, SETTING
+from tests.cli.running import Running
 
 
-def test_jobs_can_be_cancelled_without_the_broker(run: Run, tmp_path: Path) -> None:
+def test_jobs_can_be_cancelled_without_the_broker(ask: Run, tmp_path: Path) -> None:
     jobs, engine = Jobs(Store(str(tmp_path / "state" / "store"))), Silence()
     own, rest = split_options({}, engine="silence")
     request = checked(parse("Anna: Words."), {}, own, rest, engine=engine, registered=Voices(jobs.store))
@@ -36,7 +37,7 @@ def test_jobs_can_be_cancelled_without_the_broker(run: Run, tmp_path: Path) -> N
     Roots(jobs).join(
         job, "a root", kombu_json.dumps(signature("voxchord.stitch", kwargs={"job": job}, task_id="a root"))
     )
-    done = run("cancel", job, VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
+    done = ask("cancel", job, VOXCHORD_BROKER_URL="redis://127.0.0.1:1/0")
     assert done.returncode == 5
     assert "the broker does not answer" in done.stderr
     assert "Traceback" not in done.stderr
@@ -60,66 +61,53 @@ def test_jobs_are_found_by_id_prefix_and_task(tmp_path: Path) -> None:
             find_job(jobs, unknown)
 
 
-@contextmanager
-def served(settings: Settings) -> Iterator[Celery]:
-    """Runs a service; yields another app on its broker."""
+@pytest.fixture
+def gated_app(tmp_path: Path) -> Iterator[Celery]:
+    """Another app on the broker of a service whose decodes wait at a gate."""
+    name, _, place = SETTING.partition("=")
+    settings = Settings(state=tmp_path / "state", engine=name, engines={name: place})
     with (
-        LocalService(settings, concurrency=1) as local,
+        LocalService(settings, concurrency=1, spawn=forked.spawn) as local,
         Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
     ):
         yield app
 
 
-@pytest.fixture
-def app(tmp_path: Path) -> Iterator[Celery]:
-    """Another app on the broker of a service in the folder of the command line."""
-    with served(Settings(state=tmp_path / "state")) as app:
-        yield app
-
-
-@pytest.fixture
-def gated_app(tmp_path: Path) -> Iterator[Celery]:
-    """The same with an engine whose decodes wait at a gate."""
-    name, _, place = SETTING.partition("=")
-    with served(Settings(state=tmp_path / "state", engine=name, engines={name: place})) as app:
-        yield app
-
-
-def test_submitted_jobs_are_named_by_job_and_task(ask: Run, app: Celery, tmp_path: Path) -> None:
+def test_submitted_jobs_are_named_by_job_and_task(served: Run, running: Running, tmp_path: Path) -> None:
     script = tmp_path / "script.txt"
-    script.write_text("Ann: One line.\nBen: And another.")
-    sent = json.loads(ask("submit", script, "--option", "format=wav", "--json").stdout)
-    printed = ask("submit", script, "--option", "format=wav")
+    script.write_text("Ann: Submitted twice.\nBen: Accepted once.")
+    sent = json.loads(served("submit", script, "--option", "format=wav", "--json").stdout)
+    printed = served("submit", script, "--option", "format=wav")
     assert printed.stdout == sent["job"] + "\n", printed.stderr
     assert printed.stderr == ""
 
     for name in (sent["job"], sent["job"][:7], sent["task"]):
-        state = ask("status", name, "--json")
+        state = served("status", name, "--json")
         assert json.loads(state.stdout)["job"] == sent["job"]
-    app.AsyncResult(sent["task"]).get(timeout=60)
+    running.app.AsyncResult(sent["task"]).get(timeout=60)
     out = tmp_path / "copy.wav"
-    fetched = ask("fetch", sent["task"], "-o", out)
+    fetched = served("fetch", sent["task"], "-o", out)
     assert fetched.returncode == 0, fetched.stderr
     assert out.exists()
-    finished = ask("cancel", sent["task"])
+    finished = served("cancel", sent["task"])
     assert (finished.returncode, "already finished" in finished.stderr) == (4, True)
 
-    bad = app.send_task("voxchord.render", kwargs={"script": "Ann: 🎉"}, queue="voxchord")
+    bad = running.app.send_task("voxchord.render", kwargs={"script": "Ann: 🎉"}, queue="voxchord")
     with pytest.raises(Exception, match="party popper"):
         bad.get(timeout=60)
-    state = ask("status", bad.id, "--json")
+    state = served("status", bad.id, "--json")
     assert state.returncode == 4
     refused = json.loads(state.stdout)
     assert refused["state"] == "FAILED"
     assert "line 1: has 🎉 (party popper)" in refused["error"]
     for command in (["fetch", bad.id, "-o", out], ["cancel", refused["job"][:7]]):
-        done = ask(*command)
+        done = served(*command)
         assert done.returncode == 4
         assert f"job {refused['job']} was refused: line 1" in done.stderr
 
     def listed() -> dict[str, str]:
-        rows = json.loads(ask("jobs", "--json").stdout)
-        return {row["id"]: row["state"] for row in rows}
+        rows = json.loads(served("jobs", "--json").stdout)
+        return {row["id"]: row["state"] for row in rows if row["id"] in (sent["job"], refused["job"])}
 
     until(lambda: listed() == {sent["job"]: "SUCCEEDED", refused["job"]: "FAILED"})
 

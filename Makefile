@@ -33,9 +33,10 @@ pytest: $(VENV)/.test
 pytest-model: $(VENV)/.test
 	$(PYTEST) -q -m '$(PART)' $(MODEL)
 
-# The slow tests of all but the model: kills and brokers in trouble, whole renders, every voice.
+# The slow tests of all but the model: kills and brokers in trouble, whole renders, every voice; and properties with
+# many inputs.
 slow-test: $(VENV)/.test
-	$(PYTEST) $(SHARED) -m 'slow and not listen and not http and not books' $(NO_MODEL)
+	$(PYTEST) $(SHARED) --hypothesis-profile full -m '(slow or hypothesis) and not listen and not http and not books' $(NO_MODEL)
 
 # The loop while you work: lint, and the tests that need neither a service nor PyTorch.
 quick: $(VENV)/.test lint

@@ -1,4 +1,4 @@
-"""Distribution of tests over the processes of `make test`.
+"""Distribution of tests over the processes of `make test`, and the number of random inputs.
 
 Tests that share a service run in one process, so that it starts once; the groups that take longest go first.
 xdist's own groups (`--dist loadgroup`, xdist 3.8.0) have no effect with pytest 9.2, which ignores the names
@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
@@ -46,6 +47,13 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Running]":
 
     with running(tmp_path_factory.mktemp("running") / "state") as found:
         yield found
+
+
+def pytest_configure() -> None:
+    """Set the number of inputs of a property: few; many by `--hypothesis-profile full` (`make slow-test`)."""
+    settings.register_profile("few", max_examples=20)
+    settings.register_profile("full", max_examples=150)
+    settings.load_profile("few")
 
 
 class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types

@@ -8,7 +8,7 @@ from pipeline.stitching.loudness import true_peak
 RATE_HZ = 24_000
 
 
-@settings(max_examples=40, deadline=None)
+@settings(deadline=None)
 @given(st.integers(0, 2**32), st.floats(0.01, 4.0), st.integers(1, 8000))
 def test_true_peaks_stay_below_the_ceiling(seed: int, amplitude: float, length: int) -> None:
     samples = (amplitude * np.random.default_rng(seed).standard_normal(length)).astype(np.float32)

@@ -218,7 +218,7 @@ def _around(inner: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
 _MARKED = st.recursive(_ALNUM, _around, max_leaves=6)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(_MARKED, min_size=1, max_size=4), st.sampled_from(["prose", "labels"]))
 def test_every_script_that_is_accepted_is_given_back(tmp_path: Path, texts: list[str], form: str) -> None:
     script = "\n\n".join(f"{'Ann: ' if form == 'labels' else ''}{text}" for text in texts)

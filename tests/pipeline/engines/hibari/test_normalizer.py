@@ -265,9 +265,10 @@ MOSTLY_PLAIN = st.characters(min_codepoint=32, max_codepoint=126, include_charac
 PATTERNS = {name: found for name, found in vars(normalizer).items() if isinstance(found, re.Pattern)}
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("name", PATTERNS)
 def test_a_plain_text_that_a_rule_changes_is_never_left_as_it_is(name: str) -> None:
-    @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.from_regex(PATTERNS[name], alphabet=MOSTLY_PLAIN))
     def check(text: str) -> None:
         changed = text

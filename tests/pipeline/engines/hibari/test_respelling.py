@@ -12,9 +12,10 @@ from pipeline.engines.hibari import respelling
 PATTERNS = (respelling._LONG_WORD, respelling._STRETCHED, *(one for one, _ in respelling._INTERJECTIONS))
 
 
+@pytest.mark.hypothesis
 @pytest.mark.parametrize("pattern", PATTERNS, ids=lambda pattern: pattern.pattern)
 def test_no_word_that_is_respelt_is_left_out(pattern: re.Pattern[str]) -> None:
-    @settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+    @settings(deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
     @given(st.from_regex(pattern, alphabet=st.characters(codec="latin-1")))
     def check(text: str) -> None:
         if pattern.search(text):

@@ -1,6 +1,7 @@
 """Files joined from runs that were encoded before."""
 
 from array import array
+from functools import cache
 from pathlib import Path
 
 import av
@@ -13,7 +14,7 @@ from bench.harness.controls import Watch
 from bench.stitch import RATE_HZ, sentence
 from pipeline.arrays import Pcm, Samples
 from pipeline.engines.protocol import Utterance
-from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio
+from pipeline.planning.records import PlannedLine, PlannedSegment, SegmentAudio, Span
 from pipeline.script.turns import ScriptChapter
 from pipeline.stitching import mixer
 from pipeline.stitching.encoders import pcm, writer
@@ -55,8 +56,7 @@ class Book:
         self.parts: list[tuple[PlannedSegment, SegmentAudio | None]] = []
         self.samples: dict[str, Samples] = {}
         for index, seeds in enumerate(chapters):
-            heard = [Utterance(line, "Words.", _spoken(seed, floor)) for line, seed in enumerate(seeds)]
-            joined, found = spans(heard, RATE_HZ)
+            joined, found = _joined(seeds, floor)
             key = f"{seeds}"
             lines = tuple(
                 PlannedLine(
@@ -105,6 +105,13 @@ class Book:
         return np.concatenate([pcm(block) for run in timeline.runs() for block in sound.blocks(run)])
 
 
+@cache
+def _joined(seeds: tuple[int, int], floor: float) -> tuple[Samples, tuple[Span, ...]]:
+    heard = [Utterance(line, "Words.", _spoken(seed, floor)) for line, seed in enumerate(seeds)]
+    return spans(heard, RATE_HZ)
+
+
+@cache
 def _spoken(seed: int, floor: float) -> Samples:
     """A sentence, with a floor of noise that is half a second longer."""
     speech = sentence(seed)

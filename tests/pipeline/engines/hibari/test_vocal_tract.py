@@ -29,28 +29,35 @@ SAID = (
 
 
 @cache
+def hibari() -> Hibari:
+    return Hibari()
+
+
+@cache
 def said(text: str, ratio: float = 1.0) -> Samples:
     """Model's voice with scaled formants and pitch."""
-    samples = Hibari()(text, speed=1 / ratio, seed=1)
+    samples = hibari()(text, speed=1 / ratio, seed=1)
     return np.asarray(soxr.resample(samples, RATE_HZ, RATE_HZ / ratio), np.float32)
 
 
 @cache
+def printed(text: str, ratio: float = 1.0) -> Voiceprint:
+    return voiceprint(said(text, ratio), RATE_HZ)
+
+
 def own() -> Voiceprint:
-    return voiceprint(said(OWN_TEXT), RATE_HZ)
+    return printed(OWN_TEXT)
 
 
 @pytest.mark.parametrize("ratio", [0.8, 0.9, 1.0, 1.1])
 def test_scaled_voices_are_estimated_by_their_scale(ratio: float) -> None:
-    print_ = voiceprint(said(SAID, ratio), RATE_HZ)
+    print_ = printed(SAID, ratio)
     assert vocal_tract(print_, own()) == pytest.approx(ratio, abs=0.02)
     assert print_.pitch_hz / own().pitch_hz == pytest.approx(ratio, rel=0.05)
 
 
 def test_vocal_tract_differences_are_doubled_and_keep_their_order() -> None:
-    found = [
-        estimate(voiceprint(said(SAID, ratio), RATE_HZ), own()).ratio for ratio in (0.83, 0.86, 0.96, 0.99)
-    ]
+    found = [estimate(printed(SAID, ratio), own()).ratio for ratio in (0.83, 0.86, 0.96, 0.99)]
     assert found == sorted(found)
     assert np.diff(found) == pytest.approx([0.05, 0.2, 0.06], abs=0.03)
 

@@ -81,7 +81,7 @@ kernel-test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(VENV)/bin/ruff check
 	$(VENV)/bin/ruff format --check
-	$(VENV)/bin/mypy --num-workers 2
+	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
 
 $(VENV)/bin/python:

@@ -90,7 +90,7 @@ def test_reasons_have_no_words_of_the_scripts(resources: Resources) -> None:
 def test_another_app_asks_for_a_difference_and_its_duration(service: Service) -> None:
     job = service.render("Anna: One two three.\nBen: Four five six.", options={"title": "Diff"})["job"]
     service.attempts(job, "stitch")
-    asked = {"job": job, "script": "Anna: One two three.\nBen: Seven."}
+    asked = {"job": job, "script": f"Anna: One two three.\nBen: {8 * 'Seven, eight, nine and ten. '}"}
     found = service.app.send_task("voxchord.diff", kwargs=asked, queue="voxchord").get(timeout=60)
     (changed,) = found["changed"]
     assert (changed["first_line"], changed["last_line"], changed["made"]) == (1, 2, False)

@@ -26,13 +26,15 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         f"{FAULTS}/test_{name}.py"
         for name in ("holes", "canvas", "reconcile", "revocation", "messages", "retry")
     ),
-    "service": tuple(f"tests/tasks/test_{name}.py" for name in ("render", "refusals", "dialects", "diff")),
+    "service": tuple(
+        f"tests/tasks/test_{name}.py" for name in ("render", "refusals", "dialects", "diff", "verify")
+    ),
     "metering": ("tests/tasks/metering",),
     "flower": ("tests/tasks/flower",),
     "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
     "db": ("tests/db",),
     "deploy": ("tests/deploy",),
-    "cli": ("tests/cli", "tests/books/test_render.py"),
+    "cli": ("tests/cli", *(f"tests/books/test_{name}.py" for name in ("render", "feed", "handover"))),
     "web": ("tests/web",),
 }
 """Files and folders of each group, the longest group first. Any other file is a group of its own."""

@@ -1,4 +1,7 @@
-"""Fixtures: a real service with an embedded broker, an intake worker and two decoding processes."""
+"""Fixtures: a real service with an embedded broker, an intake worker and two decoding processes.
+
+It has the engine of bad takes beside the embedded voice.
+"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +20,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.local.service import LocalService
 from tasks.settings import Settings
+from tests import takes
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,8 @@ class Service:
 
 @pytest.fixture(scope="package")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    settings = Settings(state=Path(tmp_path_factory.mktemp("service")))
+    name, _, place = takes.SETTING.partition("=")
+    settings = Settings(state=Path(tmp_path_factory.mktemp("service")), engines={name: place})
     with LocalService(settings, concurrency=2, spawn=forked.spawn) as local:
         app = Celery("another-app", broker=local.broker_url, backend=local.broker_url)
         history = open_database(settings.history_url)

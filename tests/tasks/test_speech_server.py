@@ -15,6 +15,7 @@ import pytest
 import soundfile
 from celery import Celery
 
+from bench.harness import forked
 from db.database import open_database
 from db.queries.jobs import costs
 from pipeline.errors import SegmentError
@@ -80,7 +81,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             slots=3,
         )
         with (
-            LocalService(settings, concurrency=1) as local,
+            LocalService(settings, concurrency=1, spawn=forked.spawn) as local,
             Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
         ):
             yield Served(settings, app, server)

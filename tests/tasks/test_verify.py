@@ -1,39 +1,30 @@
 """Tests of checked takes through a real service, with an engine that makes bad ones on purpose."""
 
 import json
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
-from celery import Celery
 
-from bench.harness import results
-from db.database import open_database
 from pipeline.arrays import Arrays
 from pipeline.canonical_json import canonical_json
 from pipeline.errors import OptionError
 from pipeline.jobs.artifacts import Choice, read_samples, stage_name
-from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
-from tasks.local.service import LocalService
-from tasks.settings import Settings
-from tests.takes import SETTING
 from tests.tasks.conftest import Service
 
 WORDS = " ".join(f"w{n}" for n in range(24))
 
 
-@pytest.fixture(scope="module")
-def bad(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    name, _, place = SETTING.partition("=")
-    settings = Settings(state=Path(tmp_path_factory.mktemp("takes")), engine=name, engines={name: place})
-    with LocalService(settings, concurrency=2) as local:
-        app = Celery("another-app", broker=local.broker_url, backend=local.broker_url)
-        history = open_database(settings.history_url)
-        yield Service(app, settings, Jobs(Store(settings.store_url)), history)
-        history.dispose()
-        results.close(app)
+class BadTakes(Service):
+    """The service, whose jobs are spoken by the engine of bad takes."""
+
+    def send(self, script: Any, *, voices: Any = None, options: Any = None) -> Any:
+        return super().send(script, voices=voices, options={"engine": "takes", **(options or {})})
+
+
+@pytest.fixture
+def bad(service: Service) -> BadTakes:
+    return BadTakes(service.app, service.settings, service.jobs, service.history)
 
 
 def script(*faults: str, about: str = "") -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from celery import Celery
 
+from bench.harness import forked
 from bench.harness.http_service import HttpService
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
@@ -30,7 +31,7 @@ def test_a_job_is_spoken_by_a_second_voxchord(keyed: HttpService, tmp_path: Path
         slots=2,
     )
     with (
-        LocalService(settings, concurrency=1) as local,
+        LocalService(settings, concurrency=1, spawn=forked.spawn) as local,
         Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
     ):
         kwargs = {"script": SCRIPT, "voices": {"Cy": "finch"}, "options": {}}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.harness import forked
 from bench.harness.waiting import until
 from pipeline.jobs import outbox
 from pipeline.jobs.outbox import Notice
@@ -118,7 +119,7 @@ def test_a_service_hands_books_over_by_itself(
 ) -> None:
     settings = settings_of(server, state=tmp_path / "state", library=str(library), handover="books")
     server.faults = [500]
-    with LocalService(settings, concurrency=1) as local:
+    with LocalService(settings, concurrency=1, spawn=forked.spawn) as local:
         app = make_app(settings, local.broker_url)
         for script in (samples.epub(3), "Anna: Hello."):
             kwargs = {"script": script, "options": {"format": "mp3"}}

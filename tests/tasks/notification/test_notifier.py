@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from bench.harness import results
+from bench.harness import forked, results
 from bench.harness.silence import Silence
 from bench.harness.waiting import until
 from db.ingest.spool import Spool
@@ -35,11 +35,12 @@ from tasks.settings import Settings, load
 
 @dataclass
 class Receiver:
-    """An HTTP server that keeps what it received, and may refuse or stall."""
+    """An HTTP server that keeps what it received, and may refuse, or answer late."""
 
     url: str = ""
     status: int = 200
-    stall_s: float = 0.0
+    answering: threading.Event = field(default_factory=threading.Event)
+    """Set once requests are answered, which wait for it for less than their own timeout."""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     keys: list[str | None] = field(default_factory=list)
 
@@ -47,11 +48,12 @@ class Receiver:
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     found = Receiver()
+    found.answering.set()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            time.sleep(found.stall_s)
+            found.answering.wait(8)
             found.keys.append(self.headers["Idempotency-Key"])
             if found.status == 200:
                 found.bodies.append(json.loads(body))
@@ -62,9 +64,10 @@ def receiver() -> Iterator[Receiver]:
             pass
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     found.url = f"http://127.0.0.1:{server.server_port}/hook?key=secret"
     yield found
+    found.answering.set()
     server.shutdown()
     server.server_close()
 
@@ -185,14 +188,14 @@ def test_unknown_events_are_refused() -> None:
 
 
 def test_services_notify_and_never_wait(receiver: Receiver, tmp_path: Path) -> None:
-    receiver.stall_s = 4.0
+    receiver.answering.clear()
     settings = Settings(
         state=tmp_path,
         engine="mischief",
         engines={"mischief": "tests.faults.mischief:Mischief"},
         notify=receiver.url,
     )
-    with LocalService(settings, concurrency=1) as local:
+    with LocalService(settings, concurrency=1, spawn=forked.spawn) as local:
         app = make_app(settings, local.broker_url)
         began = time.monotonic()
         for word, good in (("faulty", False), ("", True)):
@@ -205,6 +208,7 @@ def test_services_notify_and_never_wait(receiver: Receiver, tmp_path: Path) -> N
                     result.get(timeout=60)
         assert time.monotonic() - began < 4 + 60
         assert receiver.bodies == [], "both jobs ended before the receiver answered"
+        receiver.answering.set()
         until(lambda: len(receiver.bodies) == 2, timeout_s=60)
         results.close(app)
     assert [body["event"] for body in receiver.bodies] == ["failed", "finished"]

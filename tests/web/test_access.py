@@ -6,7 +6,6 @@ import sqlite3
 from contextlib import closing
 
 import numpy as np
-import openai
 import pytest
 import soundfile
 
@@ -39,6 +38,8 @@ def voices(service: HttpService, key: str) -> set[str]:
 
 
 def test_without_a_valid_key_nothing_is_answered(keyed: HttpService) -> None:
+    import openai
+
     key = keyed.key("visitor")
     for headers in ({}, bearer("vx-wrong"), bearer(""), {"Authorization": "Basic eDp5"}):
         refused = keyed.ask("POST", "/v1/audio/speech", {"input": TEXT}, **headers)

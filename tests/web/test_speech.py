@@ -4,15 +4,17 @@ import http.client
 import json
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import openai
 import pytest
 
 from bench.harness.http_service import HttpService
 from bench.harness.waiting import until
 from tests.web.audio import decoded
 from tests.web.history import state_of
+
+if TYPE_CHECKING:
+    import openai
 
 TEXT = (
     "The harbour was quiet that morning, and nobody saw the boat leave. "
@@ -28,7 +30,9 @@ def long_text(name: str) -> str:
 
 
 @pytest.fixture
-def client(service: HttpService) -> Iterator[openai.OpenAI]:
+def client(service: HttpService) -> Iterator["openai.OpenAI"]:
+    import openai
+
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key="none", max_retries=0) as client:
         yield client
 
@@ -44,7 +48,7 @@ def events(body: bytes) -> list[dict[str, Any]]:
     return found
 
 
-def test_the_official_client_streams_speech(client: openai.OpenAI) -> None:
+def test_the_official_client_streams_speech(client: "openai.OpenAI") -> None:
     with client.audio.speech.with_streaming_response.create(
         model="tts-1", voice="alloy", input=TEXT, response_format="mp3"
     ) as response:
@@ -56,7 +60,9 @@ def test_the_official_client_streams_speech(client: openai.OpenAI) -> None:
     assert 0.03 < sound.rms < 0.3
 
 
-def test_errors_are_those_of_the_convention(client: openai.OpenAI, service: HttpService) -> None:
+def test_errors_are_those_of_the_convention(client: "openai.OpenAI", service: HttpService) -> None:
+    import openai
+
     with pytest.raises(openai.BadRequestError) as refused:
         client.audio.speech.create(model="tts-1", voice="nobody", input=TEXT)
     assert (refused.value.type, refused.value.param) == ("invalid_request_error", "voice")

@@ -3,9 +3,10 @@
 import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import openai
 import pytest
 
 from bench.harness.http_service import HttpService
@@ -16,22 +17,35 @@ from pipeline.voices.consents import BYTES_MAX, CONSENTS_MAX, Consents
 from pipeline.voices.library import Voices
 from tests.web.multipart import form
 
+if TYPE_CHECKING:
+    import openai
+
 PATH = "/v1/audio/voice_consents"
-SPOKEN = recording(seconds=2)
+
+
+@cache
+def statement() -> bytes:
+    """Recording of a consent. A second one has other bytes: libsndfile writes the time into the file."""
+    return recording(seconds=2)
 
 
 @contextmanager
-def official(service: HttpService, key: str) -> Iterator[openai.OpenAI]:
+def official(service: HttpService, key: str) -> Iterator["openai.OpenAI"]:
+    import openai
+
     with openai.OpenAI(base_url=f"{service.url}/v1", api_key=key, max_retries=0) as client:
         yield client
 
 
 @pytest.mark.http
 def test_the_official_client_creates_reads_renames_and_deletes_consents(keyed: HttpService) -> None:
+    import openai
+
     with official(keyed, keyed.key("consents")) as client:
         consents = client.audio.voice_consents
         made = [
-            consents.create(name=f"Nora {n}", language="en-GB", recording=("a.wav", SPOKEN)) for n in range(3)
+            consents.create(name=f"Nora {n}", language="en-GB", recording=("a.wav", statement()))
+            for n in range(3)
         ]
         first = made[0]
         assert (first.object, first.name, first.language) == ("audio.voice_consent", "Nora 0", "en-GB")
@@ -54,9 +68,11 @@ def test_the_official_client_creates_reads_renames_and_deletes_consents(keyed: H
 
 @pytest.mark.http
 def test_a_voice_names_its_recorded_consent(keyed: HttpService) -> None:
+    import openai
+
     with official(keyed, keyed.key("sampler")) as client:
         consent = client.audio.voice_consents.create(
-            name="Nora", language="en", recording=("a.wav", SPOKEN, "audio/wav")
+            name="Nora", language="en", recording=("a.wav", statement(), "audio/wav")
         )
         voice = client.audio.voices.create(
             name="nora", consent=consent.id, audio_sample=("n.wav", recording(seconds=4))
@@ -74,14 +90,16 @@ def test_a_voice_names_its_recorded_consent(keyed: HttpService) -> None:
         (stored,) = [name for name in Voices(store).names() if name.endswith(".nora")]
         recorded = Voices(store).consent(stored) or {}
         assert recorded["consent"] == consent.id
-        assert recorded["sha256"] == hashlib.sha256(SPOKEN).hexdigest(), "evidence of what was deleted"
+        assert recorded["sha256"] == hashlib.sha256(statement()).hexdigest(), "evidence of what was deleted"
 
 
 @pytest.mark.http
 def test_a_consent_is_its_clients_own(keyed: HttpService) -> None:
+    import openai
+
     ann, ben = keyed.key("ann-consents"), keyed.key("ben-consents")
     with official(keyed, ann) as one, official(keyed, ben) as other:
-        consent = one.audio.voice_consents.create(name="Ann", language="en", recording=("a.wav", SPOKEN))
+        consent = one.audio.voice_consents.create(name="Ann", language="en", recording=("a.wav", statement()))
         assert list(other.audio.voice_consents.list()) == []
         for work in (
             lambda: other.audio.voice_consents.retrieve(consent.id),
@@ -113,7 +131,7 @@ def test_a_consent_is_its_clients_own(keyed: HttpService) -> None:
 def test_what_is_no_consent_is_refused(
     service: HttpService, fields: dict[str, str | bytes], status: int, param: str | None
 ) -> None:
-    given: dict[str, str | bytes] = {"name": "Nora", "language": "en", "recording": SPOKEN, **fields}
+    given: dict[str, str | bytes] = {"name": "Nora", "language": "en", "recording": statement(), **fields}
     body, kind = form(**given)
     refused = service.ask("POST", PATH, body, Content_Type=kind)
     assert (refused.status, refused.error["param"]) == (status, param), refused.body
@@ -130,12 +148,12 @@ def test_ids_that_are_none_are_unknown(service: HttpService) -> None:
 
 def test_an_owner_has_a_bounded_number_of_consents(tmp_path: Path) -> None:
     consents = Consents(Store(str(tmp_path)), "owner")
-    made = [consents.add("Nora", "en", SPOKEN) for _ in range(CONSENTS_MAX)]
+    made = [consents.add("Nora", "en", statement()) for _ in range(CONSENTS_MAX)]
     with pytest.raises(VoiceError, match="delete some"):
-        consents.add("Nora", "en", SPOKEN)
+        consents.add("Nora", "en", statement())
     assert len(consents.newest()) == CONSENTS_MAX
-    assert consents.recording(made[0]) == SPOKEN
+    assert consents.recording(made[0]) == statement()
     consents.remove(made[0])
     assert consents.find(made[0].id) is None
     assert Consents(Store(str(tmp_path)), "another").newest() == []
-    consents.add("Nora", "en", SPOKEN)
+    consents.add("Nora", "en", statement())

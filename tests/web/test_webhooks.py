@@ -7,7 +7,6 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from openai import OpenAI
 
 from bench.harness import forked
 from bench.harness.http_service import HttpService, http_service
@@ -49,6 +48,8 @@ def hooked(tmp_path: Path, receiver: tuple[str, Received]) -> Iterator[HttpServi
 
 @pytest.mark.http
 def test_a_job_calls_its_webhook(hooked: HttpService, receiver: tuple[str, Received]) -> None:
+    from openai import OpenAI
+
     host, received = receiver
     body = {"id": "called", "input": "Ann: Velvet curtains.", "webhook": f"http://{host}/hook?token=t0ken"}
     made = hooked.ask("POST", PATH, body)

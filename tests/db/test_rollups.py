@@ -4,6 +4,7 @@ import json
 import random
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from typing import Any
 
 import pytest
@@ -29,8 +30,12 @@ QUESTIONS = {**{name: {"days": 1} for name in _BY_DAYS}, "busy": {"hours": 2}}
 
 
 def store(engine: Engine, *attempts: dict[str, Any]) -> None:
+    store_parsed(engine, list(map(parsed, attempts)))
+
+
+def store_parsed(engine: Engine, attempts: list[dict[str, Any]]) -> None:
     with writing(engine) as connection:
-        rows.insert(connection, "task_run", list(map(parsed, attempts)))
+        rows.insert(connection, "task_run", attempts)
 
 
 def parsed(row: dict[str, Any]) -> dict[str, Any]:
@@ -78,17 +83,23 @@ def test_answers_from_aggregates_equal_those_from_attempts(name: str, both_ways:
 _REQUEST = ("task_id", "client", "requested_epoch")
 
 
+@cache
+def month() -> list[dict[str, Any]]:
+    """Parsed rows of a month; those of earlier hours, and those of a take, arrive late."""
+    found = [*history(3_000, newest=NEWEST), *(row for number in range(4) for row in odd(number))]
+    random.Random(1).shuffle(found)
+    return list(map(parsed, found))
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def both_ways(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Answers from attempts alone, and the history with aggregates of most of them."""
     url = f"sqlite:///{tmp_path_factory.mktemp('rollups')}/history.db"
     if request.param == "postgresql":
-        url = request.getfixturevalue("postgres_server").new_database()
+        template = request.getfixturevalue("migrated_database")
+        url = request.getfixturevalue("postgres_server").new_database(template)
     engine = open_database(url)
-    month = [*history(3_000, newest=NEWEST), *(row for number in range(4) for row in odd(number))]
-    chance = random.Random(1)
-    chance.shuffle(month)  # rows of earlier hours, and those of a take, arrive late
-    store(engine, *month)
+    store_parsed(engine, month())
     requests = [
         (f"root-{number}", f"client-{number % 3}", NEWEST - 90 * DAY_S * (number == 1)) for number in range(6)
     ]

@@ -70,9 +70,10 @@ def test_one_task_id_yields_the_manifest(service: Service) -> None:
 
 
 def test_order_and_worker_count_do_not_change_bytes(service: Service, tmp_path: object) -> None:
+    store = Store(f"{tmp_path}")
     for file_format in ("flac", "wav"):
         manifest = service.render(SCRIPT, options={"format": file_format})
-        alone = directly(SCRIPT, Store(f"{tmp_path}/{file_format}"), format=file_format)
+        alone = directly(SCRIPT, store, format=file_format)
         assert service.audio(manifest) == alone
 
 

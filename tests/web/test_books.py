@@ -16,6 +16,7 @@ from pipeline.store.local import LocalObjects
 from tasks.make_app import make_app
 from tasks.settings import Settings
 from tests.books import other_forms, samples
+from tests.tools import slow
 from tests.web.uploads import upload
 from web.access.clients import Client
 from web.scripts.stored_books import BOOKS_MAX, BYTES_MAX, ClientBooks
@@ -209,12 +210,14 @@ def test_the_oldest_books_of_a_client_make_room(tmp_path: Path) -> None:
     assert ann.find(books[-1]).data == str(BOOKS_MAX).encode()
 
 
-def test_the_books_of_a_client_are_bounded_in_bytes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("limit", [{"bytes_max": 1 << 20}, slow({})], ids=["a small limit", "the default"])
+def test_the_books_of_a_client_are_bounded_in_bytes(tmp_path: Path, limit: dict[str, int]) -> None:
     store = Store(str(tmp_path))
-    ann, large = ClientBooks(store, Client("ann")), BYTES_MAX // 4
+    ann, bytes_max = ClientBooks(store, Client("ann"), **limit), limit.get("bytes_max", BYTES_MAX)
+    large = bytes_max // 4
     books = put_one_by_one(store, ann, (bytes([number]) * large for number in range(5)))
     assert stored_books(store) == set(books[2:]), "with its header each is a little more than a quarter"
-    (alone,) = put_one_by_one(store, ann, [b"x" * BYTES_MAX])
+    (alone,) = put_one_by_one(store, ann, [b"x" * bytes_max])
     assert stored_books(store) == {alone}, "the newest one stays, whatever its size"
 
 

@@ -43,8 +43,8 @@ def form_of(data: bytes) -> str:
 class ClientBooks:
     """Books of one client."""
 
-    def __init__(self, store: Store, client: Client) -> None:
-        self._store, self._folder = store, f"{FOLDER}/{owner_of(client)}"
+    def __init__(self, store: Store, client: Client, *, bytes_max: int = BYTES_MAX) -> None:
+        self._store, self._folder, self._bytes_max = store, f"{FOLDER}/{owner_of(client)}", bytes_max
 
     def put(self, data: bytes) -> StoredBook:
         """Store a book for a day from now."""
@@ -80,7 +80,7 @@ class ClientBooks:
         total = 0
         for position, (name, _, size) in enumerate(newest):
             total += size
-            if position and (position >= BOOKS_MAX or total > BYTES_MAX):
+            if position and (position >= BOOKS_MAX or total > self._bytes_max):
                 self._store.objects.delete(name)
 
     def _modified_s(self) -> dict[str, float]:

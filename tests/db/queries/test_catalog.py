@@ -2,6 +2,7 @@ import csv
 import json
 import shutil
 import subprocess
+from collections.abc import Iterable
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,18 @@ from db.schema import http_request
 FOLDER = Path(catalog.__file__).parent
 
 
+def parsed(attempts: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1] for row in attempts]
+
+
 def fill(engine: Engine, attempts: list[dict[str, Any]]) -> None:
-    parsed = [rows.parse(json.dumps({"t": "task_run", "r": row}).encode())[1] for row in attempts]
+    store(engine, parsed(attempts))
+
+
+def store(engine: Engine, attempts: list[dict[str, Any]]) -> None:
+    """Write parsed rows of attempts, and jobs, an action and requests with them."""
     with writing(engine) as connection:
-        rows.insert(connection, "task_run", parsed)
+        rows.insert(connection, "task_run", attempts)
         for number in range(10):
             job = {
                 "id": f"job-{number}",
@@ -55,13 +64,13 @@ def words(row: tuple[Any, ...]) -> list[Any]:
 
 
 @pytest.fixture(scope="module")
-def both(postgres_server: Postgres, tmp_path_factory: pytest.TempPathFactory) -> Any:
+def both(postgres_server: Postgres, migrated_database: str, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Write the same month to both databases."""
     sqlite = open_database(f"sqlite:///{tmp_path_factory.mktemp('both')}/history.db")
-    postgresql = open_database(postgres_server.new_database())
-    month = list(history(4_000))
-    fill(sqlite, month)
-    fill(postgresql, month)
+    postgresql = open_database(postgres_server.new_database(migrated_database))
+    month = parsed(history(4_000))
+    store(sqlite, month)
+    store(postgresql, month)
     yield sqlite, postgresql
     sqlite.dispose()
     postgresql.dispose()
@@ -99,9 +108,9 @@ def test_every_file_runs_in_psql_and_sqlite3(
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (FOLDER / "postgresql").glob("*.sql")))
 def test_queries_for_postgresql_give_the_answers_of_the_common_ones(
-    name: str, postgres_server: Postgres
+    name: str, postgres_server: Postgres, migrated_database: str
 ) -> None:
-    engine = open_database(postgres_server.new_database())
+    engine = open_database(postgres_server.new_database(migrated_database))
     unknown = [
         {
             **row,

@@ -18,6 +18,7 @@ TAGS |= {"ul", "li", "table", "tr", "th", "td"} | {"svg", "rect", "path", "polyg
 SAMPLE = {"at_ms": 500, "gpu_util_pct": 50.0, "gpu_mem_bytes": 1 << 30}
 GPU = {"gpu_uuid": f"{MARKUP}-1", "gpu_name": MARKUP, "gpu_active_s": 1.0, "gpu_mem_total_bytes": 80 << 30}
 ATTEMPTS = 20_000
+COLUMNS = [column.name for column in task_run.columns]
 
 
 class Page(HTMLParser):
@@ -40,7 +41,7 @@ class Page(HTMLParser):
 
 def row(number: int, **facts: Any) -> dict[str, Any]:
     """Row of an attempt as a timeline has it."""
-    columns = dict.fromkeys(column.name for column in task_run.columns)
+    columns = dict.fromkeys(COLUMNS)
     start = 1e9 + number
     times = {"start": start, "end": start + 1, "published": start - 1}
     return {**columns, **attempt(segment=number, audio_s=10.0, queue_wait_s=1.0), **times, **facts}

@@ -1,6 +1,7 @@
 import csv
 import json
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -25,11 +26,11 @@ IN_2096 = 4_000_000_000
 """Start of a month whose hours are not over."""
 
 
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """State folder with a month of history; a label of job-3 contains markup."""
-    monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
-    engine = open_database(f"sqlite:///{tmp_path}/history.db")
+@pytest.fixture(scope="module")
+def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """File with a month of history; a label of job-3 contains markup."""
+    path = tmp_path_factory.mktemp("filled") / "history.db"
+    engine = open_database(f"sqlite:///{path}")
     month = [row | {"worker": "<script>alert(1)</script>@h"} for row in history(2_000, newest=IN_2096)]
     with writing(engine) as connection:
         lines = (json.dumps({"t": "task_run", "r": row}).encode() for row in month)
@@ -37,6 +38,14 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         job = {"id": "job-3", "state": "FAILED", "error": "<b>no</b> voice", "audio_s": 60.0}
         rows.insert(connection, "job", [job])
     engine.dispose()
+    return path
+
+
+@pytest.fixture
+def folder(filled: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """State folder with a copy of the history."""
+    monkeypatch.setenv("VOXCHORD_STATE", str(tmp_path))
+    shutil.copy(filled, tmp_path)
     return tmp_path
 
 

@@ -86,12 +86,6 @@ def test_workers_without_a_gpu_have_8_slots() -> None:
     assert devices.default_slots(PREFORK, None, lambda: driver(8)) == 1
 
 
-def test_slots_come_from_the_engine() -> None:
-    from pipeline.engines.vibevoice import device
-
-    assert (devices.SLOTS_GPU, devices.SLOTS_CPU) == (device.SLOTS_CUDA, device.SLOTS_CPU)
-
-
 def test_compiled_kernels_are_stored_where_the_environment_says_or_in_the_state_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,14 +5,19 @@ xdist's own groups (`--dist loadgroup`, xdist 3.8.0) have no effect with pytest 
 that xdist appends to the IDs of tests.
 """
 
+import fcntl
 import gc
+import os
+import sys
 from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+from xdist import is_xdist_worker
 from xdist.remote import Producer
 from xdist.scheduler import LoadFileScheduling
 from xdist.scheduler.protocol import Scheduling
@@ -66,11 +71,14 @@ class Groups(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
+def pytest_collection(session: pytest.Session) -> Generator[None, object, object]:
     """Collect no garbage while tests are collected, nor later of what they allocate: it lives to the end."""
+    root = session.config.rootpath
+    expensive = is_xdist_worker(session) and not sys.dont_write_bytecode and not is_compiled(root / "tests")
     gc.disable()
     try:
-        return (yield)
+        with one_first(root) if expensive else nullcontext():
+            return (yield)
     finally:
         gc.freeze()
         gc.enable()
@@ -95,6 +103,26 @@ def rank_of(nodeid: str) -> int:
     """Position of a test's group in the order of starts."""
     group = group_of(nodeid)
     return list(GROUPS).index(group) if group in GROUPS else len(GROUPS)
+
+
+def is_compiled(folder: Path) -> bool:
+    """Tell whether pytest has compiled most tests of a folder before, with its own assertions."""
+    compiled = sum(1 for _ in folder.rglob("__pycache__/test_*-pytest-*.pyc"))
+    return compiled >= sum(1 for _ in folder.rglob("test_*.py")) / 2
+
+
+@contextmanager
+def one_first(folder: Path) -> Iterator[None]:
+    """Let one process go first, which compiles for all; the others then go together."""
+    lock = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            fcntl.flock(lock, fcntl.LOCK_SH)
+        yield
+    finally:
+        os.close(lock)
 
 
 @cache

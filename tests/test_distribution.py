@@ -4,12 +4,13 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections import defaultdict
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import GROUPS, group_of, rank_of
+from tests.conftest import GROUPS, group_of, is_compiled, one_first, rank_of
 
 ROOT = Path(__file__).parent.parent
 
@@ -53,3 +54,35 @@ def test_a_group_runs_in_one_process(tmp_path: Path) -> None:
             worker, *_, nodeid = line.split()[:1] + line.split("PASSED ")[1:]
             workers[nodeid.partition("::")[0]].add(worker)
     assert {file: len(found) for file, found in workers.items()} == dict.fromkeys(files, 1)
+
+
+def test_one_process_compiles_the_tests_before_the_others_collect_them(tmp_path: Path) -> None:
+    together = threading.Barrier(2)
+
+    def collect() -> None:
+        with one_first(tmp_path):
+            together.wait(timeout=60)
+
+    others = [threading.Thread(target=collect, daemon=True) for _ in range(2)]
+    with one_first(tmp_path):
+        for other in others:
+            other.start()
+        others[0].join(timeout=0.2)
+        assert together.n_waiting == 0, "the others wait for the first"
+    for other in others:
+        other.join(timeout=60)
+        assert not other.is_alive(), "they go together"
+    assert not together.broken
+
+
+def test_tests_count_as_compiled_if_most_are(tmp_path: Path) -> None:
+    cache = tmp_path / "below" / "__pycache__"
+    cache.mkdir(parents=True)
+    for name in ("one", "two", "three"):
+        (tmp_path / "below" / f"test_{name}.py").touch()
+        (cache / f"test_{name}.cpython-311.pyc").touch()
+    assert not is_compiled(tmp_path), "compiled without pytest's assertions"
+    (cache / "test_one.cpython-311-pytest-9.2.0.pyc").touch()
+    assert not is_compiled(tmp_path)
+    (cache / "test_two.cpython-311-pytest-9.2.0.pyc").touch()
+    assert is_compiled(tmp_path)

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from bench.harness.services import Postgres, postgres
 from db.database import open_database, parse_url
+from tests.db.databases import ReusedDatabase
 
 
 @pytest.fixture(scope="package")
@@ -18,15 +19,20 @@ def postgres_server() -> Iterator[Postgres]:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """History without tables, or with those of this release for a test that takes `engine`."""
     migrated = "engine" in request.fixturenames
     if request.param == "sqlite":
         if migrated:
             shutil.copy(request.getfixturevalue("migrated_file"), tmp_path / "history.db")
-        return f"sqlite:///{tmp_path}/history.db"
-    server: Postgres = request.getfixturevalue("postgres_server")
-    return server.new_database(request.getfixturevalue("migrated_database") if migrated else None)
+        yield f"sqlite:///{tmp_path}/history.db"
+    elif migrated:
+        database: ReusedDatabase = request.getfixturevalue("reused_database")
+        yield database.url
+        database.restore()
+    else:
+        server: Postgres = request.getfixturevalue("postgres_server")
+        yield server.new_database()
 
 
 @pytest.fixture(scope="package")
@@ -43,6 +49,11 @@ def migrated_database(postgres_server: Postgres) -> str:
     url = postgres_server.new_database()
     open_database(url).dispose()
     return str(parse_url(url).database)
+
+
+@pytest.fixture(scope="package")
+def reused_database(postgres_server: Postgres, migrated_database: str) -> ReusedDatabase:
+    return ReusedDatabase(postgres_server, migrated_database)
 
 
 @pytest.fixture

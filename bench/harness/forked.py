@@ -30,6 +30,7 @@ _COMMAND = (
     *("cli.main", "cli.progress", "db.database", "db.queries.catalog", "pipeline.stages"),
     *("pipeline.engines.hibari.engine", "pipeline.normalization.normalizer"),
     *("pydantic.json_schema", "pydantic.type_adapter", "rich.markdown", "numpy.random"),
+    *("hibari", "onnxruntime", "bench.harness.preloaded"),
 )
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([*_WORKER, *_COMMAND])

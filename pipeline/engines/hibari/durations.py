@@ -6,6 +6,7 @@ the front end say which phonemes belong to which word.
 
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,7 +45,7 @@ def load() -> "hibari.Hibari":
     import hibari
     from hibari.voices import DEFAULT, voice_path
 
-    model = hibari.Hibari(model=_identity(), threads=1, g2p=_front_end())
+    model = hibari.Hibari(model=_identity(), threads=1, g2p=front_end())
     model.sess = _session(with_durations(Path(voice_path(DEFAULT)).read_bytes()))
     return model
 
@@ -76,7 +77,9 @@ def _session(model: bytes) -> "onnxruntime.InferenceSession":
     return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
-def _front_end() -> Any:
+@cache
+def front_end() -> Any:
+    """Load the front end, with its dictionaries, once per process."""
     from hibari.g2p import G2P
 
     class Recording(G2P):  # type: ignore[misc]

@@ -39,6 +39,11 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
     "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
     "db": ("tests/db",),
     "deploy": ("tests/deploy",),
+    "s3": (
+        "tests/pipeline/store",
+        "tests/pipeline/planning/test_casting.py",
+        "tests/pipeline/jobs/test_garbage.py",
+    ),
     "cli": ("tests/cli", *(f"tests/books/test_{name}.py" for name in ("render", "feed", "handover"))),
     "web": ("tests/web",),
 }

@@ -20,7 +20,8 @@ ROOT = Path(__file__).parent.parent
     [
         ("tests/tasks/flower/test_launch.py::test_a", "flower"),
         ("tests/faults/test_canvas.py::test_a", "fleet"),
-        ("tests/pipeline/store/test_remote.py::test_a", "tests/pipeline/store/test_remote.py"),
+        ("tests/pipeline/jobs/test_jobs.py::test_a", "tests/pipeline/jobs/test_jobs.py"),
+        ("tests/pipeline/store/test_remote.py::test_a", "s3"),
         ("tests/cli/commands/test_jobs.py::test_a", "cli"),
     ],
 )

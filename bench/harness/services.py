@@ -13,6 +13,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
 from typing import Any, LiteralString
 from uuid import uuid4
@@ -134,7 +135,7 @@ class S3:
         """True while it answers 503 to every request."""
         self._served = DomainDispatcherApplication(create_backend_app)
         self._server = make_server(address, port, self._gate, threaded=True)
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
         self.environment = {
             "AWS_ENDPOINT_URL_S3": f"http://{address}:{self._server.server_port}",
@@ -156,21 +157,24 @@ class S3:
 
     def new_bucket(self) -> str:
         """Create an empty bucket; returns its URL."""
+        name = f"test-{uuid4().hex[:12]}"
+        self._client.create_bucket(Bucket=name)
+        return f"s3://{name}"
+
+    @cached_property
+    def _client(self) -> Any:
         import boto3
 
-        name = f"test-{uuid4().hex[:12]}"
-        client = boto3.client(
+        return boto3.client(
             "s3",
             endpoint_url=self.environment["AWS_ENDPOINT_URL_S3"],
             aws_access_key_id=_KEY,
             aws_secret_access_key=_SECRET,
             region_name="us-east-1",
         )
-        client.create_bucket(Bucket=name)
-        client.close()
-        return f"s3://{name}"
 
     def close(self) -> None:
+        self._client.close()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()

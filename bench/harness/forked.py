@@ -36,6 +36,11 @@ FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload([*_WORKER, *_COMMAND])
 
 
+def preload(*modules: str) -> None:
+    """Import more modules before the forks, unless there was one already."""
+    FORKS.set_forkserver_preload([*_WORKER, *_COMMAND, *modules])
+
+
 class Forked:
     """A process, with the methods and attributes of `subprocess.Popen` that the local service uses."""
 

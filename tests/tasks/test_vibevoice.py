@@ -14,7 +14,7 @@ from celery import Celery
 from sqlalchemy import Engine, RowMapping, select
 from transformers import VibeVoiceProcessor
 
-from bench.harness import tiny
+from bench.harness import forked, tiny
 from bench.harness.recordings import recording
 from bench.harness.waiting import until
 from db.database import open_database
@@ -72,7 +72,8 @@ def settings(
         models=models,
         slots=3,
     )
-    with LocalService(settings, concurrency=1) as service:
+    forked.preload("pipeline.engines.vibevoice.device")
+    with LocalService(settings, concurrency=1, spawn=forked.spawn) as service:
         yield replace(settings, broker_url=service.broker_url)
 
 

@@ -59,9 +59,9 @@ class Device:
         Raises:
             InternalsError: another release of torch is installed, which lacks what is used of it.
         """
-        torch_internals.check()
         self.checkpoint, self.settings = checkpoint, settings
         self.device = torch.device(settings.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        torch_internals.check(compiler=self.device.type == "cuda")
         if self.device.type == "cpu":
             retain_freed_blocks()
             cap_primitive_caches()

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from bench.harness import tiny
+from bench.harness import forked, tiny
 from tests.cli.conftest import Run
 from tests.pipeline.engines.vibevoice import adapters
 
 
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    forked.preload("pipeline.engines.vibevoice.device")
     return tiny.save(tmp_path_factory.mktemp("tiny"))
 
 

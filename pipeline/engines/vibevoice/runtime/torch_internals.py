@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-import torch._dynamo.config
-import torch._dynamo.exc
-import torch._inductor.exc
 
 from pipeline import internals
 from pipeline.internals import Internal
@@ -24,10 +21,6 @@ INTERNALS = (
     Internal(torch.ops.aten, "_flash_attention_forward", "the attention over ragged rows"),
     Internal(torch.cpu, "_is_avx512_bf16_supported", _CPU, ()),
     Internal(torch.cpu, "_is_amx_tile_supported", _CPU, ()),
-    Internal(torch._dynamo.config, "recompile_limit", _FUSION),
-    Internal(torch._dynamo.config, "accumulated_recompile_limit", _FUSION),
-    Internal(torch._dynamo.exc, "TorchDynamoException", _FUSION),
-    Internal(torch._inductor.exc, "InductorError", _FUSION),
 )
 ONEDNN_INTERNALS = (
     Internal(torch.ops.mkldnn, "_reorder_linear_weight", _ONEDNN),
@@ -40,14 +33,32 @@ FBGEMM_INTERNALS = (
 )
 
 
-def check() -> None:
-    """
+def check(*, compiler: bool) -> None:
+    """Check that torch has what is used here.
+
+    Args:
+        compiler: the compiler is used as well.
+
     Raises:
-        InternalsError: torch lacks something that is used here.
+        InternalsError: torch lacks something.
     """
     onednn = ONEDNN_INTERNALS if has_onednn() else ()
     fbgemm = FBGEMM_INTERNALS if has_fbgemm() else ()
-    internals.check("torch", (*INTERNALS, *onednn, *fbgemm))
+    internals.check("torch", (*INTERNALS, *onednn, *fbgemm, *(compiler_internals() if compiler else ())))
+
+
+def compiler_internals() -> tuple[Internal, ...]:
+    """Those of the compiler, whose import takes as long as that of torch."""
+    import torch._dynamo.config
+    import torch._dynamo.exc
+    import torch._inductor.exc
+
+    return (
+        Internal(torch._dynamo.config, "recompile_limit", _FUSION),
+        Internal(torch._dynamo.config, "accumulated_recompile_limit", _FUSION),
+        Internal(torch._dynamo.exc, "TorchDynamoException", _FUSION),
+        Internal(torch._inductor.exc, "InductorError", _FUSION),
+    )
 
 
 def has_onednn() -> bool:
@@ -80,12 +91,17 @@ def openmp_libraries() -> list[Path]:
 
 def limit_traces(per_region: int, total: int) -> None:
     """Set the numbers of traces from which the compiler gives up."""
+    import torch._dynamo.config
+
     torch._dynamo.config.recompile_limit = per_region
     torch._dynamo.config.accumulated_recompile_limit = total
 
 
 def is_compiler_error(error: Exception) -> bool:
     """True for errors of torch's compiler itself."""
+    import torch._dynamo.exc
+    import torch._inductor.exc
+
     return isinstance(error, (torch._dynamo.exc.TorchDynamoException, torch._inductor.exc.InductorError))
 
 

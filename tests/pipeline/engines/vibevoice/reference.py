@@ -51,12 +51,13 @@ class Wide(TorchFunctionMode):
     def __init__(self, model: Reference) -> None:
         super().__init__()
         self.model = model
+        self.is_double = model.dtype == torch.float64
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = dict(kwargs or {})
+        kwargs = kwargs or {}
         if func is torch.randn and "generator" not in kwargs:
             return self.model.draw(args[1])
-        if self.model.dtype == torch.float64:
+        if self.is_double:
             if func is torch.Tensor.float:
                 return args[0].double()
             if func is torch.Tensor.to:

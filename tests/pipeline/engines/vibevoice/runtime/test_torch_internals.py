@@ -18,7 +18,8 @@ from tests.internals import remove
 
 ONEDNN = torch_internals.ONEDNN_INTERNALS if torch_internals.has_onednn() else ()
 FBGEMM = torch_internals.FBGEMM_INTERNALS if torch_internals.has_fbgemm() else ()
-USED = (*torch_internals.INTERNALS, *ONEDNN, *FBGEMM)
+COMPILER = torch_internals.compiler_internals()
+USED = (*torch_internals.INTERNALS, *ONEDNN, *FBGEMM, *COMPILER)
 
 
 def take_away(internal: Internal, patch: pytest.MonkeyPatch) -> None:
@@ -35,14 +36,14 @@ def take_away(internal: Internal, patch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_installed_torch_has_all() -> None:
-    torch_internals.check()
+    torch_internals.check(compiler=True)
 
 
 @pytest.mark.parametrize("internal", USED, ids=lambda each: each.name)
 def test_a_missing_attribute_is_named(monkeypatch: pytest.MonkeyPatch, internal: Internal) -> None:
     take_away(internal, monkeypatch)
     with pytest.raises(InternalsError) as caught:
-        torch_internals.check()
+        torch_internals.check(compiler=True)
     said = str(caught.value)
     assert said.startswith(f"torch {version('torch')} can't be used: ")
     assert f".{internal.name} is missing, which {internal.needed_for} needs" in said
@@ -52,7 +53,15 @@ def test_a_build_without_onednn_needs_none_of_it(monkeypatch: pytest.MonkeyPatch
     for internal in ONEDNN:
         take_away(internal, monkeypatch)
     monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
-    torch_internals.check()
+    torch_internals.check(compiler=True)
+
+
+def test_a_cpu_needs_nothing_of_the_compiler(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:
+    for internal in COMPILER:
+        take_away(internal, monkeypatch)
+    Device(open_checkpoint(str(checkpoint)), EngineSettings(device="cpu"))
+    with pytest.raises(InternalsError, match="recompile_limit is missing"):
+        torch_internals.check(compiler=True)
 
 
 def test_a_device_does_not_start_without_one(monkeypatch: pytest.MonkeyPatch, checkpoint: Path) -> None:

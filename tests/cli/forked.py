@@ -12,11 +12,16 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def run(
-    arguments: Sequence[str], environment: Mapping[str, str], folder: Path, *, timeout_s: float = 120
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    stdin: Path = Path(os.devnull),
+    timeout_s: float = 120,
 ) -> CompletedProcess[str]:
     """Run a command in a process of its own; its output passes through files in the folder."""
     out, err = folder / "stdout.txt", folder / "stderr.txt"
-    process = FORKS.Process(target=_main, args=(list(arguments), dict(environment), out, err))
+    process = FORKS.Process(target=_main, args=(list(arguments), dict(environment), stdin, out, err))
     process.start()
     process.join(timeout_s)
     if process.exitcode is None:
@@ -28,12 +33,13 @@ def run(
     return found
 
 
-def _main(arguments: list[str], environment: dict[str, str], out: Path, err: Path) -> None:
+def _main(arguments: list[str], environment: dict[str, str], stdin: Path, out: Path, err: Path) -> None:
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)
-    for number, path in ((1, out), (2, err)):
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    writing = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    for number, path, flags in ((0, stdin, os.O_RDONLY), (1, out, writing), (2, err, writing)):
+        file = os.open(path, flags, 0o600)
         os.dup2(file, number)
         os.close(file)
     sys.argv = ["voxchord.py", *arguments]

@@ -15,6 +15,7 @@ from redis.exceptions import ConnectionError as Gone
 from bench.harness.waiting import until
 from cli.errors import reporting_errors
 from tasks.local.embedded_broker import EmbeddedBroker
+from tests.cli import forked
 from tests.cli.conftest import ROOT, Run, command, environment
 
 LINES = [
@@ -162,17 +163,8 @@ def test_outputs_that_would_replace_something_are_refused_before_the_work(ask: R
 def test_a_script_on_standard_input_is_not_replaced(tmp_path: Path) -> None:
     script = tmp_path / "play.srt"
     script.write_text("1\n00:00:01,000 --> 00:00:02,000\nAnn: One line.\n")
-    with script.open() as stdin:
-        done = subprocess.run(
-            command("render", "-", "-o", tmp_path / "play.mp3", "--force"),
-            cwd=ROOT,
-            env=environment(tmp_path),
-            stdin=stdin,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+    arguments = ["render", "-", "-o", str(tmp_path / "play.mp3"), "--force"]
+    done = forked.run(arguments, environment(tmp_path), tmp_path, stdin=script)
     assert done.returncode == 3
     assert "play.srt (subtitles) is the script itself" in done.stderr
 

@@ -1,33 +1,21 @@
 """Tests of `up` where it cannot start."""
 
 import socket
-import subprocess
-import sys
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
-from tasks.local.processes import ROOT
 from tests.cli.conftest import Run
 
 
 @pytest.mark.parametrize("option", ["--http-port", "--flower-port"])
-def test_a_port_in_use_is_refused_by_name(tmp_path: Path, option: str) -> None:
+def test_a_port_in_use_is_refused_by_name(ask: Run, option: str) -> None:
     with closing(socket.socket()) as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
         ports = {"--http-port": "0", "--flower-port": "0", option: str(port)}
-        done = subprocess.run(
-            [sys.executable, "voxchord.py", "up", *(word for pair in ports.items() for word in pair)],
-            cwd=ROOT,
-            env={"PATH": "/usr/bin:/bin", "HOME": str(tmp_path), "VOXCHORD_STATE": str(tmp_path / "state")},
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        done = ask("up", *(word for pair in ports.items() for word in pair))
     assert done.returncode != 0
     assert f"port {port} cannot be used" in " ".join(done.stderr.split())
     assert option in done.stderr

@@ -91,7 +91,9 @@ def test_services_are_confined() -> None:
 
 
 @contextmanager
-def running(service: str, console: Console, *extra: str, state: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running(
+    service: str, broker: str, store: str, *extra: str, state: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """Run the command of a service natively, with its environment and other server addresses.
 
     It has a state and a history of its own: rows that it carried would be missing from the others' figures.
@@ -100,8 +102,8 @@ def running(service: str, console: Console, *extra: str, state: Path) -> Iterato
     settings = environment(service, SECRETS)
     settings |= {
         "VOXCHORD_STATE": str(state),
-        "VOXCHORD_STORE": console.settings.store_url,
-        "VOXCHORD_BROKER_URL": console.broker,
+        "VOXCHORD_STORE": store,
+        "VOXCHORD_BROKER_URL": broker,
         "VOXCHORD_DATABASE_URL": "",
     }
     clean = {name: value for name, value in os.environ.items() if not name.startswith(PREFIX)}
@@ -126,7 +128,7 @@ def became(process: subprocess.Popen[bytes]) -> list[str]:
 
 
 @pytest.mark.parametrize("service", ["intake", "cpu", "decode", "gpu0"])
-def test_worker_commands_match_the_local_service(console: Console, service: str, tmp_path: Path) -> None:
+def test_worker_commands_match_the_local_service(service: str, tmp_path: Path) -> None:
     profile = Engines().load("hibari").profile
     spec = {
         "intake": commands.intake(2),
@@ -134,7 +136,7 @@ def test_worker_commands_match_the_local_service(console: Console, service: str,
         "decode": commands.gpu("0", profile, 2),
         "gpu0": commands.gpu("0", profile, 1),
     }[service]
-    with running(service, console, state=tmp_path) as process:
+    with running(service, "redis://127.0.0.1:1/0", str(tmp_path / "store"), state=tmp_path) as process:
         assert became(process) == commands.command(spec, log_level="WARNING")
 
 
@@ -149,7 +151,7 @@ def test_worker_health_checks_succeed_only_while_it_runs(console: Console, tmp_p
         done = subprocess.run(check, cwd=ROOT, env=env, capture_output=True, timeout=60, check=False)
         return done.returncode == 0
 
-    with running("cpu", console, state=tmp_path):
+    with running("cpu", console.broker, console.settings.store_url, state=tmp_path):
         until(healthy, timeout_s=60)
     check[check.index("-t") + 1] = "1"
     assert not healthy()
@@ -160,7 +162,7 @@ def test_flower_command_and_health_check_work(console: Console, tmp_path: Path) 
     port = free_port()
     check = [part.replace("5555", str(port)) for part in OURS["flower"]["healthcheck"]["test"][2:]]
     local = ["--address", "127.0.0.1", "--port", str(port)]  # the last one given counts
-    with running("flower", console, *local, state=tmp_path) as process:
+    with running("flower", console.broker, console.settings.store_url, *local, state=tmp_path) as process:
         expected = launch.command(Settings(state=tmp_path), port)
         assert became(process) == expected
         assert "me:word" not in " ".join(expected)

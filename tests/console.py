@@ -144,10 +144,19 @@ def _decoded(run: str) -> str:
 
 @contextmanager
 def running(folder: Path) -> Iterator[Console]:
-    """Start an embedded broker, an intake worker, two working processes and Flower."""
+    """Start an embedded broker, an intake worker, two working processes and Flower.
+
+    Jobs of the engine `gated` wait for a file in the state folder.
+    """
     metrics = two_free_ports()
     login = "voxchord:Tr0ub,4dör&3"  # Flower's own list would split it
-    settings = Settings(state=folder, log_level="INFO", metrics_port=metrics, flower_password=login)
+    settings = Settings(
+        state=folder,
+        log_level="INFO",
+        metrics_port=metrics,
+        flower_password=login,
+        engines={"gated": "tests.cli.gated:Gated"},
+    )
     with LocalService(settings, concurrency=2, spawn=forked.spawn) as local:
         port = free_port()
         password = local.start_flower(port).read_text().strip()

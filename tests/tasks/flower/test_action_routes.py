@@ -15,9 +15,10 @@ from pipeline.errors import EngineError
 from pipeline.jobs.artifacts import stage_name
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
+from tests.cli.gated import GATE
 from tests.console import Console
 
-LINE = "The ferry crosses at noon, and again at dusk, and the bell is rung for both of the crossings. " * 14
+LINE = "The ferry crosses at noon, and again at dusk."
 FORM = {"Accept": "text/html", "Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -33,8 +34,10 @@ def jobs(console: Console) -> Jobs:
 
 
 def send(app: Celery, name: str, segments: int) -> Any:
+    """Send a job that waits at the gate."""
     script = "\n".join(f"{'Ann' if n % 2 else 'Bo'}: {name} {n}. {LINE}" for n in range(segments))
-    return app.send_task("voxchord.render", kwargs={"script": script}, queue="voxchord")
+    kwargs = {"script": script, "options": {"engine": "gated"}}
+    return app.send_task("voxchord.render", kwargs=kwargs, queue="voxchord")
 
 
 def actions(console: Console, job: str) -> list[tuple[str, int | None, str, str]]:
@@ -54,6 +57,7 @@ def state(console: Console, job: str) -> str:
 
 
 def test_jobs_are_cancelled_and_retried_by_buttons(console: Console, app: Celery, jobs: Jobs) -> None:
+    (console.settings.state / GATE).unlink(missing_ok=True)
     result = send(app, "Crossing", 12)
     job = until(lambda: jobs.intake.job_of(str(result.id)) or "")
     page = console.ask(f"/voxchord/jobs/{job}/page")
@@ -73,6 +77,7 @@ def test_jobs_are_cancelled_and_retried_by_buttons(console: Console, app: Celery
         result.get(timeout=60)
     assert state(console, job) == "cancelled"
 
+    (console.settings.state / GATE).touch()
     again = console.ask(f"/voxchord/jobs/{job}/retry", b"", method="POST")
     assert (again.status, again.json) == (202, {"job": job})
     until(lambda: state(console, job) == "done", timeout_s=90)
@@ -82,6 +87,7 @@ def test_jobs_are_cancelled_and_retried_by_buttons(console: Console, app: Celery
 
 
 def test_failed_segments_have_buttons(console: Console, app: Celery, jobs: Jobs) -> None:
+    (console.settings.state / GATE).touch()
     job = send(app, "Bell", 3).get(timeout=60)["job"]
     key = jobs.plans.segment(job, 1).key  # as if it had failed
     for stage in ("spans", "audio"):

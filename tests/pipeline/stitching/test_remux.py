@@ -113,8 +113,9 @@ def _joined(seeds: tuple[int, int], floor: float) -> tuple[Samples, tuple[Span, 
 
 @cache
 def _spoken(seed: int, floor: float) -> Samples:
-    """A sentence, with a floor of noise that is half a second longer."""
-    speech = sentence(seed)
+    """Start and end of a sentence, with a floor of noise that is half a second longer."""
+    whole = sentence(seed)
+    speech = np.concatenate([whole[:RATE_HZ], whole[-RATE_HZ:]])
     noise = np.random.default_rng(seed).standard_normal(len(speech) + RATE_HZ // 2).astype(np.float32)
     noise *= np.float32(floor)
     noise[: len(speech)] += speech

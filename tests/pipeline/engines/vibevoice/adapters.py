@@ -1,5 +1,7 @@
 """LoRA adapters of tiny checkpoints, made and merged by peft, in the layout of VibeVoice-finetuning."""
 
+import copy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +23,12 @@ def settings(targets: object, **others: Any) -> LoraConfig:
 
 
 def language_model(checkpoint: Path) -> nn.Module:
+    """Copy of a checkpoint's language model, which is read once."""
+    return copy.deepcopy(_language_model(checkpoint))
+
+
+@lru_cache(maxsize=2)
+def _language_model(checkpoint: Path) -> nn.Module:
     model: nn.Module = VibeVoiceForConditionalGeneration.from_pretrained(checkpoint).model.language_model
     return model
 

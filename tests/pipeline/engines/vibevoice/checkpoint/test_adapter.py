@@ -22,12 +22,18 @@ CPU = torch.device("cpu")
 ATTENTION = "base_model.model.layers.0.self_attn.q_proj.lora_A.weight"
 
 
-@pytest.fixture
-def adapter(checkpoint: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def trained(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Adapter of two projections of the language model."""
-    folder = tmp_path / "alice"
+    folder = tmp_path_factory.mktemp("trained") / "alice"
     adapters.adapt_language_model(checkpoint, folder, targets=["q_proj", "down_proj"])
     return folder
+
+
+@pytest.fixture
+def adapter(trained: Path, tmp_path: Path) -> Path:
+    """Copy of that adapter, to be changed."""
+    return Path(shutil.copytree(trained, tmp_path / "alice"))
 
 
 def opened(checkpoint: Path, adapter: Path, scale: float = 1.0) -> Weights:

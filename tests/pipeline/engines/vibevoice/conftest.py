@@ -42,3 +42,8 @@ def talkative(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def model(checkpoint: Path) -> reference.Reference:
     return reference.load(checkpoint)
+
+
+@pytest.fixture(scope="session")
+def untied_model(untied: Path) -> reference.Reference:
+    return reference.load(untied)

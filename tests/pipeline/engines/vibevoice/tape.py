@@ -2,6 +2,7 @@
 
 import traceback
 from collections import Counter
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -39,15 +40,21 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch is part
         self.retained.append((func, args, kwargs, made))
         return made
 
+    @cached_property
+    def steps(self) -> list[tuple[Any, Any, Any, list[torch.Tensor]]]:
+        """Operators that compute, each with the tensors that its results are copied to."""
+        return [
+            (func, args, kwargs, [] if func._schema.is_mutable else _tensors(made))
+            for func, args, kwargs, made in self.retained
+            if func._schema.is_mutable or not _is_view(args, made)
+        ]
+
     def replay(self) -> None:
         """Run the operators again, into the results of the first run."""
-        for func, args, kwargs, made in self.retained:
-            if not func._schema.is_mutable and _is_view(args, made):
-                continue
+        for func, args, kwargs, old in self.steps:
             again = func(*args, **kwargs)
-            if not func._schema.is_mutable:
-                for old, new in zip(_tensors(made), _tensors(again), strict=True):
-                    old.copy_(new)
+            for into, new in zip(old, _tensors(again) if old else [], strict=True):
+                into.copy_(new)
 
 
 def taped(work: Capturable) -> Capturable:

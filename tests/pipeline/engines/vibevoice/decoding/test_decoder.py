@@ -93,10 +93,11 @@ def test_a_segment_that_restarts_audio_equals_generate(model: Reference, weights
 
 
 @pytest.mark.parametrize("seed", [slow(0), 1, slow(2), slow(3)])
-def test_what_the_model_chooses_itself_equals_generate(untied: Path, seed: int) -> None:
-    model = reference.load(untied)
+def test_what_the_model_chooses_itself_equals_generate(
+    untied: Path, untied_model: Reference, seed: int
+) -> None:
     weights = Weights(open_checkpoint(str(untied)).check(), torch.float64, torch.device("cpu"))
-    assert_equal(model, weights, [segments.case(model, 15 + 5 * seed, 20 + seed)], 2)
+    assert_equal(untied_model, weights, [segments.case(untied_model, 15 + 5 * seed, 20 + seed)], 2)
 
 
 @pytest.mark.parametrize(("steps", "guidance"), [(5, 3.0), (20, 1.0)])

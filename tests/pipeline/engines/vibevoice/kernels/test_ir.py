@@ -3,6 +3,7 @@
 import ctypes
 import re
 from collections.abc import Sequence
+from functools import cache
 
 import llvmlite.binding as llvm
 import pytest
@@ -29,6 +30,7 @@ PROCESSORS = ("cooperlake", "sapphirerapids", "znver4", "znver5")
 """CPUs with AVX-512 BF16; the second has AMX, too."""
 
 
+@cache
 def assembly(name: str, processor: str) -> str:
     llvm.initialize_all_targets()
     llvm.initialize_all_asmprinters()

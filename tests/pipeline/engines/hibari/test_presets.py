@@ -11,12 +11,13 @@ from pipeline.engines.hibari.vocal_tract import vocal_tract, voiceprint
 from pipeline.engines.protocol import Reference
 
 VOICES = (*PRESETS, *VARIATIONS)
+SAID = "I walked along the river until the bridge, and there I waited for an hour. Nobody came."
 
 
 @pytest.fixture(scope="module")
 def heard() -> dict[str, np.ndarray]:
     """Vocal-tract scale and pitch of every voice, measured on its speech, as logarithms."""
-    prints = {voice: voiceprint(speech(preset=voice), SAMPLE_RATE_HZ) for voice in VOICES}
+    prints = {voice: voiceprint(speech(SAID, voice), SAMPLE_RATE_HZ) for voice in VOICES}
     return {voice: np.log([vocal_tract(each, _own_print()), each.pitch_hz]) for voice, each in prints.items()}
 
 

@@ -53,6 +53,7 @@ def make_app(settings: Settings, broker_url: str) -> VoxchordApp:
     signals.celeryd_init.connect(_bound_memory, weak=False)
     signals.celeryd_after_setup.connect(heartbeat.introduce, weak=False)
     signals.worker_shutting_down.connect(shutdown.note_shutdown, weak=False)
+    signals.worker_process_shutdown.connect(shutdown.end_child, weak=False)
     _install_metering(app)
     return app
 

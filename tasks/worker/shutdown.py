@@ -23,6 +23,15 @@ def stopping() -> bool:
     return _stopping.is_set()
 
 
+def end_child(*, exitcode: int, **_: object) -> None:
+    """Handle `worker_process_shutdown`, the last act of a child of a prefork pool: end its process.
+
+    billiard would let it sleep for a second, so that the main process can kill it, which does not do so while
+    it shuts down.
+    """
+    os._exit(exitcode)
+
+
 def shut_down(grace_s: float = GRACE_S) -> None:
     """Shut this process down warmly, as SIGTERM does, and kill it if it still runs after `grace_s`."""
     killer = threading.Timer(grace_s, kill)

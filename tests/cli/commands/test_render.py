@@ -34,7 +34,7 @@ def script(tmp_path: Path) -> Path:
 def test_render_writes_the_file_and_reports_costs(run: Run, ask: Run, script: Path, tmp_path: Path) -> None:
     out = tmp_path / "out" / "play.flac"
     before = os.umask(0o027)
-    done = run("render", script, "-o", out, "--title", "A play")
+    done = run("render", script, "-o", out, "--title", "A play", "--workers", 1)
     os.umask(before)
     assert done.returncode == 0, done.stderr
     assert stat.S_IMODE(out.parent.stat().st_mode) == 0o750

@@ -89,6 +89,15 @@ def pytest_collection(session: pytest.Session) -> Generator[None, object, object
         gc.enable()
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collect_file(file_path: Path) -> Generator[None, list[pytest.Collector], list[pytest.Collector]]:
+    """Look for examples in docstrings only where there are some, since every function is looked at."""
+    found = yield
+    if file_path.suffix == ".py" and ">>> " not in file_path.read_text():
+        return [one for one in found if type(one) is pytest.Module]
+    return found
+
+
 @pytest.hookimpl(optionalhook=True)  # a run in one process may do without xdist
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> Scheduling | None:
     return Groups(config, log) if config.getoption("dist") == "loadfile" else None

@@ -85,9 +85,15 @@ def test_readings_of_the_same_kind(text: str, spoken: str) -> None:
     assert normalized(text) == spoken
 
 
-VULGAR_FRACTIONS = [
-    chr(code) for code in range(0x110000) if "VULGAR FRACTION" in unicodedata.name(chr(code), "")
-]
+def vulgar_fractions(*codes: int) -> list[str]:
+    return [chr(code) for code in range(*codes) if "VULGAR FRACTION" in unicodedata.name(chr(code), "")]
+
+
+VULGAR_FRACTIONS = vulgar_fractions(0x3000)
+
+
+def test_all_vulgar_fractions_are_known() -> None:
+    assert vulgar_fractions(0x3000, 0x110000) == []
 
 
 @pytest.mark.parametrize("sign", VULGAR_FRACTIONS)

@@ -15,11 +15,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from alembic.command import upgrade
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, make_url, text
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import SetColumnComment, SetTableComment
@@ -127,13 +123,15 @@ def insert_ignore(table: Any, dialect: str) -> Any:
 def revision(engine: Engine) -> str | None:
     """Revision of the schema in the database; None if it has none yet."""
     with engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
+        if not inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(text("SELECT version_num FROM alembic_version")).scalar_one_or_none()
 
 
 def later_revision(engine: Engine) -> str | None:
     """Revision of the schema if a later release made it; else None."""
     found = revision(engine)
-    return found if found is not None and found not in _revisions() else None
+    return found if found is not None and found not in known_revisions() else None
 
 
 def replaced(engine: Engine) -> bool:
@@ -199,16 +197,11 @@ def _postgresql(url: URL, timeout_s: float) -> Engine:
     return engine
 
 
-def _config() -> Config:
-    config = Config()
-    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
-    return config
-
-
 @functools.cache
-def _revisions() -> tuple[str, ...]:
-    """Revisions that this release knows, the newest first."""
-    return tuple(each.revision for each in ScriptDirectory.from_config(_config()).walk_revisions())
+def known_revisions() -> tuple[str, ...]:
+    """Revisions that this release knows, the newest first: the numbers of the files."""
+    files = (_MIGRATIONS / "versions").glob("[0-9]*.py")
+    return tuple(sorted((path.name.partition("_")[0] for path in files), reverse=True))
 
 
 def _migrate(engine: Engine) -> None:
@@ -217,21 +210,29 @@ def _migrate(engine: Engine) -> None:
     with _only_one(engine):
         if _is_newest(revision(engine)):
             return
-        config = _config()
         with writing(engine) as connection:
             if engine.dialect.name == "postgresql":
                 connection.execute(text("SET LOCAL statement_timeout = 0"))
             _drop_views(connection)
-            config.attributes["connection"] = connection
-            upgrade(config, "head")
+            _upgrade(connection)
             _create_views(connection)
             _document(connection)
-        log.info("history migrated", extra={"revision": _revisions()[0]})
+        log.info("history migrated", extra={"revision": known_revisions()[0]})
+
+
+def _upgrade(connection: Connection) -> None:
+    from alembic.command import upgrade  # takes 0.1 s, and few processes migrate
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
+    config.attributes["connection"] = connection
+    upgrade(config, "head")
 
 
 def _is_newest(current: str | None) -> bool:
     """True for the newest revision, and for one of a later release, which only adds to it."""
-    return current is not None and current not in _revisions()[1:]
+    return current is not None and current not in known_revisions()[1:]
 
 
 @contextmanager

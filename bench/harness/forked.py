@@ -28,6 +28,7 @@ _WORKER = (
 )
 _COMMAND = (
     *("cli.main", "cli.progress", "db.database", "db.queries.catalog", "pipeline.stages"),
+    *("alembic.command", "alembic.config", "alembic.context"),
     *("pipeline.engines.hibari.engine", "pipeline.normalization.normalizer"),
     *("pydantic.json_schema", "pydantic.type_adapter", "rich.markdown", "numpy.random"),
     *("hibari", "onnxruntime", "bench.harness.preloaded"),

@@ -9,6 +9,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.command import upgrade
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, inspect, select, text
 from sqlalchemy.exc import OperationalError, StatementError
 
@@ -25,11 +26,32 @@ def test_migrations_yield_the_schema(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection), metadata) == []
 
 
-def at_version(url: str, version: str, statement: str) -> None:
-    """Database of an earlier schema version."""
-    engine = open_database(url, migrate=False)
+def migrations() -> Config:
     config = Config()
     config.set_main_option("script_location", str(Path(database.__file__).parent / "migrations"))
+    return config
+
+
+def test_numbers_of_files_are_the_revisions(engine: Engine) -> None:
+    revisions = [each.revision for each in ScriptDirectory.from_config(migrations()).walk_revisions()]
+    assert list(database.known_revisions()) == revisions
+    assert database.revision(engine) == revisions[0]
+
+
+def test_histories_without_tables_have_no_revision(url: str) -> None:
+    engine = open_database(url, migrate=False)
+    assert database.revision(engine) is None
+    engine.dispose()
+
+
+def test_alembic_is_not_imported_without_need(migrated_file: Path) -> None:
+    code = "import sys, db.database as d; d.open_database(sys.argv[1]); assert 'alembic' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code, f"sqlite:///{migrated_file}"], check=True)
+
+
+def at_version(url: str, version: str, statement: str) -> None:
+    """Database of an earlier schema version."""
+    engine, config = open_database(url, migrate=False), migrations()
     with writing(engine) as connection:
         config.attributes["connection"] = connection
         upgrade(config, version)

@@ -21,7 +21,7 @@ def run(
 ) -> CompletedProcess[str]:
     """Run a command in a process of its own; its output passes through files in the folder."""
     out, err = folder / "stdout.txt", folder / "stderr.txt"
-    process = FORKS.Process(target=_main, args=(list(arguments), dict(environment), stdin, out, err))
+    process = FORKS.Process(target=become, args=(list(arguments), dict(environment), stdin, out, err))
     process.start()
     process.join(timeout_s)
     if process.exitcode is None:
@@ -33,7 +33,8 @@ def run(
     return found
 
 
-def _main(arguments: list[str], environment: dict[str, str], stdin: Path, out: Path, err: Path) -> None:
+def become(arguments: list[str], environment: dict[str, str], stdin: Path, out: Path, err: Path) -> None:
+    """Become a command in this process, with these standard streams."""
     os.chdir(ROOT)
     os.environ.clear()
     os.environ.update(environment)

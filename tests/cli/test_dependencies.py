@@ -5,9 +5,10 @@ import socket
 import subprocess
 import sysconfig
 import venv
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from subprocess import PIPE, CompletedProcess
 
 import pytest
 from celery import Celery
@@ -44,6 +45,29 @@ def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "bin" / "python"
 
 
+Lean = Callable[[Sequence[str], Mapping[str, str], Path], CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def lean(python: Path) -> Iterator[Lean]:
+    """Runs a command with that Python; its output passes through files in a folder."""
+    command = [str(python), "-m", "tests.cli.command_server"]
+    with subprocess.Popen(command, cwd=ROOT, stdin=PIPE, stdout=PIPE, text=True) as server:
+        assert server.stdin
+        assert server.stdout
+        asked, answers = server.stdin, server.stdout
+
+        def run(
+            arguments: Sequence[str], variables: Mapping[str, str], folder: Path
+        ) -> CompletedProcess[str]:
+            print(json.dumps([arguments, variables, str(folder)]), file=asked, flush=True)
+            code = int(answers.readline())
+            out, err = ((folder / name).read_text() for name in ("stdout.txt", "stderr.txt"))
+            return CompletedProcess(list(arguments), code, out, err)
+
+        yield run
+
+
 @contextmanager
 def running_broker(folder: Path) -> Iterator[None]:
     broker = EmbeddedBroker(folder / "state")
@@ -63,7 +87,7 @@ def running_broker(folder: Path) -> Iterator[None]:
     ],
     ids=" ".join,
 )
-def test_commands_say_what_to_install(python: Path, tmp_path: Path, arguments: list[str]) -> None:
+def test_commands_say_what_to_install(lean: Lean, tmp_path: Path, arguments: list[str]) -> None:
     script = tmp_path / "script.txt"
     script.write_text("Ann: One line.")
     named = {"SCRIPT": str(script), "OUT": str(tmp_path / "out.flac")}
@@ -73,29 +97,13 @@ def test_commands_say_what_to_install(python: Path, tmp_path: Path, arguments: l
     if arguments[0] == "worker":
         variables["VOXCHORD_BROKER_URL"] = "redis://127.0.0.1:1/0"
     with running_broker(tmp_path) if arguments[0] == "submit" else nullcontext():
-        done = subprocess.run(
-            [str(python), "voxchord.py", *(named.get(each, each) for each in arguments)],
-            cwd=ROOT,
-            env=variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = lean([named.get(each, each) for each in arguments], variables, tmp_path)
     assert (done.returncode, done.stderr) == (3, f"error: {ADVICE}\n")
 
 
-def test_doctor_says_what_to_install(python: Path, tmp_path: Path) -> None:
+def test_doctor_says_what_to_install(lean: Lean, tmp_path: Path) -> None:
     def findings(**variables: str) -> tuple[int, dict[str, tuple[str, str, str]]]:
-        done = subprocess.run(
-            [str(python), "voxchord.py", "doctor", "--json"],
-            cwd=ROOT,
-            env=environment(tmp_path) | variables,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
+        done = lean(["doctor", "--json"], environment(tmp_path) | variables, tmp_path)
         found = json.loads(done.stdout)
         return done.returncode, {
             each["what"]: (each["state"], each["detail"], each["advice"]) for each in found

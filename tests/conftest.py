@@ -35,17 +35,17 @@ GROUPS: Mapping[str, tuple[str, ...]] = {
         f"tests/tasks/test_{name}.py" for name in ("render", "refusals", "dialects", "diff", "verify")
     ),
     "metering": ("tests/tasks/metering",),
-    "flower": ("tests/tasks/flower",),
-    "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
+    "cli": ("tests/cli", *(f"tests/books/test_{name}.py" for name in ("render", "feed", "handover"))),
     "db": ("tests/db",),
-    "deploy": ("tests/deploy",),
+    "flower": ("tests/tasks/flower",),
+    "web": ("tests/web",),
     "s3": (
         "tests/pipeline/store",
         "tests/pipeline/planning/test_casting.py",
         "tests/pipeline/jobs/test_garbage.py",
     ),
-    "cli": ("tests/cli", *(f"tests/books/test_{name}.py" for name in ("render", "feed", "handover"))),
-    "web": ("tests/web",),
+    "decoding": ("tests/pipeline/engines/vibevoice/decoding",),
+    "deploy": ("tests/deploy",),
 }
 """Files and folders of each group, the longest group first. Any other file is a group of its own."""
 SPREAD = (f"{FAULTS}/test_local.py", f"{FAULTS}/test_fleets.py")

@@ -85,7 +85,7 @@ def _broker(found: Settings) -> Iterator[Finding]:
             ssl=broker.tls() or False,
             transport_options=broker.transport_options(),
         ) as connected:
-            connected.ensure_connection(max_retries=1, timeout=3)
+            connected.ensure_connection(max_retries=1, interval_start=0, timeout=3)
             with connected.channel():
                 pass
     except Exception as error:  # noqa: BLE001 - each transport has errors of its own

@@ -26,5 +26,5 @@ async def health(service: ServiceDep) -> Health:
 
 def _check(service: Service) -> None:
     with service.celery.connection_for_read() as connection:
-        connection.ensure_connection(max_retries=1, timeout=2)
+        connection.ensure_connection(max_retries=1, interval_start=0, timeout=2)
     service.jobs.store.objects.size("open/-")

@@ -61,7 +61,7 @@ books-test: $(VENV)/.test
 
 # The console's tests, and those of more than one machine, with what tests/debian.txt lists. None is skipped.
 console-test: $(VENV)/.test
-	CONSOLE_TEST=1 $(VENV)/bin/python -m pytest tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
+	CONSOLE_TEST=1 $(PYTEST) -n 2 --dist loadfile tests/deploy tests/integration tests/tasks/flower tests/faults/test_commands.py
 
 # All tests of the HTTP service: formats, clients that go away, keys, attacks, the lines of docs/http.md. Those of
 # OpenAI's client for Node are skipped without Node; HTTP_TEST=1 makes them fail.

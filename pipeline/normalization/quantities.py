@@ -9,7 +9,8 @@ from pipeline.normalization.rules import NUMBER, SCALES, Found, Rule, one_of, ru
 _SIGNS = "".join(CURRENCIES)
 _SCALE = "hundred|thousand|million|billion|trillion"
 _SHORT_SCALE = "bn|mn|tn|[kKmMbB]"
-_COUNT = r"\d{1,3}(?:,\d{3})+|\d{1,4}"
+_COUNT = r"(?<!\d)(?<!\d,)\d{1,3}(?:,\d{3})+|\d{1,4}"
+"""Whole number before a fraction. Groups of thousands are read from the first one on, so in linear time."""
 _QUANTITY = rf"(?<![\w.,$£€])(?P<number>-?{NUMBER})"
 UNITS = {
     **{"km": "kilometer", "cm": "centimeter", "mm": "millimeter", "kg": "kilogram", "mg": "milligram"},
@@ -172,7 +173,7 @@ def _signed(found: Found) -> str:
     text, start, end = found.string, found.start(), found.end()
     words = ("minus " if found[1] else "") + _mixed(found[2], *SIGN_FRACTIONS[found[3]])
     words += _unit_behind(found, found[2])
-    before = " and " if text[:start][-1:].isalnum() else ""  # what is before is already in words
+    before = " and " if start and text[start - 1].isalnum() else ""  # what is before is already in words
     return before + words + (" " if text[end : end + 1].isalnum() else "")
 
 

@@ -1,4 +1,5 @@
 import re
+import time
 import unicodedata
 
 import pytest
@@ -101,6 +102,13 @@ def test_every_vulgar_fraction_of_unicode_is_read_as_its_digits_are(sign: str) -
     above, below = unicodedata.normalize("NFKC", sign).split("⁄")
     assert normalized(sign) == fraction(int(above), int(below))
     assert normalized(f"2{sign} cups") == f"two and {fraction(int(above), int(below))} cups"
+
+
+@pytest.mark.parametrize("text", ["1" + ",111" * 5_000 + " or ½", "½ " * 10_000])
+def test_long_rows_of_numbers_and_fractions_take_little_time(text: str) -> None:
+    began = time.thread_time()
+    normalized(text)
+    assert time.thread_time() - began < 1
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -26,10 +26,12 @@ def stopping() -> bool:
 def end_child(*, exitcode: int, **_: object) -> None:
     """Handle `worker_process_shutdown`, the last act of a child of a prefork pool: end its process.
 
-    billiard would let it sleep for a second, so that the main process can kill it, which does not do so while
-    it shuts down.
+    billiard lets it report its end and sleep for a second, so that the main process can kill it, which does
+    not do so while it shuts down. Only then is the exit code 0: a child that is recycled, or gets a signal,
+    ends as billiard intends.
     """
-    os._exit(exitcode)
+    if exitcode == os.EX_OK:
+        os._exit(exitcode)
 
 
 def shut_down(grace_s: float = GRACE_S) -> None:

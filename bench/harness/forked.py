@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from multiprocessing.connection import wait
 from multiprocessing.context import ForkServerProcess
 from multiprocessing.reduction import DupFd
+from pathlib import Path
 from typing import IO, Any
 
 from tasks.local import processes
@@ -92,6 +93,7 @@ def start(
     log: IO[bytes],
     read: int | None = None,
     *,
+    errors: IO[bytes] | None = None,
     stdin: IO[bytes] | None = None,
 ) -> Forked:
     """Fork a process that runs a module.
@@ -99,13 +101,37 @@ def start(
     Args:
         command: `python -m MODULE ARGUMENTS…`.
         read: descriptor that becomes its standard input, by default that of an empty file.
-        stdin: other end of that, if only this process is to have it.
+        errors: its standard error, by default the log.
+        stdin: other end of `read`, if only this process is to have it.
     """
     with open(os.devnull, "rb") as nothing:
-        descriptors = [_Descriptor(nothing.fileno() if read is None else read), _Descriptor(log.fileno())]
-        process = FORKS.Process(target=_run, args=(list(command[1:]), dict(environment), *descriptors))
+        streams = (nothing.fileno() if read is None else read, log.fileno(), (errors or log).fileno())
+        process = FORKS.Process(
+            target=become, args=(list(command[2:]), dict(environment), *map(_Descriptor, streams))
+        )
         process.start()
     return Forked(process, stdin)
+
+
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    folder: Path,
+    *,
+    stdin: Path = Path(os.devnull),
+    timeout_s: float = 120,
+) -> subprocess.CompletedProcess[str]:
+    """Run a command of the command line in a fork; its output passes through files in the folder."""
+    command = [sys.executable, "-m", "voxchord", *arguments]
+    out, err = folder / "stdout.txt", folder / "stderr.txt"
+    with stdin.open("rb") as read, out.open("wb") as output, err.open("wb") as errors:
+        process = start(command, environment, output, read.fileno(), errors=errors)
+    try:
+        code = process.wait(timeout_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return subprocess.CompletedProcess(command, code, out.read_text(), err.read_text())
 
 
 class _Descriptor:
@@ -123,16 +149,20 @@ def _received(descriptor: Any) -> int:
     return number
 
 
-def _run(command: list[str], environment: dict[str, str], read: int, log: int) -> None:
-    """Become `python -m MODULE ARGUMENTS…`."""
+def become(command: Sequence[str], environment: Mapping[str, str], *streams: int) -> None:
+    """Become `python -m MODULE ARGUMENTS…` in this process.
+
+    Args:
+        command: module and arguments.
+        streams: descriptors that become its standard streams; they are closed.
+    """
     os.setsid()
     os.chdir(processes.ROOT)
     os.environ.clear()
     os.environ.update(environment)
-    for number, stream in ((0, read), (1, log), (2, log)):
+    for number, stream in enumerate(streams):
         os.dup2(stream, number)
-    os.close(read)
-    os.close(log)
-    _, module, *arguments = command
+        os.close(stream)
+    module, *arguments = command
     sys.argv = [module, *arguments]
     runpy.run_module(module, run_name="__main__", alter_sys=True)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import cli.main  # noqa: F401 - before all forks
-from tests.cli import forked
+from bench.harness import forked
 
 TIMEOUT_S = 60
 
@@ -22,8 +22,9 @@ def serve() -> None:
         child = os.fork()
         if not child:
             signal.alarm(TIMEOUT_S)
-            out, err = Path(folder, "stdout.txt"), Path(folder, "stderr.txt")
-            forked.become(arguments, environment, Path(os.devnull), out, err)
+            made = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+            out, err = (os.open(Path(folder, name), made) for name in ("stdout.txt", "stderr.txt"))
+            forked.become(["voxchord", *arguments], environment, os.open(os.devnull, os.O_RDONLY), out, err)
             sys.exit()
         print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli import forked
+from bench.harness import forked
 from tests.cli.running import Running
 
 ROOT = Path(__file__).parent.parent.parent

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from bench.harness import forked
 from bench.harness.fleet import Fleet
-from tests.cli import forked
 from tests.faults.mischief import deeds
 
 LIMIT_S = 60

@@ -12,10 +12,10 @@ import typer
 from kombu.exceptions import OperationalError as BrokerAway
 from redis.exceptions import ConnectionError as Gone
 
+from bench.harness import forked
 from bench.harness.waiting import until
 from cli.errors import reporting_errors
 from tasks.local.embedded_broker import EmbeddedBroker
-from tests.cli import forked
 from tests.cli.conftest import ROOT, Run, command, environment
 
 LINES = [

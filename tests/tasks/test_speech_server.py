@@ -15,7 +15,6 @@ import pytest
 import soundfile
 from celery import Celery
 
-from bench.harness import forked
 from db.database import open_database
 from db.queries.jobs import costs
 from pipeline.errors import SegmentError
@@ -71,6 +70,7 @@ def speaking(server: SpeechServerInTests, asked: Asked, connection: socket.socke
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """Service with processes that are no forks, since a test examines their command lines."""
     with speech_server() as server:
         settings = Settings(
             state=tmp_path_factory.mktemp("service"),
@@ -81,7 +81,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
             slots=3,
         )
         with (
-            LocalService(settings, concurrency=1, spawn=forked.spawn) as local,
+            LocalService(settings, concurrency=1) as local,
             Celery("another-app", broker=local.broker_url, backend=local.broker_url) as app,
         ):
             yield Served(settings, app, server)
@@ -124,6 +124,7 @@ def test_the_key_is_in_no_file_of_the_service(served: Served) -> None:
     assert any(path.name.endswith(".log") for path in files), files
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []
     processes = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert "celery -A tasks.app worker" in processes
     assert KEY not in processes
     jobs = Jobs(Store(served.settings.store_url))
     assert all(KEY not in json.dumps(str(plan)) for plan in jobs.plans.open_jobs())

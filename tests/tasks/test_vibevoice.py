@@ -2,10 +2,10 @@
 
 import io
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 import pytest
@@ -27,6 +27,7 @@ from pipeline.jobs.jobs import Jobs
 from pipeline.planning.segmenter import text_of
 from pipeline.store.artifacts import Store
 from pipeline.voices.library import Voices
+from tasks.local import processes
 from tasks.local.service import LocalService
 from tasks.settings import Settings
 from tests.pipeline.engines.vibevoice import adapters, reference, segments
@@ -59,6 +60,12 @@ def adapted(tmp_path_factory: pytest.TempPathFactory, checkpoint: Path) -> tuple
     return f"{checkpoint}+lora:{folder}@0.5", merged
 
 
+def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> processes.Process:
+    """Start the worker of the device as the service does, with its own PyTorch, and fork the others."""
+    start = processes.spawn if "threads" in command else forked.spawn
+    return start(command, environment, log)
+
+
 @pytest.fixture(scope="module")
 def settings(
     tmp_path_factory: pytest.TempPathFactory, checkpoint: Path, adapted: tuple[str, Path]
@@ -72,8 +79,7 @@ def settings(
         models=models,
         slots=3,
     )
-    forked.preload("pipeline.engines.vibevoice.device")
-    with LocalService(settings, concurrency=1, spawn=forked.spawn) as service:
+    with LocalService(settings, concurrency=1, spawn=spawn) as service:
         yield replace(settings, broker_url=service.broker_url)
 
 

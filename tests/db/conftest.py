@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from bench.harness.services import Postgres, postgres
 from db.database import open_database, parse_url
-from tests.db.databases import ReusedDatabase
+from tests.db.reused_database import ReusedDatabase
 
 
 @pytest.fixture(scope="package")

@@ -1,4 +1,4 @@
-"""PostgreSQL databases that tests use one after the other: to create one takes a quarter of a CPU second."""
+"""PostgreSQL database that tests use one after the other: to create one takes a quarter of a CPU second."""
 
 from collections.abc import Sequence
 from typing import Any

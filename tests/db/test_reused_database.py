@@ -5,7 +5,7 @@ import pytest
 
 from bench.harness.services import Postgres
 from db.database import parse_url
-from tests.db.databases import ReusedDatabase
+from tests.db.reused_database import ReusedDatabase
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from bench.harness.waiting import until
 from pipeline.jobs.jobs import Jobs
 from pipeline.store.artifacts import Store
 from tasks.broker.queues import PRIORITY_STEPS
-from tasks.local.processes import ROOT, Process
+from tasks.local.processes import Process, spawn
 from tasks.local.valkey import Valkey
 from tasks.orchestration.roots import Roots
 
@@ -140,15 +140,7 @@ class Fleet:
     def _spawn(self, command: Sequence[str], log: IO[bytes]) -> Process:
         if self.forked and forked.is_celery(command):
             return forked.start(command, self.environment, log, self._sign_of_life)
-        return subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env=self.environment,
-            stdin=self._sign_of_life,
-            stdout=log,
-            stderr=log,
-            start_new_session=True,
-        )
+        return spawn(command, self.environment, log, self._sign_of_life)
 
     def ready(self, *names: str, timeout_s: float = 240) -> None:
         """Wait until each of these workers has logged that it is ready, once per start."""

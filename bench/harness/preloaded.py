@@ -9,7 +9,7 @@ import gc
 from pipeline.engines.heap import trim_heap
 from pipeline.engines.hibari import durations
 
-FRONT_END = durations.front_end()
+durations.front_end()
 gc.collect()
 gc.freeze()
 trim_heap()

@@ -35,13 +35,15 @@ Spawn = Callable[[Sequence[str], Mapping[str, str], IO[bytes]], Process]
 """Starts a command with an environment and a log, in a session of its own."""
 
 
-def spawn(command: Sequence[str], environment: Mapping[str, str], log: IO[bytes]) -> Process:
-    """Start a command in the project's folder, with a pipe as its standard input."""
+def spawn(
+    command: Sequence[str], environment: Mapping[str, str], log: IO[bytes], stdin: int = subprocess.PIPE
+) -> Process:
+    """Start a command in the project's folder, by default with a pipe as its standard input."""
     return subprocess.Popen(
         command,
         cwd=ROOT,
         env=environment,
-        stdin=subprocess.PIPE,
+        stdin=stdin,
         stdout=log,
         stderr=subprocess.STDOUT,
         start_new_session=True,

@@ -164,7 +164,8 @@ def fraction(above: int, below: int) -> str:
 
 def _slashed(found: Found) -> str | None:
     above, below = int(found[2]), int(found[3])
-    if not 0 < above < below or below not in _DENOMINATORS or (below > 10 and not (found[1] or found[4])):
+    is_measure = found[1] or found[4] or found["unit"]
+    if not 0 < above < below or below not in _DENOMINATORS or (below > 10 and not is_measure):
         return None
     return _mixed(found[1], above, below) + _unit_behind(found, found[1])
 

@@ -62,9 +62,9 @@ def test_readings_beside_the_table(text: str, spoken: str) -> None:
         ("1⁄2 cup, 2 3⁄4, 7⁄20, ⅟5", "one half cup, two and three quarters, seven twentieths, one fifth"),
         ("-½ or −2¼ degrees", "minus one half or minus two and one quarter degrees"),
         (
-            "6½ ft tall, 5½kg, ½ lb, 1½ km walk, 6 1/2 ft, 2 3⁄4 oz",
+            "6½ ft tall, 5½kg, ½ lb, 1½ km walk, 6 1/2 ft, 2 3⁄4 oz, 1/16 mi",
             "six and one half feet tall, five and one half kilograms, one half pound, one and one half "
-            "kilometer walk, six and one half feet, two and three quarters ounces",
+            "kilometer walk, six and one half feet, two and three quarters ounces, one sixteenth mile",
         ),
         (
             "1,000½ at 12:30½, 3½x",

@@ -45,10 +45,9 @@ def settled(console: Console) -> None:
 
     Stages of a cancelled job are ignored by Celery: Flower never hears of their end.
     """
-    began = time.time()
     until(
         lambda: all(
-            task["state"] != "STARTED" or task["started"] < began - _LONGEST_S
+            task["state"] != "STARTED" or task["started"] < time.time() - _LONGEST_S
             for task in console.ask("/api/tasks?limit=10000").json.values()
         )
     )

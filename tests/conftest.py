@@ -63,7 +63,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> "Iterator[Running]":
 
 def pytest_configure() -> None:
     """Set the number of inputs of a property: few; many by `--hypothesis-profile full` (`make slow-test`)."""
-    settings.register_profile("few", max_examples=50)
+    settings.register_profile("few", max_examples=20)
     settings.register_profile("full", max_examples=150)
     settings.load_profile("few")
 

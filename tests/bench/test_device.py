@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from bench.device.__main__ import CHECKS
+from tests.tools import slow
 
 ROOT = Path(__file__).parent.parent.parent
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("names", ["machine", ",".join(CHECKS)])
+@pytest.mark.parametrize("names", ["machine,exact,device_lost", slow(",".join(CHECKS))])
 def test_checks_of_a_gpu_pass_dry(names: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "bench.device", "--dry", "--only", names],

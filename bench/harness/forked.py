@@ -20,12 +20,8 @@ from tasks.local import processes
 
 _WORKER = (
     *("tasks.make_app", "celery.bin.celery", "celery.bin.worker", "celery.apps.worker"),
-    *(
-        "celery.concurrency.prefork",
-        "celery.concurrency.thread",
-        "celery.backends.redis",
-        "kombu.transport.redis",
-    ),
+    *("celery.concurrency.prefork", "celery.concurrency.thread"),
+    *("celery.backends.redis", "kombu.transport.redis"),
 )
 _COMMAND = (
     *("cli.main", "cli.progress", "db.database", "db.queries.catalog", "pipeline.stages"),

@@ -41,12 +41,12 @@ def up(
             words = "is set, but `up` starts its own broker; for that broker run `worker` and `flower`"
             raise OptionError("VOXCHORD_BROKER_URL", words)
         if url_of_running(found.state):
-            raise _running(found)
+            raise _already_running(found)
         for option, port in {"--flower-port": flower_port, "--http-port": http_port}.items():
             _refuse_used(option, port)
         with LocalService(found, concurrency=workers_) as service:
             if not service.broker.started:
-                raise _running(found)
+                raise _already_running(found)
             out.print(
                 f"broker    {service.settings.state.absolute() / 'broker.url'} has its URL", highlight=False
             )
@@ -66,7 +66,7 @@ def up(
             out.print("stopping", highlight=False)
 
 
-def _running(found: Settings) -> ServiceError:
+def _already_running(found: Settings) -> ServiceError:
     return ServiceError(f"a service is already running in {found.state}")
 
 

@@ -20,7 +20,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.schema import SetColumnComment, SetTableComment
 
-from db import aggregates, schema
+from db import aggregates, locked_files, schema
 
 log = logging.getLogger(__name__)
 logging.getLogger("alembic.runtime.migration").setLevel(logging.WARNING)  # it logs every check of the schema
@@ -239,7 +239,8 @@ def _is_newest(current: str | None) -> bool:
 def _only_one(engine: Engine) -> Iterator[None]:
     """Lock so that one process migrates while others wait."""
     if engine.dialect.name == "sqlite":
-        with open(f"{engine.url.database}.migrate", "wb") as file:
+        path = Path(f"{engine.url.database}.migrate")
+        with locked_files.opened(path, os.O_CREAT | os.O_WRONLY) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
         return

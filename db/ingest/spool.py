@@ -18,6 +18,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from db import locked_files
+
 SUFFIX = ".rows"
 _DROPPED = "dropped.count"
 _CLOSED = -1
@@ -56,13 +58,11 @@ class Spool:
         """Close the file, so that it can be deleted once it is drained."""
         with self._lock:
             if self._file != _CLOSED:
-                os.close(self._file)
+                locked_files.close(self._file)
             self._file = _CLOSED
 
     def _after_fork(self) -> None:
-        """Drop the parent's file and lock; a thread that does not exist here may hold the lock."""
-        if self._file != _CLOSED:
-            os.close(self._file)
+        """Forget the parent's file and lock; a thread that does not exist here may hold the lock."""
         self._lock = threading.Lock()
         self._file = _CLOSED
         self.dropped = 0
@@ -81,13 +81,13 @@ class Spool:
 
     def _rotate(self) -> None:
         if self._file != _CLOSED:
-            os.close(self._file)
+            locked_files.close(self._file)
             self._file = _CLOSED
             _drop_oldest(self.folder, self.max_bytes)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = f"{time.time_ns()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         making = self.folder / f"{name}.new"
-        file = os.open(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND, 0o600)
+        file = locked_files.open_file(making, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_APPEND)
         fcntl.flock(
             file, fcntl.LOCK_SH
         )  # before it gets its name, or others could take it for an abandoned file
@@ -101,7 +101,7 @@ _leaders: "weakref.WeakSet[LeaderLock]" = weakref.WeakSet()
 
 def _after_fork() -> None:
     for leader in _leaders:
-        leader.__exit__()  # a child's copy of the lock would outlive the worker
+        leader._lock = _CLOSED
     for spool in _spools:
         spool._after_fork()
 
@@ -122,7 +122,7 @@ class LeaderLock:
 
     def __exit__(self, *_: object) -> None:
         if self._lock != _CLOSED:
-            os.close(self._lock)
+            locked_files.close(self._lock)
             self._lock = _CLOSED
 
     def held(self) -> bool:
@@ -131,13 +131,13 @@ class LeaderLock:
             return True
         try:
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            lock = os.open(self.folder.with_suffix(".lead"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            lock = locked_files.open_file(self.folder.with_suffix(".lead"), os.O_RDWR | os.O_CREAT)
         except OSError:
             return False
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            os.close(lock)
+            locked_files.close(lock)
             return False
         self._lock = lock
         return True
@@ -177,13 +177,12 @@ class DrainLock:
 
     def delete_if_done(self) -> bool:
         """Delete the file if its process is dead and no complete line is left."""
-        with self.path.open("rb") as file:
+        with locked_files.opened(self.path) as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 return False
-            file.seek(self.offset)
-            if b"\n" in file.read():
+            if b"\n" in _rest(file, self.offset):
                 return False
         self.delete()
         return True
@@ -193,20 +192,24 @@ class DrainLock:
         _offset_path(self.path).unlink(missing_ok=True)
 
     def release(self) -> None:
-        os.close(self._lock)
+        locked_files.close(self._lock)
+
+
+def _rest(file: int, offset: int) -> bytes:
+    return os.pread(file, max(0, os.fstat(file).st_size - offset), offset)
 
 
 def take(path: Path) -> DrainLock | None:
     """Acquire a file's drain lock; None if another process holds it or the file is gone."""
-    lock = os.open(_offset_path(path), os.O_CREAT | os.O_RDWR, 0o600)
+    lock = locked_files.open_file(_offset_path(path), os.O_CREAT | os.O_RDWR)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        os.close(lock)
+        locked_files.close(lock)
         return None
     if not path.exists():
         _offset_path(path).unlink(missing_ok=True)
-        os.close(lock)
+        locked_files.close(lock)
         return None
     text = os.pread(lock, 20, 0)
     return DrainLock(path, lock, int(text) if len(text) == 20 and text.isdigit() else 0)
@@ -253,10 +256,9 @@ def _drop_oldest(folder: Path, max_bytes: int) -> None:
         if turn is None:
             continue
         try:
-            with path.open("rb") as file:
+            with locked_files.opened(path) as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                file.seek(turn.offset)
-                lost = file.read().count(b"\n")
+                lost = _rest(file, turn.offset).count(b"\n")
             turn.delete()
             _count_dropped(folder, lost)
             total -= size

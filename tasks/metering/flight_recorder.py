@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from db import locked_files
+
 _SUFFIX = ".open"
 _SLOT_BYTES = 4096
 
@@ -85,7 +87,7 @@ def orphaned_records(folder: Path) -> Iterator[OrphanedRecords]:
     """Recorders of dead processes. Each is locked against other sweepers while the caller reads it."""
     for path in sorted(folder.glob(f"*{_SUFFIX}")):
         try:
-            file = os.open(path, os.O_RDONLY)
+            file = locked_files.open_file(path, os.O_RDONLY)
         except FileNotFoundError:
             continue
         try:
@@ -95,7 +97,7 @@ def orphaned_records(folder: Path) -> Iterator[OrphanedRecords]:
         except BlockingIOError:
             continue
         finally:
-            os.close(file)
+            locked_files.close(file)
     for path in folder.glob("*.new"):  # killed between creating and renaming the file
         if time.time() - path.stat().st_mtime > 60:
             path.unlink(missing_ok=True)
